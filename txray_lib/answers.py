@@ -1,0 +1,330 @@
+"""What the tables say to the three questions, in sentences that are true for any profile and any numbers.
+
+May touch: errors, preferences, results, telling.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+
+from txray_lib.results import Results, extremes, state_counts
+from txray_lib.telling import compared, count, distance, paragraph, percent, plural, quoted, table, top_tokens
+
+
+@dataclass(frozen=True)
+class Control:
+    """The distance between two halves of one text under the same weights: what a distance is without any change."""
+
+    stage: str
+    mean: float
+    mean_tag: float
+    shared: int
+
+    @property
+    def said(self) -> str:
+        return f"Two halves of the text of {self.stage}, read with the same weights, are {distance(self.mean)} apart on average"
+
+
+def control(results: Results, *roles: str) -> Control | None:
+    """The first of the roles' stages for which the halves were compared; None if none was."""
+    for role in roles:
+        stage = results.stage(role)
+        shared = _shared(results.control(stage))
+        if len(shared):
+            return Control(stage, shared["hellinger"].mean(), shared["hellinger_tag"].mean(), len(shared))
+    return None
+
+
+def setting(results: Results) -> Markdown:
+    """What was run, in one paragraph."""
+    stages = results.stages
+    texts = stages.groupby("corpus", sort=False)["tokens"].max()
+    read = " and ".join(f"{plural(int(tokens), 'token')} of {corpus}" for corpus, tokens in texts.items())
+    kind = (
+        "computed in this checkout" if results.origin == "live" else "frozen: computed earlier and kept with the book"
+    )
+    nobody = int(stages["nobody"].sum())
+    return paragraph(
+        f"This page shows the profile **{results.profile}**, whose results are {kind}.",
+        f"The encoder has {plural(int(stages['neurons'].max()), 'neuron')}; a stage reads {read}.",
+        f"Over all stages {plural(nobody, 'token')} excited no neuron at all and {'belongs' if nobody == 1 else 'belong'} to nobody.",
+    )
+
+
+def preferred(results: Results) -> Markdown:
+    """How many neurons prefer anything, stage by stage (rq1)."""
+    last = results.stage("last")
+    corpus = results.stages.set_index("stage").loc[last, "corpus"]
+    stages = results.stages[results.stages["corpus"] == corpus]
+    listed = ", ".join(f"{count(row.preferred)} at {row.stage}" for row in stages.itertuples())
+    shared = [_shared(results.transfer("rq1"), c) for c in _main_comparisons(results)]
+    grows = compared(len(shared[0]), len(shared[1]))
+    return paragraph(
+        f"Of {plural(int(stages['neurons'].max()), 'neuron')}, those that prefer anything number {listed}.",
+        f"The early comparison has {count(len(shared[0]))} shared neurons, the late one {count(len(shared[1]))}: {grows} (in the paper 145.4 % more).",
+    )
+
+
+def distances(results: Results, question: str) -> HTML:
+    """A row per comparison of a question, and one for every control: distances and lengths over shared neurons."""
+    rows = results.transfer(question)
+    parts = [(c, _shared(rows, c)) for c in rows["comparison"].unique()]
+    involved = dict.fromkeys([*rows["before"], *rows["after"]])
+    parts += [
+        (f"control: halves of {stage}", shared) for stage in involved if len(shared := _shared(results.control(stage)))
+    ]
+    frame = pd.DataFrame(
+        [
+            {
+                "comparison": name.replace(":", " → ") if not name.startswith("control") else name,
+                "shared": count(len(shared)),
+                "mean H": distance(shared["hellinger"].mean()),
+                "median H": distance(shared["hellinger"].median()),
+                "mean H of tags": distance(shared["hellinger_tag"].mean()),
+                "mean length before": _length(shared["length_before"].mean()),
+                "mean length after": _length(shared["length_after"].mean()),
+            }
+            for name, shared in parts
+        ]
+    )
+    return table(frame, "Hellinger distance H and length over shared neurons", words=["comparison"])
+
+
+def absorbed(results: Results) -> Markdown:
+    """How the mean distance of the late comparison stands to that of the early one, and to the control (rq1)."""
+    early, late = _main_comparisons(results)
+    rows = results.transfer("rq1")
+    first, second = _shared(rows, early)["hellinger"].mean(), _shared(rows, late)["hellinger"].mean()
+    halves = control(results, "last")
+    return paragraph(
+        f"The mean distance is {distance(first)} in {_arrow(early)} and {distance(second)} in {_arrow(late)}: {compared(first, second)}."
+        " The paper reports 99.92 % less.",
+        f"{halves.said}, though no weight differs: most of such a number is the text, not learning."
+        if halves and halves.mean > 0.5
+        else "",
+        f"{halves.said}." if halves and halves.mean <= 0.5 else "",
+    )
+
+
+def perplexity(results: Results) -> Markdown:
+    """Whether distance and perplexity tell the same story (rq1)."""
+    rows = results.table("training")
+    curve = (
+        rows[(rows["phase"] == "pretraining") & (rows["measure"] == "valid_perplexity")]
+        .groupby("epoch")["value"]
+        .last()
+    )
+    early, late = _main_comparisons(results)
+    epochs = results.stages.set_index("stage")["epoch"]
+    fall = [_fall(curve, epochs[c.split(":")[0]], epochs[c.split(":")[1]]) for c in (early, late)]
+    mean = [_shared(results.transfer("rq1"), c)["hellinger"].mean() for c in (early, late)]
+    opening = f"Validation perplexity goes from {curve.iloc[0]:.1f} after epoch {curve.index[0]:g} to {curve.iloc[-1]:.1f} after epoch {curve.index[-1]:g}."
+    if any(math.isnan(number) for number in (*fall, *mean)):
+        return paragraph(opening, "It was not measured at every stage, so it cannot be set beside the distances.")
+    agree = (fall[1] < fall[0]) == (mean[1] < mean[0])
+    return paragraph(
+        opening,
+        f"Over {_arrow(early)} it changes by {percent(-fall[0])}, over {_arrow(late)} by {percent(-fall[1])};"
+        f" the mean distances are {distance(mean[0])} and {distance(mean[1])}.",
+        "The two measures agree on which step is the larger."
+        if agree
+        else "The two measures do not agree on which step is the larger.",
+    )
+
+
+def chosen(results: Results, comparison: pd.DataFrame, min_length: int, top_n: int = 3) -> Markdown:
+    """Which neurons the rule picks, and what they prefer most before and after."""
+    picked = extremes(comparison, min_length)
+    if picked.empty:
+        return paragraph(
+            f"No shared neuron prefers at least {min_length} features on both sides, so none is drawn. A smaller `min_length` would find one."
+        )
+    lines = []
+    for kind, row in picked.iterrows():
+        key = int(row["layer"]), int(row["neuron"])
+        tokens = top_tokens(results, (row["before"], row["after"]), top_n)
+        said = [quoted(tokens[row[side]].get(key, ())) for side in ("before", "after")]
+        lines.append(
+            f"The {kind} changed is neuron **{key[1]}**: distance {distance(row['hellinger'])}, "
+            f"length {row['length_before']} before and {row['length_after']} after; "
+            f"most probable before {said[0]}, after {said[1]}."
+        )
+    only = "" if len(picked) > 1 else "No other neuron is that long, so there is no least changed one."
+    return paragraph(*lines, only)
+
+
+def zero_shot(results: Results) -> Markdown:
+    """How much of what was preferred is preferred on the new domain too, and how far apart (rq2)."""
+    rows = results.transfer("rq2")
+    shared = _shared(rows)
+    neurons = len(rows)
+    halves = control(results, "last", "zero-shot")
+    mean = shared["hellinger"].mean()
+    sentences = [
+        f"{count(len(shared))} of {plural(neurons, 'neuron')} ({percent(len(shared) / neurons)}) are shared between the two texts; in the paper 88.2 % are.",
+        f"Their mean distance is {distance(mean)}.",
+    ]
+    if halves and not math.isnan(mean):
+        way = "more" if mean > halves.mean else "less"
+        sentences.append(f"{halves.said}; the new domain adds {distance(abs(mean - halves.mean))} {way} to that.")
+    else:
+        sentences.append("No control was computed for it, so it cannot be said how much of that is the new domain.")
+    unknown = _unknown_shares(results)
+    return paragraph(*sentences, unknown)
+
+
+def supervised(results: Results) -> Markdown:
+    """How many neurons supervision made avoided or gained, and how their lengths change (rq3)."""
+    rows = results.transfer("rq3")
+    counts = rows["state"].value_counts()
+    shared, avoided, gained = (int(counts.get(state, 0)) for state in ("shared", "avoided", "gained"))
+    before = shared + avoided
+    both = _shared(rows)
+    lost = avoided / before if before else math.nan
+    return paragraph(
+        f"Of {count(before)} neurons that were preferred before supervision {count(avoided)} ({percent(lost)}) are avoided after it, in the paper nearly half;"
+        f" {count(gained)} are gained, in the paper 85.",
+        f"Over the {count(shared)} shared ones the mean distance is {distance(both['hellinger'].mean())}.",
+        f"Their mean length is {_length(both['length_before'].mean())} features before and {_length(both['length_after'].mean())} after:"
+        f" {compared(both['length_before'].mean(), both['length_after'].mean())} (in the paper 4.6 % more);"
+        f" in tags {compared(both['tag_length_before'].mean(), both['tag_length_after'].mean())} (in the paper 32.8 % less).",
+    )
+
+
+def gained(results: Results, rows: int, top_n: int) -> HTML | Markdown:
+    """The gained neurons with the most and the least mass, and what they prefer (Tab. 1)."""
+    found = (
+        results.transfer("rq3")
+        .query("state == 'gained'")
+        .sort_values(["mass_after", "neuron"], ascending=[False, True])
+    )
+    if found.empty:
+        return paragraph("Supervision gained no neuron here, so there is no table of them.")
+    shown = found if len(found) <= 2 * rows else pd.concat([found.head(rows), found.tail(rows)])
+    stage = results.stage("supervised")
+    tokens = top_tokens(results, [stage], top_n)[stage]
+    frame = pd.DataFrame(
+        {
+            "neuron": shown["neuron"],
+            "activation mass": shown["mass_after"].map("{:,.2f}".format),
+            "length": shown["length_after"],
+            "most probable features": [
+                ", ".join(tokens.get((int(la), int(n)), ()))
+                for la, n in zip(shown["layer"], shown["neuron"], strict=True)
+            ],
+        }
+    )
+    caption = f"{len(shown)} of {len(found)} gained neurons, by falling activation mass (the paper's Tab. 1)"
+    return table(frame, caption, words=["most probable features"])
+
+
+def scores(results: Results) -> HTML:
+    """The classifier's scores, with and without the reviews that stand in both splits."""
+    rows = results.table("scores")
+    frame = pd.DataFrame(
+        {
+            "split": rows["split"],
+            "reviews in both splits": rows["shared_texts"],
+            "reviews": rows["reviews"].map(count),
+            **{name: rows[name].map("{:.3f}".format) for name in ("f1", "precision", "recall", "accuracy")},
+        }
+    ).rename(columns={"f1": "F1"})
+    return table(frame, "Scores of the fine-tuned classifier, positive class at threshold 0.5", words=["split"])
+
+
+def pruned(results: Results) -> HTML:
+    """Every pruning that was measured, in numbers (Tab. 2)."""
+    rows = results.table("pruning")
+
+    def chance(row: pd.Series) -> str:
+        return (
+            "not measured"
+            if math.isnan(row["random_low"])
+            else f"{100 * row['random_low']:+.2f} to {100 * row['random_high']:+.2f}"
+        )
+
+    frame = pd.DataFrame(
+        {
+            "set": rows["set"],
+            "which neurons": rows["meaning"],
+            "neurons": rows["neurons"].map(count),
+            "share of mass": rows["mass_share"].map(percent),
+            "of them gained": rows["overlap_with_gained"].map(count),
+            "removed": rows["way"],
+            "split": rows["split"],
+            "F1": rows["f1"].map("{:.3f}".format),
+            "change, %": rows["change"].map(lambda share: f"{100 * share:+.2f}"),
+            "random sets, %": rows.apply(chance, axis=1),
+        }
+    )
+    return table(
+        frame,
+        "Relative change of F1 when a set of neurons is removed",
+        words=["set", "which neurons", "removed", "split"],
+    )
+
+
+def pruning_verdict(results: Results) -> Markdown:
+    """How many of the effects leave the interval that random sets of the same size give."""
+    rows = results.table("pruning")
+    measured = rows.dropna(subset=["random_low", "random_high"])
+    if measured.empty:
+        return paragraph("No random sets were measured in this run, so none of these changes can be told from chance.")
+    outside = measured[(measured["change"] < measured["random_low"]) | (measured["change"] > measured["random_high"])]
+    named = "; ".join(f"{r.set} {r.way} on {r.split} ({100 * r.change:+.1f} %)" for r in outside.itertuples())
+    return paragraph(
+        f"Of {plural(len(measured), 'change')} that can be compared with random sets of the same size,"
+        f" {len(outside)} {'lies' if len(outside) == 1 else 'lie'} outside the interval that holds 95 % of those sets{': ' + named if named else ''}.",
+        f"By chance alone about {0.05 * len(measured):.1f} would.",
+        f"{plural(len(rows) - len(measured), 'change')} had no random sets beside them."
+        if len(rows) > len(measured)
+        else "",
+    )
+
+
+def states_said(results: Results, question: str) -> Markdown:
+    """The counts of preference states, comparison by comparison."""
+    counts = state_counts(results.transfer(question))
+    lines = [
+        f"{_arrow(name)}: " + ", ".join(f"{count(number)} {state}" for state, number in row.items())
+        for name, row in counts.iterrows()
+    ]
+    return paragraph("; ".join(lines) + ".")
+
+
+def _main_comparisons(results: Results) -> tuple[str, str]:
+    """Early to before-last, and before-last to last: the paper's 1:48 and 48:49."""
+    middle = results.stage("before-last")
+    return f"{results.stage('early')}:{middle}", f"{middle}:{results.stage('last')}"
+
+
+def _shared(rows: pd.DataFrame, comparison: str | None = None) -> pd.DataFrame:
+    chosen_rows = rows if comparison is None else rows[rows["comparison"] == comparison]
+    return chosen_rows[chosen_rows["state"] == "shared"]
+
+
+def _arrow(comparison: str) -> str:
+    return comparison.replace(":", " → ")
+
+
+def _length(number: float) -> str:
+    return "none" if math.isnan(number) else f"{number:,.1f}"
+
+
+def _fall(curve: pd.Series, start: float, end: float) -> float:
+    """The share by which a measure falls between two epochs."""
+    values = curve.reindex([float(start), float(end)])
+    return float(1 - values.iloc[1] / values.iloc[0])
+
+
+def _unknown_shares(results: Results) -> str:
+    if not results.has("corpora"):
+        return ""
+    rows = results.table("corpora")
+    rows = rows[rows["measure"] == "unknown_share"]
+    said = " and ".join(f"{percent(row.value)} of {row.corpus}" for row in rows.itertuples())
+    return f"Words outside the encoder's vocabulary make up {said}." if said else ""

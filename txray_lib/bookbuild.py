@@ -1,0 +1,182 @@
+"""Executes the notebooks that need it and builds the site. The last room: nothing imports it but the command line.
+
+What an output depends on is hashed into a fingerprint that lies beside it; an equal fingerprint means nothing to do.
+May touch: errors, places, results, notebooks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from txray_lib import notebooks, places
+from txray_lib.errors import TxrayError
+from txray_lib.places import write_text
+from txray_lib.results import Results, list_results, open_results
+
+PREFIX = "build/notebooks/"
+TELLING = ("answers.py", "charts", "notebooks.py", "preferences.py", "results.py", "tables.py", "telling.py")
+BUILDING = ("book.py", "bookbuild.py", "charts/theme.py", "static")
+
+
+def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
+    """Build the site for some profiles, and return its first page.
+
+    profiles  whose pages to show; by default those of `_toc.yml` whose tables are at hand
+    strict    a warning of the build is an error
+
+    Raises TxrayError if a table is missing, a cell fails or the build does; what was whole stays whole.
+    """
+    opened = [open_results(profile) for profile in (profiles or default_profiles())]
+    executed = [notebook for results in opened for notebook in _execute_all(results)]
+    toc = _write_toc([results.profile for results in opened])
+    page = places.root() / "_build" / "html" / "index.html"
+    stamp = page.parent.parent / "book.fingerprint"
+    wanted = _book_fingerprint(executed, toc, strict)
+    if _is_current(page, stamp, wanted):
+        print(f"The book is up to date, nothing to do: {page}")
+        return page
+    stamp.unlink(missing_ok=True)
+    _build(toc, strict)
+    write_text(wanted, stamp)
+    print(f"Built the book: {page}")
+    return page
+
+
+def default_profiles() -> list[str]:
+    """The profiles of `_toc.yml` whose tables are at hand."""
+    listed = dict.fromkeys(filter(None, (_profile_of(c) for part in _read_toc()["parts"] for c in part["chapters"])))
+    found = [profile for profile in listed if profile in list_results()]
+    if not found:
+        raise TxrayError(
+            f"no profile of the book has tables: {', '.join(listed)}. Compute them with `txray run {next(iter(listed))}`."
+        )
+    return found
+
+
+def _execute_all(results: Results) -> list[Path]:
+    """The executed notebooks of one profile; those whose fingerprint is unchanged are not run again."""
+    code = _hash_files(places.root() / "requirements.lock", *(_package() / name for name in TELLING))
+    tables = _hash_files(results.folder)
+    return [_execute_one(results, source, code + tables) for source in notebooks.list_notebooks().values()]
+
+
+def _execute_one(results: Results, source: Path, inputs: str) -> Path:
+    out = places.root() / PREFIX / results.profile / f"{source.stem}.ipynb"
+    stamp = out.with_suffix(".fingerprint")
+    parameters = {"profile": results.profile}
+    wanted = _hash_text(inputs, results.origin, _hash_files(source), json.dumps(parameters))
+    if _is_current(out, stamp, wanted):
+        return out
+    print(f"Executing {source.stem} on {results.profile} ({results.origin})", flush=True)
+    stamp.unlink(missing_ok=True)
+    notebooks.execute(source, out, parameters, cwd=places.root())
+    write_text(wanted, stamp)
+    return out
+
+
+def _read_toc() -> dict[str, Any]:
+    return yaml.safe_load((places.root() / "_toc.yml").read_text(encoding="utf-8"))
+
+
+def _profile_of(chapter: dict[str, str]) -> str | None:
+    """The profile whose executed notebook a chapter is; None for a page of prose."""
+    return chapter["file"].removeprefix(PREFIX).split("/")[0] if chapter["file"].startswith(PREFIX) else None
+
+
+def _write_toc(profiles: list[str]) -> Path:
+    """`_toc.yml` with the chapters of these profiles: those of others left out, a part added for a profile it lacks."""
+    toc = _read_toc()
+    listed = {_profile_of(chapter) for part in toc["parts"] for chapter in part["chapters"]}
+    parts = []
+    for part in toc["parts"]:
+        kept = [chapter for chapter in part["chapters"] if _profile_of(chapter) in (None, *profiles)]
+        parts += [{**part, "chapters": kept}] if kept else []
+    for profile in profiles:
+        if profile not in listed:
+            chapters = [{"file": f"{PREFIX}{profile}/{name}"} for name in notebooks.list_notebooks()]
+            parts.insert(-1, {"caption": f"Profile {profile}", "chapters": chapters})
+    path = places.root() / "build" / "_toc.yml"
+    text = yaml.safe_dump({**toc, "parts": parts}, sort_keys=False)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(text, path)
+    return path
+
+
+def _build(toc: Path, strict: bool) -> None:
+    root = places.root()
+    print("Building the pages", flush=True)
+    shutil.rmtree(root / "_build" / "html", ignore_errors=True)
+    options = ["-W", "-n", "--keep-going"] if strict else []
+    command = [_jupyter_book(), "build", ".", "--all", "--toc", str(toc), *options]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TxrayError(
+            f"the book did not build (jupyter-book ended with {done.returncode}):\n{_problems(done.stdout + done.stderr)}"
+        )
+
+
+def _jupyter_book() -> str:
+    beside = Path(sys.executable).with_name("jupyter-book")
+    found = str(beside) if beside.exists() else shutil.which("jupyter-book")
+    if not found:
+        raise TxrayError(
+            "jupyter-book is not installed in this environment; `make book` sets one up, or `pip install -e .[book]`"
+        )
+    return found
+
+
+def _problems(output: str) -> str:
+    """The lines that say what is wrong, or the last ones if none does."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    told = [
+        line
+        for line in lines
+        if "WARNING" in line or "ERROR" in line or line.startswith(("Exception", "Extension error"))
+    ]
+    return "\n".join(f"  {line.strip()}" for line in (told or lines)[-20:])
+
+
+def _book_fingerprint(executed: list[Path], toc: Path, strict: bool) -> str:
+    root = places.root()
+    pages = _hash_files(root / "book", root / "_config.yml", root / "requirements.lock", toc, *executed)
+    return _hash_text(pages, _hash_files(*(_package() / name for name in BUILDING)), str(strict))
+
+
+def _package() -> Path:
+    return Path(__file__).parent
+
+
+def _is_current(output: Path, stamp: Path, wanted: str) -> bool:
+    return output.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted
+
+
+def _hash_files(*paths: Path) -> str:
+    """A hash of names and contents of files, and of all files in folders; what does not exist counts as empty."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in _files(path):
+            digest.update(f"{file.relative_to(path.parent).as_posix()}\0".encode())
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _files(path: Path) -> Iterable[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(
+        f for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts and not f.name.startswith(".")
+    )
+
+
+def _hash_text(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,197 @@
+"""The console command `txray`. May touch: every room, each only when its command is called."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from txray_lib import places
+from txray_lib.errors import TxrayError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split(".")[0] + "."
+)
+
+ProfileName = Annotated[str, typer.Argument(help="A profile's name (`txray profiles` lists them) or a YAML file.")]
+Device = Annotated[str, typer.Option(help="Where torch computes: cpu, cuda, cuda:0 …")]
+Parameter = Annotated[list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE, as often as you like.")]
+
+
+@app.command()
+def run(
+    profile: ProfileName,
+    until: Annotated[str | None, typer.Option(help="Stop after this step (`txray steps PROFILE`).")] = None,
+    device: Device = "cpu",
+) -> None:
+    """Run a profile, or go on with one: only what is missing or out of date is computed."""
+    _compute(profile, until, device)
+
+
+@app.command()
+def step(profile: ProfileName, name: Annotated[str, typer.Argument(help="The step.")], device: Device = "cpu") -> None:
+    """Make one step, whose needs must be done: what a workflow engine calls."""
+    current = _run(profile, device)
+    if current.is_done(current.step(name).name):
+        typer.echo(f"{name}: nothing to do")
+    else:
+        current.make_step(name)
+
+
+@app.command()
+def steps(profile: ProfileName) -> None:
+    """List the steps of a profile, what each needs, and which are done."""
+    current = _run(profile)
+    taken = current.seconds()
+    for name, each in current.steps.items():
+        state = f"done, {taken[name]:.1f} s" if current.is_done(name) else "to do"
+        typer.echo(f"{name:30} {state:18} {each.about}" + (f" (needs {', '.join(each.needs)})" if each.needs else ""))
+
+
+@app.command()
+def notebook(
+    name: Annotated[str, typer.Argument(help="A notebook of notebooks/, as rq1.")],
+    parameter: Parameter = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The executed notebook; default: NAME.ipynb here.")
+    ] = None,
+) -> None:
+    """Execute one notebook with parameters: txray notebook rq1 -p profile=small -p top_n=20."""
+    from txray_lib.notebooks import execute, find_notebook
+
+    source = find_notebook(name)
+    target = out or Path.cwd() / f"{source.stem}.ipynb"
+    execute(source, target, _parameters(parameter or []), places.root())
+    typer.echo(f"wrote {target}")
+
+
+@app.command()
+def book(
+    profile: Annotated[
+        str, typer.Option(help="A profile to run besides demo, shown in place of its frozen tables.")
+    ] = "demo",
+    strict: Annotated[bool, typer.Option(help="Warnings are errors.")] = True,
+) -> None:
+    """Run what the book shows live, execute the notebooks, build _build/html/index.html."""
+    from txray_lib.bookbuild import build_book
+
+    made = _compute("demo", None, "cpu")
+    if profile != "demo":
+        made += _compute(profile, None, "cpu")
+    page = build_book(strict=strict)
+    typer.echo(f"the book is at {page}" if made else f"the book is up to date at {page}")
+
+
+@app.command()
+def profiles() -> None:
+    """List the profiles."""
+    from txray_lib.profiles import list_profiles, load_profile
+
+    for name in list_profiles():
+        typer.echo(f"{name:12} {load_profile(name).about}")
+
+
+@app.command()
+def stages(profile: ProfileName) -> None:
+    """List the stages of a profile, and the comparisons between them."""
+    from txray_lib import stages as room
+    from txray_lib.profiles import load_profile
+
+    loaded = load_profile(profile)
+    for stage in room.stages(loaded):
+        typer.echo(f"{stage.name:24} {stage.role:12} {stage.snapshot} on {stage.corpus}")
+    for comparison in room.comparisons(loaded):
+        typer.echo(f"{comparison.question:8} {comparison.name}")
+
+
+@app.command()
+def results() -> None:
+    """List the results at hand: which profile, live or frozen, when and from which commit."""
+    from txray_lib.results import list_results
+
+    found = list_results()
+    for each in found:
+        source = each.provenance
+        typer.echo(
+            f"{each.profile:12} {each.origin:8} {source.get('created', '')} commit {source.get('commit', '')[:12]} seed {source.get('seed')}"
+        )
+    if not found:
+        typer.echo("none yet: `txray run demo` makes some")
+
+
+@app.command()
+def freeze(profile: ProfileName) -> None:
+    """Keep the tables of a finished run in results/, where git and every reader find them."""
+    current = _run(profile)
+    if not current.is_done("tables"):
+        raise TxrayError(f"the run {current.profile.name!r} is not finished: `txray run {profile}` finishes it.")
+    live, frozen = places.live_results(current.profile.name), places.frozen_results(current.profile.name)
+    partial = frozen.with_name(f".{frozen.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(live, partial, ignore=shutil.ignore_patterns("step.json"))
+    shutil.rmtree(frozen, ignore_errors=True)
+    partial.replace(frozen)
+    size = sum(f.stat().st_size for f in frozen.rglob("*") if f.is_file())
+    typer.echo(f"froze {size / 1e6:.1f} MB of tables in {frozen}")
+
+
+def main() -> None:
+    """Run the command; an error that the user can mend is one message and status 1, Ctrl-C status 130."""
+    try:
+        app(standalone_mode=False)
+    except TxrayError as error:
+        _exit(f"error: {error}", 1)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _exit("\nstopped. What is done is kept: the same command goes on from here.", 130)
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            _exit(f"error: {error.format_message()}", getattr(error, "exit_code", 2))
+        raise
+
+
+def _exit(message: str, status: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(status)
+
+
+def _run(name: str, device: str = "cpu") -> Any:
+    from txray_lib.flow import Run
+    from txray_lib.profiles import load_profile
+
+    return Run(load_profile(name), device, lambda line: typer.echo(line, err=True))
+
+
+def _compute(name: str, until: str | None, device: str) -> list[str]:
+    from txray_lib.costs import estimate, require_disk
+
+    current = _run(name, device)
+    if until is not None:
+        current.step(until)
+    seconds = estimate(current)
+    if not seconds:
+        typer.echo(f"{current.profile.name}: nothing to compute, all {len(current.steps)} steps are done")
+        return []
+    require_disk(current)
+    longest = max(seconds, key=seconds.__getitem__)
+    typer.echo(
+        f"{current.profile.name}: {len(seconds)} of {len(current.steps)} steps to do, about {sum(seconds.values()) / 60:.1f} minutes "
+        f"on this machine (longest: {longest}, {seconds[longest] / 60:.1f})",
+        err=True,
+    )
+    return current.make(until)
+
+
+def _parameters(pairs: list[str]) -> dict[str, Any]:
+    parameters = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise TxrayError(f"{pair!r} is not NAME=VALUE, as in -p top_n=20")
+        parameters[key] = yaml.safe_load(value)
+    return parameters

@@ -1,0 +1,138 @@
+"""What the encoder sees of a token: one vocabulary, from the pretraining corpus.
+
+May touch: errors, places, documents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from txray_lib.corpora.documents import UNKNOWN, Corpus
+from txray_lib.errors import TxrayError
+from txray_lib.places import write_text
+
+END = "<eos>"
+"""Stands between documents in a language model's stream; never a feature of a record."""
+
+_FORMAT = "txray vocabulary 1"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words an encoder knows, by id: features in order of frequency, `<unk>` among them, and `<eos>` as last id.
+
+    words      every id's word: an embedding has `len(vocabulary)` rows
+    lowercase  whether a token is lower-cased before it is looked up
+    """
+
+    words: tuple[str, ...]
+    lowercase: bool = True
+    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if UNKNOWN not in self.words or self.words[-1] != END or len(set(self.words)) < len(self.words):
+            raise TxrayError(f"a vocabulary needs distinct words with {UNKNOWN} among them and {END} as the last one.")
+        object.__setattr__(self, "_ids", {word: i for i, word in enumerate(self.words[:-1])})
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The words that a record's token can be: all but `<eos>`."""
+        return self.words[:-1]
+
+    @property
+    def unknown(self) -> int:
+        """The id of `<unk>`."""
+        return self._ids[UNKNOWN]
+
+    @property
+    def end(self) -> int:
+        """The id of `<eos>`, the last one."""
+        return len(self.words) - 1
+
+    def encode(self, tokens: Sequence[str]) -> np.ndarray:
+        """The id of each token, int32, shape (tokens,); never that of `<eos>`."""
+        ids, unknown = self._ids, self.unknown
+        if self.lowercase:
+            return np.fromiter((ids.get(token.lower(), unknown) for token in tokens), np.int32, len(tokens))
+        return np.fromiter((ids.get(token, unknown) for token in tokens), np.int32, len(tokens))
+
+    def decode(self, ids: Iterable[int]) -> tuple[str, ...]:
+        """The word of each id."""
+        return tuple(map(self.word, ids))
+
+    def word(self, word_id: int) -> str:
+        """The word of an id. Raises IndexError for an id outside [0, len)."""
+        if not 0 <= word_id < len(self.words):
+            raise IndexError(f"the vocabulary has ids 0 to {len(self.words) - 1}, not {word_id}")
+        return self.words[word_id]
+
+    def seen(self, token: str) -> str:
+        """The token as the encoder sees it: lower-cased where the vocabulary is, or `<unk>`."""
+        form = token.lower() if self.lowercase else token
+        return form if form in self._ids else UNKNOWN
+
+    def unknown_share(self, corpus: Corpus) -> float:
+        """The share of a corpus's tokens that the encoder sees as `<unk>`."""
+        corpus.require_text()
+        return sum(int((self.encode(d.tokens) == self.unknown).sum()) for d in corpus) / corpus.token_count
+
+    def digest(self) -> str:
+        """The sha256 of its words and casing."""
+        return hashlib.sha256(json.dumps([self.lowercase, self.words]).encode()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON text, whole or not at all."""
+        content = {"format": _FORMAT, "sha256": self.digest(), "lowercase": self.lowercase, "words": self.words}
+        write_text(json.dumps(content, ensure_ascii=False, indent=0), path)
+
+    @classmethod
+    def load(cls, path: Path) -> Vocabulary:
+        """Read what `save` wrote. Raises TxrayError where the file is missing, truncated or altered."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            vocabulary = cls(tuple(map(str, content["words"])), bool(content["lowercase"]))
+            whole = content["format"] == _FORMAT and content["sha256"] == vocabulary.digest()
+        except FileNotFoundError as error:
+            raise TxrayError(f"there is no vocabulary {path}. Run the training step that makes it.") from error
+        except (ValueError, KeyError, TypeError, TxrayError) as error:
+            raise TxrayError(f"{path} is not a vocabulary file ({error}). Delete it; the next run makes it.") from error
+        if not whole:
+            raise TxrayError(f"the vocabulary {path} was altered: its words are not those of its check. Delete it.")
+        return vocabulary
+
+
+def build_vocabulary(corpus_train: Corpus, size: int, lowercase: bool = True) -> Vocabulary:
+    """The `size` most frequent words of a corpus, `<unk>` counted among them, ties in alphabetical order.
+
+    `<unk>` stands at its rank, or last where the corpus has none; `<eos>` follows as one more id. A corpus with fewer
+    words gives them all. Raises TxrayError for an empty corpus or a size below 2.
+    """
+    if size < 2:
+        raise TxrayError(f"a vocabulary of {size} words was asked for: it needs at least {UNKNOWN} and one word.")
+    counts = Counter[str]()
+    for document in corpus_train.require_text():
+        counts.update(document.tokens)
+    if lowercase:
+        counts = _lowercased(counts)
+    del counts[END]
+    ranked = [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))][:size]
+    if UNKNOWN not in ranked:
+        ranked = [*ranked[: size - 1], UNKNOWN]
+    return Vocabulary((*ranked, END), lowercase)
+
+
+def _lowercased(counts: Counter[str]) -> Counter[str]:
+    lowered = Counter[str]()
+    for word, count in counts.items():
+        lowered[word.lower()] += count
+    return lowered

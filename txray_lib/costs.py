@@ -1,0 +1,87 @@
+"""What a run will cost, told before it starts. May touch: flow, profiles.
+
+An estimate from the arithmetic of the model and the matrix-product rate that this machine reaches just now; measured on
+a two-core machine it was within a factor of 1.5.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+from txray_lib.errors import TxrayError
+from txray_lib.flow import Run
+from txray_lib.profiles import Profile
+
+_TRAINING_EFFICIENCY = 0.5
+_WIKITEXT_TOKENS = 2_089_000
+_REVIEW_TOKENS = {"world": 60, "imdb": 230}
+_FIXED_SECONDS = {"corpora": 10, "tags": 8, "vocabulary": 5, "preferences": 3, "transfer": 3, "tables": 2}
+_READING_SECONDS = {"imdb": 60, "wikitext-2": 10, "world": 10}
+_TAGS_A_SECOND = 25_000
+
+
+def estimate(run: Run) -> dict[str, float]:
+    """Seconds for each step of a run that is not done yet."""
+    waiting = [name for name in run.steps if not run.is_done(name)]
+    if not waiting:
+        return {}
+    rate = _matrix_rate(run.device)
+    return {name: _seconds(run.profile, name, rate) for name in waiting}
+
+
+def require_disk(run: Run) -> None:
+    """Raise TxrayError where the disk has too little room for the run's cache."""
+    need = _disk_bytes(run.profile)
+    folder = next(p for p in (run.folder, *run.folder.parents) if p.exists())
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise TxrayError(
+            f"the profile {run.profile.name!r} needs about {need / 1e6:.0f} MB in {run.folder}, and {free / 1e6:.0f} MB are free. "
+            "Free some space, or set TXRAY_ROOT to a folder on another disk that holds profiles/."
+        )
+
+
+def _seconds(profile: Profile, step: str, rate: float) -> float:
+    model, reviews, target = profile.pretraining, profile.finetuning.reviews, profile.corpora.target.source
+    world_tokens = profile.world.encyclopedia_tokens if profile.world else 0
+    tokens = world_tokens if profile.corpora.pretraining.source == "world" else _WIKITEXT_TOKENS
+    review_tokens = min(_REVIEW_TOKENS[target], profile.finetuning.max_tokens)
+    lstm = 8 * model.units * (model.embedding_size + model.units)
+    output = 2 * model.embedding_size * (model.units + profile.vocabulary.size)
+    fixed = _FIXED_SECONDS.get(step, 0.0)
+    if step == "corpora":
+        fixed += sum(_READING_SECONDS[c.source] for c in (profile.corpora.pretraining, profile.corpora.target))
+    read = {
+        "tags": 2 * profile.collection.tokens / _TAGS_A_SECOND,
+        "pretrain": 3 * (lstm + output) * tokens * model.epochs / (rate * _TRAINING_EFFICIENCY),
+        "finetune": 3 * lstm * review_tokens * reviews.train * profile.finetuning.epochs / (rate * _TRAINING_EFFICIENCY)
+        + lstm * review_tokens * (reviews.train + reviews.test) / (rate * _TRAINING_EFFICIENCY),
+        "prune": lstm * review_tokens * 12 * min(profile.pruning.reviews, reviews.test) / (rate * _TRAINING_EFFICIENCY),
+    }
+    collecting = (
+        lstm * profile.collection.tokens / (rate * _TRAINING_EFFICIENCY) if step.startswith("collect-") else 0.0
+    )
+    return fixed + read.get(step, 0.0) + collecting + 1.0
+
+
+def _disk_bytes(profile: Profile) -> float:
+    weights = 4 * (
+        profile.vocabulary.size * profile.pretraining.embedding_size + 4 * profile.pretraining.units**2 * 1.5
+    )
+    states = 4 * profile.pretraining.units * sum(profile.finetuning.reviews.model_dump().values())
+    text = 150e6 if profile.corpora.target.source == "imdb" else 20e6
+    return 12 * weights + states + 30 * 6 * profile.collection.tokens + text
+
+
+def _matrix_rate(device: str) -> float:
+    """Floating-point operations a second of a float32 matrix product of a training step's shape."""
+    import torch
+
+    a, b = torch.rand(1600, 512, device=device), torch.rand(512, 2048, device=device)
+    (a @ b).sum().item()
+    began, count = time.perf_counter(), 0
+    while time.perf_counter() - began < 0.2:
+        (a @ b).sum().item()
+        count += 1
+    return count * 2 * 1600 * 512 * 2048 / (time.perf_counter() - began)

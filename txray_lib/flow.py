@@ -1,0 +1,176 @@
+"""The steps of a run, declared once: what each needs, which parameters and which code it depends on. May touch: steps.
+
+`Run.make` walks the steps in order on one machine; the Snakefile reads the same declarations. A step writes into a
+folder of its own, named after its fingerprint, which takes the step's place in one move: what is on disk is whole or
+absent, a kill loses no more than the time since a checkpoint, and nothing good is overwritten.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from txray_lib import places
+from txray_lib.errors import TxrayError, nearest
+from txray_lib.profiles import Profile
+
+_DONE = "step.json"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: `run(run, folder)` writes its files into `folder`, reading those of the steps it `needs`.
+
+    settings: dotted keys of the profile; code: modules of the library, as "training/pretraining"; place: the folder that
+    the files end up in, where it is not the run's own.
+    """
+
+    name: str
+    about: str
+    needs: tuple[str, ...]
+    settings: tuple[str, ...]
+    code: tuple[str, ...]
+    run: Callable[[Run, Path], None]
+    place: Path | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A profile on its way: where its steps' files lie, and on which device it computes."""
+
+    profile: Profile
+    device: str = "cpu"
+    say: Callable[[str], None] = print
+
+    @cached_property
+    def steps(self) -> dict[str, Step]:
+        """The steps in an order in which each comes after what it needs."""
+        from txray_lib.steps import declare
+
+        return {step.name: step for step in declare(self.profile)}
+
+    @property
+    def folder(self) -> Path:
+        return places.run_folder(self.profile.name)
+
+    def file(self, step: str, name: str) -> Path:
+        """A file that a finished step made."""
+        return self.place(step) / name
+
+    def place(self, step: str) -> Path:
+        """The folder of a finished step."""
+        return self.step(step).place or self.folder / step
+
+    def step(self, name: str) -> Step:
+        if name not in self.steps:
+            raise TxrayError(
+                f"there is no step {name!r} in the profile {self.profile.name!r}. {nearest(name, self.steps)}"
+            )
+        return self.steps[name]
+
+    def fingerprint(self, name: str) -> str:
+        """A hash of all that the step's files follow from: parameters, code, and the fingerprints of what it needs."""
+        step = self.step(name)
+        parts = {
+            "settings": {key: self.profile.part(key) for key in step.settings},
+            "code": {module: code_hash(module) for module in step.code},
+            "needs": {need: self.fingerprint(need) for need in step.needs},
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def is_done(self, name: str) -> bool:
+        """Whether the step's files are there, whole, and made with these parameters and this code."""
+        try:
+            done = json.loads(self.file(name, _DONE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        files = all(
+            self.file(name, file).is_file() and self.file(name, file).stat().st_size == size
+            for file, size in done["files"].items()
+        )
+        return files and done["fingerprint"] == self.fingerprint(name)
+
+    def make(self, target: str | None = None) -> list[str]:
+        """Make what is not done of `target` (default: everything) and of what it needs; gives the names of steps made."""
+        wanted = list(self.steps) if target is None else self._needed(target)
+        made = []
+        for number, name in enumerate(wanted, 1):
+            if not self.is_done(name):
+                self.say(f"[{number}/{len(wanted)}] {name}: {self.steps[name].about}")
+                self.make_step(name)
+                made.append(name)
+        return made
+
+    def make_step(self, name: str) -> None:
+        """Make one step whose needs are done."""
+        step, fingerprint = self.step(name), self.fingerprint(name)
+        if missing := [need for need in step.needs if not self.is_done(need)]:
+            raise TxrayError(
+                f"the step {name!r} needs {', '.join(missing)}. `txray run {self.profile.name}` makes them all."
+            )
+        partial = self.folder / f".{name}-{fingerprint}.partial"
+        partial.mkdir(parents=True, exist_ok=True)
+        began = time.monotonic()
+        try:
+            step.run(self, partial)
+        except OSError as error:
+            if error.errno == 28:
+                raise TxrayError(
+                    f"no space left on the disk in {self.folder}. Free some and run the same command again: it continues."
+                ) from error
+            raise
+        (partial / "checkpoint.safetensors").unlink(missing_ok=True)
+        files = {
+            str(p.relative_to(partial)): p.stat().st_size
+            for p in sorted(partial.rglob("*"))
+            if p.is_file() and p.name != _DONE
+        }
+        done = {"fingerprint": fingerprint, "seconds": round(time.monotonic() - began, 2), "files": files}
+        places.write_text(json.dumps(done, indent=1), partial / _DONE)
+        final = self.place(name)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(partial, final)
+        for stale in self.folder.glob(f".{name}-*.partial"):
+            shutil.rmtree(stale, ignore_errors=True)
+        self.say(f"    {done['seconds']:.1f} s")
+
+    def seconds(self) -> dict[str, float]:
+        """How long each finished step took."""
+        done = {name: self.file(name, _DONE) for name in self.steps}
+        return {
+            name: json.loads(path.read_text(encoding="utf-8"))["seconds"]
+            for name, path in done.items()
+            if path.is_file()
+        }
+
+    def _needed(self, target: str) -> list[str]:
+        needed, queue = set(), [self.step(target).name]
+        while queue:
+            name = queue.pop()
+            needed.add(name)
+            queue += self.steps[name].needs
+        return [name for name in self.steps if name in needed]
+
+
+@cache
+def code_hash(module: str) -> str:
+    """A hash of what the code of a module or package of the library does: comments, docstrings and layout do not count."""
+    base = Path(__file__).parent / module
+    files = sorted(base.rglob("*.py")) if base.is_dir() else [base.with_suffix(".py")]
+    digest = hashlib.sha256()
+    for file in files:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+                node.body = node.body[1:] or [ast.Pass()]
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()[:16]

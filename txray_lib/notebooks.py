@@ -1,0 +1,181 @@
+"""Executes a text notebook with parameters, by papermill. May touch: errors, places.
+
+What papermill only warns of is an error here: a parameter that the notebook does not have, a notebook without a cell tagged
+`parameters`. Kernels run this interpreter and listen on unix sockets, so that neither another environment's kernel nor a
+taken port can get in the way.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from txray_lib import places
+from txray_lib.errors import TxrayError, nearest
+from txray_lib.places import whole_file
+
+if TYPE_CHECKING:
+    import nbformat
+    from jupyter_client.manager import AsyncKernelManager
+
+PARAMETERS = "parameters"
+INJECTED = "injected-parameters"
+
+
+def list_notebooks() -> dict[str, Path]:
+    """The text notebooks of the repository by name."""
+    folder = places.root() / "notebooks"
+    return {path.stem: path for path in sorted(folder.glob("*.md"))}
+
+
+def find_notebook(name: str) -> Path:
+    """The source of a notebook. Raises TxrayError for a misspelt name."""
+    known = list_notebooks()
+    if name not in known:
+        raise TxrayError(f"there is no notebook {name!r}. {nearest(name, known)}")
+    return known[name]
+
+
+def parameters_of(source: Path) -> dict[str, Any]:
+    """The parameters of a text notebook with their defaults. Raises TxrayError if no cell is tagged `parameters`."""
+    return _defaults(_read(source), source)
+
+
+def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path) -> Path:
+    """Run a text notebook from top to bottom and write the executed copy to `out`, whole or not at all.
+
+    Raises TxrayError for a misspelt parameter, for a value of another type than the default, and for a cell that fails,
+    with that cell's own message.
+    """
+    import nbformat
+
+    notebook = _read(source)
+    _check(parameters, _defaults(notebook, source), source)
+    executed = _run(notebook, source, parameters, cwd)
+    _tidy(executed, source, parameters)
+    with whole_file(out) as partial:
+        partial.write_text(nbformat.writes(executed), encoding="utf-8")
+    return out
+
+
+def _read(source: Path) -> nbformat.NotebookNode:
+    import jupytext
+
+    if not source.is_file():
+        raise TxrayError(f"there is no notebook {source}. {nearest(source.stem, list_notebooks())}")
+    try:
+        notebook = jupytext.read(source)
+    except Exception as error:
+        raise TxrayError(f"the notebook {source.name} cannot be read as MyST text: {error}") from None
+    notebook.metadata.pop("jupytext", None)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata.setdefault("language_info", {"name": "python"})
+    return notebook
+
+
+def _tags(cell: nbformat.NotebookNode) -> list[str]:
+    return list(cell.metadata.get("tags", []))
+
+
+def _defaults(notebook: nbformat.NotebookNode, source: Path) -> dict[str, Any]:
+    import ast
+
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and PARAMETERS in _tags(cell)]
+    if len(cells) != 1:
+        raise TxrayError(
+            f"the notebook {source.name} has {len(cells)} cells tagged `parameters`; it must have exactly one"
+        )
+    defaults = {}
+    for line in ast.parse(cells[0].source).body:
+        match line:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=value)
+            ):
+                defaults[name] = ast.literal_eval(value)
+            case _:
+                raise TxrayError(
+                    f"the parameters of {source.name} must be plain `name = value` lines; this is not: {ast.unparse(line)}"
+                )
+    return defaults
+
+
+def _check(parameters: dict[str, Any], defaults: dict[str, Any], source: Path) -> None:
+    for name, value in parameters.items():
+        if name not in defaults:
+            raise TxrayError(f"the notebook {source.stem} has no parameter {name!r}. {nearest(name, defaults)}")
+        wanted = type(defaults[name])
+        fits = isinstance(value, wanted) or (wanted is float and isinstance(value, int))
+        if not fits or (isinstance(value, bool) and wanted is not bool):
+            raise TxrayError(
+                f"the parameter {name} of {source.stem} takes {wanted.__name__}, as in {defaults[name]!r}; it was given {value!r}"
+            )
+
+
+def _run(notebook: nbformat.NotebookNode, source: Path, parameters: dict[str, Any], cwd: Path) -> nbformat.NotebookNode:
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory(prefix="txray-") as sockets:
+        try:
+            return papermill.execute_notebook(
+                notebook,
+                None,
+                parameters=parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                cwd=str(cwd),
+                kernel_manager_class=_kernel_manager(sockets),
+            )
+        except PapermillExecutionError as error:
+            raise TxrayError(_failure(source, error)) from None
+
+
+def _kernel_manager(sockets: str) -> type[AsyncKernelManager]:
+    """A kernel manager that starts this very interpreter and talks over unix sockets in the folder `sockets`.
+
+    With no folder to look in, the only kernel it knows is the native one, whose command is `sys.executable`.
+    """
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import default
+
+    class LocalKernelManager(AsyncKernelManager):
+        @default("kernel_spec_manager")
+        def _kernel_spec_manager_default(self) -> KernelSpecManager:
+            return KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True, parent=self)
+
+        @default("transport")
+        def _transport_default(self) -> str:
+            return "ipc"
+
+        @default("ip")
+        def _ip_default(self) -> str:
+            return os.path.join(sockets, "k")
+
+    return LocalKernelManager
+
+
+def _failure(source: Path, error: Any) -> str:
+    if error.ename == "TxrayError":
+        return f"{source.name}, cell {error.exec_count}: {error.evalue}"
+    first = next((line for line in error.source.splitlines() if line.strip()), "")
+    return (
+        f"{source.name}, cell {error.exec_count} failed with {error.ename}: {error.evalue}\n  the cell begins: {first}"
+    )
+
+
+def _tidy(notebook: nbformat.NotebookNode, source: Path, parameters: dict[str, Any]) -> None:
+    """Leave one cell of parameters to be seen, and nothing that changes from run to run."""
+    for cell in notebook.cells:
+        tags = set(_tags(cell))
+        if PARAMETERS in tags and parameters:
+            tags.add("remove-cell")
+        if INJECTED in tags or (PARAMETERS in tags and not parameters):
+            tags.add("hide-input")
+        cell.metadata = {"tags": sorted(tags)} if tags else {}
+    notebook.metadata["papermill"] = {"input_path": source.name, "parameters": parameters}

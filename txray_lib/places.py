@@ -1,0 +1,59 @@
+"""Where things lie on disk, and how files get there: whole or not at all. Below every room; may touch: errors."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from txray_lib.errors import TxrayError
+
+
+def root() -> Path:
+    """The compendium's folder: `TXRAY_ROOT`, else the checkout that this package stands in."""
+    return Path(os.environ.get("TXRAY_ROOT") or Path(__file__).resolve().parents[1])
+
+
+def profiles_folder() -> Path:
+    return root() / "profiles"
+
+
+def run_folder(profile: str) -> Path:
+    """What a run computes step by step: its cache, git-ignored, holding corpus text and weights."""
+    return root() / "build" / "runs" / profile
+
+
+def live_results(profile: str) -> Path:
+    """The tables that a run on this machine made, git-ignored."""
+    return root() / "build" / "results" / profile
+
+
+def frozen_results(profile: str) -> Path:
+    """The tables of a run that is kept in the repository."""
+    return root() / "results" / profile
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place once the block ends well; otherwise nothing changes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise TxrayError(
+                f"no space left on the disk while writing {path}. Free some and run the same command again: it continues."
+            ) from error
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file whole or not at all."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")

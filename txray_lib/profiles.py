@@ -1,0 +1,224 @@
+"""The named sets of parameters of whole runs, checked on load. Below every room; may touch: errors, places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from txray_lib import places
+from txray_lib.errors import TxrayError, nearest
+
+Count = Annotated[int, Ge(1)]
+Share = Annotated[float, Ge(0), Le(1)]
+Positive = Annotated[float, Gt(0)]
+
+
+class Settings(BaseModel):
+    """A group of parameters: unknown keys, wrong types and impossible values are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class CorpusSettings(Settings):
+    """One corpus. `name` is the first half of its stages' names; `source` says where its text comes from."""
+
+    name: str
+    source: Literal["world", "wikitext-2", "imdb"]
+
+
+class Corpora(Settings):
+    """The corpus to pretrain on (the paper's WikiText-2) and the new domain with labels (its IMDB)."""
+
+    pretraining: CorpusSettings
+    target: CorpusSettings
+
+    @model_validator(mode="after")
+    def _roles(self) -> Corpora:
+        if self.pretraining.source == "imdb" or self.target.source == "wikitext-2":
+            raise ValueError("pretraining reads 'world' or 'wikitext-2', the target needs labels: 'world' or 'imdb'")
+        if self.pretraining.name == self.target.name:
+            raise ValueError(f"both corpora are named {self.target.name!r}; stages could not be told apart")
+        return self
+
+
+class Reviews(Settings):
+    """How many reviews each split gives, half of each label."""
+
+    train: Count
+    valid: Count
+    test: Count
+
+
+class World(Settings):
+    """Size and difficulty of the generated worlds."""
+
+    encyclopedia_tokens: Count
+    words: Count
+    noise: Share
+
+
+class VocabularySettings(Settings):
+    size: Count
+    lowercase: bool
+
+
+class Pretraining(Settings):
+    """The language model (§3.1). `units` is the paper's 1500; `snapshots` are epochs, 0 for the untrained encoder."""
+
+    embedding_size: Count
+    units: Annotated[int, Ge(2)]
+    dropout: Annotated[float, Ge(0), Le(0.9)]
+    epochs: Annotated[int, Ge(3)]
+    snapshots: list[Annotated[int, Ge(0)]]
+    batch_size: Count
+    window: Count
+    learning_rate: Positive
+    weight_decay: Annotated[float, Ge(0)]
+    schedule: Literal["one-cycle", "constant"]
+
+    @model_validator(mode="after")
+    def _snapshots(self) -> Pretraining:
+        last = self.epochs
+        wanted, early = {0, last - 1, last}, [s for s in self.snapshots if 0 < s < last - 1]
+        if missing := sorted(wanted - set(self.snapshots)):
+            raise ValueError(f"snapshots must hold 0 and the last two epochs; missing: {missing}")
+        if max(self.snapshots) > last or len(set(self.snapshots)) < len(self.snapshots) or not early:
+            raise ValueError(f"snapshots must be distinct epochs up to {last}, one of them between 0 and {last - 1}")
+        return self
+
+
+class Finetuning(Settings):
+    """The supervised classifier (§3.3). Stops once F1 on the validation part reaches `target_f1`."""
+
+    reviews: Reviews
+    max_tokens: Count
+    epochs: Count
+    evaluations_per_epoch: Count
+    batch_size: Count
+    learning_rate: Positive
+    target_f1: Share
+
+
+class Collection(Settings):
+    """How much text a stage reads: the paper's 400,000 tokens. `exclude_unknown` leaves `<unk>` out of preferences."""
+
+    tokens: Annotated[int, Ge(2)]
+    batch_size: Count
+    exclude_unknown: bool
+
+
+class Pruning(Settings):
+    """§3.3.2: `set_size` neurons in B and C; the recurrent way is scored on `reviews` of each split."""
+
+    set_size: Count
+    reviews: Count
+    random_sets: Annotated[int, Ge(0)]
+
+
+class Profile(Settings):
+    """Everything a run depends on, and its only source of randomness: `seed`."""
+
+    name: str
+    about: str
+    seed: Annotated[int, Ge(0)]
+    corpora: Corpora
+    world: World | None = None
+    vocabulary: VocabularySettings
+    tagger: str
+    pretraining: Pretraining
+    finetuning: Finetuning
+    collection: Collection
+    pruning: Pruning
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Profile:
+        sources = {self.corpora.pretraining.source, self.corpora.target.source}
+        if "world" in sources and self.world is None:
+            raise ValueError("a corpus from the world needs the group 'world'")
+        if 2 * self.pruning.set_size > self.pretraining.units:
+            raise ValueError(
+                f"pruning.set_size {self.pruning.set_size}: B and C together need more than the {self.pretraining.units} units"
+            )
+        return self
+
+    def part(self, key: str) -> Any:
+        """The plain value under a dotted key, as `pretraining.units`."""
+        value: Any = self.model_dump()
+        for name in key.split("."):
+            value = value[name]
+        return value
+
+
+def load_profile(name: str) -> Profile:
+    """A profile by name (`demo`) or by the path of a YAML file. Raises TxrayError naming the key that is wrong."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else places.profiles_folder() / f"{name}.yaml"
+    if not path.is_file():
+        raise TxrayError(f"there is no profile {name!r} ({path} does not exist). {nearest(name, list_profiles())}")
+    try:
+        return Profile.model_validate(_merged(path))
+    except ValidationError as error:
+        problems = "\n".join(f"  {_problem(e)}" for e in error.errors())
+        raise TxrayError(f"the profile {path.name} has {error.error_count()} problem(s):\n{problems}") from None
+
+
+def list_profiles() -> list[str]:
+    """Names of the profiles in the repository."""
+    return sorted(p.stem for p in places.profiles_folder().glob("*.yaml"))
+
+
+def _merged(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The file's keys laid over those of the profile that its `base` names."""
+    if path in seen:
+        raise TxrayError(f"the profile {path.name} is its own base, by way of {', '.join(p.name for p in seen)}")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise TxrayError(f"the profile {path} is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise TxrayError(f"the profile {path} must hold keys and values; it holds {type(content).__name__}")
+    base = content.pop("base", None)
+    if base is not None:
+        base_path = path.with_name(f"{base}.yaml")
+        if not base_path.is_file():
+            raise TxrayError(
+                f"the profile {path.name} builds on {base!r}, which does not exist. {nearest(str(base), list_profiles())}"
+            )
+        content = _overlay(_merged(base_path, (*seen, path)), content)
+    content["name"] = path.stem
+    return content
+
+
+def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    result = dict(below)
+    for key, value in above.items():
+        both_groups = isinstance(value, dict) and isinstance(below.get(key), dict)
+        result[key] = _overlay(below[key], value) if both_groups else value
+    return result
+
+
+def _problem(error: Any) -> str:
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(location) or "the whole"
+    if error["type"] == "extra_forbidden":
+        return f"{key}: no such key. {nearest(location[-1], _keys(location[:-1]))}"
+    if error["type"] == "missing":
+        return f"{key}: missing"
+    hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if error["type"] == "float_type" else ""
+    return f"{key}: {error['msg'].removeprefix('Value error, ')}, not {_short(error['input'])}{hint}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else "what it is"
+
+
+def _keys(location: list[str]) -> list[str]:
+    group: type[BaseModel] = Profile
+    for name in location:
+        annotation = group.model_fields[name].annotation
+        group = next(t for t in (annotation, *get_args(annotation)) if isinstance(t, type) and issubclass(t, BaseModel))
+    return list(group.model_fields)

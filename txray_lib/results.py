@@ -1,0 +1,174 @@
+"""Finds and opens the tables of a profile: the door through which the telling half reads.
+
+May touch: errors, places, tables. Imports nothing that computes, draws or builds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from txray_lib import places
+from txray_lib.errors import TxrayError, nearest
+from txray_lib.tables import read_table
+
+Origin = Literal["live", "frozen"]
+NEURON = ["layer", "neuron"]
+STATES = ("shared", "avoided", "gained", "never preferred")
+NEEDED = ("provenance.json", "stages.parquet", "transfer.parquet")
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of one profile, read when asked for.
+
+    origin  "live" where this checkout computed them (`build/results/`), else "frozen"
+    """
+
+    profile: str
+    folder: Path
+    origin: Origin
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table by its file's name without ending, as "scores" or "preferences/imdb-supervised"."""
+        return read_table(self.folder / f"{name}.parquet")
+
+    def has(self, name: str) -> bool:
+        """Whether the run wrote this table."""
+        return (self.folder / f"{name}.parquet").is_file()
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Profile, seed, hashes of the corpora, versions, commit, command, time."""
+        return json.loads((self.folder / "provenance.json").read_text(encoding="utf-8"))
+
+    @cached_property
+    def stages(self) -> pd.DataFrame:
+        """A row per stage, in the order of the run."""
+        return self.table("stages")
+
+    @cached_property
+    def roles(self) -> dict[str, str]:
+        """The role of each stage: untrained, early, before-last, last, zero-shot, supervised."""
+        return dict(zip(self.stages["stage"], self.stages["role"], strict=True))
+
+    @cached_property
+    def _transfer(self) -> pd.DataFrame:
+        return self.table("transfer")
+
+    def stage(self, role: str) -> str:
+        """The name of the stage with this role; the last one where several have it."""
+        names = [stage for stage, its in self.roles.items() if its == role]
+        if not names:
+            raise TxrayError(
+                f"the results of {self.profile!r} hold no stage with the role {role!r}. {nearest(role, self.roles.values())}"
+            )
+        return names[-1]
+
+    def transfer(self, question: str) -> pd.DataFrame:
+        """The comparisons of "rq1", "rq2" or "rq3": a row per comparison, layer and neuron (§2.2)."""
+        rows = self._transfer[self._transfer["question"] == question]
+        if rows.empty:
+            raise TxrayError(
+                f"the transfer table of {self.profile!r} has no comparison for {question!r}. "
+                f"{nearest(question, self._transfer['question'].unique())}"
+            )
+        return rows.reset_index(drop=True)
+
+    def control(self, stage: str) -> pd.DataFrame:
+        """The comparison of `stage` with itself on the other half of the text; no row where it was not made."""
+        rows = self._transfer
+        return rows[(rows["question"] == "control") & rows["before"].str.startswith(f"{stage}/")].reset_index(drop=True)
+
+    def preferences(self, stage: str) -> pd.DataFrame:
+        """The preferences of a stage. Raises TxrayError for a stage that the run does not have."""
+        if stage not in self.roles:
+            raise TxrayError(f"the results of {self.profile!r} have no stage {stage!r}. {nearest(stage, self.roles)}")
+        return self.table(f"preferences/{stage}")
+
+
+def open_results(profile: str) -> Results:
+    """The tables of a profile: below `TXRAY_RESULTS` if that is set, else live ones, else frozen ones.
+
+    A folder in which a table is missing (a run that was stopped) is passed over. Raises TxrayError for a misspelt
+    profile, and for one without tables, with the way to get them.
+    """
+    candidates = list(_folders(profile))
+    for folder in candidates:
+        if not _missing(folder):
+            return Results(profile, folder, _origin(folder))
+    raise TxrayError(_advice(profile, candidates))
+
+
+def list_results() -> dict[str, Origin]:
+    """Profiles whose tables are at hand, and which of them were computed in this checkout."""
+    parents = [next(_folders("x")).parent] if _given() else [f.parent for f in _folders("x")]
+    names = sorted({f.name for parent in parents if parent.is_dir() for f in parent.iterdir() if not _missing(f)})
+    return {name: open_results(name).origin for name in names}
+
+
+def extremes(transfer: pd.DataFrame, min_length: int) -> pd.DataFrame:
+    """The most and the least changed neuron: largest and smallest distance among neurons with at least `min_length`
+    features on both sides; of equals the lowest index. Two rows at most, named "most" and "least", none if no neuron is
+    that long."""
+    long = transfer[transfer[["length_before", "length_after"]].min(axis=1) >= min_length]
+    long = long[long["hellinger"].notna()].sort_values(NEURON, kind="stable")
+    if long.empty:
+        return long
+    picked = {"most": long["hellinger"].idxmax()}
+    if len(long) > 1:
+        rest = long.drop(index=picked["most"])
+        picked["least"] = rest["hellinger"].idxmin()
+    return long.loc[list(picked.values())].set_axis(list(picked), axis=0)
+
+
+def state_counts(transfer: pd.DataFrame) -> pd.DataFrame:
+    """A row per comparison in the order of the table, a column per preference state."""
+    counts = transfer.groupby(["comparison", "state"], observed=True, sort=False).size().unstack(fill_value=0)
+    return counts.reindex(columns=list(STATES), fill_value=0).loc[transfer["comparison"].unique()]
+
+
+def _given() -> str | None:
+    return os.environ.get("TXRAY_RESULTS") or None
+
+
+def _folders(profile: str) -> Iterator[Path]:
+    """Where to look, best first. With `TXRAY_RESULTS` nowhere else: a reader who points at tables means those."""
+    if given := _given():
+        yield Path(given) / profile
+    else:
+        yield places.live_results(profile)
+        yield places.frozen_results(profile)
+
+
+def _missing(folder: Path) -> list[str]:
+    return [name for name in NEEDED if not (folder / name).is_file()]
+
+
+def _origin(folder: Path) -> Origin:
+    live = places.live_results(folder.name)
+    return "live" if live.exists() and folder.resolve() == live.resolve() else "frozen"
+
+
+def _advice(profile: str, candidates: list[Path]) -> str:
+    way = f"Compute them with `txray run {profile}`, or set TXRAY_RESULTS to a folder that holds {profile}/."
+    known = set(list_results()) | {p.stem for p in places.profiles_folder().glob("*.yaml")}
+    if profile not in known:
+        return (
+            f"there is no profile {profile!r}. {nearest(profile, known)}"
+            if known
+            else f"there are no results at all. {way}"
+        )
+    for folder in candidates:
+        if folder.is_dir():
+            return (
+                f"the tables of {profile!r} in {folder} are not complete: {', '.join(_missing(folder))} missing. {way}"
+            )
+    return f"the tables of {profile!r} are not there. {way}"

@@ -1,0 +1,71 @@
+"""Which stages and comparisons a profile has. May touch: profiles.
+
+A stage is a snapshot applied to a corpus. Its role is what the paper gives a colour: untrained, early, before-last,
+last (on the pretraining corpus), zero-shot, supervised (on the target corpus).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from txray_lib.profiles import Profile
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    role: str
+    corpus: str
+    snapshot: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two stages of one research question, by name; for question "control" the two halves of one stage's text."""
+
+    question: str
+    before: str
+    after: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.before}:{self.after}"
+
+
+def stages(profile: Profile) -> list[Stage]:
+    """All stages in the order of training."""
+    pretraining, target = profile.corpora.pretraining.name, profile.corpora.target.name
+    last = profile.pretraining.epochs
+    roles = {0: "untrained", last - 1: "before-last", last: "last"}
+    early = min(s for s in profile.pretraining.snapshots if s > 0)
+    found = [
+        Stage(
+            f"{pretraining}-{epoch}",
+            roles.get(epoch, "early" if epoch == early else "between"),
+            pretraining,
+            f"epoch-{epoch}",
+            epoch,
+        )
+        for epoch in sorted(profile.pretraining.snapshots)
+    ]
+    return [
+        *found,
+        Stage(f"{target}-zero-shot", "zero-shot", target, f"epoch-{last}", last),
+        Stage(f"{target}-supervised", "supervised", target, "supervised", last),
+    ]
+
+
+def comparisons(profile: Profile) -> list[Comparison]:
+    """The comparisons of RQ1–RQ3, and of each stage that ends one with itself on two halves of its text."""
+    by_role = {stage.role: stage.name for stage in stages(profile)}
+    pairs = [
+        ("rq1", "untrained", "early"),
+        ("rq1", "early", "before-last"),
+        ("rq1", "before-last", "last"),
+        ("rq2", "last", "zero-shot"),
+        ("rq3", "zero-shot", "supervised"),
+    ]
+    found = [Comparison(question, by_role[before], by_role[after]) for question, before, after in pairs]
+    controls = [by_role[role] for role in ("early", "last", "zero-shot", "supervised")]
+    return found + [Comparison("control", f"{stage}/first-half", f"{stage}/second-half") for stage in controls]

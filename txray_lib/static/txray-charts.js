@@ -1,0 +1,90 @@
+// A picture of each chart is in the page; it gives way to the live chart when it comes near the screen.
+// Colours for the dark page and the chart's width come with the spec, in usermeta.txray.
+(() => {
+  const bundleAddress = new URL("txray/vega-bundle.js", document.currentScript.src).href;
+  const NARROW_MARGIN = 150;
+  const views = new Map();
+  let bundle;
+
+  const loadBundle = () => (bundle ??= new Promise((done, failed) => {
+    const define = window.define;
+    if (define?.amd) window.define = undefined;   // a module loader on the page must not swallow the bundle
+    const script = document.createElement("script");
+    script.src = bundleAddress;
+    script.onload = () => { if (define?.amd) window.define = define; done(); };
+    script.onerror = () => failed(new Error("cannot load " + bundleAddress));
+    document.head.append(script);
+  }));
+
+  const isDark = () => document.documentElement.dataset.theme === "dark";
+
+  // Colours stand anywhere in a spec except in its data.
+  function recolour(node, colours) {
+    if (typeof node === "string") return colours[node] ?? node;
+    if (Array.isArray(node)) return node.map(item => recolour(item, colours));
+    if (!node || typeof node !== "object") return node;
+    return Object.fromEntries(Object.entries(node).map(([key, value]) =>
+      [key, key === "data" || key === "datasets" || key === "usermeta" ? value : recolour(value, colours)]));
+  }
+
+  // On a narrow screen panels stand below each other and none is wider than the room it has.
+  function narrow(node, room) {
+    if (Array.isArray(node)) return node.map(item => narrow(item, room));
+    if (!node || typeof node !== "object") return node;
+    const result = {};
+    for (const [key, value] of Object.entries(node)) {
+      if (key === "data" || key === "datasets" || key === "usermeta" || key === "config") result[key] = value;
+      else if (key === "hconcat") result.vconcat = narrow(value, room);
+      else if (key === "width" && typeof value === "number") result[key] = Math.max(120, Math.min(value, room - NARROW_MARGIN));
+      else if (key === "legend" && value?.columns) result[key] = { ...value, columns: 1, labelLimit: room - 30, titleLimit: room - 10 };
+      else result[key] = narrow(value, room);
+    }
+    return result;
+  }
+
+  async function draw(figure) {
+    const box = figure.querySelector(".txray-vega");
+    let spec = JSON.parse(figure.querySelector(".txray-spec").textContent);
+    const wishes = spec.usermeta?.txray ?? {}, room = figure.clientWidth;
+    if (isDark()) spec = recolour(spec, wishes.dark ?? {});
+    if (room && room < (wishes.width ?? 0)) spec = narrow(spec, room);
+    try {
+      await loadBundle();
+      const host = document.createElement("div");
+      const { view, finalize } = await window.vegaEmbed(host, spec, {
+        config: { background: "transparent" },
+        actions: { export: true, source: false, compiled: false, editor: false },
+        tooltip: { theme: isDark() ? "dark" : "light" },
+        renderer: "canvas",
+      });
+      views.get(figure)?.finalize();
+      views.set(figure, { view, finalize, room });
+      box.replaceChildren(host);
+      figure.dataset.drawn = isDark() ? "dark" : "light";
+    } catch (error) {
+      const note = document.createElement("p");
+      note.className = "txray-error";
+      note.textContent = "The live chart could not be drawn, so this is its picture: " + error.message;
+      box.append(note);
+      console.error(error);
+    }
+  }
+
+  function start() {
+    const figures = [...document.querySelectorAll(".txray-chart")];
+    if (!figures.length) return;
+    const near = new IntersectionObserver(entries => entries.forEach(entry => {
+      if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target); }
+    }), { rootMargin: "400px" });
+    figures.forEach(figure => near.observe(figure));
+    new MutationObserver(() => [...views.keys()].forEach(draw))
+      .observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    let waiting;
+    window.addEventListener("resize", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => views.forEach((its, figure) => { if (Math.abs(figure.clientWidth - its.room) > 24) draw(figure); }), 200);
+    });
+  }
+
+  document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", start) : start();
+})();

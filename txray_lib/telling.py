@@ -1,0 +1,108 @@
+"""Words, numbers and tables for a page: small pieces that notebooks display. May touch: errors, preferences, results.
+
+Whatever comes from a corpus is escaped here, so that a token can never become markup.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+
+from txray_lib.preferences import distributions
+from txray_lib.results import NEURON, Results
+
+MAX_LETTERS = 40
+
+
+def escape(text: str) -> str:
+    """Text that Markdown and HTML show as it is: every sign that could mean something becomes a character reference."""
+    return "".join(sign if sign.isalnum() or sign == " " else f"&#{ord(sign)};" for sign in shorten(text))
+
+
+def shorten(text: str) -> str:
+    """At most 40 letters of a token."""
+    return text if len(text) <= MAX_LETTERS else f"{text[: MAX_LETTERS - 1]}…"
+
+
+def quoted(tokens: Iterable[str]) -> str:
+    """Tokens in quotation marks, with commas between, escaped."""
+    return ", ".join(f"“{escape(token)}”" for token in tokens) or "nothing"
+
+
+def paragraph(*sentences: str) -> Markdown:
+    """Sentences as one Markdown paragraph; empty ones are left out."""
+    return Markdown(" ".join(sentence for sentence in sentences if sentence))
+
+
+def count(number: float) -> str:
+    """12,345"""
+    return f"{number:,.0f}"
+
+
+def distance(number: float) -> str:
+    """A distance to two digits, three where two would show 0.00, "none" where there is none."""
+    if math.isnan(number):
+        return "none"
+    return f"{number:.3f}" if 0 < number < 0.005 else f"{number:.2f}"
+
+
+def percent(share: float) -> str:
+    """0.1234 as "12.3 %" """
+    return "not defined" if math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def compared(before: float, after: float) -> str:
+    """How `after` stands to `before`: "12.3 % less", "4.0 % more", "the same"."""
+    if math.isnan(before) or math.isnan(after) or before == 0:
+        return "not comparable"
+    share = after / before - 1
+    if abs(share) < 0.0005:
+        return "the same"
+    return f"{percent(abs(share))} {'more' if share > 0 else 'less'}"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """ "1 neuron", "2 neurons" """
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def table(frame: pd.DataFrame, caption: str, words: Sequence[str] = ()) -> HTML:
+    """A table as HTML, every cell escaped; the columns in `words` hold text and are aligned left."""
+
+    def cell(value: object, column: str) -> str:
+        kind = ' class="words"' if column in words else ""
+        return f"<td{kind}>{html.escape(str(value))}</td>"
+
+    head = "".join(f"<th>{html.escape(str(column))}</th>" for column in frame.columns)
+    rows = (dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None))
+    body = "".join("<tr>" + "".join(cell(value, column) for column, value in row.items()) + "</tr>" for row in rows)
+    return HTML(
+        f'<table class="txray-table"><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    )
+
+
+def provenance(results: Results) -> HTML:
+    """The line under a figure: where its numbers come from."""
+    source = results.provenance
+    corpora = ", ".join(f"{name} {digest[:12]}" for name, digest in source["corpora"].items())
+    how = "computed live in this checkout" if results.origin == "live" else "frozen tables of an earlier run"
+    line = f"Source: profile {results.profile} ({how}), seed {source['seed']}, corpora {corpora}, commit {source['commit'][:12]}, {source['created'][:10]}."
+    return HTML(f'<p class="txray-provenance">{html.escape(line)}</p>')
+
+
+def top_tokens(
+    results: Results, stages: Iterable[str], top_n: int
+) -> dict[str, dict[tuple[int, int], tuple[str, ...]]]:
+    """For each stage, the most probable tokens of every neuron by (layer, neuron)."""
+    return {stage: _best(results.preferences(stage), top_n) for stage in stages}
+
+
+def _best(preferences: pd.DataFrame, top_n: int) -> dict[tuple[int, int], tuple[str, ...]]:
+    ordered = distributions(preferences).sort_values([*NEURON, "p"], ascending=[True, True, False], kind="stable")
+    best = ordered.groupby(NEURON, observed=True).head(top_n)
+    words = best["feature"].astype(str).map(shorten)
+    return words.groupby([best["layer"].astype(int), best["neuron"].astype(int)]).agg(tuple).to_dict()

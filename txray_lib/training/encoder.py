@@ -1,0 +1,74 @@
+"""The encoder E of the paper, one LSTM layer (S1), and the two models that train it. May touch: nothing but torch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+State = tuple[Tensor, Tensor]
+
+
+class Encoder(nn.Module):
+    """Token ids to activations: an embedding and one LSTM layer; the activations are its hidden states."""
+
+    def __init__(self, words: int, embedding_size: int, units: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(words, embedding_size)
+        self.lstm = nn.LSTM(embedding_size, units, batch_first=True)
+        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+
+    @property
+    def words(self) -> int:
+        return self.embedding.num_embeddings
+
+    @property
+    def units(self) -> int:
+        return self.lstm.hidden_size
+
+    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """ids (batch, time) to activations (batch, time, units) and the state to go on from, 2 × (1, batch, units)."""
+        return self.lstm(self.embedding(ids), state)
+
+
+class LanguageModel(nn.Module):
+    """Predicts the next token. Its output weights are the embedding's, reached through a linear map from the units."""
+
+    def __init__(self, encoder: Encoder, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.to_embedding = nn.Linear(encoder.units, encoder.embedding.embedding_dim)
+        self.bias = nn.Parameter(torch.zeros(encoder.words))
+
+    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """ids (batch, time) to logits (batch, time, words) and the state to go on from."""
+        embedded = self.dropout(self.encoder.embedding(ids))
+        activations, state = self.encoder.lstm(embedded, state)
+        output = self.to_embedding(self.dropout(activations))
+        return functional.linear(output, self.encoder.embedding.weight, self.bias), state
+
+
+class Classifier(nn.Module):
+    """One linear layer and a sigmoid on the encoder's last hidden state (S4)."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.output = nn.Linear(encoder.units, 1)
+
+    def last_hidden_states(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """ids (batch, time) padded on the right, lengths (batch,), to the states after each last token (batch, units).
+
+        A text of no tokens leaves the state it started from, zero.
+        """
+        activations, _ = self.encoder(ids)
+        last = activations[torch.arange(len(ids), device=ids.device), (lengths - 1).clamp_min(0)]
+        return last * (lengths > 0).unsqueeze(1)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Last hidden states (batch, units) to logits (batch,); sigmoid of these is ŷ."""
+        return self.output(states).squeeze(1)
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        return self.logits(self.last_hidden_states(ids, lengths))
