@@ -65,7 +65,8 @@ def preferred(results: Results) -> Markdown:
     grows = compared(len(shared[0]), len(shared[1]))
     return paragraph(
         f"Of {plural(int(stages['neurons'].max()), 'neuron')}, those that prefer anything number {listed}.",
-        f"The early comparison has {count(len(shared[0]))} shared neurons, the late one {count(len(shared[1]))}: {grows} (in the paper 145.4 % more).",
+        f"The early comparison has {count(len(shared[0]))} shared neurons, the late one {count(len(shared[1]))}:"
+        f" {grows} (in the paper 145.4 % more).",
     )
 
 
@@ -122,7 +123,8 @@ def perplexity(results: Results) -> Markdown:
     epochs = results.stages.set_index("stage")["epoch"]
     fall = [_fall(curve, epochs[c.split(":")[0]], epochs[c.split(":")[1]]) for c in (early, late)]
     mean = [_shared(results.transfer("rq1"), c)["hellinger"].mean() for c in (early, late)]
-    opening = f"Validation perplexity goes from {curve.iloc[0]:.1f} after epoch {curve.index[0]:g} to {curve.iloc[-1]:.1f} after epoch {curve.index[-1]:g}."
+    start, end = (f"{curve.iloc[i]:.1f} after epoch {curve.index[i]:g}" for i in (0, -1))
+    opening = f"Validation perplexity goes from {start} to {end}."
     if any(math.isnan(number) for number in (*fall, *mean)):
         return paragraph(opening, "It was not measured at every stage, so it cannot be set beside the distances.")
     agree = (fall[1] < fall[0]) == (mean[1] < mean[0])
@@ -141,7 +143,8 @@ def chosen(results: Results, comparison: pd.DataFrame, min_length: int, top_n: i
     picked = extremes(comparison, min_length)
     if picked.empty:
         return paragraph(
-            f"No shared neuron prefers at least {min_length} features on both sides, so none is drawn. A smaller `min_length` would find one."
+            f"No shared neuron prefers at least {min_length} features on both sides, so none is drawn."
+            " A smaller `min_length` would find one."
         )
     lines = []
     for kind, row in picked.iterrows():
@@ -165,7 +168,8 @@ def zero_shot(results: Results) -> Markdown:
     halves = control(results, "last", "zero-shot")
     mean = shared["hellinger"].mean()
     sentences = [
-        f"{count(len(shared))} of {plural(neurons, 'neuron')} ({percent(len(shared) / neurons)}) are shared between the two texts; in the paper 88.2 % are.",
+        f"{count(len(shared))} of {plural(neurons, 'neuron')} ({percent(len(shared) / neurons)}) are shared between the two texts;"
+        " in the paper 88.2 % are.",
         f"Their mean distance is {distance(mean)}.",
     ]
     if halves and not math.isnan(mean):
@@ -186,7 +190,8 @@ def supervised(results: Results) -> Markdown:
     both = _shared(rows)
     lost = avoided / before if before else math.nan
     return paragraph(
-        f"Of {count(before)} neurons that were preferred before supervision {count(avoided)} ({percent(lost)}) are avoided after it, in the paper nearly half;"
+        f"Of {count(before)} neurons that were preferred before supervision {count(avoided)} ({percent(lost)})"
+        " are avoided after it, in the paper nearly half;"
         f" {count(gained)} are gained, in the paper 85.",
         f"Over the {count(shared)} shared ones the mean distance is {distance(both['hellinger'].mean())}.",
         f"Their mean length is {_length(both['length_before'].mean())} features before and {_length(both['length_after'].mean())} after:"
@@ -237,35 +242,38 @@ def scores(results: Results) -> HTML:
 
 
 def pruned(results: Results) -> HTML:
-    """Every pruning that was measured, in numbers (Tab. 2)."""
+    """Every pruning that was measured, in numbers (Tab. 2): a row for each set and way, a column for each split."""
     rows = results.table("pruning")
-
-    def chance(row: pd.Series) -> str:
-        return (
-            "not measured"
-            if math.isnan(row["random_low"])
-            else f"{100 * row['random_low']:+.2f} to {100 * row['random_high']:+.2f}"
-        )
-
-    frame = pd.DataFrame(
-        {
-            "set": rows["set"],
-            "which neurons": rows["meaning"],
-            "neurons": rows["neurons"].map(count),
-            "share of mass": rows["mass_share"].map(percent),
-            "of them gained": rows["overlap_with_gained"].map(count),
-            "removed": rows["way"],
-            "split": rows["split"],
-            "F1": rows["f1"].map("{:.3f}".format),
-            "change, %": rows["change"].map(lambda share: f"{100 * share:+.2f}"),
-            "random sets, %": rows.apply(chance, axis=1),
-        }
+    columns = {
+        "set": rows["set"],
+        "neurons": rows["neurons"].map(count),
+        "of them gained": rows["overlap_with_gained"].map(count),
+        "share of mass": rows["mass_share"].map(percent),
+        "removed": rows["way"],
+    }
+    told = pd.DataFrame({**columns, "split": rows["split"], "effect": rows.apply(_effect, axis=1)})
+    frame = told.pivot_table(
+        index=list(columns), columns="split", values="effect", aggfunc="first", sort=False, fill_value="not measured"
     )
+    frame = frame.rename(columns=lambda split: f"{split}, %").reset_index()
     return table(
         frame,
-        "Relative change of F1 when a set of neurons is removed",
-        words=["set", "which neurons", "removed", "split"],
+        "Relative change of F1 in per cent; in brackets, 95 % of random sets of the same size",
+        words=["set", "removed"],
     )
+
+
+def _effect(row: pd.Series) -> str:
+    chance = (
+        "" if math.isnan(row["random_low"]) else f" [{100 * row['random_low']:+.1f}, {100 * row['random_high']:+.1f}]"
+    )
+    return f"{100 * row['change']:+.2f}{chance}"
+
+
+def meanings(results: Results) -> Markdown:
+    """Which neurons each pruned set holds."""
+    rows = results.table("pruning").drop_duplicates("set")
+    return paragraph("The sets.", *(f"**{row.set}**: {row.meaning.rstrip('.')}." for row in rows.itertuples()))
 
 
 def pruning_verdict(results: Results) -> Markdown:
@@ -278,7 +286,8 @@ def pruning_verdict(results: Results) -> Markdown:
     named = "; ".join(f"{r.set} {r.way} on {r.split} ({100 * r.change:+.1f} %)" for r in outside.itertuples())
     return paragraph(
         f"Of {plural(len(measured), 'change')} that can be compared with random sets of the same size,"
-        f" {len(outside)} {'lies' if len(outside) == 1 else 'lie'} outside the interval that holds 95 % of those sets{': ' + named if named else ''}.",
+        f" {len(outside)} {'lies' if len(outside) == 1 else 'lie'} outside the interval that holds 95 % of those sets"
+        f"{': ' + named if named else ''}.",
         f"By chance alone about {0.05 * len(measured):.1f} would.",
         f"{plural(len(rows) - len(measured), 'change')} had no random sets beside them."
         if len(rows) > len(measured)

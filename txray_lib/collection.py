@@ -15,7 +15,7 @@ from torch import Tensor
 
 from txray_lib.corpora import Corpus, Vocabulary
 from txray_lib.errors import TxrayError
-from txray_lib.preferences import NOBODY
+from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.training.encoder import Classifier, Encoder
 from txray_lib.training.progress import bar
 from txray_lib.training.texts import batches_by_length, padded
@@ -32,6 +32,11 @@ class Collected:
     records: pd.DataFrame
     nobody: int
     near_ties: int
+
+    @property
+    def preferences(self) -> pd.DataFrame:
+        """The records summed (§2.1, step 2)."""
+        return aggregate(self.records)
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ absent, a kill loses no more than the time since a checkpoint, and nothing good 
 from __future__ import annotations
 
 import ast
+import errno
 import hashlib
 import json
 import os
@@ -15,14 +16,18 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
+from operator import getitem
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile
 
 _DONE = "step.json"
+_DATA = (".yaml", ".npz")
 
 
 @dataclass(frozen=True)
@@ -76,27 +81,34 @@ class Run:
             )
         return self.steps[name]
 
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """For each step a hash of all that its files follow from: parameters, code, and the same of what it needs."""
+        plain, found = self.profile.model_dump(), {}
+        for name, step in self.steps.items():
+            parts = {
+                "settings": {key: reduce(getitem, key.split("."), plain) for key in step.settings},
+                "code": {module: code_hash(module) for module in step.code},
+                "needs": {need: found[need] for need in step.needs},
+            }
+            found[name] = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        return found
+
     def fingerprint(self, name: str) -> str:
-        """A hash of all that the step's files follow from: parameters, code, and the fingerprints of what it needs."""
-        step = self.step(name)
-        parts = {
-            "settings": {key: self.profile.part(key) for key in step.settings},
-            "code": {module: code_hash(module) for module in step.code},
-            "needs": {need: self.fingerprint(need) for need in step.needs},
-        }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        """The fingerprint of one step."""
+        return self.fingerprints[self.step(name).name]
 
     def is_done(self, name: str) -> bool:
         """Whether the step's files are there, whole, and made with these parameters and this code."""
         try:
             done = json.loads(self.file(name, _DONE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            files, fingerprint = done["files"].items(), done["fingerprint"]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return False
-        files = all(
-            self.file(name, file).is_file() and self.file(name, file).stat().st_size == size
-            for file, size in done["files"].items()
+        whole = all(
+            self.file(name, file).is_file() and self.file(name, file).stat().st_size == size for file, size in files
         )
-        return files and done["fingerprint"] == self.fingerprint(name)
+        return whole and fingerprint == self.fingerprint(name)
 
     def make(self, target: str | None = None) -> list[str]:
         """Make what is not done of `target` (default: everything) and of what it needs; gives the names of steps made."""
@@ -110,36 +122,43 @@ class Run:
         return made
 
     def make_step(self, name: str) -> None:
-        """Make one step whose needs are done."""
-        step, fingerprint = self.step(name), self.fingerprint(name)
+        """Make one step whose needs are done. Raises TxrayError where another process is making it."""
+        step = self.step(name)
         if missing := [need for need in step.needs if not self.is_done(need)]:
             raise TxrayError(
                 f"the step {name!r} needs {', '.join(missing)}. `txray run {self.profile.name}` makes them all."
             )
-        partial = self.folder / f".{name}-{fingerprint}.partial"
-        partial.mkdir(parents=True, exist_ok=True)
-        began = time.monotonic()
+        self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            step.run(self, partial)
+            with FileLock(self.folder / f".{name}.lock", timeout=0):
+                self._make_step(step)
+        except Timeout:
+            raise TxrayError(f"another process is making {name!r} of {self.profile.name!r}. Wait for it, or stop it.") from None
         except OSError as error:
-            if error.errno == 28:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise TxrayError(
                     f"no space left on the disk in {self.folder}. Free some and run the same command again: it continues."
                 ) from error
             raise
+
+    def _make_step(self, step: Step) -> None:
+        fingerprint = self.fingerprint(step.name)
+        partial = self.folder / f".{step.name}-{fingerprint}.partial"
+        partial.mkdir(exist_ok=True)
+        for torn in partial.rglob(".*.partial"):
+            torn.unlink()
+        began = time.monotonic()
+        step.run(self, partial)
         (partial / "checkpoint.safetensors").unlink(missing_ok=True)
-        files = {
-            str(p.relative_to(partial)): p.stat().st_size
-            for p in sorted(partial.rglob("*"))
-            if p.is_file() and p.name != _DONE
-        }
+        made = [p for p in sorted(partial.rglob("*")) if p.is_file() and p.name != _DONE]
+        files = {str(p.relative_to(partial)): p.stat().st_size for p in made}
         done = {"fingerprint": fingerprint, "seconds": round(time.monotonic() - began, 2), "files": files}
         places.write_text(json.dumps(done, indent=1), partial / _DONE)
-        final = self.place(name)
+        final = self.place(step.name)
         final.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(final, ignore_errors=True)
         os.replace(partial, final)
-        for stale in self.folder.glob(f".{name}-*.partial"):
+        for stale in self.folder.glob(f".{step.name}-{'[0-9a-f]' * len(fingerprint)}.partial"):
             shutil.rmtree(stale, ignore_errors=True)
         self.say(f"    {done['seconds']:.1f} s")
 
@@ -163,14 +182,21 @@ class Run:
 
 @cache
 def code_hash(module: str) -> str:
-    """A hash of what the code of a module or package of the library does: comments, docstrings and layout do not count."""
+    """A hash of what a module or package of the library does: its code without comments, docstrings and layout, its data."""
     base = Path(__file__).parent / module
-    files = sorted(base.rglob("*.py")) if base.is_dir() else [base.with_suffix(".py")]
+    files = sorted(base.rglob("*.*")) if base.is_dir() else [base.with_suffix(".py")]
     digest = hashlib.sha256()
     for file in files:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-                node.body = node.body[1:] or [ast.Pass()]
-        digest.update(ast.dump(tree).encode())
+        if file.suffix == ".py":
+            digest.update(_meaning(file).encode())
+        elif file.suffix in _DATA:
+            digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _meaning(file: Path) -> str:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree)

@@ -130,6 +130,7 @@ def _run(notebook: nbformat.NotebookNode, source: Path, parameters: dict[str, An
                 progress_bar=False,
                 cwd=str(cwd),
                 kernel_manager_class=_kernel_manager(sockets),
+                extra_arguments=["--log-level=50"],
             )
         except PapermillExecutionError as error:
             raise TxrayError(_failure(source, error)) from None

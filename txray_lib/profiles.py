@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
@@ -15,18 +15,19 @@ from txray_lib.errors import TxrayError, nearest
 Count = Annotated[int, Ge(1)]
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[float, Gt(0)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class Settings(BaseModel):
     """A group of parameters: unknown keys, wrong types and impossible values are errors."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class CorpusSettings(Settings):
     """One corpus. `name` is the first half of its stages' names; `source` says where its text comes from."""
 
-    name: str
+    name: Name
     source: Literal["world", "wikitext-2", "imdb"]
 
 
@@ -171,7 +172,7 @@ def list_profiles() -> list[str]:
 
 
 def _merged(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The file's keys laid over those of the profile that its `base` names."""
+    """The file's keys laid over those of the profile that its `base` names: one beside it, else one of the repository."""
     if path in seen:
         raise TxrayError(f"the profile {path.name} is its own base, by way of {', '.join(p.name for p in seen)}")
     try:
@@ -182,8 +183,9 @@ def _merged(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise TxrayError(f"the profile {path} must hold keys and values; it holds {type(content).__name__}")
     base = content.pop("base", None)
     if base is not None:
-        base_path = path.with_name(f"{base}.yaml")
-        if not base_path.is_file():
+        candidates = [folder / f"{base}.yaml" for folder in (path.parent, places.profiles_folder())]
+        base_path = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if base_path is None:
             raise TxrayError(
                 f"the profile {path.name} builds on {base!r}, which does not exist. {nearest(str(base), list_profiles())}"
             )

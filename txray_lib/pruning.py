@@ -69,8 +69,11 @@ def prune_encoder(encoder: Encoder, neurons: np.ndarray) -> Encoder:
 
     The neurons keep their numbers. The others behave as in an LSTM that never had the cut ones.
     """
-    if len(neurons) and not 0 <= min(neurons) <= max(neurons) < encoder.units:
-        raise TxrayError(f"cannot prune neuron {max(neurons)}: the encoder has {encoder.units}")
+    if outside := [int(n) for n in neurons if not 0 <= n < encoder.units]:
+        raise TxrayError(
+            f"cannot prune neuron {outside[0]}: the encoder has {encoder.units}, numbered from 0. "
+            "Take the sets from a transfer table of the same run."
+        )
     pruned = copy.deepcopy(encoder)
     cut = torch.from_numpy(np.asarray(neurons, dtype=np.int64))
     gates = torch.cat([cut + gate * encoder.units for gate in range(4)])

@@ -90,7 +90,8 @@ def provenance(results: Results) -> HTML:
     source = results.provenance
     corpora = ", ".join(f"{name} {digest[:12]}" for name, digest in source["corpora"].items())
     how = "computed live in this checkout" if results.origin == "live" else "frozen tables of an earlier run"
-    line = f"Source: profile {results.profile} ({how}), seed {source['seed']}, corpora {corpora}, commit {source['commit'][:12]}, {source['created'][:10]}."
+    when = f"commit {source['commit'][:12]}, {source['created'][:10]}"
+    line = f"Source: profile {results.profile} ({how}), seed {source['seed']}, corpora {corpora}, {when}."
     return HTML(f'<p class="txray-provenance">{html.escape(line)}</p>')
 
 

@@ -18,7 +18,17 @@ def states(transfer: pd.DataFrame) -> alt.LayerChart:
     long["comparison"] = long["comparison"].str.replace(":", " → ", regex=False)
     total = int(counts.sum(axis=1).max())
     scale = alt.Scale(domain=names, range=[ink.light for ink in STATES.values()])
-    y = alt.Y("comparison:N", title=None, sort=None, axis=alt.Axis(labelLimit=260, labelExpr="split(datum.label, ' → ').length > 1 ? [split(datum.label, ' → ')[0] + ' →', split(datum.label, ' → ')[1]] : datum.label", domain=False, ticks=False))
+    y = alt.Y(
+        "comparison:N",
+        title=None,
+        sort=None,
+        axis=alt.Axis(
+            labelLimit=260,
+            labelExpr="split(replace(datum.label, ' → ', ' →|'), '|')",
+            domain=False,
+            ticks=False,
+        ),
+    )
     x = alt.X("neurons:Q", title="neurons", stack="zero", axis=alt.Axis(tickCount=6))
     base = alt.Chart(long).encode(y=y, x=x, order="rank:Q")
     bars = base.mark_bar(height=26).encode(
@@ -55,7 +65,9 @@ def pruning(table: pd.DataFrame) -> alt.HConcatChart:
     pad = 0.06 * max(high - low, 1.0)
     x_scale = alt.Scale(domain=[min(low, 0) - pad, max(high, 0) + pad], nice=True)
     splits = [split for split in ("train", "test") if split in set(table["split"])]
-    panels = [_pruning_panel(table[table["split"] == split], split, x_scale, first=i == 0) for i, split in enumerate(splits)]
+    panels = [
+        _pruning_panel(table[table["split"] == split], split, x_scale, first=i == 0) for i, split in enumerate(splits)
+    ]
     return finish(alt.hconcat(*panels, spacing=18), _describe_pruning(table))
 
 
@@ -63,19 +75,45 @@ def _pruning_panel(rows: pd.DataFrame, split: str, x_scale: alt.Scale, first: bo
     ways = [way for way in WAYS if way in set(rows["way"])]
     scale = alt.Scale(domain=ways, range=[WAYS[way].light for way in ways])
     shape = alt.Scale(domain=ways, range=["circle", "square"][: len(ways)])
-    legend = alt.Legend(title=["removed (grey: what 95 % of random sets of that size do, with their median)"], orient="top", direction="vertical", columns=1)
+    legend = alt.Legend(
+        title=["removed (grey: what 95 % of random sets", "of that size do, with their median)"],
+        orient="top",
+        direction="vertical",
+        columns=1,
+    )
     axis = alt.Axis(domain=False, ticks=False, grid=True) if first else None
     y = alt.Y("name:N", title="set (neurons removed)" if first else None, sort=list(rows["name"].unique()), axis=axis)
     offset = alt.YOffset("way:N", sort=ways, scale=alt.Scale(paddingInner=0.25, paddingOuter=0.25))
     x = alt.X("change_:Q", title="change of F1, %", scale=x_scale, axis=alt.Axis(tickCount=5))
     base = alt.Chart(rows).encode(y=y, yOffset=offset)
-    tips = ["set", "meaning", "neurons", "way", "split", "f1_base", "f1", "change", "random_low", "random_median", "random_high"]
-    tooltip = [alt.Tooltip(name, format=".4f") if name.startswith(("f1", "change", "random")) else alt.Tooltip(name) for name in tips]
+    tips = [
+        "set",
+        "meaning",
+        "neurons",
+        "way",
+        "split",
+        "f1_base",
+        "f1",
+        "change",
+        "random_low",
+        "random_median",
+        "random_high",
+    ]
+    tooltip = [
+        alt.Tooltip(name, format=".4f") if name.startswith(("f1", "change", "random")) else alt.Tooltip(name)
+        for name in tips
+    ]
     measured = base.transform_filter("isValid(datum.random_low_)")
     return alt.layer(
-        alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=TEXT.light, strokeWidth=1).encode(x=alt.X("zero:Q", scale=x_scale)),
-        measured.mark_bar(height=12, color=BAND.light).encode(x=alt.X("random_low_:Q", scale=x_scale, title="change of F1, %"), x2="random_high_:Q"),
-        measured.mark_tick(color=TEXT.light, height=11, thickness=1).encode(x=alt.X("random_median_:Q", scale=x_scale, title="change of F1, %")),
+        alt.Chart(pd.DataFrame({"zero": [0]}))
+        .mark_rule(color=TEXT.light, strokeWidth=1)
+        .encode(x=alt.X("zero:Q", scale=x_scale)),
+        measured.mark_bar(height=12, color=BAND.light).encode(
+            x=alt.X("random_low_:Q", scale=x_scale, title="change of F1, %"), x2="random_high_:Q"
+        ),
+        measured.mark_tick(color=TEXT.light, height=11, thickness=1).encode(
+            x=alt.X("random_median_:Q", scale=x_scale, title="change of F1, %")
+        ),
         base.mark_point(filled=True, size=75, opacity=1).encode(
             x=x,
             color=alt.Color("way:N", scale=scale, sort=ways, legend=legend),
@@ -88,6 +126,12 @@ def _pruning_panel(rows: pd.DataFrame, split: str, x_scale: alt.Scale, first: bo
 def _describe_pruning(table: pd.DataFrame) -> str:
     parts = []
     for row in table.itertuples():
-        chance = f" (random sets {row.random_low_:+.1f} to {row.random_high_:+.1f} %)" if pd.notna(row.random_low_) else ""
+        chance = (
+            f" (random sets {row.random_low_:+.1f} to {row.random_high_:+.1f} %)" if pd.notna(row.random_low_) else ""
+        )
         parts.append(f"{row.name}, {row.way}, {row.split}: {row.change_:+.1f} %{chance}")
-    return "Relative change of F1 after removing sets of neurons, with grey intervals of random sets of the same size. " + "; ".join(parts) + "."
+    return (
+        "Relative change of F1 after removing sets of neurons, with grey intervals of random sets of the same size. "
+        + "; ".join(parts)
+        + "."
+    )

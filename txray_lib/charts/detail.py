@@ -33,7 +33,9 @@ MAX_TAGS = 8
 MAX_LETTERS = 28
 
 
-def detail(preferences: Mapping[str, pd.DataFrame], roles: Mapping[str, str], neuron: int, layer: int = 0, top_n: int = 15) -> alt.HConcatChart:
+def detail(
+    preferences: Mapping[str, pd.DataFrame], roles: Mapping[str, str], neuron: int, layer: int = 0, top_n: int = 15
+) -> alt.HConcatChart:
     """One neuron in two or three stages, side by side.
 
     preferences  of each stage to be shown, in the order of time
@@ -43,7 +45,9 @@ def detail(preferences: Mapping[str, pd.DataFrame], roles: Mapping[str, str], ne
     """
     own = {stage: rows[(rows["layer"] == layer) & (rows["neuron"] == neuron)] for stage, rows in preferences.items()}
     if all(rows.empty for rows in own.values()):
-        raise TxrayError(f"neuron {neuron} of layer {layer} prefers nothing in {', '.join(own)}: there is nothing to draw")
+        raise TxrayError(
+            f"neuron {neuron} of layer {layer} prefers nothing in {', '.join(own)}: there is nothing to draw"
+        )
     tokens = _probabilities(own, "feature")
     tags = _probabilities(own, "tag")
     shown = tokens.groupby("feature")["p"].max().nlargest(top_n).index
@@ -67,7 +71,12 @@ def _classes(own: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     """Each token's part of speech: that of the tag which holds most of its activation in this neuron."""
     rows = pd.concat(own.values(), ignore_index=True)
     rows = rows.assign(feature=rows["feature"].astype(str), tag=rows["tag"].astype(str))
-    sums = rows.groupby(["feature", "tag"])["activation_sum"].sum().sort_values(ascending=False, kind="stable").reset_index()
+    sums = (
+        rows.groupby(["feature", "tag"])["activation_sum"]
+        .sum()
+        .sort_values(ascending=False, kind="stable")
+        .reset_index()
+    )
     best = sums.drop_duplicates("feature").set_index("feature")["tag"]
     return best.map(lambda tag: _CLASS_OF.get(tag, OTHER)).to_dict()
 
@@ -77,7 +86,11 @@ def _fold(tags: pd.DataFrame) -> pd.DataFrame:
     order = tags.groupby("tag")["p"].max().sort_values(ascending=False, kind="stable").index
     rare = set(order[MAX_TAGS:])
     name = f"{len(rare)} rarer tags"
-    return tags.assign(tag=tags["tag"].where(~tags["tag"].isin(rare), name)).groupby(["stage", "tag"], as_index=False)["p"].sum()
+    return (
+        tags.assign(tag=tags["tag"].where(~tags["tag"].isin(rare), name))
+        .groupby(["stage", "tag"], as_index=False)["p"]
+        .sum()
+    )
 
 
 def _scales(stages: list[str], roles: Mapping[str, str]) -> tuple[alt.Scale, alt.Scale]:
@@ -94,7 +107,12 @@ def _tag_bars(tags: pd.DataFrame, stages: list[str], roles: Mapping[str, str]) -
         alt.Chart(tags.round(5))
         .mark_bar()
         .encode(
-            y=alt.Y("tag:N", sort=[*(t for t in order if t not in folded), *folded], title=None, axis=alt.Axis(domain=False, ticks=False)),
+            y=alt.Y(
+                "tag:N",
+                sort=[*(t for t in order if t not in folded), *folded],
+                title=None,
+                axis=alt.Axis(domain=False, ticks=False),
+            ),
             yOffset=alt.YOffset("stage:N", sort=stages),
             x=alt.X("p:Q", title="probability of the tag", axis=alt.Axis(tickCount=3)),
             color=alt.Color("stage:N", scale=colour, legend=legend),
@@ -104,14 +122,25 @@ def _tag_bars(tags: pd.DataFrame, stages: list[str], roles: Mapping[str, str]) -
     )
 
 
-def _token_marks(tokens: pd.DataFrame, classes: Mapping[str, str], stages: list[str], roles: Mapping[str, str]) -> alt.LayerChart:
+def _token_marks(
+    tokens: pd.DataFrame, classes: Mapping[str, str], stages: list[str], roles: Mapping[str, str]
+) -> alt.LayerChart:
     colour, shape = _scales(stages, roles)
-    marks = tokens.assign(word=tokens["feature"].map(_labels(tokens["feature"].unique())), pos=tokens["feature"].map(classes)).round(5)
+    marks = tokens.assign(
+        word=tokens["feature"].map(_labels(tokens["feature"].unique())), pos=tokens["feature"].map(classes)
+    ).round(5)
     order = [*CLASSES, OTHER]
     rank = marks.groupby("word").agg(p=("p", "max"), pos=("pos", "first")).reset_index()
-    rank = rank.assign(order=rank["pos"].map(order.index)).sort_values(["order", "p"], ascending=[True, False], kind="stable")
+    rank = rank.assign(order=rank["pos"].map(order.index)).sort_values(
+        ["order", "p"], ascending=[True, False], kind="stable"
+    )
     first = rank.drop_duplicates("pos")
-    y = alt.Y("word:N", sort=list(rank["word"]), title=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=125, grid=True))
+    y = alt.Y(
+        "word:N",
+        sort=list(rank["word"]),
+        title=None,
+        axis=alt.Axis(domain=False, ticks=False, labelLimit=125, grid=True),
+    )
     x = alt.X("p:Q", title="probability of the token", axis=alt.Axis(tickCount=3), scale=alt.Scale(zero=True))
     legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1)
     return alt.layer(

@@ -63,9 +63,7 @@ def overview(
             tooltip=[f"{name}:{'Q' if name == 'distance' else 'N'}" for name in TOOLTIP],
         )
         .add_params(pick),
-        alt.Chart(summary.dropna())
-        .mark_rule(strokeWidth=2)
-        .encode(y="mean:Q", color=encoding["color"]),
+        alt.Chart(summary.dropna()).mark_rule(strokeWidth=2).encode(y="mean:Q", color=encoding["color"]),
         *_control_line(control, encoding),
     ).properties(width=540, height=320)
     return finish(chart, _describe(summary, control))
@@ -81,14 +79,19 @@ def _summary(shared: pd.DataFrame, order: pd.DataFrame) -> pd.DataFrame:
     """A row per comparison: its count of shared neurons, mean distance, and the label that says both."""
     grouped = shared.groupby("comparison", observed=True)["hellinger"]
     summary = order.assign(
-        shared=order["comparison"].map(grouped.size()).fillna(0).astype(int), mean=order["comparison"].map(grouped.mean())
+        shared=order["comparison"].map(grouped.size()).fillna(0).astype(int),
+        mean=order["comparison"].map(grouped.mean()),
     )
     means = summary["mean"].map("mean distance {:.2f}".format).where(summary["mean"].notna(), "no distance")
-    label = summary["before"] + " → " + summary["after"] + ": " + summary["shared"].map("{:,} shared".format) + ", " + means
+    label = (
+        summary["before"] + " → " + summary["after"] + ": " + summary["shared"].map("{:,} shared".format) + ", " + means
+    )
     return summary.assign(label=label)
 
 
-def _points(shared: pd.DataFrame, summary: pd.DataFrame, top: Mapping[str, Mapping[tuple[int, int], Sequence[str]]]) -> pd.DataFrame:
+def _points(
+    shared: pd.DataFrame, summary: pd.DataFrame, top: Mapping[str, Mapping[tuple[int, int], Sequence[str]]]
+) -> pd.DataFrame:
     def tokens(side: str) -> list[str]:
         keys = zip(shared[side], shared["layer"].astype(int), shared["neuron"].astype(int), strict=True)
         return [", ".join(top.get(stage, {}).get((layer, neuron), ())) for stage, layer, neuron in keys]
@@ -140,7 +143,11 @@ def _encoding(summary: pd.DataFrame, roles: Mapping[str, str], control: float | 
 
 def _describe(summary: pd.DataFrame, control: float | None) -> str:
     each = "; ".join(f"{row.before} to {row.after}: {_said(row.shared, row.mean)}" for row in summary.itertuples())
-    line = f" A dashed line marks {control:.2f}, the mean between two halves of one text under the same weights." if control is not None else ""
+    line = (
+        f" A dashed line marks {control:.2f}, the mean between two halves of one text under the same weights."
+        if control is not None
+        else ""
+    )
     return f"Scatter plot of Hellinger distance against length, one point per shared neuron. {each}.{line}"
 
 

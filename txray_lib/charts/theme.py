@@ -43,7 +43,7 @@ STATES = {
     "shared": Ink("#7b4fb0", "#b48ae0"),
     "avoided": Ink("#b85c00", "#f59a3c"),
     "gained": Ink("#00666c", "#2cc3cc"),
-    "never preferred": Ink("#959595", "#767676"),
+    "never preferred": Ink("#939393", "#767676"),
 }
 
 WAYS = {

@@ -27,11 +27,23 @@ def training(table: pd.DataFrame, phase: str, measure: str, stages: pd.DataFrame
         raise TxrayError(f"the training table has no {measure!r} in the phase {phase!r}. {nearest(measure, known)}")
     title = NAMES.get(measure, measure.replace("_", " "))
     log = measure == "valid_perplexity"
-    scale = alt.Scale(type="log", nice=False, domain=_padded(rows["value"])) if log else alt.Scale(zero=False, nice=True)
+    scale = (
+        alt.Scale(type="log", nice=False, domain=_padded(rows["value"])) if log else alt.Scale(zero=False, nice=True)
+    )
     x = alt.X("epoch:Q", title="epochs done", scale=alt.Scale(nice=False), axis=alt.Axis(tickCount=8, format="~g"))
-    y = alt.Y("value:Q", title=title, scale=scale, axis=alt.Axis(**(_log_ticks(rows["value"]) if log else {"format": ".2~f", "tickCount": 5})))
-    base = alt.Chart(rows[["epoch", "value"]].round(5)).encode(x=x, y=y, tooltip=["epoch:Q", alt.Tooltip("value:Q", title=measure)])
-    layers = [base.mark_line(color=TEXT.light, strokeWidth=1.5), base.mark_point(color=TEXT.light, filled=True, size=30, opacity=1)]
+    y = alt.Y(
+        "value:Q",
+        title=title,
+        scale=scale,
+        axis=alt.Axis(**(_log_ticks(rows["value"]) if log else {"format": ".2~f", "tickCount": 5})),
+    )
+    base = alt.Chart(rows[["epoch", "value"]].round(5)).encode(
+        x=x, y=y, tooltip=["epoch:Q", alt.Tooltip("value:Q", title=measure)]
+    )
+    layers = [
+        base.mark_line(color=TEXT.light, strokeWidth=1.5),
+        base.mark_point(color=TEXT.light, filled=True, size=30, opacity=1),
+    ]
     if stages is not None:
         layers += _snapshots(rows, stages, y)
     first, last = rows.iloc[0], rows.iloc[-1]

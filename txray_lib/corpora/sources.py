@@ -119,10 +119,11 @@ def _from_public(corpus: str, forms: Sequence[Form[Texts]]) -> Texts:
         except TxrayError as error:
             _remove(form, cache)
             tried.append(f"\n  {form}: {error}")
+    public = "".join(f"\n  {form}\n    from {' '.join(form.addresses)}" for form in published)
     raise TxrayError(
         f"{corpus} is not at hand and could not be downloaded. Tried:{''.join(tried)}\n"
-        f"By hand: fetch one of these with a browser, put it in a folder, and run again with "
-        f"{DATA_VARIABLE}=that-folder. Accepted there: {_accepted(forms)}."
+        f"By hand: fetch one of these with a browser, keep it in a folder under this name:{public}\n"
+        f"and run again with {DATA_VARIABLE}=that-folder. Accepted there: {_accepted(forms)}."
     )
 
 

@@ -2,7 +2,7 @@
 // Colours for the dark page and the chart's width come with the spec, in usermeta.txray.
 (() => {
   const bundleAddress = new URL("txray/vega-bundle.js", document.currentScript.src).href;
-  const NARROW_MARGIN = 150;
+  const MARGIN = 150;                             // what axes and labels take beside a plot, at a first guess
   const views = new Map();
   let bundle;
 
@@ -28,18 +28,33 @@
   }
 
   // On a narrow screen panels stand below each other and none is wider than the room it has.
-  function narrow(node, room) {
-    if (Array.isArray(node)) return node.map(item => narrow(item, room));
+  function narrow(node, room, margin) {
+    if (Array.isArray(node)) return node.map(item => narrow(item, room, margin));
     if (!node || typeof node !== "object") return node;
     const result = {};
     for (const [key, value] of Object.entries(node)) {
       if (key === "data" || key === "datasets" || key === "usermeta" || key === "config") result[key] = value;
-      else if (key === "hconcat") result.vconcat = narrow(value, room);
-      else if (key === "width" && typeof value === "number") result[key] = Math.max(120, Math.min(value, room - NARROW_MARGIN));
-      else if (key === "legend" && value?.columns) result[key] = { ...value, columns: 1, labelLimit: room - 30, titleLimit: room - 10 };
-      else result[key] = narrow(value, room);
+      else if (key === "hconcat") result.vconcat = narrow(value, room, margin);
+      else if (key === "width" && typeof value === "number") result[key] = Math.max(120, Math.min(value, room - margin));
+      else if (key === "legend" && value?.columns) result[key] = { ...value, columns: 1, labelExpr: "split(datum.label, ': ')" };
+      else result[key] = narrow(value, room, margin);
     }
     return result;
+  }
+
+  // A narrow chart whose labels take more than was guessed is drawn once more, with what they took.
+  async function embed(spec, room, isNarrow, margin = MARGIN, again = true) {
+    const host = document.createElement("div");
+    const { view, finalize } = await window.vegaEmbed(host, isNarrow ? narrow(spec, room, margin) : spec, {
+      config: { background: "transparent" },
+      actions: false,
+      tooltip: { theme: isDark() ? "dark" : "light" },
+      renderer: "canvas",
+    });
+    const excess = host.querySelector("canvas").width / (window.devicePixelRatio || 1) - room;
+    if (!isNarrow || !again || !(excess > 0)) return { host, view, finalize };
+    finalize();
+    return embed(spec, room, isNarrow, margin + Math.ceil(excess), false);
   }
 
   async function draw(figure) {
@@ -47,16 +62,9 @@
     let spec = JSON.parse(figure.querySelector(".txray-spec").textContent);
     const wishes = spec.usermeta?.txray ?? {}, room = figure.clientWidth;
     if (isDark()) spec = recolour(spec, wishes.dark ?? {});
-    if (room && room < (wishes.width ?? 0)) spec = narrow(spec, room);
     try {
       await loadBundle();
-      const host = document.createElement("div");
-      const { view, finalize } = await window.vegaEmbed(host, spec, {
-        config: { background: "transparent" },
-        actions: { export: true, source: false, compiled: false, editor: false },
-        tooltip: { theme: isDark() ? "dark" : "light" },
-        renderer: "canvas",
-      });
+      const { host, view, finalize } = await embed(spec, room, room && room < (wishes.width ?? 0));
       views.get(figure)?.finalize();
       views.set(figure, { view, finalize, room });
       box.replaceChildren(host);

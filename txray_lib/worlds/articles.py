@@ -17,6 +17,8 @@ WORLD = "encyclopedia"
 HELD_OUT_SHARE = 0.05
 FACT_SHARE = 0.3
 TOPIC_WEIGHTS = (0.8, 0.15, 0.05)
+SAME_START = 3
+TOPIC_EXPONENT = 0.7
 PARAGRAPHS, SENTENCES = (3, 8), (3, 7)
 
 Sentences = list[list[str]]
@@ -29,7 +31,7 @@ def encyclopedia(size: WorldSize, seed: int, name: str = WORLD) -> Corpus:
     Every document has gold tags. The same size and seed give the same text, whether or not reviews are made.
     """
     words, dice = vocabulary(WORLD, size, seed), Dice(stream(seed, WORLD))
-    topics = Sampler.zipf(dice.shuffled(words.frames), 0.5)
+    topics = Sampler.zipf(dice.shuffled(words.frames), TOPIC_EXPONENT)
     articles: list[list[Sentences]] = []
     left = size.encyclopedia_tokens
     while left > 0 or len(articles) < len(SPLITS):
@@ -63,15 +65,21 @@ class _Article:
         return made
 
     def _sentence(self, about: str, before: Sentences) -> list[str]:
-        """A sentence about the article's subject ("opening", "fact") or on one of its topics, none that stands before."""
+        """A sentence about the article's subject ("opening", "fact") or on one of its topics, no repetition."""
         while True:
             topic = self._topics[0] if about else self._mixture.draw(self._dice)
             rule = f"{about}.{topic}" if about else word_file(WORLD)["topics"][topic]["tense"]
             frame = self._dice.pick(self._words.frames[topic])
             scene = Scene(frame[self._dice.pick((1, -1))], self._names, self._dice)
             sentence = finish(self._words.grammar.expand(rule, scene))
-            if sentence not in before:
+            if not repeats(sentence, before):
                 return sentence
+            about = ""
+
+
+def repeats(sentence: Sequence[str], before: Sentences) -> bool:
+    """Whether one of the sentences before starts in the same way."""
+    return any(sentence[:SAME_START] == earlier[:SAME_START] for earlier in before)
 
 
 def _bind_names(words: Vocabulary, topic: str, dice: Dice) -> dict[str, Sequence[Name]]:

@@ -9,17 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from txray_lib.corpora.documents import Corpus, Document
-from txray_lib.worlds.articles import Sentences, make_document
+from txray_lib.worlds.articles import Sentences, make_document, repeats
 from txray_lib.worlds.grammar import Dice, Name, Sampler, Scene, finish
+from txray_lib.worlds.plan import function_words, word_file
 from txray_lib.worlds.size import SPLITS, WorldSize
 from txray_lib.worlds.vocabulary import Vocabulary, person, single, stream, vocabulary
 
 WORLD = "reviews"
 SHORTEST, LONGEST = 25, 90
-VERDICT_SHARE = 0.42
+VERDICT_SHARE = 0.72
 PLOT_SHARE = 0.75
-PAIR_SHARE = 0.45
+PAIR_SHARE = 0.6
 DENIAL_SHARE = 0.25
+DECK = 10
+TRIES = 100
 MOST_REVIEWS_OF_A_FILM = 30
 MEAN_REVIEWS_OF_A_FILM = 8
 
@@ -68,28 +71,48 @@ class _Critic:
 
     def __init__(self, words: Vocabulary, dice: Dice, noise: float) -> None:
         self.words, self.dice, self._noise = words, dice, noise
+        self._deck: list[int] = []
+        self._titles: set[Name] = set()
         self._genres = Sampler.zipf(dice.shuffled(words.frames), 0.5)
 
     def film(self) -> Film:
         """A film with a title, a director, two actors and two characters."""
         dice, names = self.dice, self.words.names
-        title = tuple(names["title"].draw(dice) for _ in range(dice.between(1, 2)))
-        hero, villain = dice.shuffled((names["male"].draw(dice), names["female"].draw(dice)))
-        bound = {role: [person(names, "player", dice)[0]] for role in ("director", "star", "rival")}
-        bound |= {"title": [title], "quoted": [('"', *title, '"')], "hero": [(hero,)], "villain": [(villain,)]}
+        title = self._new_title()
+        bound = {"title": [title], "quoted": [('"', *title, '"')], "director": [person(names, "player", dice)[0]]}
+        for actor, role in (("star", "hero"), ("rival", "villain")):
+            full, is_man = person(names, "player", dice)
+            bound |= {actor: [full], role: single([_unlike(full[0], names["male" if is_man else "female"], dice)])}
+            if role == "hero":
+                bound |= {
+                    name: single([options.split()[not is_man]]) for name, options in word_file(WORLD)["bound"].items()
+                }
         bound["year"] = single([str(dice.between(1950, 2010))])
         bound["count"] = single([str(dice.between(70, 190))])
         return Film(self._genres.draw(dice), bound)
 
+    def _new_title(self) -> Name:
+        """A title of one or two words that no earlier film has, if a few tries find one."""
+        for _ in range(20):
+            title = tuple(self.words.names["title"].draw(self.dice) for _ in range(self.dice.between(1, 2)))
+            if title not in self._titles:
+                break
+        self._titles.add(title)
+        return title
+
     def review(self, film: Film, label: int) -> Sentences:
         """The sentences of one review."""
         sign = 1 if label else -1
-        length = self.dice.between(SHORTEST + 10, LONGEST - 5)
+        self._deck.clear()
+        length = self.dice.between(SHORTEST + 15, LONGEST - 3)
         closing = self._sentence("closing", film, sign)
         sentences = [self._sentence("opening", film, sign)]
-        while sum(map(len, sentences)) + len(closing) < length:
+        for _ in range(TRIES):
+            taken = sum(map(len, sentences)) + len(closing)
+            if taken >= length:
+                break
             sentence = self._next(film, sign)
-            if sentence not in sentences and sum(map(len, (*sentences, sentence, closing))) <= LONGEST:
+            if taken + len(sentence) <= LONGEST and not repeats(sentence, sentences):
                 sentences.append(sentence)
         return [*sentences, closing]
 
@@ -106,7 +129,7 @@ class _Critic:
         first, says = self._verdict(film, sign)
         if not self.dice.chance(PAIR_SHARE):
             return finish([*first, "."])
-        second, says_then = self._verdict(film, sign)
+        second, says_then = self._other_verdict(film, sign, first)
         joint = self._clause("agreeing" if says == says_then else "opposing", film, sign)
         return finish([*first, ",", *joint, *second, "."])
 
@@ -117,9 +140,28 @@ class _Critic:
             return self._clause("denial", film, polarity), sign
         return self._clause("verdict", film, polarity), polarity
 
+    def _other_verdict(self, film: Film, sign: int, first: Sequence[str]) -> tuple[list[str], int]:
+        """A verdict on something else than the first one, if a few tries find one."""
+        for _ in range(6):
+            clause, says = self._verdict(film, sign)
+            if set(first) & set(clause) <= function_words().keys():
+                break
+        return clause, says
+
     def _polarity(self, sign: int) -> int:
-        return -sign if self.dice.chance(self._noise) else sign
+        """The polarity of the next clause's words, dealt from a deck, so that no review strays far from the share."""
+        if not self._deck:
+            contradicting = int(DECK * self._noise + self.dice.random())
+            self._deck = self.dice.shuffled([-1] * contradicting + [1] * (DECK - contradicting))
+        return sign * self._deck.pop()
 
     def _clause(self, rule: str, film: Film, polarity: int) -> list[str]:
         frame = self.dice.pick(self.words.frames[film.genre])
         return self.words.grammar.expand(rule, Scene(frame[polarity], film.names, self.dice))
+
+
+def _unlike(name: str, names: Sampler, dice: Dice) -> str:
+    """Another name than the given one."""
+    while (other := names.draw(dice)) == name:
+        pass
+    return other

@@ -10,6 +10,7 @@ _SHORT = re.compile(r"(?:[^aeiou]|^y|qu)*[aeiou][^aeiouwxy]")
 _SIBILANT = re.compile(r".*(?:s|x|z|ch|sh)$")
 _CONSONANT_Y = re.compile(r".*[^aeiou]y$")
 _LONG_U = re.compile(r"(?:uni(?!n)|us[aeu]|eu|ut[io]|one|once)")
+_MAN = re.compile(r"(?!human|german).*man$")
 _SILENT_H = re.compile(r"(?:hour|honest|heir|honor)")
 
 
@@ -30,7 +31,7 @@ class Inflection:
         """The form of a lemma under a tag: `form("city", "NNS")` is "cities". Tags that do not inflect give the lemma."""
         match tag:
             case "NNS":
-                return self.plurals.get(lemma) or add_s(lemma)
+                return self.plurals.get(lemma) or (lemma[:-2] + "en" if _MAN.match(lemma) else add_s(lemma))
             case "VBZ":
                 return add_s(lemma)
             case "VBG":

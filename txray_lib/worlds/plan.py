@@ -100,7 +100,7 @@ def _claim(made: Plan, place: Place, form: str) -> bool:
     polarity = POLARITIES.get(place.owner, 0)
     if form in made.sentiment and made.sentiment[form] != polarity:
         return False
-    if polarity and form in made.fixed or made.tags.setdefault(form, place.tag) != place.tag:
+    if (polarity and form in made.fixed) or made.tags.setdefault(form, place.tag) != place.tag:
         return False
     if polarity:
         made.sentiment[form] = polarity
@@ -141,7 +141,7 @@ def _candidates(world: str, data: dict, grammar: Grammar, topics: Iterable[str])
 
 def _lemmas(world: str, data: dict, topic: str, kind: str) -> Iterator[tuple[str, list[str]]]:
     about, feelings = data["topics"][topic], word_file("sentiment")
-    if kind in ("verb", "object"):
+    if kind in ("verb", "object", "adj"):
         yield from ((f"{topic}/{i}", group[kind].split()) for i, group in enumerate(about["groups"]))
     elif kind in about:
         yield topic, about[kind].split()

@@ -15,7 +15,18 @@ import pandas as pd
 
 from txray_lib.errors import TxrayError
 from txray_lib.worlds.grammar import Dice, Grammar, Name, Sampler
-from txray_lib.worlds.plan import POLARITIES, WORLDS, Place, Plan, function_words, inflection, name_pools, plan, word_file
+from txray_lib.worlds.plan import (
+    LISTED,
+    POLARITIES,
+    WORLDS,
+    Place,
+    Plan,
+    function_words,
+    inflection,
+    name_pools,
+    plan,
+    word_file,
+)
 from txray_lib.worlds.size import WorldSize
 
 STREAMS = {"words": 0, "encyclopedia": 1, "reviews": 2}
@@ -54,7 +65,10 @@ def stream(seed: int, name: str) -> np.random.Generator:
 
 
 def vocabulary(world: str, size: WorldSize, seed: int) -> Vocabulary:
-    """The words of one world; they depend on `size.words` and the seed only."""
+    """The words of one world; they depend on `size.words` and the seed only.
+
+    Each slot draws its words by Zipf's law in an order of the seed; words of sentiment that only reviews use come last.
+    """
     return _vocabularies(size.words, seed)[world]
 
 
@@ -64,8 +78,10 @@ def _vocabularies(words: int, seed: int) -> dict[str, Vocabulary]:
     plans = {world: plan(world, _topic_count(world, words)) for world in WORLDS}
     pools = {kind: dice.shuffled(names) for kind, names in _free_names(plans).items()}
     core, named = _shares(plans, pools, words)
-    kept = {kind: _first(names, named) for kind, names in pools.items()}
-    ranks = {form: dice.random() for form in sorted(set().union(*(p.tags for p in plans.values())))}
+    kept = {kind: _first_names(kind, names, named) for kind, names in pools.items()}
+    late = plans["reviews"].sentiment.keys() - plans["encyclopedia"].sentiment.keys()
+    forms = sorted(set().union(*(p.tags for p in plans.values())))
+    ranks = {form: (form in late, dice.random()) for form in forms}
     return {world: _choose(world, plans[world], core, kept, ranks) for world in WORLDS}
 
 
@@ -94,6 +110,11 @@ def _first(options: Sequence[str], share: float) -> Sequence[str]:
     return options[: max(FEWEST, math.ceil(share * len(options)))]
 
 
+def _first_names(kind: str, names: Sequence[str], share: float) -> Sequence[str]:
+    """A small world has few places and families, but not as few first names."""
+    return _first(names, math.sqrt(share) if kind in LISTED else share)
+
+
 def _shares(plans: Mapping[str, Plan], pools: Mapping[str, Sequence[str]], words: int) -> tuple[float, float]:
     """What share of the candidates and of the names is kept, so that there are about so many content words."""
 
@@ -102,7 +123,7 @@ def _shares(plans: Mapping[str, Plan], pools: Mapping[str, Sequence[str]], words
         return len(forms.union(*(p.fixed for p in plans.values())).difference(function_words()))
 
     def named(share: float) -> int:
-        return sum(len(_name_forms(kind, n)) for kind, names in pools.items() for n in _first(names, share))
+        return sum(len(_name_forms(kind, n)) for kind, names in pools.items() for n in _first_names(kind, names, share))
 
     fewest, most = core(0) + named(0), core(1) + named(1)
     if not fewest <= words <= most:
@@ -124,7 +145,7 @@ def _largest(count: Callable[[float], int], limit: float) -> float:
 
 
 def _choose(
-    world: str, made: Plan, core: float, pools: Mapping[str, Sequence[str]], ranks: Mapping[str, float]
+    world: str, made: Plan, core: float, pools: Mapping[str, Sequence[str]], ranks: Mapping[str, tuple[bool, float]]
 ) -> Vocabulary:
     kept = {place: sorted(_first(forms, core), key=ranks.__getitem__) for place, forms in made.candidates.items()}
     tags = made.fixed | {form: place.tag for place, forms in kept.items() for form in forms}
@@ -133,7 +154,7 @@ def _choose(
             tags |= _name_forms(kind, name)
     samplers = {place: Sampler.zipf(forms) for place, forms in kept.items()}
     frames = {topic: _frames(samplers, topic) for topic in made.topics}
-    names = {kind: Sampler.zipf(pools[kind], 0.8) for kind in POOLS[world]}
+    names = {kind: Sampler.zipf(pools[kind]) for kind in POOLS[world]}
     sentiment = {form: p for form, p in made.sentiment.items() if form in tags}
     return Vocabulary(made.grammar, tags, sentiment, frames, names)
 

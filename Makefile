@@ -1,0 +1,33 @@
+# make book [PROFILE=small]   set up, run the demo profile (and PROFILE), build _build/html/index.html
+# make test [ARGS=...]        set up, run the tests
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PROFILE ?= demo
+ARGS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: book test bench clean
+
+book: $(READY)
+	@$(BIN)/txray book --profile $(PROFILE)
+
+test: $(READY)
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(READY)
+	@$(BIN)/python benchmarks/collection.py
+
+# The stamp is written last, so an installation that was interrupted is gone on with.
+# TORCH_INDEX=URL takes torch from another package index, such as PyTorch's own for CPU builds.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "error: Python 3.11 is needed, $(PYTHON) is another: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing about 200 packages from requirements.lock into .venv (a few minutes, once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+clean:
+	rm -rf _build build

@@ -1,0 +1,130 @@
+"""What tests share: a hand-made tagged corpus with its vocabulary, encoders whose weights are known, a workplace.
+
+Torch is imported only by the fixtures that need it, so that the telling half is tested without it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from txray_lib.corpora import UNKNOWN, Corpus, Document, Vocabulary
+from txray_lib.corpora.vocabulary import END
+
+if TYPE_CHECKING:
+    from txray_lib.training import Classifier, Encoder
+
+os.environ["TXRAY_QUIET"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile(
+    "txray", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("txray")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+WORDS = ("the", "river", "film", "great", "runs", ".")
+TAGS = {"the": "DT", "river": "NN", "film": "NN", "great": "JJ", "runs": "VBZ", ".": "."}
+
+
+def document(name: str, text: str, block: str = "b", label: int | None = None, split: str = "train") -> Document:
+    """A document of space-separated tokens, tagged by their lower-cased form; words the vocabulary lacks are nouns."""
+    tokens = tuple(text.split())
+    tags = tuple(TAGS.get(token.lower(), "NN") for token in tokens)
+    return Document(name, split, block, tokens, label=label, tags=tags, gold=tags)
+
+
+@pytest.fixture
+def vocabulary() -> Vocabulary:
+    """The six words, `<unk>` and `<eos>`: eight ids."""
+    return Vocabulary((*WORDS, UNKNOWN, END))
+
+
+@pytest.fixture
+def corpus() -> Corpus:
+    """Five documents in three blocks: mixed case, unknown words, a single token, no token, and one of 302 tokens."""
+    return Corpus(
+        "reviews",
+        (
+            document("one", "The river runs .", "hill", 1),
+            document("two", "film", "lake", 0),
+            document("none", "", "lake", 1),
+            document("long", "the Great FILM of a river runs . " * 37 + "great film . the river runs", "hill", 0),
+            document("last", "Nobody runs the film great .", "sea", 1),
+        ),
+    )
+
+
+@pytest.fixture
+def encoder(vocabulary: Vocabulary) -> Encoder:
+    """Seven units whose weights follow from a seed, wide enough for every gate to matter."""
+    import torch
+
+    from txray_lib.training import Encoder
+
+    torch.manual_seed(3)
+    made = Encoder(len(vocabulary), 4, 7)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.normal_(0, 0.9)
+    return made.eval()
+
+
+@pytest.fixture
+def classifier(encoder: Encoder) -> Classifier:
+    """A classifier on `encoder`."""
+    import torch
+
+    from txray_lib.training import Classifier
+
+    torch.manual_seed(4)
+    return Classifier(encoder).eval()
+
+
+@pytest.fixture
+def planted() -> Callable[[Vocabulary, int, Mapping[str, Mapping[int, float]]], Encoder]:
+    """Makes an encoder whose activations are planted: `planted(vocabulary, units, {word: {neuron: a}})`.
+
+    Its gates are open and it forgets at once, so that the activation of a neuron at a word is tanh(tanh(a)), and
+    tanh(tanh(-1)) where no `a` is given: whatever came before, and never the largest beside a greater `a`.
+    """
+    import torch
+
+    from txray_lib.training import Encoder
+
+    def make(vocabulary: Vocabulary, units: int, strengths: Mapping[str, Mapping[int, float]]) -> Encoder:
+        made = Encoder(len(vocabulary), units, units).eval()
+        with torch.no_grad():
+            for parameter in made.lstm.parameters():
+                parameter.zero_()
+            bias = made.lstm.bias_ih_l0.view(4, units)
+            bias[0], bias[1], bias[3] = 200, -200, 200
+            made.lstm.weight_ih_l0.view(4, units, units)[2] = torch.eye(units)
+            made.embedding.weight.fill_(-1)
+            for word, by_neuron in strengths.items():
+                for neuron, strength in by_neuron.items():
+                    made.embedding.weight[vocabulary.words.index(word), neuron] = strength
+        return made
+
+    return make
+
+
+def make_workplace(folder: Path) -> Path:
+    """A folder that can stand for the compendium in TXRAY_ROOT: the profiles, and nothing computed yet."""
+    shutil.copytree(REPOSITORY / "profiles", folder / "profiles")
+    return folder
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A compendium of one's own in TXRAY_ROOT, so that a test touches nothing of the checkout."""
+    folder = make_workplace(tmp_path / "compendium")
+    monkeypatch.setenv("TXRAY_ROOT", str(folder))
+    monkeypatch.delenv("TXRAY_RESULTS", raising=False)
+    return folder

@@ -1,0 +1,258 @@
+"""Tiny tables in the form a run writes, made from chosen words: what the telling half is tested on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from txray_lib.tables import write_table
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><b>x</b>",
+    "$x^2$",
+    "[a](b)",
+    "**bold**",
+    "`code`",
+    "|",
+    "&amp;",
+    "w" * 300,
+    "<unk>",
+)
+WORDS = {
+    "NN": "river castle film plot actor scene ending winter engine village",
+    "NNP": "london danube marlowe teresa",
+    "VBD": "was became praised filmed watched lost",
+    "JJ": "dull great superb old northern terrible",
+    "IN": "of in with by from",
+    "DT": "the a this every",
+    "RB": "slowly never barely",
+    "CD": "two 1914",
+    ",": ",",
+    ".": ".",
+    "PRP": "he it",
+    "CC": "and but",
+}
+ROLES = (
+    ("encyclopedia-0", "untrained", "encyclopedia", "epoch-0", 0),
+    ("encyclopedia-1", "early", "encyclopedia", "epoch-1", 1),
+    ("encyclopedia-5", "before-last", "encyclopedia", "epoch-5", 5),
+    ("encyclopedia-6", "last", "encyclopedia", "epoch-6", 6),
+    ("reviews-zero-shot", "zero-shot", "reviews", "epoch-6", 6),
+    ("reviews-supervised", "supervised", "reviews", "supervised", 6),
+)
+NEURONS = 40
+
+
+def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
+    """Write a whole set of result tables into `folder`, whose name is the profile's."""
+    rng = np.random.default_rng(seed)
+    source = {
+        "profile": folder.name,
+        "seed": seed,
+        "corpora": {"encyclopedia": "a1" * 32, "reviews": "b2" * 32},
+        "versions": {"txray_lib": "0.1.0"},
+        "commit": "0123456789abcdef0123456789abcdef01234567",
+        "command": f"txray run {folder.name}",
+        "created": "2020-01-01T00:00:00+00:00",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "provenance.json").write_text(json.dumps(source), encoding="utf-8")
+    (folder / "profile.yaml").write_text(f"name: {folder.name}\nseed: {seed}\n", encoding="utf-8")
+    preferences = {stage: _preferences(rng, i, hostile) for i, (stage, *_) in enumerate(ROLES)}
+    for stage, rows in preferences.items():
+        write_table(
+            rows.astype({"feature": "category", "tag": "category"}), folder / "preferences" / f"{stage}.parquet", source
+        )
+    tables = {
+        "stages": _stages(preferences),
+        "transfer": _transfer(preferences, rng),
+        "training": _training(),
+        "scores": _scores(),
+        "pruning": _pruning(rng),
+        "corpora": _corpora(),
+    }
+    for name, table in tables.items():
+        write_table(table, folder / f"{name}.parquet", source)
+    return folder
+
+
+def _vocabulary(hostile: bool) -> list[tuple[str, str]]:
+    words = [(word, tag) for tag, text in WORDS.items() for word in text.split()]
+    return words + ([(word, "NN") for word in HOSTILE] if hostile else [])
+
+
+def _preferences(rng: np.random.Generator, stage: int, hostile: bool) -> pd.DataFrame:
+    """Neuron 0 changes wholly, neuron 1 not at all; neurons of the stage's own prefer nothing."""
+    vocabulary = _vocabulary(hostile)
+    rows = []
+    for neuron in range(NEURONS):
+        if neuron > 5 and (neuron + 3 * stage) % 5 == 0:
+            continue
+        if neuron == 0:
+            chosen = [3 * stage + i for i in range(3)]
+        elif neuron == 1:
+            chosen = list(range(20, 30))
+        elif neuron == 2:
+            chosen = list(range(len(vocabulary)))
+        else:
+            chosen = list(rng.choice(len(vocabulary), size=int(rng.integers(1, 20)), replace=False))
+        for index in chosen:
+            word, tag = vocabulary[index]
+            count = 5 if neuron == 1 else int(rng.integers(1, 20))
+            activation = count * (0.4 if neuron == 1 else float(rng.uniform(0.1, 0.9)))
+            labelled = stage >= 4
+            rows.append(
+                (
+                    0,
+                    neuron,
+                    word,
+                    tag,
+                    int(rng.integers(0, 2)) if labelled else -1,
+                    count,
+                    activation,
+                    0.5 * count if stage == 5 else np.nan,
+                )
+            )
+    columns = ["layer", "neuron", "feature", "tag", "y", "count", "activation_sum", "prediction_sum"]
+    return pd.DataFrame(rows, columns=columns).astype({"layer": "int8", "neuron": "int32", "y": "int8"})
+
+
+def _stages(preferences: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    rows = []
+    for stage, role, corpus, snapshot, epoch in ROLES:
+        tokens = int(preferences[stage]["count"].sum())
+        preferred = preferences[stage]["neuron"].nunique()
+        rows.append((stage, role, corpus, snapshot, epoch, 12, tokens, 0, 0, preferred, NEURONS))
+    columns = [
+        "stage",
+        "role",
+        "corpus",
+        "snapshot",
+        "epoch",
+        "documents",
+        "tokens",
+        "nobody",
+        "near_ties",
+        "preferred",
+        "neurons",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _p(rows: pd.DataFrame, neuron: int, by: str) -> pd.Series:
+    sums = rows[rows["neuron"] == neuron].groupby(by)[["activation_sum", "count"]].sum()
+    mean = sums["activation_sum"] / sums["count"]
+    return mean / mean.sum()
+
+
+def _hellinger(p: pd.Series, q: pd.Series) -> float:
+    if p.empty or q.empty:
+        return float("nan")
+    p, q = p.align(q, fill_value=0.0)
+    return float(np.sqrt(np.square(np.sqrt(p) - np.sqrt(q)).sum() / 2))
+
+
+def _transfer(preferences: dict[str, pd.DataFrame], rng: np.random.Generator) -> pd.DataFrame:
+    names = [stage for stage, *_ in ROLES]
+    pairs = [("rq1", 0, 1), ("rq1", 1, 2), ("rq1", 2, 3), ("rq2", 3, 4), ("rq3", 4, 5)]
+    rows = []
+    for question, i, j in pairs:
+        for neuron in range(NEURONS):
+            rows.append(_compare(question, names[i], names[j], preferences[names[i]], preferences[names[j]], neuron))
+    for stage in ("encyclopedia-6", "reviews-zero-shot"):
+        halves = _halves(preferences[stage], rng)
+        for neuron in range(NEURONS):
+            rows.append(_compare("control", f"{stage}/first-half", f"{stage}/second-half", *halves, neuron))
+    return pd.DataFrame(rows)
+
+
+def _halves(rows: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A stage's occurrences dealt to two halves at random."""
+    first = rng.binomial(rows["count"], 0.5)
+    halves = []
+    for count in (first, rows["count"] - first):
+        share = np.asarray(count) / rows["count"]
+        half = rows.assign(
+            count=count, activation_sum=rows["activation_sum"] * share * rng.uniform(0.8, 1.2, len(rows))
+        )
+        halves.append(half[half["count"] > 0])
+    return halves[0], halves[1]
+
+
+def _compare(
+    question: str, before: str, after: str, left: pd.DataFrame, right: pd.DataFrame, neuron: int
+) -> dict[str, object]:
+    a, b = left[left["neuron"] == neuron], right[right["neuron"] == neuron]
+    state = {
+        (True, True): "shared",
+        (True, False): "avoided",
+        (False, True): "gained",
+        (False, False): "never preferred",
+    }
+    return {
+        "comparison": f"{before}:{after}",
+        "question": question,
+        "before": before,
+        "after": after,
+        "layer": 0,
+        "neuron": neuron,
+        "state": state[not a.empty, not b.empty],
+        "length_before": a["feature"].nunique(),
+        "length_after": b["feature"].nunique(),
+        "tag_length_before": a["tag"].nunique(),
+        "tag_length_after": b["tag"].nunique(),
+        "mass_before": a["activation_sum"].sum(),
+        "mass_after": b["activation_sum"].sum(),
+        "count_before": int(a["count"].sum()),
+        "count_after": int(b["count"].sum()),
+        "hellinger": _hellinger(_p(left, neuron, "feature"), _p(right, neuron, "feature")),
+        "hellinger_tag": _hellinger(_p(left, neuron, "tag"), _p(right, neuron, "tag")),
+    }
+
+
+def _training() -> pd.DataFrame:
+    rows = [("pretraining", float(e), "valid_perplexity", 40 + 200 / e, 3.0 * e) for e in range(1, 7)]
+    rows += [("pretraining", float(e), "train_loss", 4 + 1 / e, 3.0 * e) for e in range(1, 7)]
+    rows += [("finetuning", e / 4, "valid_f1", 0.8 - 0.3 / e, 1.0 * e) for e in range(1, 9)]
+    return pd.DataFrame(rows, columns=["phase", "epoch", "measure", "value", "seconds"])
+
+
+def _scores() -> pd.DataFrame:
+    rows = [
+        (s, t, 200, f1, f1 - 0.02, f1 + 0.02, f1 - 0.01)
+        for s, f1 in (("valid", 0.8), ("test", 0.79))
+        for t in ("kept", "removed")
+    ]
+    return pd.DataFrame(rows, columns=["split", "shared_texts", "reviews", "f1", "precision", "recall", "accuracy"])
+
+
+def _pruning(rng: np.random.Generator) -> pd.DataFrame:
+    meanings = {
+        "A": "empty after supervision",
+        "A-strict": "preferred before supervision, empty after",
+        "B": "least mass among the preferred",
+        "C": "most mass",
+        "D": "gained by supervision",
+    }
+    rows = []
+    for i, (name, meaning) in enumerate(meanings.items()):
+        for way in ("before the classifier", "out of the encoder"):
+            for split in ("train", "test"):
+                f1 = 0.8 + float(rng.normal(0, 0.02))
+                chance = (-0.02, 0.0, 0.01) if way == "before the classifier" and name != "A-strict" else (np.nan,) * 3
+                rows.append((name, meaning, 4 + i, 0.1 * i, i, way, split, 200, 0.8, f1, (f1 - 0.8) / 0.8, *chance))
+    columns = "set meaning neurons mass_share overlap_with_gained way split reviews f1_base f1 change random_low random_median random_high"
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def _corpora() -> pd.DataFrame:
+    rows = [
+        (c, m, v)
+        for c in ("encyclopedia", "reviews")
+        for m, v in (("documents", 12.0), ("tokens", 400.0), ("unknown_share", 0.08))
+    ]
+    return pd.DataFrame(rows, columns=["corpus", "measure", "value"])

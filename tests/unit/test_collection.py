@@ -1,0 +1,266 @@
+"""Collection: the table that one token at a time gives, whatever the batches; nothing dropped, nothing invented."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from txray_lib.collection import NEAR_TIE, collect, halves
+from txray_lib.corpora import UNKNOWN, Corpus, Document, Vocabulary
+from txray_lib.corpora.vocabulary import END
+from txray_lib.errors import TxrayError
+from txray_lib.preferences import KEYS, NOBODY, add, aggregate
+from txray_lib.training import Classifier, Encoder
+from txray_lib.transfer import AVOIDED, GAINED, compare
+
+TEXT_COLUMNS = ["document", "block", "layer", "feature", "tag", "y"]
+
+
+def one_token_at_a_time(encoder: Encoder, corpus: Corpus, vocabulary: Vocabulary) -> list[np.ndarray]:
+    """The activations (tokens, units) of each document, from single steps of an LSTM cell on a batch of one."""
+    cell = nn.LSTMCell(encoder.lstm.input_size, encoder.units)
+    cell.load_state_dict({k.removesuffix("_l0"): v for k, v in encoder.lstm.state_dict().items()})
+    result = []
+    with torch.no_grad():
+        for document in corpus:
+            h, c = torch.zeros(1, encoder.units), torch.zeros(1, encoder.units)
+            rows = [np.empty((0, encoder.units), np.float32)]
+            for token in document.tokens:
+                word = vocabulary.words.index(vocabulary.seen(token))
+                h, c = cell(encoder.embedding.weight[word].unsqueeze(0), (h, c))
+                rows.append(h.numpy())
+            result.append(np.concatenate(rows))
+    return result
+
+
+def assert_same_but_for_near_ties(records: pd.DataFrame, activations: np.ndarray, near_ties: int) -> None:
+    """The neuron is the argmax of `activations` (tokens, units), or one within a near tie; and no more of these than counted."""
+    strongest = activations.max(axis=1)
+    expected = np.where(strongest > 0, activations.argmax(axis=1), NOBODY)
+    neuron = records["neuron"].to_numpy()
+    np.testing.assert_allclose(records["activation"], strongest, atol=2e-6)
+    other = np.flatnonzero(neuron != expected)
+    assert len(other) <= near_ties
+    for token in other:
+        chosen = strongest[token] if neuron[token] == NOBODY else activations[token, neuron[token]]
+        assert abs(chosen - strongest[token]) < 2 * NEAR_TIE or abs(strongest[token]) < 2 * NEAR_TIE
+
+
+def test_batched_is_one_token_at_a_time(encoder, corpus, vocabulary):
+    collected = collect(encoder, corpus, vocabulary, batch_size=3)
+    activations = np.concatenate(one_token_at_a_time(encoder, corpus, vocabulary))
+    assert len(collected.records) == corpus.token_count == len(activations) > 300
+    assert_same_but_for_near_ties(collected.records, activations, collected.near_ties)
+    assert collected.records["neuron"].nunique() > 2, "a corpus that one neuron takes would test nothing"
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7])
+def test_batch_sizes_give_one_table(encoder, corpus, vocabulary, batch_size):
+    collected = collect(encoder, corpus, vocabulary, batch_size=batch_size)
+    reference = collect(encoder, corpus, vocabulary, batch_size=64)
+    pd.testing.assert_frame_equal(collected.records[TEXT_COLUMNS], reference.records[TEXT_COLUMNS])
+    activations = np.concatenate(one_token_at_a_time(encoder, corpus, vocabulary))
+    assert_same_but_for_near_ties(collected.records, activations, collected.near_ties)
+    np.testing.assert_allclose(collected.records["activation"], reference.records["activation"], atol=2e-6)
+
+
+def test_many_short_and_long_documents_in_mixed_order(encoder, vocabulary):
+    random = np.random.default_rng(5)
+    lengths = [0, 1, 127, 128, 129, 256, 257, 3, 0, 300, 2, 128]
+    documents = tuple(
+        Document(f"d{i}", "train", f"b{i % 4}", tuple(random.choice(vocabulary.features, n)), tags=("NN",) * n)
+        for i, n in enumerate(lengths)
+    )
+    corpus = Corpus("made", documents)
+    activations = np.concatenate(one_token_at_a_time(encoder, corpus, vocabulary))
+    for batch_size in (1, 5, 12):
+        collected = collect(encoder, corpus, vocabulary, batch_size)
+        assert collected.records["document"].tolist() == np.repeat(np.arange(12), lengths).tolist()
+        assert_same_but_for_near_ties(collected.records, activations, collected.near_ties)
+
+
+def test_a_document_longer_than_the_window_is_one_pass(encoder, corpus, vocabulary):
+    long = next(i for i, d in enumerate(corpus) if len(d) > 2 * 128)
+    records = collect(encoder, corpus, vocabulary).records
+    ids = torch.from_numpy(vocabulary.encode(corpus.documents[long].tokens).astype(np.int64)).unsqueeze(0)
+    with torch.no_grad():
+        strongest, _ = encoder(ids)[0][0].max(dim=-1)
+    np.testing.assert_allclose(records[records["document"] == long]["activation"], strongest.numpy(), atol=2e-6)
+
+
+def test_the_state_starts_from_zero_at_every_document(encoder, corpus, vocabulary):
+    records = collect(encoder, corpus, vocabulary).records
+    for number, document in enumerate(corpus):
+        if len(document):
+            alone = collect(encoder, Corpus("alone", (document,)), vocabulary).records
+            here = records[records["document"] == number]
+            np.testing.assert_allclose(here["activation"], alone["activation"], atol=2e-6)
+
+
+def test_shards_by_document_add_to_the_whole(encoder, corpus, vocabulary):
+    whole = collect(encoder, corpus, vocabulary, 1).records
+    shards = [collect(encoder, Corpus("s", corpus.documents[i::2]), vocabulary, 1).records for i in range(2)]
+    tables = [
+        table.astype({"feature": object, "tag": object}).sort_values(KEYS, ignore_index=True)
+        for table in (aggregate(whole), add([aggregate(shard) for shard in shards]))
+    ]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_the_same_weights_and_text_twice_change_nothing(encoder, corpus, vocabulary):
+    sides = [collect(encoder, corpus, vocabulary) for _ in range(2)]
+    pd.testing.assert_frame_equal(sides[0].records, sides[1].records)
+    table = compare(*(aggregate(side.records) for side in sides), encoder.units)
+    assert (table["state"] == AVOIDED).sum() == (table["state"] == GAINED).sum() == 0
+    for column in ("hellinger", "hellinger_tag"):
+        assert (table[column].dropna() == 0).all()
+        assert table[column].notna().tolist() == (table["length_before"] > 0).tolist()
+
+
+def test_counts_sum_to_the_tokens_less_nobodys(encoder, corpus, vocabulary):
+    collected = collect(encoder, corpus, vocabulary)
+    assert aggregate(collected.records)["count"].sum() == corpus.token_count - collected.nobody
+    assert collected.nobody == (collected.records["neuron"] == NOBODY).sum()
+    assert (collected.records["activation"][collected.records["neuron"] != NOBODY] > 0).all()
+
+
+def test_planted_tokens_appear_at_their_neuron_and_no_other(corpus, vocabulary, planted):
+    model = planted(vocabulary, 4, {"river": {0: 1}, "film": {1: 2}, "great": {1: 1}, "runs": {3: 1}, UNKNOWN: {2: 1}})
+    collected = collect(model, corpus, vocabulary, batch_size=2)
+    by_feature = collected.records.groupby("feature", observed=True)["neuron"].unique().map(list).to_dict()
+    expected = {"river": [0], "film": [1], "great": [1], "runs": [3], UNKNOWN: [2], "the": [NOBODY], ".": [NOBODY]}
+    assert by_feature == expected
+    tokens = [vocabulary.seen(t) for d in corpus for t in d.tokens]
+    assert collected.nobody == tokens.count("the") + tokens.count(".")
+    film = collected.records.query("feature == 'film'")["activation"]
+    np.testing.assert_allclose(film, np.tanh(np.tanh(2.0)), atol=1e-6)
+
+
+def test_ties_go_to_the_lowest_neuron_and_are_counted(corpus, vocabulary, planted):
+    model = planted(vocabulary, 5, {"film": {1: 1, 3: 1}, "river": {4: 1, 2: 1 - 1e-7}, "great": {0: 1, 2: 1 - 1e-3}})
+    collected = collect(model, corpus, vocabulary)
+    tokens = [vocabulary.seen(t) for d in corpus for t in d.tokens]
+    assert set(collected.records.query("feature == 'film'")["neuron"]) == {1}
+    assert set(collected.records.query("feature == 'great'")["neuron"]) == {0}
+    equal_everywhere = [t for t in tokens if t not in ("film", "river", "great")]
+    assert collected.near_ties == tokens.count("film") + tokens.count("river") + len(equal_everywhere)
+
+
+def test_a_maximum_of_exactly_0_is_nobodys(corpus, vocabulary, planted):
+    model = planted(vocabulary, 2, {"film": {0: 0, 1: 0}, "river": {0: 1}})
+    records = collect(model, corpus, vocabulary).records
+    assert set(records.query("feature == 'film'")["activation"]) == {0.0}
+    assert set(records.query("feature == 'film'")["neuron"]) == {NOBODY}
+
+
+def test_a_records_token_is_what_the_encoder_saw(encoder, corpus, vocabulary):
+    records = collect(encoder, corpus, vocabulary).records
+    assert records["feature"].tolist() == [vocabulary.seen(t) for d in corpus for t in d.tokens]
+    assert {"the", "great", "film", UNKNOWN} <= set(records["feature"])
+    assert "The" not in set(records["feature"])
+    assert END not in records["feature"].cat.categories
+    assert records["tag"].tolist() == [t for d in corpus for t in d.tags]
+    assert records["block"].tolist() == [d.block for d in corpus for _ in d.tokens]
+    assert records["y"].tolist() == [d.label for d in corpus for _ in d.tokens]
+    assert records["document"].tolist() == [i for i, d in enumerate(corpus) for _ in d.tokens]
+
+
+def test_a_cased_vocabulary_keeps_case_and_a_literal_end_mark_is_unknown(vocabulary):
+    cased = Vocabulary(("The", "the", UNKNOWN, END), lowercase=False)
+    text = Corpus("t", (Document("d", "train", "b", ("The", "the", "THE", END), tags=("DT",) * 4),))
+    torch.manual_seed(0)
+    assert collect(Encoder(4, 2, 3), text, cased).records["feature"].tolist() == ["The", "the", UNKNOWN, UNKNOWN]
+
+
+def test_columns_have_the_types_that_preferences_reads(classifier, corpus, vocabulary):
+    records = collect(classifier, corpus, vocabulary).records
+    types = {"document": "int32", "layer": "int8", "neuron": "int32", "activation": "float32", "prediction": "float32", "y": "int8"}
+    assert {name: str(records[name].dtype) for name in types} == types
+    assert set(KEYS) <= set(records.columns)
+
+
+def test_y_hat_is_the_classifier_on_the_last_hidden_state(classifier, corpus, vocabulary):
+    records = collect(classifier, corpus, vocabulary, batch_size=2).records
+    weight, bias = classifier.output.weight.detach().numpy()[0], classifier.output.bias.item()
+    for number, activations in enumerate(one_token_at_a_time(classifier.encoder, corpus, vocabulary)):
+        here = records[records["document"] == number]["prediction"]
+        if len(here):
+            expected = 1 / (1 + np.exp(-(activations[-1] @ weight + bias)))
+            np.testing.assert_allclose(here, expected, atol=1e-6)
+
+
+def test_an_encoder_has_no_y_hat_and_unlabelled_text_no_y(encoder, corpus, vocabulary):
+    text = Corpus("wiki", tuple(replace(d, label=None) for d in corpus))
+    records = collect(encoder, text, vocabulary).records
+    assert records["prediction"].isna().all()
+    assert set(records["y"]) == {-1}
+
+
+def test_the_classifiers_records_are_its_encoders(classifier, corpus, vocabulary):
+    columns = ["neuron", "activation", *TEXT_COLUMNS]
+    pd.testing.assert_frame_equal(
+        collect(classifier, corpus, vocabulary).records[columns],
+        collect(classifier.encoder, corpus, vocabulary).records[columns],
+    )
+
+
+def test_collecting_leaves_the_weights_alone(classifier, corpus, vocabulary):
+    before = {k: v.clone() for k, v in classifier.state_dict().items()}
+    collect(classifier.train(), corpus, vocabulary)
+    assert all(torch.equal(v, before[k]) for k, v in classifier.state_dict().items())
+
+
+def test_untagged_text_is_an_error_that_names_the_document(encoder, corpus, vocabulary):
+    for tags in (None, ("NN",)):
+        untagged = Corpus("reviews", (*corpus.documents[:3], replace(corpus.documents[3], tags=tags)))
+        with pytest.raises(TxrayError, match=r"'long' of 'reviews' has not one tag a token"):
+            collect(encoder, untagged, vocabulary)
+
+
+def test_another_vocabulary_is_an_error(encoder, corpus):
+    with pytest.raises(TxrayError, match="the encoder knows 8 words, the vocabulary has 3"):
+        collect(encoder, corpus, Vocabulary(("a", UNKNOWN, END)))
+
+
+@pytest.mark.parametrize("documents", [(), (Document("d", "train", "b", (), tags=()),)])
+def test_a_corpus_without_a_token_is_an_error(encoder, vocabulary, documents):
+    with pytest.raises(TxrayError, match="the corpus 'empty' is empty"):
+        collect(encoder, Corpus("empty", documents), vocabulary)
+
+
+def test_halves_are_a_partition_of_whole_blocks_in_turn(encoder, corpus, vocabulary):
+    records = collect(encoder, corpus, vocabulary).records
+    first, second = halves(records)
+    assert sorted([*first.index, *second.index]) == list(records.index)
+    assert list(dict.fromkeys(records["block"])) == ["hill", "lake", "sea"]
+    assert set(first["block"]) == {"hill", "sea"}
+    assert set(second["block"]) == {"lake"}
+
+
+@given(st.lists(st.sampled_from("zyxab"), min_size=1, max_size=30))
+def test_halves_take_every_second_block_in_order_of_appearance(blocks: list[str]):
+    records = pd.DataFrame({"block": pd.Categorical(blocks), "row": range(len(blocks))})
+    first, second = halves(records)
+    order = list(dict.fromkeys(blocks))
+    assert first["row"].tolist() == [i for i, b in enumerate(blocks) if order.index(b) % 2 == 0]
+    assert second["row"].tolist() == [i for i, b in enumerate(blocks) if order.index(b) % 2 == 1]
+
+
+def test_a_classifier_of_the_planted_encoder_reads_only_the_last_token(vocabulary, planted):
+    model = Classifier(planted(vocabulary, 2, {"great": {1: 3}, "film": {0: 3}}))
+    with torch.no_grad():
+        model.output.weight.copy_(torch.tensor([[-4.0, 4.0]]))
+        model.output.bias.zero_()
+    text = Corpus(
+        "t", tuple(Document(w, "train", "b", ("film", "great", w), tags=("NN",) * 3) for w in ("great", "film"))
+    )
+    predictions = collect(model, text, vocabulary).records.groupby("document")["prediction"].first()
+    assert predictions[0] > 0.9
+    assert predictions[1] < 0.1

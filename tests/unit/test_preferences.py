@@ -1,0 +1,166 @@
+"""Preferences: means per feature, sums that add up, and tokens that are nobody's."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from txray_lib.preferences import KEYS, NOBODY, aggregate, add, distributions, neurons, without_features
+
+Row = tuple[int, str, str, int, float]
+
+
+def records(rows: list[Row], predictions: list[float] | None = None, labels: list[int] | None = None) -> pd.DataFrame:
+    """Records of (document, feature, tag, neuron, activation)."""
+    count = len(rows)
+    document, feature, tag, neuron, activation = zip(*rows, strict=True) if rows else ((),) * 5
+    return pd.DataFrame(
+        {
+            "document": np.array(document, np.int32),
+            "block": pd.Categorical([f"b{d}" for d in document]),
+            "layer": np.zeros(count, np.int8),
+            "feature": pd.Categorical(list(feature)),
+            "tag": pd.Categorical(list(tag)),
+            "neuron": np.array(neuron, np.int32),
+            "activation": np.array(activation, np.float32),
+            "prediction": np.array(predictions if predictions else [np.nan] * count, np.float32),
+            "y": np.array(labels if labels else [-1] * count, np.int8),
+        }
+    )
+
+
+HAND = [
+    (0, "a", "NN", 0, 1.0),
+    (0, "a", "NN", 0, 3.0),
+    (0, "a", "VB", 0, 8.0),
+    (1, "b", "NN", 0, 4.0),
+    (1, "a", "VB", 2, 5.0),
+    (1, "c", "JJ", NOBODY, -0.5),
+    (2, "d", "JJ", NOBODY, 0.0),
+]
+
+rows_of_records = st.lists(
+    st.tuples(
+        st.integers(0, 5),
+        st.sampled_from("abcdé<"),
+        st.sampled_from(["NN", "VB", ","]),
+        st.integers(NOBODY, 4),
+        st.integers(1, 64).map(lambda eighths: eighths / 8),
+    ),
+    max_size=40,
+)
+
+
+def test_a_feature_seen_with_1_and_3_has_mean_2():
+    table = distributions(aggregate(records([(0, "a", "NN", 0, 1.0), (0, "a", "NN", 0, 3.0), (0, "b", "NN", 0, 6.0)])))
+    assert table["feature"].tolist() == ["a", "b"]
+    assert table["p"].tolist() == pytest.approx([2 / 8, 6 / 8])
+    assert table["count"].tolist() == [2, 1]
+    assert table["mass"].tolist() == [4.0, 6.0]
+
+
+def test_by_feature_and_by_tag_are_worked_out_by_hand():
+    preferences = aggregate(records(HAND))
+    features = distributions(preferences).set_index(["neuron", "feature"])["p"]
+    assert features.to_dict() == pytest.approx({(0, "a"): 0.5, (0, "b"): 0.5, (2, "a"): 1.0})
+    tags = distributions(preferences, "tag").set_index(["neuron", "tag"])["p"]
+    assert tags.to_dict() == pytest.approx({(0, "NN"): 0.25, (0, "VB"): 0.75, (2, "VB"): 1.0})
+
+
+def test_rows_are_kept_apart_by_tag_and_y():
+    table = aggregate(records(HAND[:2] + HAND[2:3], predictions=[0.25, 0.5, 0.75], labels=[1, 0, 1]))
+    rows = [tuple(r) for r in table[["neuron", "feature", "tag", "y", "count"]].itertuples(index=False)]
+    assert sorted(rows) == [(0, "a", "NN", 0, 1), (0, "a", "NN", 1, 1), (0, "a", "VB", 1, 1)]
+    by_key = table.set_index(["tag", "y"])
+    assert by_key["activation_sum"].to_dict() == {("NN", 0): 3.0, ("NN", 1): 1.0, ("VB", 1): 8.0}
+    assert by_key["prediction_sum"].to_dict() == {("NN", 0): 0.5, ("NN", 1): 0.25, ("VB", 1): 0.75}
+    assert distributions(table)["p"].tolist() == [1.0], "y splits the rows, not the distribution"
+
+
+def test_without_a_classifier_the_prediction_sums_are_missing():
+    assert aggregate(records(HAND))["prediction_sum"].isna().all()
+
+
+def test_the_sizes_of_neurons_by_hand():
+    table = neurons(aggregate(records(HAND))).set_index("neuron")
+    assert table.loc[0, ["length", "tag_length", "count", "mass"]].tolist() == [2, 2, 4, 16.0]
+    assert table.loc[2, ["length", "tag_length", "count", "mass"]].tolist() == [1, 1, 1, 5.0]
+    assert set(table.index) == {0, 2}
+
+
+def test_nobodys_tokens_are_under_no_neuron_and_nowhere_else():
+    preferences = aggregate(records(HAND))
+    assert (preferences["neuron"] >= 0).all()
+    assert preferences["count"].sum() == len(HAND) - 2
+    assert not preferences["feature"].isin(["c", "d"]).any()
+
+
+def test_a_stage_in_which_every_token_is_nobodys_is_an_empty_table():
+    preferences = aggregate(records(HAND[-2:]))
+    assert len(preferences) == len(distributions(preferences)) == len(neurons(preferences)) == 0
+    assert list(preferences.columns[:5]) == KEYS
+
+
+def test_a_feature_is_left_out_of_preferences_and_the_rest_is_normalised_anew():
+    left = without_features(aggregate(records(HAND)), ["a"])
+    assert left["count"].sum() == 1
+    assert distributions(left)["p"].tolist() == [1.0]
+
+
+@given(rows_of_records)
+def test_every_token_is_somebodys_and_lengths_sum_to_no_more(rows: list[Row]):
+    preferences = aggregate(records(rows))
+    somebodys = [row for row in rows if row[3] != NOBODY]
+    assert preferences["count"].sum() == len(somebodys)
+    assert math.isclose(preferences["activation_sum"].sum(), sum(row[4] for row in somebodys))
+    sizes = neurons(preferences)
+    assert sizes["length"].sum() <= len(somebodys)
+    for size in sizes.itertuples():
+        mine = [row for row in somebodys if row[3] == size.neuron]
+        assert (size.length, size.tag_length, size.count) == (len({r[1] for r in mine}), len({r[2] for r in mine}), len(mine))
+
+
+@given(rows_of_records, st.integers(1, 4))
+def test_shards_add_to_the_whole(rows: list[Row], shards: int):
+    whole = aggregate(records(rows))
+    table = add([aggregate(records(rows[shard::shards])) for shard in range(shards)])
+    pd.testing.assert_frame_equal(
+        whole.astype({"feature": object, "tag": object}), table.astype({"feature": object, "tag": object})
+    )
+
+
+def test_sums_of_shards_with_awkward_floats_agree_to_float_tolerance():
+    rows = [(i, "abc"[i % 3], "NN", i % 4, 0.1 + 1e-3 * i) for i in range(300)]
+    whole, parts = aggregate(records(rows)), [aggregate(records(rows[i : i + 7])) for i in range(0, 300, 7)]
+    table = add(parts)
+    assert table["count"].tolist() == whole["count"].tolist()
+    assert table["activation_sum"].to_numpy() == pytest.approx(whole["activation_sum"].to_numpy(), rel=1e-12)
+
+
+@given(rows_of_records, st.randoms(use_true_random=False))
+def test_the_order_of_records_is_irrelevant(rows: list[Row], random):
+    shuffled = random.sample(rows, len(rows))
+    pd.testing.assert_frame_equal(
+        aggregate(records(rows)).astype({"feature": object, "tag": object}),
+        aggregate(records(shuffled)).astype({"feature": object, "tag": object}),
+    )
+
+
+@given(rows_of_records, st.sampled_from(["feature", "tag"]))
+def test_a_p_is_a_probability_distribution_of_means(rows: list[Row], by: str):
+    table = distributions(aggregate(records(rows)), by)
+    assert (table["p"] >= 0).all()
+    for neuron, part in table.groupby("neuron"):
+        assert part["p"].sum() == pytest.approx(1)
+        seen: dict[str, list[float]] = {}
+        for row in rows:
+            if row[3] == neuron:
+                seen.setdefault(row[1 if by == "feature" else 2], []).append(row[4])
+        means = {key: sum(values) / len(values) for key, values in seen.items()}
+        expected = {key: mean / sum(means.values()) for key, mean in means.items()}
+        assert dict(zip(part[by], part["p"], strict=True)) == pytest.approx(expected)

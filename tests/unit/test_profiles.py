@@ -1,0 +1,180 @@
+"""Profiles: those that ship load; whatever is wrong with another is told by its key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from txray_lib.errors import TxrayError, nearest
+from txray_lib.profiles import Profile, list_profiles, load_profile
+
+SHIPPED = sorted(p.stem for p in (Path(__file__).resolve().parents[2] / "profiles").glob("*.yaml"))
+
+
+def told(folder: Path, text: str, name: str = "mine") -> str:
+    """What is said of a profile with this text."""
+    (folder / "profiles" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(TxrayError) as error:
+        load_profile(name)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_profiles_load(name):
+    profile = load_profile(name)
+    assert profile.name == name
+    assert isinstance(profile, Profile)
+    assert profile.about
+
+
+def test_the_shipped_ones_are_listed():
+    assert list_profiles() == SHIPPED
+    assert {"tiny", "demo", "small"} <= set(SHIPPED)
+
+
+def test_a_profile_is_laid_over_its_base(workplace):
+    (workplace / "profiles" / "mine.yaml").write_text("base: tiny\nseed: 7\npretraining: {epochs: 3, units: 10}\n")
+    mine, tiny = load_profile("mine"), load_profile("tiny")
+    assert (mine.name, mine.seed, mine.pretraining.units) == ("mine", 7, 10)
+    assert mine.pretraining.embedding_size == tiny.pretraining.embedding_size
+    assert mine.world == tiny.world
+    assert mine.model_dump(exclude={"name", "seed", "pretraining"}) == tiny.model_dump(exclude={"name", "seed", "pretraining"})
+
+
+def test_a_file_elsewhere_can_be_a_profile_and_build_on_a_shipped_one(workplace, tmp_path):
+    path = tmp_path / "elsewhere" / "own.yaml"
+    path.parent.mkdir()
+    path.write_text("base: tiny\nseed: 9\n")
+    own = load_profile(str(path))
+    assert (own.name, own.seed, own.pretraining) == ("own", 9, load_profile("tiny").pretraining)
+
+
+def test_a_base_beside_the_file_comes_first(workplace, tmp_path):
+    content = yaml.safe_load((workplace / "profiles" / "demo.yaml").read_text())
+    (tmp_path / "demo.yaml").write_text(yaml.safe_dump(content | {"seed": 123}))
+    (tmp_path / "own.yaml").write_text("base: demo\n")
+    assert load_profile(str(tmp_path / "own.yaml")).seed == 123
+
+
+def test_part_gives_the_plain_value_under_a_dotted_key():
+    profile = load_profile("tiny")
+    assert profile.part("seed") == profile.seed
+    assert profile.part("pretraining.units") == profile.pretraining.units
+    assert profile.part("finetuning.reviews") == profile.finetuning.reviews.model_dump()
+    with pytest.raises(KeyError):
+        profile.part("pretraining.unit")
+
+
+def test_a_misspelt_profile_names_the_nearest():
+    with pytest.raises(TxrayError, match=r"no profile 'tinny'.*Did you mean 'tiny'\?"):
+        load_profile("tinny")
+    with pytest.raises(TxrayError, match=r"no profile 'zzz'.*Known: .*demo"):
+        load_profile("zzz")
+    with pytest.raises(TxrayError, match=r"no profile 'sub/none.yaml'"):
+        load_profile("sub/none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "hint"),
+    [
+        ("sead: 2", "sead: no such key", "Did you mean 'seed'?"),
+        ("pretraining: {epoch: 2}", "pretraining.epoch: no such key", "Did you mean 'epochs'?"),
+        ("finetuning: {reviews: {trian: 2}}", "finetuning.reviews.trian: no such key", "Did you mean 'train'?"),
+        ("world: {word: 2}", "world.word: no such key", "Did you mean 'words'?"),
+        ("corpora: {target: {nam: x}}", "corpora.target.nam: no such key", "Did you mean 'name'?"),
+        ("seed: one", "seed: ", "not 'one'"),
+        ("seed: 1.5", "seed: ", "not 1.5"),
+        ("seed: true", "seed: ", "not True"),
+        ("seed: -1", "seed: ", "not -1"),
+        ("pretraining: 3", "pretraining: ", "not 3"),
+        ("pretraining: null", "pretraining: ", "not None"),
+        ("pretraining: {learning_rate: 1e-3}", "pretraining.learning_rate: ", "write 1.0e-3"),
+        ("pretraining: {learning_rate: .inf}", "pretraining.learning_rate: ", "not inf"),
+        ("pretraining: {learning_rate: .nan}", "pretraining.learning_rate: ", "not nan"),
+        ("pretraining: {dropout: 1.0}", "pretraining.dropout: ", "not 1.0"),
+        ("pretraining: {schedule: linear}", "pretraining.schedule: ", "'one-cycle'"),
+        ("pretraining: {snapshots: [0, 1]}", "pretraining: snapshots must hold 0 and the last two", "[2, 3]"),
+        ("pretraining: {snapshots: []}", "pretraining: snapshots must hold 0 and the last two", "[0, 2, 3]"),
+        ("pretraining: {snapshots: [0, 2, 3]}", "pretraining: snapshots must be distinct", "between 0 and 2"),
+        ("pretraining: {snapshots: [0, 1, 2, 3, 4]}", "pretraining: snapshots must be distinct", "up to 3"),
+        ("pretraining: {snapshots: [0, 1, 1, 2, 3]}", "pretraining: snapshots must be distinct", ""),
+        ("pretraining: {snapshots: [0, 1.5, 2, 3]}", "pretraining.snapshots.1: ", "not 1.5"),
+        ("finetuning: {target_f1: 80}", "finetuning.target_f1: ", "not 80"),
+        ("collection: {tokens: 0}", "collection.tokens: ", "not 0"),
+        ("pruning: {set_size: 13}", "pruning.set_size 13", "24 units"),
+        ("corpora: {pretraining: {source: imdb}}", "corpora: ", "the target needs labels"),
+        ("corpora: {target: {name: encyclopedia}}", "corpora: ", "both corpora are named 'encyclopedia'"),
+        ("corpora: {target: {name: ../up}}", "corpora.target.name: ", "'../up'"),
+        ("corpora: {target: {name: 'a:b'}}", "corpora.target.name: ", "'a:b'"),
+        ("world: null", "the whole: ", "needs the group 'world'"),
+    ],
+)
+def test_every_error_names_its_key_and_what_would_be_right(workplace, text, key, hint):
+    message = told(workplace, f"base: tiny\n{text}\n")
+    assert message.startswith("the profile mine.yaml has 1 problem(s):")
+    assert key in message
+    assert hint in message
+
+
+def test_all_problems_are_told_at_once(workplace):
+    message = told(workplace, "base: tiny\nsead: 2\npretraining: {units: 1}\n")
+    assert "2 problem(s)" in message
+    assert "sead" in message
+    assert "pretraining.units" in message
+
+
+@pytest.mark.parametrize("key", sorted(set(Profile.model_fields) - {"name", "world"}))
+def test_a_missing_key_is_named(workplace, key):
+    content = yaml.safe_load((workplace / "profiles" / "demo.yaml").read_text())
+    del content[key]
+    assert f"  {key}: missing" in told(workplace, yaml.safe_dump(content))
+
+
+def test_a_missing_nested_key_is_named(workplace):
+    content = yaml.safe_load((workplace / "profiles" / "demo.yaml").read_text())
+    del content["finetuning"]["reviews"]["valid"]
+    assert "finetuning.reviews.valid: missing" in told(workplace, yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize(("base", "hint"), [("tyni", "Did you mean 'tiny'?"), ("a/b", "Known"), ("[1]", ""), ("''", "")])
+def test_a_missing_base_is_told(workplace, base, hint):
+    message = told(workplace, f"base: {base}\n")
+    assert "mine.yaml builds on" in message
+    assert hint in message
+
+
+def test_a_cycle_of_bases_is_told(workplace):
+    (workplace / "profiles" / "other.yaml").write_text("base: mine\n")
+    assert "its own base" in told(workplace, "base: other\n")
+    assert "its own base" in told(workplace, "base: mine\n")
+
+
+@pytest.mark.parametrize("text", ["a: [1", "\t- a", "a: b: c", "seed: !!python/object/apply:os.getcwd []"])
+def test_what_is_not_yaml_is_told(workplace, text):
+    assert "is not valid YAML" in told(workplace, text)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words\n", "3\n"])
+def test_what_holds_no_keys_is_told(workplace, text):
+    assert "must hold keys and values" in told(workplace, text)
+
+
+def test_bytes_that_are_no_text_are_told(workplace):
+    (workplace / "profiles" / "mine.yaml").write_bytes(b"about: \xff\xfe\n")
+    with pytest.raises(TxrayError, match="not valid YAML"):
+        load_profile("mine")
+
+
+@given(st.text(min_size=1, max_size=12))
+def test_nearest_always_says_something_known(word: str):
+    sentence = nearest(word, ["epochs", "units"])
+    assert "epochs" in sentence or "units" in sentence
+
+
+def test_a_profile_cannot_be_changed_by_accident():
+    with pytest.raises(Exception, match="frozen"):
+        load_profile("tiny").seed = 3

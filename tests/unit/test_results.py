@@ -1,0 +1,100 @@
+"""Finding and opening tables: live before frozen, and an error that says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from telling_tables import write_tables
+
+from txray_lib.errors import TxrayError
+from txray_lib.results import extremes, list_results, open_results, state_counts
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TXRAY_ROOT", str(tmp_path))
+    monkeypatch.delenv("TXRAY_RESULTS", raising=False)
+    (tmp_path / "profiles").mkdir()
+    for name in ("demo", "small"):
+        (tmp_path / "profiles" / f"{name}.yaml").write_text("about: a test\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_live_results_come_before_frozen_ones(repository: Path) -> None:
+    write_tables(repository / "results" / "demo")
+    assert open_results("demo").origin == "frozen"
+    write_tables(repository / "build" / "results" / "demo")
+    assert open_results("demo").origin == "live"
+    assert list_results() == {"demo": "live"}
+
+
+def test_a_run_that_was_stopped_does_not_hide_frozen_results(repository: Path) -> None:
+    write_tables(repository / "results" / "demo")
+    live = write_tables(repository / "build" / "results" / "demo")
+    (live / "transfer.parquet").unlink()
+    assert open_results("demo").origin == "frozen"
+
+
+def test_the_environment_names_another_folder(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tables(repository / "build" / "results" / "demo")
+    write_tables(tmp_path / "elsewhere" / "small")
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / "elsewhere"))
+    assert list_results() == {"small": "frozen"}
+    with pytest.raises(TxrayError, match="TXRAY_RESULTS"):
+        open_results("demo")
+
+
+def test_missing_tables_say_how_to_get_them(repository: Path) -> None:
+    with pytest.raises(TxrayError, match=r"txray run demo.*TXRAY_RESULTS"):
+        open_results("demo")
+    folder = write_tables(repository / "results" / "demo")
+    (folder / "stages.parquet").unlink()
+    with pytest.raises(TxrayError, match=r"not complete: stages.parquet missing"):
+        open_results("demo")
+
+
+def test_a_misspelt_profile_gets_the_nearest_name(repository: Path) -> None:
+    with pytest.raises(TxrayError, match="Did you mean 'demo'"):
+        open_results("dmeo")
+
+
+def test_misspelt_stages_and_questions_get_the_nearest_name(repository: Path) -> None:
+    write_tables(repository / "results" / "demo")
+    results = open_results("demo")
+    with pytest.raises(TxrayError, match="Did you mean 'reviews-supervised'"):
+        results.preferences("reviews-supervized")
+    with pytest.raises(TxrayError, match="rq4"):
+        results.transfer("rq4")
+    with pytest.raises(TxrayError, match="supervized"):
+        results.stage("supervized")
+
+
+def transfer(rows: list[tuple[int, float, int, int]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["neuron", "hellinger", "length_before", "length_after"])
+    return frame.assign(layer=0, comparison="a:b", state="shared")
+
+
+def test_extremes_take_long_neurons_and_of_equals_the_lowest_index() -> None:
+    rows = transfer(
+        [(9, 0.9, 10, 10), (4, 0.9, 10, 10), (3, 1.0, 10, 9), (2, 0.1, 10, 10), (1, 0.1, 50, 10), (0, 0.0, 2, 2)]
+    )
+    picked = extremes(rows, min_length=10)
+    assert picked["neuron"].to_dict() == {"most": 4, "least": 1}
+
+
+def test_extremes_of_one_neuron_and_of_none() -> None:
+    rows = transfer([(5, 0.5, 10, 10), (6, float("nan"), 10, 0)])
+    assert extremes(rows, 10)["neuron"].to_dict() == {"most": 5}
+    assert extremes(rows, 11).empty
+
+
+def test_state_counts_keep_every_state_and_the_order_of_the_table() -> None:
+    rows = pd.DataFrame({"comparison": ["z:y", "z:y", "a:b"], "state": ["shared", "gained", "avoided"]})
+    counts = state_counts(rows)
+    assert list(counts.index) == ["z:y", "a:b"]
+    assert counts.loc["z:y"].tolist() == [1, 0, 1, 0]
+    assert counts.loc["a:b"].tolist() == [0, 1, 0, 0]

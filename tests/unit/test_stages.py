@@ -1,0 +1,78 @@
+"""Stages and comparisons: those of the paper, in the order of training, for any profile."""
+
+from __future__ import annotations
+
+import pytest
+
+from txray_lib.profiles import list_profiles, load_profile
+from txray_lib.stages import comparisons, stages
+
+
+def with_snapshots(epochs: int, snapshots: list[int]):
+    tiny = load_profile("tiny")
+    return tiny.model_copy(
+        update={"pretraining": tiny.pretraining.model_copy(update={"epochs": epochs, "snapshots": snapshots})}
+    )
+
+
+def test_the_papers_stages():
+    found = stages(with_snapshots(50, [0, 1, 49, 50]))
+    assert [(s.name, s.role, s.snapshot, s.epoch) for s in found] == [
+        ("encyclopedia-0", "untrained", "epoch-0", 0),
+        ("encyclopedia-1", "early", "epoch-1", 1),
+        ("encyclopedia-49", "before-last", "epoch-49", 49),
+        ("encyclopedia-50", "last", "epoch-50", 50),
+        ("reviews-zero-shot", "zero-shot", "epoch-50", 50),
+        ("reviews-supervised", "supervised", "supervised", 50),
+    ]
+    assert [s.corpus for s in found] == ["encyclopedia"] * 4 + ["reviews"] * 2
+
+
+def test_the_comparisons_of_the_research_questions():
+    found = comparisons(with_snapshots(50, [0, 1, 49, 50]))
+    assert [(c.question, c.name) for c in found] == [
+        ("rq1", "encyclopedia-0:encyclopedia-1"),
+        ("rq1", "encyclopedia-1:encyclopedia-49"),
+        ("rq1", "encyclopedia-49:encyclopedia-50"),
+        ("rq2", "encyclopedia-50:reviews-zero-shot"),
+        ("rq3", "reviews-zero-shot:reviews-supervised"),
+        ("control", "encyclopedia-1/first-half:encyclopedia-1/second-half"),
+        ("control", "encyclopedia-50/first-half:encyclopedia-50/second-half"),
+        ("control", "reviews-zero-shot/first-half:reviews-zero-shot/second-half"),
+        ("control", "reviews-supervised/first-half:reviews-supervised/second-half"),
+    ]
+
+
+def test_snapshots_in_between_are_stages_without_comparisons_and_order_does_not_matter():
+    profile = with_snapshots(9, [9, 4, 8, 0, 2])
+    assert [(s.epoch, s.role) for s in stages(profile)][:5] == [
+        (0, "untrained"),
+        (2, "early"),
+        (4, "between"),
+        (8, "before-last"),
+        (9, "last"),
+    ]
+    compared = {side for c in comparisons(profile) for side in (c.before, c.after)}
+    assert "encyclopedia-4" not in compared
+
+
+@pytest.mark.parametrize("name", list_profiles())
+def test_every_side_of_a_comparison_is_a_stage(name):
+    profile = load_profile(name)
+    names = [s.name for s in stages(profile)]
+    assert len(set(names)) == len(names)
+    for comparison in comparisons(profile):
+        for side in (comparison.before, comparison.after):
+            assert side.partition("/")[0] in names
+
+
+@pytest.mark.parametrize("name", list_profiles())
+def test_all_but_one_research_comparison_hold_the_text_fixed(name):
+    """RQ1 and RQ3 change the weights alone, RQ2 the text alone."""
+    profile = load_profile(name)
+    by_name = {s.name: s for s in stages(profile)}
+    for c in comparisons(profile):
+        if c.question != "control":
+            before, after = by_name[c.before], by_name[c.after]
+            assert (before.corpus == after.corpus) == (c.question in ("rq1", "rq3"))
+            assert (before.snapshot == after.snapshot) == (c.question == "rq2")

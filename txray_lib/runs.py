@@ -1,0 +1,55 @@
+"""The files of a finished run as objects, for a researcher's own code. May touch: flow, corpora, training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from txray_lib.corpora import Corpus, Vocabulary, load_corpus_file
+from txray_lib.errors import TxrayError, nearest
+from txray_lib.flow import Run
+from txray_lib.profiles import Profile, load_profile
+from txray_lib.stages import stages
+from txray_lib.steps.files import read_vocabulary
+from txray_lib.training import Classifier, Encoder, load_classifier, load_encoder
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What `txray run` left on disk for a profile."""
+
+    run: Run
+
+    @property
+    def profile(self) -> Profile:
+        return self.run.profile
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What the encoders of this run see of a token."""
+        return read_vocabulary(self.run)
+
+    def corpus(self, which: Literal["pretraining", "target"]) -> Corpus:
+        """The tagged text that the stages on a corpus read."""
+        if which not in ("pretraining", "target"):
+            raise TxrayError(f"there is no corpus {which!r} in a run. {nearest(which, ['pretraining', 'target'])}")
+        return load_corpus_file(self.run.file("tags", f"{which}.parquet"))
+
+    def model(self, stage: str) -> Encoder | Classifier:
+        """The encoder of a stage, by its name or role; for the supervised stage the classifier."""
+        found = next((s for s in stages(self.profile) if stage in (s.name, s.role)), None)
+        if found is None:
+            known = [name for s in stages(self.profile) for name in (s.name, s.role)]
+            raise TxrayError(f"the profile {self.profile.name!r} has no stage {stage!r}. {nearest(stage, known)}")
+        if found.role == "supervised":
+            return load_classifier(self.run.file("finetune", "supervised.safetensors"), self.vocabulary.digest())
+        return load_encoder(self.run.file("pretrain", f"{found.snapshot}.safetensors"), self.vocabulary.digest())
+
+
+def open_run(profile: str) -> FinishedRun:
+    """The files of a profile's run. Raises TxrayError where it is not finished or out of date."""
+    run = Run(load_profile(profile))
+    if missing := [name for name in run.steps if not run.is_done(name)]:
+        raise TxrayError(f"the run {run.profile.name!r} lacks {', '.join(missing)}: `txray run {profile}` makes them.")
+    return FinishedRun(run)

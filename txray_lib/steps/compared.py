@@ -1,0 +1,73 @@
+"""What the records say: the steps preferences, transfer and prune. May touch: collection … pruning."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from txray_lib.flow import Run
+from txray_lib.stages import comparisons, stages
+from txray_lib.steps.files import read_texts, read_vocabulary, write_frame
+from txray_lib.tables import read_table
+
+
+def preferences(run: Run, folder: Path) -> None:
+    from txray_lib.collection import halves
+    from txray_lib.corpora import UNKNOWN
+    from txray_lib.preferences import aggregate, without_features
+
+    def preferences(records: pd.DataFrame) -> pd.DataFrame:
+        summed = aggregate(records)
+        return without_features(summed, [UNKNOWN]) if run.profile.collection.exclude_unknown else summed
+
+    controls = {c.before.partition("/")[0] for c in comparisons(run.profile) if c.question == "control"}
+    for stage in stages(run.profile):
+        records = read_table(run.file(f"collect-{stage.name}", "records.parquet"))
+        write_frame(preferences(records), folder / f"{stage.name}.parquet")
+        if stage.name in controls:
+            for half, part in zip(("first-half", "second-half"), halves(records), strict=True):
+                write_frame(preferences(part), folder / stage.name / f"{half}.parquet")
+
+
+def transfer(run: Run, folder: Path) -> None:
+    from txray_lib.transfer import compare
+
+    tables = []
+    for comparison in comparisons(run.profile):
+        before, after = (
+            read_table(run.file("preferences", f"{side}.parquet")) for side in (comparison.before, comparison.after)
+        )
+        table = compare(before, after, run.profile.pretraining.units)
+        tables.append(table.assign(comparison=comparison.name, **asdict(comparison)))
+    order = ["comparison", "question", "before", "after"]
+    transfer = pd.concat(tables, ignore_index=True)
+    write_frame(transfer[[*order, *transfer.columns.drop(order)]], folder / "transfer.parquet")
+
+
+def prune(run: Run, folder: Path) -> None:
+    import torch
+
+    from txray_lib.pruning import pruning_sets, pruning_table
+    from txray_lib.training import load_classifier
+
+    settings, splits = run.profile.pruning, ("train", "test")
+    transfer = read_table(run.file("transfer", "transfer.parquet")).query("question == 'rq3'").reset_index(drop=True)
+    texts = read_texts(run)
+    table = pruning_table(
+        load_classifier(run.file("finetune", "supervised.safetensors"), read_vocabulary(run).digest()),
+        transfer,
+        pruning_sets(transfer, settings.set_size),
+        {split: texts[split] for split in splits},
+        {
+            split: torch.from_numpy(np.load(run.file("finetune", f"states-{split}.npy"), allow_pickle=False))
+            for split in splits
+        },
+        settings.reviews,
+        settings.random_sets,
+        run.profile.seed,
+        run.device,
+    )
+    write_frame(table, folder / "pruning.parquet")

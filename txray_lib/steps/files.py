@@ -1,0 +1,29 @@
+"""What several steps read and write. May touch: corpora, tables, training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from txray_lib.corpora import Vocabulary
+from txray_lib.flow import Run
+from txray_lib.tables import write_table
+
+SPLITS = ("train", "valid", "test")
+
+
+def read_vocabulary(run: Run) -> Vocabulary:
+    return Vocabulary.load(run.file("vocabulary", "vocabulary.json"))
+
+
+def read_texts(run: Run) -> dict[str, Any]:
+    from txray_lib.training.texts import Texts
+
+    limit = run.profile.finetuning.max_tokens
+    return {split: Texts.load(run.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in SPLITS}
+
+
+def write_frame(table: pd.DataFrame, path: Path) -> None:
+    write_table(table, path, {})

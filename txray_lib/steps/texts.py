@@ -1,0 +1,128 @@
+"""From files or grammars to token ids: the steps corpora, tags and vocabulary. May touch: corpora, worlds, tagging."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from txray_lib import places
+from txray_lib.corpora import Corpus, build_vocabulary, load_corpus_file, load_imdb, load_wikitext, save_corpus
+from txray_lib.corpora.documents import content_hash
+from txray_lib.corpora.sampling import label_balanced_sample, shared_texts, validation_part
+from txray_lib.flow import Run
+from txray_lib.profiles import Profile
+from txray_lib.steps.files import SPLITS, write_frame
+
+
+def corpora(run: Run, folder: Path) -> None:
+    profile, tokens = run.profile, run.profile.collection.tokens
+    wanted = profile.finetuning.reviews
+    pretraining, target = _load(profile, "pretraining").require_text(), _load(profile, "target").require_text()
+    if not target.split("valid").documents:
+        target = validation_part(target, wanted.valid, profile.seed)
+    chosen = {split: _balanced(target.split(split), getattr(wanted, split), profile.seed) for split in SPLITS}
+    shared = shared_texts(target)
+    samples = {
+        "pretraining": pretraining.split("train").head(tokens),
+        "target": label_balanced_sample(target, tokens, profile.seed),
+    }
+    for role, corpus in (("pretraining", pretraining), ("target", target)):
+        save_corpus(_whole_documents(samples[role], corpus), folder / f"stage-{role}.parquet")
+    save_corpus(pretraining.split("train", "valid"), folder / "pretraining.parquet")
+    save_corpus(Corpus(target.name, tuple(d for part in chosen.values() for d in part)), folder / "target.parquet")
+    measures = [
+        (corpus.name, name, value)
+        for corpus, sample in ((pretraining, samples["pretraining"]), (target, samples["target"]))
+        for name, value in _measures(corpus, sample)
+    ]
+    measures.append((target.name, "shared_texts", len(shared)))
+    measures += [(target.name, f"finetuning_{split}_reviews", len(part)) for split, part in chosen.items()]
+    write_frame(pd.DataFrame(measures, columns=["corpus", "measure", "value"]), folder / "measures.parquet")
+    facts = {
+        "hashes": {c.name: content_hash(c) for c in (pretraining, target)},
+        "shared": sorted(name for names in shared for name in names),
+    }
+    places.write_text(json.dumps(facts), folder / "facts.json")
+    if profile.world:
+        from txray_lib.worlds import truth
+
+        write_frame(truth(_world_size(profile), profile.seed), folder / "truth.parquet")
+
+
+def tags(run: Run, folder: Path) -> None:
+    from txray_lib.tagging import accuracy, load_tagger, tag_corpus
+
+    tagger, measures = load_tagger(run.profile.tagger), []
+    for role in ("pretraining", "target"):
+        tagged = tag_corpus(load_corpus_file(run.file("corpora", f"stage-{role}.parquet")), tagger)
+        tagged = tagged.head(run.profile.collection.tokens)
+        save_corpus(tagged, folder / f"{role}.parquet")
+        if any(d.gold for d in tagged):
+            measures.append(accuracy(tagged).reset_index(names="tag").assign(corpus=tagged.name))
+    if measures:
+        write_frame(pd.concat(measures, ignore_index=True), folder / "accuracy.parquet")
+
+
+def vocabulary(run: Run, folder: Path) -> None:
+    from txray_lib.training.texts import encode_stream, encode_texts
+
+    pretraining = load_corpus_file(run.file("corpora", "pretraining.parquet"))
+    settings = run.profile.vocabulary
+    vocabulary = build_vocabulary(pretraining.split("train"), settings.size, settings.lowercase)
+    vocabulary.save(folder / "vocabulary.json")
+    for split in ("train", "valid"):
+        np.save(folder / f"stream-{split}.npy", encode_stream(pretraining.split(split), vocabulary), allow_pickle=False)
+    target = load_corpus_file(run.file("corpora", "target.parquet"))
+    for split in SPLITS:
+        encode_texts(target.split(split), vocabulary).save(folder / f"texts-{split}.npz")
+    samples = [load_corpus_file(run.file("corpora", f"stage-{role}.parquet")) for role in ("pretraining", "target")]
+    measures = [(sample.name, "unknown_share", vocabulary.unknown_share(sample)) for sample in samples]
+    measures.append((pretraining.name, "vocabulary", len(vocabulary)))
+    write_frame(pd.DataFrame(measures, columns=["corpus", "measure", "value"]), folder / "measures.parquet")
+
+
+def _load(profile: Profile, role: str) -> Corpus:
+    settings = getattr(profile.corpora, role)
+    if settings.source == "world":
+        from txray_lib import worlds
+
+        return (worlds.encyclopedia if role == "pretraining" else worlds.reviews)(
+            _world_size(profile), profile.seed, settings.name
+        )
+    return {"wikitext-2": load_wikitext, "imdb": load_imdb}[settings.source](settings.name)
+
+
+def _world_size(profile: Profile) -> Any:
+    from txray_lib.worlds import WorldSize
+
+    world = profile.world
+    return WorldSize(world.encyclopedia_tokens, profile.finetuning.reviews.model_dump(), world.words, world.noise)
+
+
+def _balanced(corpus: Corpus, count: int, seed: int) -> tuple[Any, ...]:
+    from txray_lib.training.texts import balanced_sample
+
+    labels = np.array([d.label for d in corpus])
+    return tuple(corpus.documents[i] for i in balanced_sample(labels, count, seed))
+
+
+def _whole_documents(sample: Corpus, corpus: Corpus) -> Corpus:
+    """The sample with its last document uncut, so that tags are made on whole sentences."""
+    last = next(d for d in corpus if d.name == sample.documents[-1].name)
+    return replace(sample, documents=(*sample.documents[:-1], last))
+
+
+def _measures(corpus: Corpus, sample: Corpus) -> list[tuple[str, float]]:
+    return [
+        ("documents", len(corpus)),
+        ("tokens", corpus.token_count),
+        ("blocks", len({d.block for d in corpus})),
+        ("stage_documents", len(sample)),
+        ("stage_blocks", len({d.block for d in sample})),
+        ("stage_types", len({t for d in sample for t in d.tokens})),
+    ]
