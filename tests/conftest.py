@@ -115,16 +115,21 @@ def planted() -> Callable[[Vocabulary, int, Mapping[str, Mapping[int, float]]], 
     return make
 
 
-def make_workplace(folder: Path) -> Path:
-    """A folder that can stand for the compendium in TXRAY_ROOT: the profiles, and nothing computed yet."""
-    shutil.copytree(REPOSITORY / "profiles", folder / "profiles")
-    return folder
+@pytest.fixture(scope="session")
+def new_workplace() -> Callable[[Path], Path]:
+    """Makes a folder that can stand for the compendium in TXRAY_ROOT: the profiles, and nothing computed yet."""
+
+    def make(folder: Path) -> Path:
+        shutil.copytree(REPOSITORY / "profiles", folder / "profiles")
+        return folder
+
+    return make
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_workplace: Callable[[Path], Path]) -> Path:
     """A compendium of one's own in TXRAY_ROOT, so that a test touches nothing of the checkout."""
-    folder = make_workplace(tmp_path / "compendium")
+    folder = new_workplace(tmp_path / "compendium")
     monkeypatch.setenv("TXRAY_ROOT", str(folder))
     monkeypatch.delenv("TXRAY_RESULTS", raising=False)
     return folder

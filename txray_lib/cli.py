@@ -142,7 +142,9 @@ def freeze(profile: ProfileName) -> None:
 def main() -> None:
     """Run the command; an error that the user can mend is one message and status 1, Ctrl-C status 130."""
     try:
-        app(standalone_mode=False)
+        if (status := app(standalone_mode=False)) == 130:
+            raise KeyboardInterrupt
+        sys.exit(status)
     except TxrayError as error:
         _exit(f"error: {error}", 1)
     except typer.Exit as stop:
@@ -161,9 +163,11 @@ def _exit(message: str, status: int) -> None:
 
 
 def _run(name: str, device: str = "cpu") -> Any:
+    from txray_lib.costs import require_device
     from txray_lib.flow import Run
     from txray_lib.profiles import load_profile
 
+    require_device(device)
     return Run(load_profile(name), device, lambda line: typer.echo(line, err=True))
 
 

@@ -42,6 +42,21 @@ def require_disk(run: Run) -> None:
         )
 
 
+def require_device(device: str) -> None:
+    """Raise TxrayError where torch cannot compute on `device`."""
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        torch.ones(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise TxrayError(
+            f"torch cannot compute on the device {device!r} ({reason}). Choose cpu, or cuda on a machine with a GPU."
+        ) from None
+
+
 def _seconds(profile: Profile, step: str, rate: float) -> float:
     model, reviews, target = profile.pretraining, profile.finetuning.reviews, profile.corpora.target.source
     world_tokens = profile.world.encyclopedia_tokens if profile.world else 0

@@ -73,11 +73,11 @@ def plural(number: int, one: str, many: str | None = None) -> str:
 def table(frame: pd.DataFrame, caption: str, words: Sequence[str] = ()) -> HTML:
     """A table as HTML, every cell escaped; the columns in `words` hold text and are aligned left."""
 
-    def cell(value: object, column: str) -> str:
+    def cell(value: object, column: str, tag: str = "td") -> str:
         kind = ' class="words"' if column in words else ""
-        return f"<td{kind}>{html.escape(str(value))}</td>"
+        return f"<{tag}{kind}>{html.escape(str(value))}</{tag}>"
 
-    head = "".join(f"<th>{html.escape(str(column))}</th>" for column in frame.columns)
+    head = "".join(cell(column, column, "th") for column in frame.columns)
     rows = (dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None))
     body = "".join("<tr>" + "".join(cell(value, column) for column, value in row.items()) + "</tr>" for row in rows)
     return HTML(

@@ -28,7 +28,7 @@ def call(workplace, monkeypatch, capsys) -> Call:
             cli.main()
             status = 0
         except SystemExit as stop:
-            status = stop.code or 0
+            status = int(stop.code or 0)
         out, err = capsys.readouterr()
         return status, out, err
 
@@ -56,7 +56,15 @@ def fake_steps(monkeypatch) -> list[str]:
     def declare(profile):
         return [
             Step("first", "do this", (), ("seed",), ("errors",), make("first")),
-            Step("tables", "do that", ("first",), ("name",), ("errors",), make("tables"), places.live_results(profile.name)),
+            Step(
+                "tables",
+                "do that",
+                ("first",),
+                ("name",),
+                ("errors",),
+                make("tables"),
+                places.live_results(profile.name),
+            ),
         ]
 
     monkeypatch.setattr("txray_lib.steps.declare", declare)
@@ -168,7 +176,7 @@ def test_a_wrong_profile_is_one_message(call, workplace, text):
 def test_usage_errors_are_told_by_status_2(call):
     status, _, err = call("run")
     assert status == 2
-    assert "PROFILE" in err
+    assert err == "error: Missing argument 'profile'.\n"
     assert call("dance")[0] == 2
 
 

@@ -181,7 +181,14 @@ def test_a_cased_vocabulary_keeps_case_and_a_literal_end_mark_is_unknown(vocabul
 
 def test_columns_have_the_types_that_preferences_reads(classifier, corpus, vocabulary):
     records = collect(classifier, corpus, vocabulary).records
-    types = {"document": "int32", "layer": "int8", "neuron": "int32", "activation": "float32", "prediction": "float32", "y": "int8"}
+    types = {
+        "document": "int32",
+        "layer": "int8",
+        "neuron": "int32",
+        "activation": "float32",
+        "prediction": "float32",
+        "y": "int8",
+    }
     assert {name: str(records[name].dtype) for name in types} == types
     assert set(KEYS) <= set(records.columns)
 

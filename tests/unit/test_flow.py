@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from txray_lib import flow, places
 from txray_lib.errors import TxrayError
@@ -25,8 +26,12 @@ class Workshop:
         self.results = results
 
     def declare(self, profile: Profile) -> list[Step]:
-        def step(name: str, needs: tuple[str, ...], settings: tuple[str, ...], code: str, place: Path | None = None) -> Step:
-            return Step(name, f"make {name}", needs, settings, (code,), lambda run, folder: self.make(name, run, folder), place)
+        def step(
+            name: str, needs: tuple[str, ...], settings: tuple[str, ...], code: str, place: Path | None = None
+        ) -> Step:
+            return Step(
+                name, f"make {name}", needs, settings, (code,), lambda run, folder: self.make(name, run, folder), place
+            )
 
         return [
             step("a", (), ("seed",), "errors"),
@@ -59,7 +64,7 @@ def a_run(size: int = 3, **changes: object) -> Run:
 
 
 def left_over(run: Run) -> list[str]:
-    return sorted(p.name for p in run.folder.rglob(".*"))
+    return sorted(p.name for p in run.folder.rglob(".*") if p.suffix != ".lock")
 
 
 def test_steps_run_in_order_and_once(workshop):
@@ -125,10 +130,9 @@ def test_a_parameter_that_no_step_has_undoes_nothing(workshop):
 
 
 def test_changed_code_undoes_its_step_and_what_depends_on_it(workshop, monkeypatch):
-    run = a_run()
-    run.make()
+    a_run().make()
     monkeypatch.setattr(flow, "code_hash", lambda module: "new" if module == "stages" else code_hash(module))
-    assert run.make() == ["b", "c"]
+    assert a_run().make() == ["b", "c"]
 
 
 @pytest.fixture
@@ -190,7 +194,9 @@ def test_a_missing_or_truncated_file_undoes_its_step(workshop, file, how):
     assert run.is_done("b")
 
 
-@pytest.mark.parametrize("content", ["", "null", "[]", "{}", '{"files": 3, "fingerprint": "x"}', '{"files": {}}', "\x00"])
+@pytest.mark.parametrize(
+    "content", ["", "null", "[]", "{}", '{"files": 3, "fingerprint": "x"}', '{"files": {}}', "\x00"]
+)
 def test_a_note_that_is_nonsense_is_not_done(workshop, content):
     run = a_run()
     run.make("a")
@@ -284,6 +290,15 @@ def test_a_step_whose_needs_are_not_done_is_an_error(workshop):
     with pytest.raises(TxrayError, match=r"the step 'c' needs b, d\. `txray run tiny` makes them all"):
         a_run().make_step("c")
     assert workshop.made == []
+
+
+def test_a_step_that_another_process_makes_is_an_error(workshop):
+    run = a_run()
+    run.make("a")
+    with FileLock(run.folder / ".b.lock"), pytest.raises(TxrayError, match=r"another process is making 'b' of 'tiny'"):
+        run.make()
+    assert workshop.made == ["a"]
+    assert run.make() == ["b", "d", "c"], "a lock that nobody holds is no obstacle"
 
 
 def test_a_misspelt_step_names_the_nearest(workplace):

@@ -42,9 +42,14 @@ def test_a_file_is_there_only_after_the_block(tmp_path):
 def test_what_goes_wrong_leaves_the_old_file(tmp_path, error):
     path = tmp_path / "a.txt"
     write_text("old", path)
-    with pytest.raises(type(error)), whole_file(path) as partial:
-        partial.write_text("ne")
-        raise error
+
+    def write() -> None:
+        with whole_file(path) as partial:
+            partial.write_text("ne")
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txray_lib.preferences import KEYS, NOBODY, aggregate, add, distributions, neurons, without_features
+from txray_lib.preferences import KEYS, NOBODY, add, aggregate, distributions, neurons, without_features
 
 Row = tuple[int, str, str, int, float]
 
@@ -122,7 +122,11 @@ def test_every_token_is_somebodys_and_lengths_sum_to_no_more(rows: list[Row]):
     assert sizes["length"].sum() <= len(somebodys)
     for size in sizes.itertuples():
         mine = [row for row in somebodys if row[3] == size.neuron]
-        assert (size.length, size.tag_length, size.count) == (len({r[1] for r in mine}), len({r[2] for r in mine}), len(mine))
+        assert (size.length, size.tag_length, size.count) == (
+            len({r[1] for r in mine}),
+            len({r[2] for r in mine}),
+            len(mine),
+        )
 
 
 @given(rows_of_records, st.integers(1, 4))

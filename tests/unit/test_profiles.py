@@ -42,7 +42,9 @@ def test_a_profile_is_laid_over_its_base(workplace):
     assert (mine.name, mine.seed, mine.pretraining.units) == ("mine", 7, 10)
     assert mine.pretraining.embedding_size == tiny.pretraining.embedding_size
     assert mine.world == tiny.world
-    assert mine.model_dump(exclude={"name", "seed", "pretraining"}) == tiny.model_dump(exclude={"name", "seed", "pretraining"})
+    assert mine.model_dump(exclude={"name", "seed", "pretraining"}) == tiny.model_dump(
+        exclude={"name", "seed", "pretraining"}
+    )
 
 
 def test_a_file_elsewhere_can_be_a_profile_and_build_on_a_shipped_one(workplace, tmp_path):
@@ -140,7 +142,9 @@ def test_a_missing_nested_key_is_named(workplace):
     assert "finetuning.reviews.valid: missing" in told(workplace, yaml.safe_dump(content))
 
 
-@pytest.mark.parametrize(("base", "hint"), [("tyni", "Did you mean 'tiny'?"), ("a/b", "Known"), ("[1]", ""), ("''", "")])
+@pytest.mark.parametrize(
+    ("base", "hint"), [("tyni", "Did you mean 'tiny'?"), ("a/b", "Known"), ("[1]", ""), ("''", "")]
+)
 def test_a_missing_base_is_told(workplace, base, hint):
     message = told(workplace, f"base: {base}\n")
     assert "mine.yaml builds on" in message

@@ -23,7 +23,10 @@ def checkout(workplace) -> Path:
         pytest.skip("git is not installed")
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one"]):
         subprocess.run(
-            ["git", "-c", "user.name=A", "-c", "user.email=a@b", *arguments], cwd=workplace, check=True, capture_output=True
+            ["git", "-c", "user.name=A", "-c", "user.email=a@b", *arguments],
+            cwd=workplace,
+            check=True,
+            capture_output=True,
         )
     return workplace
 

@@ -187,9 +187,7 @@ def test_the_change_is_relative():
 def test_the_table_by_hand():
     model, texts, states = planted_classifier()
     transfer = table([(SHARED, 1, 1, 6.0), (GAINED, 0, 1, 2.0), (AVOIDED, 1, 0, 0.0)])
-    result = pruning_table(
-        model, transfer, pruning_sets(transfer, 1), {"test": texts}, {"test": states}, 8, 30, seed=1
-    )
+    result = pruning_table(model, transfer, pruning_sets(transfer, 1), {"test": texts}, {"test": states}, 8, 30, seed=1)
     assert len(result) == 5 * 2
     rows = result[result["way"] == BEFORE_CLASSIFIER].set_index("set")
     assert rows["neurons"].to_dict() == {"A": 1, "A-strict": 1, "B": 1, "C": 1, "D": 1}

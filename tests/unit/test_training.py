@@ -154,7 +154,7 @@ def test_the_curve_has_each_measure_once_an_epoch(whole_pretraining):
 
 
 def test_the_seed_decides(whole_pretraining):
-    again, curve = run_pretraining()
+    again, _ = run_pretraining()
     assert same(again[3], whole_pretraining[0][3])
     kept: dict[int, Any] = {}
     pretrain(PRETRAINING, WORDS, TRAIN, VALID, 2, lambda e, m: kept.update({e: m.state_dict()}))
@@ -345,7 +345,11 @@ def test_a_checkpoint_of_another_shape_is_an_error(tmp_path):
 
 
 def test_texts_come_back_as_they_were(tmp_path):
-    made = Texts(("é/1.txt", "b", "c"), (np.array([1, 2], np.int32), np.empty(0, np.int32), np.array([3], np.int32)), np.array([1, 0, 1]))
+    made = Texts(
+        ("é/1.txt", "b", "c"),
+        (np.array([1, 2], np.int32), np.empty(0, np.int32), np.array([3], np.int32)),
+        np.array([1, 0, 1]),
+    )
     made.save(tmp_path / "t.npz")
     read = Texts.load(tmp_path / "t.npz")
     assert read.names == made.names

@@ -137,8 +137,24 @@ def test_a_stage_is_at_distance_exactly_0_from_itself(means: Means):
 
 def test_planted_changes_are_recovered(corpus, vocabulary, planted):
     """Neuron 0: nothing changes. 1: all its words replaced. 2: half its words lost. 3: dead, revived. 4: dies. 5: dead."""
-    before = {"the": {0: 1}, "river": {1: 1}, "film": {2: 1}, "great": {2: 1}, "runs": {4: 1}, ".": {4: 1}, "<unk>": {0: 2}}
-    after = {"the": {0: 1}, "river": {3: 1}, "film": {2: 1}, "great": {3: 1}, "runs": {1: 1}, ".": {1: 1}, "<unk>": {0: 2}}
+    before = {
+        "the": {0: 1},
+        "river": {1: 1},
+        "film": {2: 1},
+        "great": {2: 1},
+        "runs": {4: 1},
+        ".": {4: 1},
+        "<unk>": {0: 2},
+    }
+    after = {
+        "the": {0: 1},
+        "river": {3: 1},
+        "film": {2: 1},
+        "great": {3: 1},
+        "runs": {1: 1},
+        ".": {1: 1},
+        "<unk>": {0: 2},
+    }
     sides = [aggregate(collect(planted(vocabulary, 6, side), corpus, vocabulary).records) for side in (before, after)]
     table = compare(*sides, 6)
     assert table["state"].tolist() == [SHARED, SHARED, SHARED, GAINED, AVOIDED, NEVER]

@@ -81,7 +81,7 @@ def _pruning_panel(rows: pd.DataFrame, split: str, x_scale: alt.Scale, first: bo
         direction="vertical",
         columns=1,
     )
-    axis = alt.Axis(domain=False, ticks=False, grid=True) if first else None
+    axis = alt.Axis(domain=False, ticks=False, grid=True)
     y = alt.Y("name:N", title="set (neurons removed)" if first else None, sort=list(rows["name"].unique()), axis=axis)
     offset = alt.YOffset("way:N", sort=ways, scale=alt.Scale(paddingInner=0.25, paddingOuter=0.25))
     x = alt.X("change_:Q", title="change of F1, %", scale=x_scale, axis=alt.Axis(tickCount=5))
@@ -120,7 +120,7 @@ def _pruning_panel(rows: pd.DataFrame, split: str, x_scale: alt.Scale, first: bo
             shape=alt.Shape("way:N", scale=shape, sort=ways, legend=legend),
             tooltip=tooltip,
         ),
-    ).properties(width=230, height=alt.Step(18), title=f"{split} reviews")
+    ).properties(width=190, height=alt.Step(18), title=f"{split} reviews")
 
 
 def _describe_pruning(table: pd.DataFrame) -> str:

@@ -55,7 +55,7 @@ def detail(
         _tag_bars(_fold(tags), list(own), roles),
         _token_marks(tokens[tokens["feature"].isin(shown)], _classes(own), list(own), roles),
         spacing=14,
-    ).resolve_scale(color="independent", shape="independent")
+    ).resolve_scale(color="independent", shape="independent", yOffset="independent")
     return finish(chart, _describe(tokens, tags, list(own), neuron))
 
 
@@ -145,13 +145,13 @@ def _token_marks(
     legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1)
     return alt.layer(
         alt.Chart(first[["word", "pos"]])
-        .mark_text(align="left", fontStyle="italic", fontSize=11)
-        .encode(y=y, x=alt.value(197), text="pos:N"),
+        .mark_text(align="left", dx=7, fontStyle="italic", fontSize=11)
+        .encode(y=y, x=alt.value("width"), text="pos:N"),
         alt.Chart(marks)
         .mark_point(filled=True, size=48, opacity=1)
         .encode(
             y=y,
-            yOffset=alt.YOffset("stage:N", sort=stages, scale=alt.Scale(paddingOuter=0.4)),
+            yOffset=alt.YOffset("stage:N", sort=stages, scale=alt.Scale(paddingOuter=1)),
             x=x,
             color=alt.Color("stage:N", scale=colour, legend=legend),
             shape=alt.Shape("stage:N", scale=shape, legend=legend),

@@ -28,33 +28,34 @@
   }
 
   // On a narrow screen panels stand below each other and none is wider than the room it has.
-  function narrow(node, room, margin) {
-    if (Array.isArray(node)) return node.map(item => narrow(item, room, margin));
+  function narrow(node, fit) {
+    if (Array.isArray(node)) return node.map(item => narrow(item, fit));
     if (!node || typeof node !== "object") return node;
     const result = {};
     for (const [key, value] of Object.entries(node)) {
       if (key === "data" || key === "datasets" || key === "usermeta" || key === "config") result[key] = value;
-      else if (key === "hconcat") result.vconcat = narrow(value, room, margin);
-      else if (key === "width" && typeof value === "number") result[key] = Math.max(120, Math.min(value, room - margin));
+      else if (key === "hconcat") result.vconcat = narrow(value, fit);
+      else if (key === "width" && typeof value === "number") result[key] = fit(value);
       else if (key === "legend" && value?.columns) result[key] = { ...value, columns: 1, labelExpr: "split(datum.label, ': ')" };
-      else result[key] = narrow(value, room, margin);
+      else result[key] = narrow(value, fit);
     }
     return result;
   }
 
   // A narrow chart whose labels take more than was guessed is drawn once more, with what they took.
-  async function embed(spec, room, isNarrow, margin = MARGIN, again = true) {
+  async function embed(spec, room, isNarrow, cut = 0) {
+    const fit = width => Math.max(100, Math.min(width, room - MARGIN) - cut);
     const host = document.createElement("div");
-    const { view, finalize } = await window.vegaEmbed(host, isNarrow ? narrow(spec, room, margin) : spec, {
+    const { view, finalize } = await window.vegaEmbed(host, isNarrow ? narrow(spec, fit) : spec, {
       config: { background: "transparent" },
       actions: false,
       tooltip: { theme: isDark() ? "dark" : "light" },
       renderer: "canvas",
     });
-    const excess = host.querySelector("canvas").width / (window.devicePixelRatio || 1) - room;
-    if (!isNarrow || !again || !(excess > 0)) return { host, view, finalize };
+    const excess = Math.ceil(host.querySelector("canvas").width / (window.devicePixelRatio || 1) - room);
+    if (!isNarrow || cut || !(excess > 0)) return { host, view, finalize };
     finalize();
-    return embed(spec, room, isNarrow, margin + Math.ceil(excess), false);
+    return embed(spec, room, isNarrow, excess);
   }
 
   async function draw(figure) {

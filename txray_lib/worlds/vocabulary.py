@@ -35,7 +35,7 @@ POOLS = {
     "reviews": ("male", "female", "player", "title"),
 }
 CORE_SHARE = 0.7
-FEWEST_TOPICS, WORDS_A_TOPIC = 3, 150
+FEWEST_TOPICS, WORDS_A_TOPIC = 3, 200
 FEWEST = 3
 STEPS = 400
 
@@ -127,10 +127,8 @@ def _shares(plans: Mapping[str, Plan], pools: Mapping[str, Sequence[str]], words
 
     fewest, most = core(0) + named(0), core(1) + named(1)
     if not fewest <= words <= most:
-        raise TxrayError(
-            f"the world's size has words = {words}, but a world of that many words has from {fewest} to {most}. "
-            "Choose words in that range."
-        )
+        bound = f"at least {fewest}" if words < fewest else f"at most {most}"
+        raise TxrayError(f"the world's size has words = {words}, which the word lists cannot give. Choose {bound}.")
     share = _largest(core, max(CORE_SHARE * words, words - named(1)))
     return share, _largest(named, words - core(share))
 

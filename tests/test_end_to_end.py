@@ -1,0 +1,291 @@
+"""The whole of a run: the profile `tiny` in a compendium of its own, and the laws on the tables it makes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from txray_lib.corpora import UNKNOWN, load_corpus_file
+from txray_lib.corpora.documents import content_hash
+from txray_lib.flow import Run
+from txray_lib.preferences import NOBODY, add, aggregate, distributions
+from txray_lib.profiles import load_profile
+from txray_lib.stages import comparisons, stages
+from txray_lib.tables import read_table
+from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
+
+pytest.importorskip("flair", reason="the profile tiny is tagged with Flair: pip install 'txray-lib[tag]'")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, new_workplace: Callable[[Path], Path]) -> Iterator[Run]:
+    """A finished run of `tiny`; TXRAY_ROOT points at its compendium while the tests of this file run."""
+    folder = new_workplace(tmp_path_factory.mktemp("compendium"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TXRAY_ROOT", str(folder))
+        patch.delenv("TXRAY_RESULTS", raising=False)
+        patch.setattr(sys, "argv", ["/some/where/txray", "run", "tiny"])
+        run = Run(load_profile("tiny"), say=lambda line: None)
+        assert run.make() == list(run.steps)
+        yield run
+
+
+@pytest.fixture
+def table(tiny_run: Run) -> Callable[[str], pd.DataFrame]:
+    """Reads a table that the book reads."""
+    return lambda name: read_table(tiny_run.file("tables", f"{name}.parquet"))
+
+
+@pytest.fixture
+def records(tiny_run: Run) -> Callable[[str], pd.DataFrame]:
+    """Reads a stage's records."""
+    return lambda stage: read_table(tiny_run.file(f"collect-{stage}", "records.parquet"))
+
+
+def test_every_stage_has_its_preferences_and_nothing_else_is_there(tiny_run):
+    made = {
+        p.relative_to(tiny_run.place("tables")).as_posix() for p in tiny_run.place("tables").rglob("*") if p.is_file()
+    }
+    names = ("stages", "transfer", "training", "scores", "pruning", "corpora", "truth", "tag_accuracy")
+    preferences = {f"preferences/{s.name}.parquet" for s in stages(tiny_run.profile)}
+    assert made == {f"{n}.parquet" for n in names} | preferences | {"provenance.json", "profile.yaml", "step.json"}
+    assert {p.suffix for p in tiny_run.folder.rglob(".*")} <= {".lock"}
+
+
+def test_counts_of_a_stage_sum_to_its_tokens_less_nobodys(tiny_run, table):
+    rows = table("stages").set_index("stage")
+    assert list(rows.index) == [s.name for s in stages(tiny_run.profile)]
+    for name, row in rows.iterrows():
+        preferences = table(f"preferences/{name}")
+        assert row["tokens"] == tiny_run.profile.collection.tokens
+        assert preferences["count"].sum() == row["tokens"] - row["nobody"]
+        assert preferences.groupby("neuron")["feature"].nunique().sum() <= row["tokens"]
+        assert row["preferred"] == preferences["neuron"].nunique() <= row["neurons"]
+
+
+def test_records_sum_to_preferences_whatever_the_shards(tiny_run, table, records):
+    for stage in stages(tiny_run.profile):
+        rows = records(stage.name)
+        shards = [aggregate(rows[rows["document"] % 3 == shard]) for shard in range(3)]
+        keys = ["neuron", "feature", "tag", "y"]
+        whole, sharded = (
+            t.astype({"feature": object, "tag": object}).sort_values(keys, ignore_index=True)
+            for t in (table(f"preferences/{stage.name}"), add(shards))
+        )
+        pd.testing.assert_frame_equal(whole, sharded, rtol=1e-12)
+
+
+def test_stages_on_one_corpus_saw_the_same_tokens(tiny_run, records):
+    text = ["document", "block", "feature", "tag", "y"]
+    for corpus in {s.corpus for s in stages(tiny_run.profile)}:
+        first, *others = [records(s.name) for s in stages(tiny_run.profile) if s.corpus == corpus]
+        for other in others:
+            pd.testing.assert_frame_equal(first[text], other[text])
+
+
+def test_zero_shot_and_supervised_read_the_same_documents_and_only_one_has_predictions(records):
+    zero_shot, supervised = records("reviews-zero-shot"), records("reviews-supervised")
+    assert zero_shot["document"].tolist() == supervised["document"].tolist()
+    assert zero_shot["prediction"].isna().all()
+    assert supervised["prediction"].between(0, 1).all()
+    assert (supervised.groupby("document")["prediction"].nunique() == 1).all()
+    assert set(supervised["y"]) == {0, 1}
+    assert set(records("encyclopedia-1")["y"]) == {-1}
+
+
+def test_records_are_the_tagged_text(tiny_run, records):
+    corpus = load_corpus_file(tiny_run.file("tags", "target.parquet"))
+    rows = records("reviews-supervised")
+    assert rows["tag"].tolist() == [tag for d in corpus for tag in d.tags]
+    seen = zip(rows["feature"], (t for d in corpus for t in d.tokens), strict=True)
+    assert all(feature in (UNKNOWN, token.lower()) for feature, token in seen)
+
+
+def test_every_table_carries_its_source(tiny_run):
+    facts = json.loads(tiny_run.file("corpora", "facts.json").read_text())
+    for path in sorted(tiny_run.place("tables").rglob("*.parquet")):
+        source = read_table(path).attrs["provenance"]
+        assert source["profile"] == "tiny"
+        assert source["seed"] == tiny_run.profile.seed
+        assert source["corpora"] == facts["hashes"]
+        assert set(source["corpora"]) == {"encyclopedia", "reviews"}
+        assert all(len(digest) == 64 for digest in source["corpora"].values())
+        assert {"torch", "numpy", "pandas", "flair", "txray_lib", "python"} <= set(source["versions"])
+        assert source["commit"]
+        assert source["command"] == "txray run tiny"
+    saved = yaml.safe_load(tiny_run.file("tables", "profile.yaml").read_text())
+    assert saved == tiny_run.profile.model_dump()
+    noted = json.loads(tiny_run.file("tables", "provenance.json").read_text())
+    assert set(noted["seconds"]) == set(tiny_run.steps) - {"tables"}
+
+
+def test_the_hash_is_of_the_whole_corpus(tiny_run):
+    from txray_lib import worlds
+
+    profile = tiny_run.profile
+    size = worlds.WorldSize(
+        profile.world.encyclopedia_tokens,
+        profile.finetuning.reviews.model_dump(),
+        profile.world.words,
+        profile.world.noise,
+    )
+    hashes = json.loads(tiny_run.file("corpora", "facts.json").read_text())["hashes"]
+    assert hashes["encyclopedia"] == content_hash(worlds.encyclopedia(size, profile.seed, "encyclopedia"))
+    assert hashes["reviews"] == content_hash(worlds.reviews(size, profile.seed, "reviews"))
+
+
+@pytest.mark.parametrize("by", ["feature", "tag"])
+def test_every_p_is_a_probability_distribution(tiny_run, table, by):
+    for stage in stages(tiny_run.profile):
+        p = distributions(table(f"preferences/{stage.name}"), by)
+        assert (p["p"] >= 0).all()
+        np.testing.assert_allclose(p.groupby(["layer", "neuron"])["p"].sum(), 1, atol=1e-9)
+
+
+def test_transfer_has_a_row_for_each_neuron_and_comparison(tiny_run, table):
+    transfer, units = table("transfer"), tiny_run.profile.pretraining.units
+    expected = [c.name for c in comparisons(tiny_run.profile)]
+    assert transfer["comparison"].drop_duplicates().tolist() == expected
+    for _, rows in transfer.groupby("comparison"):
+        assert rows["neuron"].tolist() == list(range(units))
+        before, after = rows["length_before"] > 0, rows["length_after"] > 0
+        assert (rows["state"].eq(SHARED) == (before & after)).all()
+        assert (rows["state"].eq(AVOIDED) == (before & ~after)).all()
+        assert (rows["state"].eq(GAINED) == (~before & after)).all()
+        assert (rows["state"].eq(NEVER) == (~before & ~after)).all()
+        for column in ("hellinger", "hellinger_tag"):
+            assert (rows[column].notna() == (before & after)).all()
+            assert rows[column].dropna().between(0, 1).all()
+
+
+def test_halves_of_a_stage_add_to_it(tiny_run, table):
+    transfer = table("transfer").query("question == 'control'")
+    for name, rows in transfer.groupby("before"):
+        whole = table("stages").set_index("stage").loc[name.partition("/")[0]]
+        assert rows["count_before"].sum() + rows["count_after"].sum() == whole["tokens"] - whole["nobody"]
+        assert rows["count_before"].sum() > 0
+        assert rows["count_after"].sum() > 0
+
+
+def test_collecting_again_changes_nothing(tiny_run, table):
+    """Law 1: the same weights and the same text, another batch size; only near ties may choose another neuron."""
+    from txray_lib.collection import collect
+    from txray_lib.corpora import Vocabulary
+    from txray_lib.training import load_classifier
+
+    vocabulary = Vocabulary.load(tiny_run.file("vocabulary", "vocabulary.json"))
+    model = load_classifier(tiny_run.file("finetune", "supervised.safetensors"), vocabulary.digest())
+    text = load_corpus_file(tiny_run.file("tags", "target.parquet"))
+    again = collect(model, text, vocabulary, batch_size=tiny_run.profile.collection.batch_size)
+    other = collect(model, text, vocabulary, batch_size=5)
+    saved = read_table(tiny_run.file("collect-reviews-supervised", "records.parquet"))
+    assert (saved["neuron"].to_numpy() == again.records["neuron"].to_numpy()).all()
+    assert (saved["neuron"].to_numpy() != other.records["neuron"].to_numpy()).sum() <= other.near_ties
+    transfer = compare(aggregate(saved), aggregate(again.records), model.encoder.units)
+    assert not transfer["state"].isin([AVOIDED, GAINED]).any()
+    assert (transfer["hellinger"].dropna() == 0).all()
+
+
+def test_pruning_has_both_ways_and_its_null(tiny_run, table):
+    pruning = table("pruning")
+    assert len(pruning) == 5 * 2 * 2
+    assert set(pruning["set"]) == {"A", "A-strict", "B", "C", "D"}
+    before = pruning[(pruning["way"] == "before the classifier") & (pruning["neurons"] > 0)]
+    base = before["f1_base"] > 0
+    for column in ("change", "random_low", "random_median", "random_high"):
+        assert (before[column].notna() == base).all(), "relative to no F1 at all there is no change"
+    scores = table("scores").query("shared_texts == 'kept'").set_index("split")["f1"]
+    for split, rows in before.groupby("split"):
+        assert rows["f1_base"].unique().tolist() == [scores[split]]
+    np.testing.assert_allclose(pruning["change"], (pruning["f1"] - pruning["f1_base"]) / pruning["f1_base"])
+
+
+def test_the_labels_of_the_test_split_have_no_part_in_finetuning(tiny_run, tmp_path, monkeypatch):
+    """With a test split of other texts and labels the fine-tuned weights are the same, byte for byte."""
+    from txray_lib.training.texts import Texts
+
+    twin = tmp_path / "twin"
+    shutil.copytree(tiny_run.folder.parents[2], twin)
+    monkeypatch.setenv("TXRAY_ROOT", str(twin))
+    run = Run(load_profile("tiny"), say=lambda line: None)
+    path = run.file("vocabulary", "texts-test.npz")
+    test = Texts.load(path)
+    Texts(test.names, tuple(i[::-1] for i in test.ids), 1 - test.labels).save(path)
+    folder = tmp_path / "again"
+    folder.mkdir()
+    run.step("finetune").run(run, folder)
+    name = "supervised.safetensors"
+    digests = {hashlib.sha256((f / name).read_bytes()).hexdigest() for f in (folder, tiny_run.place("finetune"))}
+    assert len(digests) == 1
+    frames = [
+        read_table(f / "scores.parquet").set_index(["split", "shared_texts"])["accuracy"]
+        for f in (folder, tiny_run.place("finetune"))
+    ]
+    assert frames[0]["train"].equals(frames[1]["train"])
+
+
+def test_the_splits_share_no_document(tiny_run):
+    corpus = load_corpus_file(tiny_run.file("corpora", "target.parquet"))
+    reviews = tiny_run.profile.finetuning.reviews.model_dump()
+    assert {split: len(corpus.split(split)) for split in reviews} == reviews
+    assert len({d.name for d in corpus}) == len(corpus)
+    blocks = {split: {d.block for d in corpus.split(split)} for split in reviews}
+    assert not blocks["train"] & blocks["test"]
+    assert not blocks["valid"] & (blocks["train"] | blocks["test"])
+
+
+def test_nobodys_tokens_are_in_the_records(tiny_run, table, records):
+    for name, row in table("stages").set_index("stage").iterrows():
+        rows = records(name)
+        assert len(rows) == row["tokens"]
+        assert (rows["neuron"] == NOBODY).sum() == row["nobody"]
+
+
+def test_running_again_does_nothing(tiny_run):
+    before = {p: p.stat().st_mtime_ns for p in tiny_run.folder.parents[1].rglob("*") if p.is_file()}
+    assert Run(load_profile("tiny"), say=lambda line: None).make() == []
+    assert {p: p.stat().st_mtime_ns for p in tiny_run.folder.parents[1].rglob("*") if p.is_file()} == before
+
+
+def test_another_set_size_makes_only_pruning_and_the_tables_anew(tiny_run, tmp_path, monkeypatch):
+    twin = tmp_path / "twin"
+    shutil.copytree(tiny_run.folder.parents[2], twin)
+    monkeypatch.setenv("TXRAY_ROOT", str(twin))
+    tiny = load_profile("tiny")
+    pruning = tiny.pruning.model_copy(update={"set_size": 2, "random_sets": 3})
+    run = Run(tiny.model_copy(update={"pruning": pruning}), say=lambda line: None)
+    assert run.make() == ["prune", "tables"]
+    sizes = read_table(run.file("tables", "pruning.parquet")).groupby("set")["neurons"].max()
+    assert sizes["B"] == sizes["C"] == 2
+
+
+def test_snakemake_would_run_exactly_the_steps_of_the_flow(tiny_run, tmp_path, new_workplace):
+    snakemake = shutil.which("snakemake", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    snakefile = Path(__file__).resolve().parents[1] / "workflow" / "Snakefile"
+    if snakemake is None or not snakefile.is_file():
+        pytest.skip("snakemake or workflow/Snakefile is missing: pip install 'txray-lib[flow]'")
+    fresh = new_workplace(tmp_path / "fresh")
+    arguments = ["-s", str(snakefile), "--config", "profile=tiny", "-n", "--cores", "1"]
+    result = subprocess.run(
+        [snakemake, *arguments, "-d", str(fresh)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "TXRAY_ROOT": str(fresh)},
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    planned = {
+        line.split()[1].rstrip(":") for line in (result.stdout + result.stderr).splitlines() if line.startswith("rule ")
+    }
+    assert planned - {"all"} == set(tiny_run.steps)

@@ -1,0 +1,127 @@
+"""What is executed and built again after a change, and what the table of contents holds. Sphinx itself is not run here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nbformat
+import pytest
+import yaml
+from telling_tables import write_tables
+
+from txray_lib import bookbuild
+from txray_lib.book import VegaLiteRenderer
+from txray_lib.charts import MIME
+from txray_lib.errors import TxrayError
+
+TOC = {
+    "format": "jb-book",
+    "root": "book/intro",
+    "parts": [
+        {"caption": "Method", "chapters": [{"file": "book/method"}]},
+        {"caption": "Demo", "chapters": [{"file": "build/notebooks/demo/rq1"}]},
+        {"caption": "Small", "chapters": [{"file": "build/notebooks/small/rq1"}]},
+        {"caption": "Back", "chapters": [{"file": "book/glossary"}]},
+    ],
+}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with one notebook and tables for demo, in which executing and building only leave traces."""
+    monkeypatch.setenv("TXRAY_ROOT", str(tmp_path))
+    monkeypatch.delenv("TXRAY_RESULTS", raising=False)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "rq1.md").write_text("# One\n", encoding="utf-8")
+    (tmp_path / "_toc.yml").write_text(yaml.safe_dump(TOC), encoding="utf-8")
+    write_tables(tmp_path / "build" / "results" / "demo")
+
+    def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path) -> Path:
+        if "fails" in source.read_text(encoding="utf-8"):
+            raise TxrayError("rq1.md, cell 1 failed")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(nbformat.v4.new_notebook(), out)
+        return out
+
+    def build(toc: Path, strict: bool) -> None:
+        page = tmp_path / "_build" / "html" / "index.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("site", encoding="utf-8")
+
+    monkeypatch.setattr(bookbuild.notebooks, "execute", execute)
+    monkeypatch.setattr(bookbuild, "_build", build)
+    return tmp_path
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().out
+
+
+def test_a_second_build_finds_nothing_to_do(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bookbuild.build_book().exists()
+    assert "Executing rq1 on demo (live)" in said(capsys)
+    bookbuild.build_book()
+    assert said(capsys).startswith("The book is up to date, nothing to do")
+
+
+def test_only_what_changed_runs_again(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_tables(repository / "results" / "small")
+    bookbuild.build_book()
+    said(capsys)
+    write_tables(repository / "results" / "small", seed=3)
+    bookbuild.build_book()
+    assert [line for line in said(capsys).splitlines() if line.startswith("Executing")] == [
+        "Executing rq1 on small (frozen)"
+    ]
+    (repository / "notebooks" / "rq1.md").write_text("# Two\n", encoding="utf-8")
+    bookbuild.build_book()
+    assert said(capsys).count("Executing") == 2
+
+
+def test_a_changed_page_builds_without_executing(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bookbuild.build_book()
+    said(capsys)
+    (repository / "book").mkdir()
+    (repository / "book" / "intro.md").write_text("# New\n", encoding="utf-8")
+    bookbuild.build_book()
+    text = said(capsys)
+    assert "Executing" not in text
+    assert "Built the book" in text
+
+
+def test_a_failing_notebook_leaves_the_last_one_and_is_tried_again(repository: Path) -> None:
+    bookbuild.build_book()
+    out = repository / "build" / "notebooks" / "demo" / "rq1.ipynb"
+    before = out.read_bytes()
+    (repository / "notebooks" / "rq1.md").write_text("fails\n", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(TxrayError, match="cell 1 failed"):
+            bookbuild.build_book()
+    assert out.read_bytes() == before
+
+
+def test_the_contents_hold_the_profiles_that_are_shown(repository: Path) -> None:
+    bookbuild.build_book()
+    toc = yaml.safe_load((repository / "build" / "_toc.yml").read_text(encoding="utf-8"))
+    assert [part["caption"] for part in toc["parts"]] == ["Method", "Demo", "Back"]
+    write_tables(repository / "results" / "mine")
+    bookbuild.build_book(["demo", "mine"])
+    toc = yaml.safe_load((repository / "build" / "_toc.yml").read_text(encoding="utf-8"))
+    assert [part["caption"] for part in toc["parts"]] == ["Method", "Demo", "Profile mine", "Back"]
+
+
+def test_a_profile_without_tables_is_an_error(repository: Path) -> None:
+    with pytest.raises(TxrayError, match="small"):
+        bookbuild.build_book(["demo", "small"])
+
+
+def test_a_chart_without_alt_text_is_a_warning() -> None:
+    told: list[str] = []
+    spec = {"data": {"values": [{"a": 1}]}, "mark": "point", "encoding": {"x": {"field": "a", "type": "quantitative"}}}
+    renderer = SimpleNamespace(logger=SimpleNamespace(warning=lambda text, **_: told.append(text)))
+    nodes = VegaLiteRenderer.handle_mime(renderer, SimpleNamespace(mime_type=MIME, line=1, content=spec), inline=False)
+    assert told == ["a chart has no description (alt text)"]
+    assert nodes
+    assert 'src="data:image/png' in nodes[0].astext()
