@@ -3,6 +3,7 @@
 (() => {
   const bundleAddress = new URL("txray/vega-bundle.js", document.currentScript.src).href;
   const MARGIN = 150;                             // what axes and labels take beside a plot, at a first guess
+  const PADDING = 10;                             // what the page puts around a canvas
   const views = new Map();
   let bundle;
 
@@ -52,7 +53,7 @@
       tooltip: { theme: isDark() ? "dark" : "light" },
       renderer: "canvas",
     });
-    const excess = Math.ceil(host.querySelector("canvas").width / (window.devicePixelRatio || 1) - room);
+    const excess = Math.ceil(host.querySelector("canvas").width / (window.devicePixelRatio || 1) + PADDING - room);
     if (!isNarrow || cut || !(excess > 0)) return { host, view, finalize };
     finalize();
     return embed(spec, room, isNarrow, excess);
