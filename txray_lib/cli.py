@@ -77,13 +77,11 @@ def book(
     strict: Annotated[bool, typer.Option(help="Warnings are errors.")] = True,
 ) -> None:
     """Run what the book shows live, execute the notebooks, build _build/html/index.html."""
-    from txray_lib.bookbuild import build_book
+    from txray_lib.bookbuild import build_book, default_profiles
 
-    made = _compute("demo", None, "cpu")
-    if profile != "demo":
-        made += _compute(profile, None, "cpu")
-    page = build_book(strict=strict)
-    typer.echo(f"the book is at {page}" if made else f"the book is up to date at {page}")
+    for name in dict.fromkeys(("demo", profile)):
+        _compute(name, None, "cpu")
+    build_book([*dict.fromkeys((*default_profiles(), profile))], strict=strict)
 
 
 @app.command()

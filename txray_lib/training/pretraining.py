@@ -84,7 +84,7 @@ def pretrain(
                     saved = time.monotonic()
             rate = learning_rate(settings, ((epoch + 1) * len(starts) - 1) / total)
             valid_perplexity = perplexity(model, valid, settings, device)
-            train_perplexity = math.exp(progress["loss"] / len(starts))
+            train_perplexity = _perplexity(progress["loss"] / len(starts))
             _note(
                 progress,
                 epoch + 1,
@@ -113,7 +113,14 @@ def perplexity(model: LanguageModel, ids: np.ndarray, settings: Pretraining, dev
         logits, state = model(inputs, state)
         loss += functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").item()
         count += targets.numel()
-    return math.exp(loss / count)
+    return _perplexity(loss / count)
+
+
+def _perplexity(mean_loss: float) -> float:
+    try:
+        return math.exp(mean_loss)
+    except OverflowError:
+        raise TxrayError(f"the pretraining diverged, its loss is {mean_loss:.0f}: lower pretraining.learning_rate") from None
 
 
 def _update(
