@@ -109,14 +109,12 @@ def stages(profile: ProfileName) -> None:
 @app.command()
 def results() -> None:
     """List the results at hand: which profile, live or frozen, when and from which commit."""
-    from txray_lib.results import list_results
+    from txray_lib.results import list_results, open_results
 
     found = list_results()
-    for each in found:
-        source = each.provenance
-        typer.echo(
-            f"{each.profile:12} {each.origin:8} {source.get('created', '')} commit {source.get('commit', '')[:12]} seed {source.get('seed')}"
-        )
+    for name, origin in found.items():
+        source = open_results(name).provenance
+        typer.echo(f"{name:12} {origin:8} {source['created']} seed {source['seed']} commit {source['commit']}")
     if not found:
         typer.echo("none yet: `txray run demo` makes some")
 

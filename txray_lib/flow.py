@@ -133,7 +133,9 @@ class Run:
             with FileLock(self.folder / f".{name}.lock", timeout=0):
                 self._make_step(step)
         except Timeout:
-            raise TxrayError(f"another process is making {name!r} of {self.profile.name!r}. Wait for it, or stop it.") from None
+            raise TxrayError(
+                f"another process is making {name!r} of {self.profile.name!r}. Wait for it, or stop it."
+            ) from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise TxrayError(

@@ -53,6 +53,20 @@ def distributions(preferences: pd.DataFrame, by: str = "feature") -> pd.DataFram
     return sums.assign(p=mean / total).rename(columns={"activation_sum": "mass"})[[*keys, "p", "count", "mass"]]
 
 
+def grouped_by_tag(preferences: pd.DataFrame) -> pd.DataFrame:
+    """P_n over features summed by part of speech: "grouped by word function", as the paper reads it (§3.1).
+
+    Columns: layer, neuron, tag, p. A feature that occurred under several tags divides its p by their counts. This is not
+    `distributions(by="tag")`, where a tag is itself the feature: there every tag that occurred has about the same p,
+    because means of maximal activations differ little.
+    """
+    neuron = ["layer", "neuron"]
+    counts = preferences.groupby([*neuron, "feature", "tag"], observed=True)["count"].sum().reset_index()
+    both = counts.merge(distributions(preferences), on=[*neuron, "feature"], suffixes=("", "_feature"))
+    both = both.assign(p=both["p"] * both["count"] / both["count_feature"])
+    return both.groupby([*neuron, "tag"], observed=True)["p"].sum().reset_index()
+
+
 def neurons(preferences: pd.DataFrame) -> pd.DataFrame:
     """A row for each preferred neuron: layer, neuron, length (§2.2), tag_length, count, mass."""
     by_neuron = preferences.groupby(["layer", "neuron"], observed=True, sort=True)

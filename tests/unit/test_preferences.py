@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txray_lib.preferences import KEYS, NOBODY, add, aggregate, distributions, neurons, without_features
+from txray_lib.preferences import KEYS, NOBODY, add, aggregate, distributions, grouped_by_tag, neurons, without_features
 
 Row = tuple[int, str, str, int, float]
 
@@ -70,6 +70,18 @@ def test_by_feature_and_by_tag_are_worked_out_by_hand():
     assert features.to_dict() == pytest.approx({(0, "a"): 0.5, (0, "b"): 0.5, (2, "a"): 1.0})
     tags = distributions(preferences, "tag").set_index(["neuron", "tag"])["p"]
     assert tags.to_dict() == pytest.approx({(0, "NN"): 0.25, (0, "VB"): 0.75, (2, "VB"): 1.0})
+
+
+def test_probabilities_grouped_by_tag_are_those_of_the_tokens():
+    """Neuron 0: a has p 0.5, seen twice as NN and once as VB; b has p 0.5, as NN."""
+    grouped = grouped_by_tag(aggregate(records(HAND))).set_index(["neuron", "tag"])["p"]
+    assert grouped.to_dict() == pytest.approx({(0, "NN"): 0.5 * 2 / 3 + 0.5, (0, "VB"): 0.5 / 3, (2, "VB"): 1.0})
+
+
+@given(rows_of_records)
+def test_probabilities_grouped_by_tag_sum_to_one(rows):
+    sums = grouped_by_tag(aggregate(records(rows))).groupby("neuron")["p"].sum()
+    assert sums.to_list() == pytest.approx([1.0] * len({neuron for *_, neuron, _ in rows if neuron != NOBODY}))
 
 
 def test_rows_are_kept_apart_by_tag_and_y():

@@ -1,4 +1,4 @@
-"""One neuron: its tags as bars, its tokens as marks at their probability (Fig. 5, 7, 9). May touch: theme, preferences."""
+"""One neuron: its tags as bars, its tokens as marks at their probability (Fig. 5, 7, 9). May touch: theme, preferences, tags."""
 
 from __future__ import annotations
 
@@ -9,26 +9,12 @@ import pandas as pd
 
 from txray_lib.charts.theme import ROLES, SHAPES, finish
 from txray_lib.errors import TxrayError
-from txray_lib.preferences import distributions
+from txray_lib.preferences import distributions, grouped_by_tag
+from txray_lib.tags import TAG_CLASSES, tag_class
 
-CLASSES = {
-    "noun": ("NN", "NNS", "NNP", "NNPS"),
-    "verb": ("VB", "VBD", "VBG", "VBN", "VBP", "VBZ", "MD"),
-    "adjective": ("JJ", "JJR", "JJS"),
-    "adverb": ("RB", "RBR", "RBS", "WRB", "RP"),
-    "pronoun": ("PRP", "PRP$", "WP", "WP$", "EX"),
-    "determiner": ("DT", "PDT", "WDT"),
-    "preposition": ("IN", "TO"),
-    "conjunction": ("CC",),
-    "number": ("CD",),
-}
-"""Tags grouped as the paper groups tokens by part of speech; what is left is "other": punctuation, symbols, foreign words."""
-
-_CLASS_OF = {tag: name for name, tags in CLASSES.items() for tag in tags}
 MARKS = {".": "sentence end", ",": "comma", ":": "dash, colon", "``": "quote opens", "''": "quote closes"}
 """Names for tags that are punctuation, which a reader would not find on an axis."""
 
-OTHER = "other"
 MAX_TAGS = 8
 MAX_LETTERS = 28
 
@@ -60,8 +46,9 @@ def detail(
 
 
 def _probabilities(own: Mapping[str, pd.DataFrame], by: str) -> pd.DataFrame:
-    """[stage, feature or tag, p] for every stage in which the neuron prefers anything (§2.1)."""
-    parts = [distributions(rows, by=by).assign(stage=stage) for stage, rows in own.items() if len(rows)]
+    """[stage, feature or tag, p] for every stage in which the neuron prefers anything; tags sum the tokens' p (§3.1)."""
+    read = grouped_by_tag if by == "tag" else distributions
+    parts = [read(rows).assign(stage=stage) for stage, rows in own.items() if len(rows)]
     table = pd.concat(parts, ignore_index=True)
     names = table[by].astype(str)
     return table.assign(**{by: names.replace(MARKS) if by == "tag" else names})[["stage", by, "p"]]
@@ -78,13 +65,13 @@ def _classes(own: Mapping[str, pd.DataFrame]) -> dict[str, str]:
         .reset_index()
     )
     best = sums.drop_duplicates("feature").set_index("feature")["tag"]
-    return best.map(lambda tag: _CLASS_OF.get(tag, OTHER)).to_dict()
+    return best.map(tag_class).to_dict()
 
 
 def _fold(tags: pd.DataFrame) -> pd.DataFrame:
-    """The most probable tags, the rest summed into one row called "N rarer tags"."""
+    """The most probable tags, the rest summed into one row called "N rarer tags"; one tag alone keeps its name."""
     order = tags.groupby("tag")["p"].max().sort_values(ascending=False, kind="stable").index
-    rare = set(order[MAX_TAGS:])
+    rare = set(order[MAX_TAGS:]) if len(order) > MAX_TAGS + 1 else set()
     name = f"{len(rare)} rarer tags"
     return (
         tags.assign(tag=tags["tag"].where(~tags["tag"].isin(rare), name))
@@ -114,7 +101,7 @@ def _tag_bars(tags: pd.DataFrame, stages: list[str], roles: Mapping[str, str]) -
                 axis=alt.Axis(domain=False, ticks=False),
             ),
             yOffset=alt.YOffset("stage:N", sort=stages),
-            x=alt.X("p:Q", title="probability of the tag", axis=alt.Axis(tickCount=3)),
+            x=alt.X("p:Q", title="probability, by tag", axis=alt.Axis(tickCount=3)),
             color=alt.Color("stage:N", scale=colour, legend=legend),
             tooltip=["stage:N", "tag:N", "p:Q"],
         )
@@ -129,7 +116,7 @@ def _token_marks(
     marks = tokens.assign(
         word=tokens["feature"].map(_labels(tokens["feature"].unique())), pos=tokens["feature"].map(classes)
     ).round(5)
-    order = [*CLASSES, OTHER]
+    order = [*dict.fromkeys(TAG_CLASSES.values())]
     rank = marks.groupby("word").agg(p=("p", "max"), pos=("pos", "first")).reset_index()
     rank = rank.assign(order=rank["pos"].map(order.index)).sort_values(
         ["order", "p"], ascending=[True, False], kind="stable"
@@ -141,7 +128,7 @@ def _token_marks(
         title=None,
         axis=alt.Axis(domain=False, ticks=False, labelLimit=125, grid=True),
     )
-    x = alt.X("p:Q", title="probability of the token", axis=alt.Axis(tickCount=3), scale=alt.Scale(zero=True))
+    x = alt.X("p:Q", title="probability, by token", axis=alt.Axis(tickCount=3), scale=alt.Scale(zero=True))
     legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1)
     return alt.layer(
         alt.Chart(first[["word", "pos"]])

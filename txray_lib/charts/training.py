@@ -30,7 +30,12 @@ def training(table: pd.DataFrame, phase: str, measure: str, stages: pd.DataFrame
     scale = (
         alt.Scale(type="log", nice=False, domain=_padded(rows["value"])) if log else alt.Scale(zero=False, nice=True)
     )
-    x = alt.X("epoch:Q", title="epochs done", scale=alt.Scale(nice=False), axis=alt.Axis(tickCount=8, format="~g"))
+    x = alt.X(
+        "epoch:Q",
+        title="epochs done",
+        scale=alt.Scale(nice=False),
+        axis=alt.Axis(tickCount=8, tickMinStep=1, format="~g"),
+    )
     y = alt.Y(
         "value:Q",
         title=title,

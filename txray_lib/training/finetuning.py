@@ -163,5 +163,7 @@ def _train(
         torch.nn.utils.clip_grad_norm_(classifier.parameters(), CLIP)
         optimiser.step()
         losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise TxrayError(f"the fine-tuning loss became {losses[-1]}: lower finetuning.learning_rate")
         ticker.update()
     return float(np.mean(losses))

@@ -120,7 +120,9 @@ def _perplexity(mean_loss: float) -> float:
     try:
         return math.exp(mean_loss)
     except OverflowError:
-        raise TxrayError(f"the pretraining diverged, its loss is {mean_loss:.0f}: lower pretraining.learning_rate") from None
+        raise TxrayError(
+            f"the pretraining diverged, its loss is {mean_loss:.0f}: lower pretraining.learning_rate"
+        ) from None
 
 
 def _update(

@@ -1,15 +1,17 @@
-"""Labelled texts as token ids, and batches of similar lengths. May touch: places, corpora."""
+"""Labelled texts as token ids, and batches of similar lengths. May touch: errors, places, corpora."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from txray_lib.corpora import Corpus, Vocabulary
+from txray_lib.errors import TxrayError
 from txray_lib.places import whole_file
 
 
@@ -48,9 +50,15 @@ class Texts:
 
     @classmethod
     def load(cls, path: Path) -> Texts:
-        with np.load(path, allow_pickle=False) as file:
-            ids = np.split(file["flat"], np.cumsum(file["lengths"])[:-1])
-            return cls(tuple(file["names"].tolist()), tuple(ids), file["labels"])
+        """Read what `save` wrote. Raises TxrayError where the file is missing or damaged."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                ids = np.split(file["flat"], np.cumsum(file["lengths"]))[:-1]
+                return cls(tuple(file["names"].tolist()), tuple(ids), file["labels"])
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            raise TxrayError(
+                f"the encoded texts {path} cannot be read ({error}): delete the file and run again"
+            ) from None
 
 
 def encode_stream(corpus: Corpus, vocabulary: Vocabulary) -> np.ndarray:
