@@ -1,6 +1,6 @@
 """What the tables say to the three questions, in sentences that are true for any profile and any numbers.
 
-May touch: errors, preferences, results, telling.
+May touch: errors, preferences, paper, results, telling.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 from IPython.display import HTML, Markdown
 
+from txray_lib.paper import value
 from txray_lib.results import Results, extremes, state_counts
 from txray_lib.telling import compared, count, distance, paragraph, percent, plural, quoted, table, top_tokens
 
@@ -66,7 +67,7 @@ def preferred(results: Results) -> Markdown:
     return paragraph(
         f"Of {plural(int(stages['neurons'].max()), 'neuron')}, those that prefer anything number {listed}.",
         f"The early comparison has {count(len(shared[0]))} shared neurons, the late one {count(len(shared[1]))}:"
-        f" {grows} (in the paper 145.4 % more).",
+        f" {grows} (in the paper {compared(value('N1', 'early'), value('N1', 'late'))}).",
     )
 
 
@@ -103,11 +104,8 @@ def absorbed(results: Results) -> Markdown:
     halves = control(results, "last")
     return paragraph(
         f"The mean distance is {distance(first)} in {_arrow(early)} and {distance(second)} in {_arrow(late)}: {compared(first, second)}."
-        " The paper reports 99.92 % less.",
-        f"{halves.said}, though no weight differs: most of such a number is the text, not learning."
-        if halves and halves.mean > 0.5
-        else "",
-        f"{halves.said}." if halves and halves.mean <= 0.5 else "",
+        f" The paper reports {100 * value('N3', 'share'):.2f} % less.",
+        f"{halves.said}; here both stages read the same text, so unchanged weights would give 0." if halves else "",
     )
 
 
@@ -169,12 +167,14 @@ def zero_shot(results: Results) -> Markdown:
     mean = shared["hellinger"].mean()
     sentences = [
         f"{count(len(shared))} of {plural(neurons, 'neuron')} ({percent(len(shared) / neurons)}) are shared between the two texts;"
-        " in the paper 88.2 % are.",
+        f" in the paper {percent(value('N7', 'shared') / value('N7', 'units'))} are.",
         f"Their mean distance is {distance(mean)}.",
     ]
     if halves and not math.isnan(mean):
         way = "more" if mean > halves.mean else "less"
-        sentences.append(f"{halves.said}; the new domain adds {distance(abs(mean - halves.mean))} {way} to that.")
+        sentences.append(
+            f"{halves.said}; between the domains it is {distance(abs(mean - halves.mean))} {way} than that."
+        )
     else:
         sentences.append("No control was computed for it, so it cannot be said how much of that is the new domain.")
     unknown = _unknown_shares(results)
@@ -191,12 +191,13 @@ def supervised(results: Results) -> Markdown:
     lost = avoided / before if before else math.nan
     return paragraph(
         f"Of {count(before)} neurons that were preferred before supervision {count(avoided)} ({percent(lost)})"
-        " are avoided after it, in the paper nearly half;"
-        f" {count(gained)} are gained, in the paper 85.",
+        f" are avoided after it, in the paper {percent(1 - value('N11', 'shared') / value('N7', 'shared'))};"
+        f" {count(gained)} are gained, in the paper {count(value('N13', 'gained'))} of {count(value('N7', 'units'))}.",
         f"Over the {count(shared)} shared ones the mean distance is {distance(both['hellinger'].mean())}.",
         f"Their mean length is {_length(both['length_before'].mean())} features before and {_length(both['length_after'].mean())} after:"
-        f" {compared(both['length_before'].mean(), both['length_after'].mean())} (in the paper 4.6 % more);"
-        f" in tags {compared(both['tag_length_before'].mean(), both['tag_length_after'].mean())} (in the paper 32.8 % less).",
+        f" {compared(both['length_before'].mean(), both['length_after'].mean())} (in the paper {compared(1, 1 + value('N17', 'tokens'))});"
+        f" in tags {compared(both['tag_length_before'].mean(), both['tag_length_after'].mean())}"
+        f" (in the paper {compared(1, 1 + value('N17', 'tags'))}).",
     )
 
 

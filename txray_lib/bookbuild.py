@@ -23,7 +23,18 @@ from txray_lib.places import write_text
 from txray_lib.results import Results, list_results, open_results
 
 PREFIX = "build/notebooks/"
-TELLING = ("answers.py", "charts", "notebooks.py", "preferences.py", "results.py", "tables.py", "telling.py")
+TELLING = (
+    "answers.py",
+    "charts",
+    "notebooks.py",
+    "paper.py",
+    "paper.yaml",
+    "preferences.py",
+    "results.py",
+    "tables.py",
+    "tags.py",
+    "telling.py",
+)
 BUILDING = ("book.py", "bookbuild.py", "charts/theme.py", "static")
 
 

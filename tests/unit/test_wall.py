@@ -26,7 +26,7 @@ COMPUTING = [
     "costs",
     "runs",
 ]
-TELLING = ["results", "charts", "telling", "answers", "notebooks", "book", "bookbuild"]
+TELLING = ["paper", "results", "charts", "telling", "answers", "notebooks", "book", "bookbuild"]
 DRAWS_OR_BUILDS = {
     "altair",
     "vl_convert",

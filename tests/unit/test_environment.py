@@ -1,0 +1,58 @@
+"""One set of versions, in one place: the lock file, what pyproject.toml asks for, environment.yml and what is installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LINES = [
+    line
+    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+PINNED = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in LINES)}
+ASKED = [
+    Requirement(r) for group in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()) for r in group
+]
+
+
+def test_every_line_of_the_lock_pins_one_version():
+    assert [line for line in LINES if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line)] == []
+    assert len(PINNED) == len(LINES)
+
+
+@pytest.mark.parametrize("requirement", ASKED, ids=lambda r: r.name)
+def test_the_lock_pins_what_the_project_asks_for(requirement: Requirement):
+    version = PINNED.get(canonicalize_name(requirement.name))
+    assert version is not None, f"{requirement.name} is not in requirements.lock"
+    assert requirement.specifier.contains(version)
+
+
+def test_the_environment_file_and_the_lock_agree():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    conda = [d for d in environment["dependencies"] if isinstance(d, str)]
+    pip = next(d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
+    assert conda == ["python=3.11", "pip"], "a package that conda installs could differ from the lock's"
+    assert pip == ["-r requirements.lock", "--editable ."]
+    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains("3.11")
+
+
+def test_what_is_installed_is_what_the_lock_says():
+    if ".venv" not in Path(sys.prefix).parts:
+        pytest.skip(
+            "these tests run outside the project's own environment: its versions were NOT compared with the lock"
+        )
+    installed = {
+        canonicalize_name(d.metadata["Name"]): d.version.partition("+")[0] for d in importlib.metadata.distributions()
+    }
+    assert {name: installed.get(name) for name in PINNED} == PINNED
