@@ -8,7 +8,6 @@ absent, a kill loses no more than the time since a checkpoint, and nothing good 
 from __future__ import annotations
 
 import ast
-import errno
 import hashlib
 import json
 import os
@@ -130,18 +129,12 @@ class Run:
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.folder / f".{name}.lock", timeout=0):
+            with places.full_disk_told(self.folder), FileLock(self.folder / f".{name}.lock", timeout=0):
                 self._make_step(step)
         except Timeout:
             raise TxrayError(
                 f"another process is making {name!r} of {self.profile.name!r}. Wait for it, or stop it."
             ) from None
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise TxrayError(
-                    f"no space left on the disk in {self.folder}. Free some and run the same command again: it continues."
-                ) from error
-            raise
 
     def _make_step(self, step: Step) -> None:
         fingerprint = self.fingerprint(step.name)

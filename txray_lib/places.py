@@ -36,19 +36,27 @@ def frozen_results(profile: str) -> Path:
 
 
 @contextlib.contextmanager
+def full_disk_told(where: Path) -> Iterator[None]:
+    """Turn a full disk, or a full quota, into an error that says where and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise TxrayError(
+                f"no space left on the disk while writing {where}. Free some and run the same command again: it continues."
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place once the block ends well; otherwise nothing changes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        yield partial
-        os.replace(partial, path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise TxrayError(
-                f"no space left on the disk while writing {path}. Free some and run the same command again: it continues."
-            ) from error
-        raise
+        with full_disk_told(path):
+            yield partial
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -270,7 +270,7 @@ def test_a_full_disk_is_told_and_nothing_good_is_overwritten(workshop, number):
 
     a_run().make()
     workshop.instead["b"] = full
-    with pytest.raises(TxrayError, match=r"no space left on the disk in .*Free some"):
+    with pytest.raises(TxrayError, match=r"no space left on the disk while writing .*Free some"):
         a_run(size=5).make()
     assert a_run().is_done("b")
     workshop.instead.clear()
