@@ -234,12 +234,18 @@ def scores(results: Results) -> HTML:
     frame = pd.DataFrame(
         {
             "split": rows["split"],
-            "reviews in both splits": rows["shared_texts"],
+            "texts in both splits": rows["shared_texts"],
             "reviews": rows["reviews"].map(count),
             **{name: rows[name].map("{:.3f}".format) for name in ("f1", "precision", "recall", "accuracy")},
         }
     ).rename(columns={"f1": "F1"})
-    return table(frame, "Scores of the fine-tuned classifier, positive class at threshold 0.5", words=["split"])
+    measures = results.table("corpora")
+    shared = int(measures.loc[measures["measure"] == "shared_texts", "value"].sum())
+    caption = (
+        "Scores of the fine-tuned classifier, of the positive class at threshold 0.5; "
+        f"{plural(shared, 'text')} {'stands' if shared == 1 else 'stand'} both in the test split and in another"
+    )
+    return table(frame, caption, words=["split"])
 
 
 def pruned(results: Results) -> HTML:
