@@ -28,7 +28,7 @@ from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
 pytest.importorskip("flair", reason="the profile tiny is tagged with Flair: pip install 'txray-lib[tag]'")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory, new_workplace: Callable[[Path], Path]) -> Iterator[Run]:
     """A finished run of `tiny`; TXRAY_ROOT points at its compendium while the tests of this file run."""
     folder = new_workplace(tmp_path_factory.mktemp("compendium"))

@@ -76,7 +76,7 @@ def _pruning_panel(rows: pd.DataFrame, split: str, x_scale: alt.Scale, first: bo
     scale = alt.Scale(domain=ways, range=[WAYS[way].light for way in ways])
     shape = alt.Scale(domain=ways, range=["circle", "square"][: len(ways)])
     legend = alt.Legend(
-        title=["removed (grey: what 95 % of random sets", "of that size do, with their median)"],
+        title=["neurons removed", "grey: 95 % of random sets of", "that size, with their median"],
         orient="top",
         direction="vertical",
         columns=1,
