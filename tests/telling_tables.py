@@ -244,8 +244,13 @@ def _pruning(rng: np.random.Generator) -> pd.DataFrame:
             for split in ("train", "test"):
                 f1 = 0.8 + float(rng.normal(0, 0.02))
                 chance = (-0.02, 0.0, 0.01) if way == "before the classifier" and name != "A-strict" else (np.nan,) * 3
-                rows.append((name, meaning, 4 + i, 0.1 * i, i, way, split, 200, 0.8, f1, (f1 - 0.8) / 0.8, *chance))
-    columns = "set meaning neurons mass_share overlap_with_gained way split reviews f1_base f1 change random_low random_median random_high"
+                change = (f1 - 0.8) / 0.8 if name != "A-strict" else np.nan
+                draws = 0 if np.isnan(chance[0]) else 100
+                rows.append((name, meaning, 4 + i, 0.1 * i, i, way, split, 200, 0.8, f1, change, draws, *chance))
+    columns = (
+        "set meaning neurons mass_share overlap_with_gained way split reviews f1_base f1 change "
+        "random_sets random_low random_median random_high"
+    )
     return pd.DataFrame(rows, columns=columns.split())
 
 

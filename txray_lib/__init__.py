@@ -6,13 +6,15 @@
     text = run.corpus("target")
     before = tx.collect(run.model("zero-shot"), text, run.vocabulary).preferences
     after = tx.collect(run.model("supervised"), text, run.vocabulary).preferences
-    tx.compare(before, after, units=200)            # a row a neuron: shared, avoided, gained; distance; lengths
+    table = tx.compare(before, after, units=200)    # a row a neuron: shared, avoided, gained; distance; lengths
+    tx.overview(table, roles={"before": "zero-shot", "after": "supervised"})
 
     tx.open_results("demo").transfer                # the same from tables alone, without torch
 
-The rooms, each importing only those before it: profiles, stages · corpora, worlds · tagging · training · collection ·
-preferences · transfer · pruning · flow, steps, costs (the computing half); results · charts · telling, answers ·
-notebooks · book, bookbuild (the telling half, which needs no torch); cli.
+The rooms, each importing only those before it: profiles, stages · corpora, worlds · tagging · training · preferences ·
+collection · transfer · pruning · flow, steps, costs, runs (the computing half; preferences needs no torch and is read by
+the other half too); paper, results · charts · telling, answers · notebooks · book, bookbuild (the telling half, which
+needs no torch); cli.
 """
 
 from __future__ import annotations
@@ -36,11 +38,14 @@ _PUBLIC = {
     "load_classifier": "training",
     "collect": "collection",
     "aggregate": "preferences",
+    "add": "preferences",
     "distributions": "preferences",
     "compare": "transfer",
     "prune_encoder": "pruning",
     "open_run": "runs",
     "open_results": "results",
+    "overview": "charts",
+    "detail": "charts",
     "TxrayError": "errors",
 }
 

@@ -44,7 +44,7 @@ def setting(results: Results) -> Markdown:
     """What was run, in one paragraph."""
     stages = results.stages
     texts = stages.groupby("corpus", sort=False)["tokens"].max()
-    read = " and ".join(f"{plural(int(tokens), 'token')} of {corpus}" for corpus, tokens in texts.items())
+    read = " or ".join(f"{plural(int(tokens), 'token')} of {corpus}" for corpus, tokens in texts.items())
     kind = (
         "computed in this checkout" if results.origin == "live" else "frozen: computed earlier and kept with the book"
     )
@@ -86,9 +86,12 @@ def distances(results: Results, question: str) -> HTML:
                 "shared": count(len(shared)),
                 "mean H": distance(shared["hellinger"].mean()),
                 "median H": distance(shared["hellinger"].median()),
-                "mean H of tags": distance(shared["hellinger_tag"].mean()),
-                "mean length before": _length(shared["length_before"].mean()),
-                "mean length after": _length(shared["length_after"].mean()),
+                "mean H, tags as features": distance(shared["hellinger_tag"].mean()),
+                **{
+                    f"length {side}, mean (median)": f"{_length(lengths.mean())} ({_length(lengths.median())})"
+                    for side in ("before", "after")
+                    for lengths in [shared[f"length_{side}"]]
+                },
             }
             for name, shared in parts
         ]
@@ -125,7 +128,8 @@ def perplexity(results: Results) -> Markdown:
     opening = f"Validation perplexity goes from {start} to {end}."
     if any(math.isnan(number) for number in (*fall, *mean)):
         return paragraph(opening, "It was not measured at every stage, so it cannot be set beside the distances.")
-    agree = (fall[1] < fall[0]) == (mean[1] < mean[0])
+    perplexity_step, distance_step = (abs(a) - abs(b) for a, b in (fall, mean))
+    agree = perplexity_step * distance_step > 0
     return paragraph(
         opening,
         f"Over {_arrow(early)} it changes by {percent(-fall[0])}, over {_arrow(late)} by {percent(-fall[1])};"
@@ -257,7 +261,14 @@ def pruned(results: Results) -> HTML:
         "of them gained": rows["overlap_with_gained"].map(count),
         "share of mass": rows["mass_share"].map(percent),
         "removed": rows["way"],
+        "reviews": rows["reviews"].map(count),
     }
+    ways = rows.groupby("way", sort=False)
+    draws = ", ".join(f"{count(each['random_sets'].max())} {way}" for way, each in ways)
+    bases = ", ".join(
+        f"{row.f1_base:.3f} on {count(row.reviews)} {row.split} reviews"
+        for row in rows.drop_duplicates(["split", "reviews"]).itertuples()
+    )
     told = pd.DataFrame({**columns, "split": rows["split"], "effect": rows.apply(_effect, axis=1)})
     frame = told.pivot_table(
         index=list(columns), columns="split", values="effect", aggfunc="first", sort=False, fill_value="not measured"
@@ -265,16 +276,15 @@ def pruned(results: Results) -> HTML:
     frame = frame.rename(columns=lambda split: f"{split}, %").reset_index()
     return table(
         frame,
-        "Relative change of F1 in per cent; in brackets, 95 % of random sets of the same size",
+        f"Relative change of F1 in per cent; in brackets, 95 % of random sets of the same size ({draws}). F1 before: {bases}.",
         words=["set", "removed"],
     )
 
 
 def _effect(row: pd.Series) -> str:
-    chance = (
-        "" if math.isnan(row["random_low"]) else f" [{100 * row['random_low']:+.1f}, {100 * row['random_high']:+.1f}]"
-    )
-    return f"{100 * row['change']:+.2f}{chance}"
+    change = "not defined" if math.isnan(row["change"]) else f"{100 * row['change']:+.2f}"
+    known = not math.isnan(row["random_low"])
+    return change + (f" [{100 * row['random_low']:+.1f}, {100 * row['random_high']:+.1f}]" if known else "")
 
 
 def meanings(results: Results) -> Markdown:

@@ -29,7 +29,7 @@ def run(
     device: Device = "cpu",
 ) -> None:
     """Run a profile, or go on with one: only what is missing or out of date is computed."""
-    _compute(profile, until, device)
+    _compute(_run(profile, device), until)
 
 
 @app.command()
@@ -46,9 +46,9 @@ def step(profile: ProfileName, name: Annotated[str, typer.Argument(help="The ste
 def steps(profile: ProfileName) -> None:
     """List the steps of a profile, what each needs, and which are done."""
     current = _run(profile)
-    taken = current.seconds()
+    made = current.done_steps()
     for name, each in current.steps.items():
-        state = f"done, {taken[name]:.1f} s" if current.is_done(name) else "to do"
+        state = f"done, {made[name]['seconds']:.1f} s" if current.is_done(name) else "to do"
         typer.echo(f"{name:30} {state:18} {each.about}" + (f" (needs {', '.join(each.needs)})" if each.needs else ""))
 
 
@@ -79,9 +79,10 @@ def book(
     """Run what the book shows live, execute the notebooks, build _build/html/index.html."""
     from txray_lib.bookbuild import build_book, default_profiles
 
-    for name in dict.fromkeys(("demo", profile)):
-        _compute(name, None, "cpu")
-    build_book([*dict.fromkeys((*default_profiles(), profile))], strict=strict)
+    runs = [_run(name) for name in dict.fromkeys(("demo", profile))]
+    for each in runs:
+        _compute(each, None)
+    build_book([*dict.fromkeys((*default_profiles(), *(r.profile.name for r in runs)))], strict=strict)
 
 
 @app.command()
@@ -167,16 +168,13 @@ def _run(name: str, device: str = "cpu") -> Any:
     return Run(load_profile(name), device, lambda line: typer.echo(line, err=True))
 
 
-def _compute(name: str, until: str | None, device: str) -> list[str]:
+def _compute(current: Any, until: str | None) -> None:
     from txray_lib.costs import estimate, require_disk
 
-    current = _run(name, device)
-    if until is not None:
-        current.step(until)
-    seconds = estimate(current)
+    seconds = estimate(current, until)
     if not seconds:
-        typer.echo(f"{current.profile.name}: nothing to compute, all {len(current.steps)} steps are done")
-        return []
+        typer.echo(f"{current.profile.name}: nothing to compute, all {len(current.needed(until))} steps are done")
+        return
     require_disk(current)
     longest = max(seconds, key=seconds.__getitem__)
     typer.echo(
@@ -184,7 +182,7 @@ def _compute(name: str, until: str | None, device: str) -> list[str]:
         f"on this machine (longest: {longest}, {seconds[longest] / 60:.1f})",
         err=True,
     )
-    return current.make(until)
+    current.make(until)
 
 
 def _parameters(pairs: list[str]) -> dict[str, Any]:
@@ -193,5 +191,8 @@ def _parameters(pairs: list[str]) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise TxrayError(f"{pair!r} is not NAME=VALUE, as in -p top_n=20")
-        parameters[key] = yaml.safe_load(value)
+        try:
+            parameters[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise TxrayError(f"the value of {key!r}, {value!r}, is not a number, a list or a word") from None
     return parameters

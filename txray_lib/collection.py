@@ -16,8 +16,8 @@ from torch import Tensor
 from txray_lib.corpora import Corpus, Vocabulary
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import NOBODY, aggregate
+from txray_lib.progress import bar
 from txray_lib.training.encoder import Classifier, Encoder
-from txray_lib.training.progress import bar
 from txray_lib.training.texts import batches_by_length, padded
 
 NEAR_TIE = 1e-6
@@ -47,10 +47,13 @@ def collect(
     batch_size: int = 64,
     device: str = "cpu",
     what: str = "",
+    max_tokens: int | None = None,
 ) -> Collected:
     """Read a tagged corpus with an encoder, or with a classifier whose ŷ is then recorded for every document.
 
-    Raises TxrayError for an empty corpus, documents without tags, or a vocabulary that is not the encoder's.
+    ŷ is that of the document's first `max_tokens` tokens, as the classifier read it in fine-tuning; records go on to the
+    end. Raises TxrayError for an empty corpus, documents without tags, a vocabulary that is not the encoder's, or
+    activations that are not numbers. Leaves the model in evaluation mode and TF32 off.
     """
     encoder = model.encoder if isinstance(model, Classifier) else model
     _check(encoder, corpus, vocabulary)
@@ -60,6 +63,7 @@ def collect(
     ends = np.cumsum([len(i) for i in ids])
     starts = ends - [len(i) for i in ids]
     neuron, activation = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.float32)
+    read = np.minimum(ends - starts, max_tokens or ends[-1])
     last, near_ties = torch.zeros(len(ids), encoder.units), 0
     with bar(len(neuron), what, "token") as ticker:
         for batch in batches_by_length(ends - starts, batch_size):
@@ -73,9 +77,13 @@ def collect(
                     here = slice(starts[document] + offset, starts[document] + offset + size)
                     neuron[here], activation[here] = index[row, :size], strongest[row, :size]
                     near_ties += int(ties[row, :size].sum())
-                    if offset + size == int(lengths[row]):
-                        last[document] = activations[row, size - 1].cpu()
+                    if offset < read[document] <= offset + size:
+                        last[document] = activations[row, read[document] - offset - 1].cpu()
                     ticker.update(size)
+    if not np.isfinite(activation).all():
+        raise TxrayError(
+            "the encoder's activations are not numbers: its training diverged. Train it with a lower rate."
+        )
     neuron[activation <= 0] = NOBODY
     predictions = torch.sigmoid(model.cpu().logits(last)).numpy() if isinstance(model, Classifier) else None
     records = _records(corpus, vocabulary, ids, neuron, activation, predictions)

@@ -21,9 +21,9 @@ _READING_SECONDS = {"imdb": 60, "wikitext-2": 10, "world": 10}
 _TAGS_A_SECOND = 25_000
 
 
-def estimate(run: Run) -> dict[str, float]:
-    """Seconds for each step of a run that is not done yet."""
-    waiting = [name for name in run.steps if not run.is_done(name)]
+def estimate(run: Run, until: str | None = None) -> dict[str, float]:
+    """Seconds for each step of a run that is not done yet, up to the step `until`."""
+    waiting = [name for name in run.needed(until) if not run.is_done(name)]
     if not waiting:
         return {}
     rate = _matrix_rate(run.device)

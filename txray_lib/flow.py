@@ -15,15 +15,16 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property, reduce
-from operator import getitem
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile
+from txray_lib.provenance import commit, versions
 
 _DONE = "step.json"
 _DATA = (".yaml", ".npz")
@@ -83,10 +84,10 @@ class Run:
     @cached_property
     def fingerprints(self) -> dict[str, str]:
         """For each step a hash of all that its files follow from: parameters, code, and the same of what it needs."""
-        plain, found = self.profile.model_dump(), {}
+        found: dict[str, str] = {}
         for name, step in self.steps.items():
             parts = {
-                "settings": {key: reduce(getitem, key.split("."), plain) for key in step.settings},
+                "settings": {key: self.profile.part(key) for key in step.settings},
                 "code": {module: code_hash(module) for module in step.code},
                 "needs": {need: found[need] for need in step.needs},
             }
@@ -111,7 +112,7 @@ class Run:
 
     def make(self, target: str | None = None) -> list[str]:
         """Make what is not done of `target` (default: everything) and of what it needs; gives the names of steps made."""
-        wanted = list(self.steps) if target is None else self._needed(target)
+        wanted = self.needed(target)
         made = []
         for number, name in enumerate(wanted, 1):
             if not self.is_done(name):
@@ -147,7 +148,13 @@ class Run:
         (partial / "checkpoint.safetensors").unlink(missing_ok=True)
         made = [p for p in sorted(partial.rglob("*")) if p.is_file() and p.name != _DONE]
         files = {str(p.relative_to(partial)): p.stat().st_size for p in made}
-        done = {"fingerprint": fingerprint, "seconds": round(time.monotonic() - began, 2), "files": files}
+        done = {
+            "fingerprint": fingerprint,
+            "seconds": round(time.monotonic() - began, 2),
+            "commit": commit(),
+            "versions": versions(),
+            "files": files,
+        }
         places.write_text(json.dumps(done, indent=1), partial / _DONE)
         final = self.place(step.name)
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -157,16 +164,15 @@ class Run:
             shutil.rmtree(stale, ignore_errors=True)
         self.say(f"    {done['seconds']:.1f} s")
 
-    def seconds(self) -> dict[str, float]:
-        """How long each finished step took."""
-        done = {name: self.file(name, _DONE) for name in self.steps}
-        return {
-            name: json.loads(path.read_text(encoding="utf-8"))["seconds"]
-            for name, path in done.items()
-            if path.is_file()
-        }
+    def done_steps(self) -> dict[str, dict[str, Any]]:
+        """What is known of each step that was made: seconds, commit, versions, files."""
+        paths = {name: self.file(name, _DONE) for name in self.steps}
+        return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.is_file()}
 
-    def _needed(self, target: str) -> list[str]:
+    def needed(self, target: str | None = None) -> list[str]:
+        """The names of a step and of all that it needs, in order; of all steps without a target."""
+        if target is None:
+            return list(self.steps)
         needed, queue = set(), [self.step(target).name]
         while queue:
             name = queue.pop()

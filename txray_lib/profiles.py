@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, MultipleOf
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
 
 Count = Annotated[int, Ge(1)]
+Even = Annotated[int, Ge(2), MultipleOf(2)]
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[float, Gt(0)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -49,21 +50,21 @@ class Corpora(Settings):
 class Reviews(Settings):
     """How many reviews each split gives, half of each label."""
 
-    train: Count
-    valid: Count
-    test: Count
+    train: Even
+    valid: Even
+    test: Even
 
 
 class World(Settings):
     """Size and difficulty of the generated worlds."""
 
-    encyclopedia_tokens: Count
-    words: Count
-    noise: Share
+    encyclopedia_tokens: Annotated[int, Ge(1000)]
+    words: Annotated[int, Ge(700)]
+    noise: Annotated[float, Ge(0), Le(0.5)]
 
 
 class VocabularySettings(Settings):
-    size: Count
+    size: Annotated[int, Ge(2)]
     lowercase: bool
 
 
@@ -113,11 +114,13 @@ class Collection(Settings):
 
 
 class Pruning(Settings):
-    """§3.3.2: `set_size` neurons in B and C; the recurrent way is scored on `reviews` of each split."""
+    """§3.3.2: `set_size` neurons in B and C. Out of the encoder is scored on `reviews` of each split; as a null
+    `random_sets` random sets are cut before the classifier and `recurrent_random_sets` out of the encoder."""
 
     set_size: Count
-    reviews: Count
+    reviews: Even
     random_sets: Annotated[int, Ge(0)]
+    recurrent_random_sets: Annotated[int, Ge(0)]
 
 
 class Profile(Settings):
@@ -140,6 +143,11 @@ class Profile(Settings):
         sources = {self.corpora.pretraining.source, self.corpora.target.source}
         if "world" in sources and self.world is None:
             raise ValueError("a corpus from the world needs the group 'world'")
+        if self.tagger != "own" and "/" not in self.tagger and not Path(self.tagger).is_file():
+            known = ("own", "flair/pos-english", "flair/pos-english-fast")
+            raise ValueError(f"tagger: there is no tagger {self.tagger!r}. {nearest(self.tagger, known)}")
+        if self.pruning.reviews > min(self.finetuning.reviews.train, self.finetuning.reviews.test):
+            raise ValueError("pruning.reviews: more than finetuning.reviews gives for train or test")
         if 2 * self.pruning.set_size > self.pretraining.units:
             raise ValueError(
                 f"pruning.set_size {self.pruning.set_size}: B and C together need more than the {self.pretraining.units} units"
@@ -209,8 +217,14 @@ def _problem(error: Any) -> str:
         return f"{key}: no such key. {nearest(location[-1], _keys(location[:-1]))}"
     if error["type"] == "missing":
         return f"{key}: missing"
+    if error["type"] == "value_error":
+        return (
+            f"{key}: {error['msg'].removeprefix('Value error, ')}"
+            if location
+            else error["msg"].removeprefix("Value error, ")
+        )
     hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if error["type"] == "float_type" else ""
-    return f"{key}: {error['msg'].removeprefix('Value error, ')}, not {_short(error['input'])}{hint}"
+    return f"{key}: {error['msg']}, not {_short(error['input'])}{hint}"
 
 
 def _short(value: Any) -> str:

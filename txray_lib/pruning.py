@@ -1,10 +1,11 @@
-"""Cutting sets of neurons, and what that does to F1 (§3.3.2, Tab. 2). May touch: training, preferences, transfer."""
+"""Cutting sets of neurons, and what that does to F1 (§3.3.2, Tab. 2). May touch: profiles, training, transfer."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from txray_lib.errors import TxrayError
+from txray_lib.profiles import Pruning
 from txray_lib.training.encoder import Classifier, Encoder
 from txray_lib.training.finetuning import last_hidden_states, predict, score
 from txray_lib.training.texts import Texts, balanced_sample
@@ -52,7 +54,7 @@ def pruning_sets(transfer: pd.DataFrame, size: int) -> list[PruningSet]:
 
 
 @torch.no_grad()
-def predict_pruned(classifier: Classifier, states: Tensor, sets: Sequence[np.ndarray]) -> np.ndarray:
+def predict_pruned(classifier: Classifier, hidden: Tensor, sets: Sequence[np.ndarray]) -> np.ndarray:
     """ŷ (texts, sets) from last hidden states (texts, units) in which each set's neurons are 0.
 
     This is what the released code does (C21). A state of 0 and a classifier's weight of 0 are the same to ŷ, so one
@@ -61,7 +63,7 @@ def predict_pruned(classifier: Classifier, states: Tensor, sets: Sequence[np.nda
     weights = classifier.output.weight.detach().cpu().repeat(len(sets), 1)
     for row, neurons in zip(weights, sets, strict=True):
         row[torch.from_numpy(np.asarray(neurons, dtype=np.int64))] = 0
-    return torch.sigmoid(states @ weights.T + classifier.output.bias.detach().cpu()).numpy()
+    return torch.sigmoid(hidden @ weights.T + classifier.output.bias.detach().cpu()).numpy()
 
 
 def prune_encoder(encoder: Encoder, neurons: np.ndarray) -> Encoder:
@@ -89,68 +91,96 @@ def prune_encoder(encoder: Encoder, neurons: np.ndarray) -> Encoder:
     return pruned
 
 
+@dataclass(frozen=True)
+class _Way:
+    """One way of pruning, ready to be measured: `f1` takes sets of neurons and gives F1 without each."""
+
+    name: str
+    reviews: int
+    random_sets: int
+    f1: Callable[[Sequence[np.ndarray]], list[float]]
+
+
 def pruning_table(
     classifier: Classifier,
     transfer: pd.DataFrame,
     sets: list[PruningSet],
     texts: dict[str, Texts],
-    states: dict[str, Tensor],
-    reviews: int,
-    random_sets: int,
+    hidden: dict[str, Tensor],
+    settings: Pruning,
     seed: int,
     device: str = "cpu",
 ) -> pd.DataFrame:
-    """Tab. 2 in both ways: a row for each set, way and split, with what `random_sets` random sets of that size do.
+    """Tab. 2 in both ways: a row for each set, way and split, with what random sets of the same size do.
 
-    Before the classifier all `texts` are scored from their last hidden `states`; out of the encoder a label-balanced
-    sample of `reviews` a split, where random sets are not measured. Changes are relative: (F1 − base) / base.
+    Before the classifier all `texts` are scored, from their last `hidden` states; out of the encoder a label-balanced
+    sample of `settings.reviews` of each split. Changes are relative: (F1 − base) / base, missing where the base is 0.
     """
-    mass = transfer["mass_after"].to_numpy()
-    gained = np.flatnonzero(transfer["state"].to_numpy() == GAINED)
     rows = []
     for split, part in texts.items():
-        base = score(predict(classifier, states[split]), part.labels).f1
-        sample = part.take(balanced_sample(part.labels, reviews, seed))
-        sample_base = _f1(classifier, sample, device)
-        for chosen in sets:
-            facts = {
-                "set": chosen.name,
-                "meaning": chosen.meaning,
-                "neurons": len(chosen.neurons),
-                "mass_share": float(mass[chosen.neurons].sum() / mass.sum()) if mass.sum() else np.nan,
-                "overlap_with_gained": len(np.intersect1d(chosen.neurons, gained)),
-                "split": split,
+        for way in _ways(classifier, part, hidden[split], settings, seed, device):
+            base = way.f1([np.empty(0, np.int64)])[0]
+            chance = {
+                size: _random_changes(way, size, len(transfer), seed, base) for size in {len(s.neurons) for s in sets}
             }
-            f1 = score(predict_pruned(classifier, states[split], [chosen.neurons])[:, 0], part.labels).f1
-            chance = _random_changes(classifier, states[split], part, len(chosen.neurons), random_sets, seed, base)
-            rows.append({**facts, "way": BEFORE_CLASSIFIER, "reviews": len(part), **_change(f1, base), **chance})
-            f1 = _f1(_pruned(classifier, chosen.neurons), sample, device)
-            nothing = dict.fromkeys(chance, np.nan)
-            rows.append({**facts, "way": OUT_OF_ENCODER, "reviews": len(sample), **_change(f1, sample_base), **nothing})
+            for chosen in sets:
+                f1 = way.f1([chosen.neurons])[0]
+                measured = {"way": way.name, "split": split, "reviews": way.reviews, "f1_base": base, "f1": f1}
+                change = {"change": relative_change(f1, base), **chance[len(chosen.neurons)]}
+                rows.append({**_facts(chosen, transfer), **measured, **change})
     return pd.DataFrame(rows)
+
+
+def relative_change(f1: float, base: float) -> float:
+    """From 80 to 77 is −3.75 % (§3.3.2); missing where the base is 0."""
+    return (f1 - base) / base if base else np.nan
+
+
+def _ways(
+    classifier: Classifier, texts: Texts, hidden: Tensor, settings: Pruning, seed: int, device: str
+) -> tuple[_Way, _Way]:
+    sample = texts.take(balanced_sample(texts.labels, settings.reviews, seed))
+
+    def before(sets: Sequence[np.ndarray]) -> list[float]:
+        return [score(column, texts.labels).f1 for column in predict_pruned(classifier, hidden, sets).T]
+
+    def out_of(sets: Sequence[np.ndarray]) -> list[float]:
+        cut = (_pruned(classifier, neurons) for neurons in sets)
+        return [score(predict(c, last_hidden_states(c, sample, device)), sample.labels).f1 for c in cut]
+
+    return (
+        _Way(BEFORE_CLASSIFIER, len(texts), settings.random_sets, before),
+        _Way(OUT_OF_ENCODER, len(sample), settings.recurrent_random_sets, out_of),
+    )
+
+
+def _facts(chosen: PruningSet, transfer: pd.DataFrame) -> dict[str, Any]:
+    mass = transfer["mass_after"].to_numpy()
+    gained = np.flatnonzero(transfer["state"].to_numpy() == GAINED)
+    return {
+        "set": chosen.name,
+        "meaning": chosen.meaning,
+        "neurons": len(chosen.neurons),
+        "mass_share": float(mass[chosen.neurons].sum() / mass.sum()) if mass.sum() else np.nan,
+        "overlap_with_gained": len(np.intersect1d(chosen.neurons, gained)),
+    }
+
+
+def _random_changes(way: _Way, size: int, units: int, seed: int, base: float) -> dict[str, float]:
+    """How many random sets of `size` neurons were cut, and 2.5, 50 and 97.5 % of the change that they make."""
+    random = np.random.default_rng([seed, size])
+    sets = [random.choice(units, size, replace=False) for _ in range(way.random_sets if 0 < size < units else 0)]
+    changes = [relative_change(f1, base) for f1 in way.f1(sets)] if sets else []
+    low, median, high = np.quantile(changes, [0.025, 0.5, 0.975]) if changes else (np.nan,) * 3
+    return {
+        "random_sets": len(sets),
+        "random_low": float(low),
+        "random_median": float(median),
+        "random_high": float(high),
+    }
 
 
 def _pruned(classifier: Classifier, neurons: np.ndarray) -> Classifier:
     pruned = Classifier(prune_encoder(classifier.encoder, neurons))
     pruned.output.load_state_dict(classifier.output.state_dict())
     return pruned
-
-
-def _f1(classifier: Classifier, texts: Texts, device: str) -> float:
-    return score(predict(classifier, last_hidden_states(classifier, texts, device)), texts.labels).f1
-
-
-def _random_changes(
-    classifier: Classifier, states: Tensor, texts: Texts, size: int, draws: int, seed: int, base: float
-) -> dict[str, float]:
-    """2.5, 50 and 97.5 % of the change that random sets of `size` neurons make before the classifier."""
-    random, units = np.random.default_rng([seed, size]), states.shape[1]
-    sets = [random.choice(units, size, replace=False) for _ in range(draws if size else 0)]
-    predictions = predict_pruned(classifier, states, sets)
-    changes = [_change(score(column, texts.labels).f1, base)["change"] for column in predictions.T]
-    low, median, high = np.quantile(changes, [0.025, 0.5, 0.975]) if changes else (np.nan,) * 3
-    return {"random_low": float(low), "random_median": float(median), "random_high": float(high)}
-
-
-def _change(f1: float, base: float) -> dict[str, float]:
-    return {"f1_base": base, "f1": f1, "change": (f1 - base) / base if base else np.nan}

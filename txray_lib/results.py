@@ -1,6 +1,6 @@
 """Finds and opens the tables of a profile: the door through which the telling half reads.
 
-May touch: errors, places, tables. Imports nothing that computes, draws or builds.
+May touch: errors, places, tables, transfer. Imports nothing that computes, draws or builds.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import pandas as pd
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.tables import read_table
+from txray_lib.transfer import STATES
 
 Origin = Literal["live", "frozen"]
 NEURON = ["layer", "neuron"]
-STATES = ("shared", "avoided", "gained", "never preferred")
 NEEDED = ("provenance.json", "stages.parquet", "transfer.parquet")
 
 

@@ -44,10 +44,12 @@ def count(number: float) -> str:
 
 
 def distance(number: float) -> str:
-    """A distance to two digits, three where two would show 0.00, "none" where there is none."""
+    """A distance to two digits, or as many as show that it is not 0 or 1; "none" where there is none."""
     if math.isnan(number):
         return "none"
-    return f"{number:.3f}" if 0 < number < 0.005 else f"{number:.2f}"
+    if 0 < number < 0.005:
+        return f"{number:.1g}"
+    return "more than 0.99" if 0.995 <= number < 1 else f"{number:.2f}"
 
 
 def percent(share: float) -> str:
@@ -59,10 +61,11 @@ def compared(before: float, after: float) -> str:
     """How `after` stands to `before`: "12.3 % less", "4.0 % more", "the same"."""
     if math.isnan(before) or math.isnan(after) or before == 0:
         return "not comparable"
-    share = after / before - 1
-    if abs(share) < 0.0005:
+    if after == before:
         return "the same"
-    return f"{percent(abs(share))} {'more' if share > 0 else 'less'}"
+    share = after / before - 1
+    size = percent(abs(share)) if abs(share) >= 0.0005 else "less than 0.1 %"
+    return f"{size} {'more' if share > 0 else 'less'}"
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
@@ -90,9 +93,17 @@ def provenance(results: Results) -> HTML:
     source = results.provenance
     corpora = ", ".join(f"{name} {digest[:12]}" for name, digest in source["corpora"].items())
     how = "computed live in this checkout" if results.origin == "live" else "frozen tables of an earlier run"
-    when = f"commit {source['commit'][:12]}, {source['created'][:10]}"
+    weights = source.get("weights", source["commit"])
+    trained = f" (weights {_short(weights)})" if weights != source["commit"] else ""
+    when = f"commit {_short(source['commit'])}{trained}, {source['created'][:10]}"
     line = f"Source: profile {results.profile} ({how}), seed {source['seed']}, corpora {corpora}, {when}."
     return HTML(f'<p class="txray-provenance">{html.escape(line)}</p>')
+
+
+def _short(commit: str) -> str:
+    """Twelve digits of a commit, and the mark of changes that no commit holds."""
+    digits, plus, changes = commit.partition("+")
+    return f"{digits[:12]}{plus}{changes}"
 
 
 def top_tokens(

@@ -1,6 +1,7 @@
 """The comparison of two stages: a row a neuron (§2.2). May touch: errors, preferences.
 
-Columns: layer, neuron, state, length_before, length_after, tag_length_*, count_*, mass_*, hellinger, hellinger_tag.
+Columns: comparison, before, after (names of stages), layer, neuron, state,
+ length_before, length_after, tag_length_*, count_*, mass_*, hellinger, hellinger_tag.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ SHARED, AVOIDED, GAINED, NEVER = STATES = ("shared", "avoided", "gained", "never
 _SIZES = ["length", "tag_length", "count", "mass"]
 
 
-def compare(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:
-    """The transfer between two stages' preferences of an encoder with `units` neurons in its one layer.
+def compare(
+    before: pd.DataFrame, after: pd.DataFrame, units: int, names: tuple[str, str] = ("before", "after")
+) -> pd.DataFrame:
+    """The transfer between two stages' preferences of an encoder with `units` neurons in its one layer; `names` are theirs.
 
     Distances are missing, never 0 or 1, where a side is empty ("ill-defined", §2.2).
     """
@@ -26,12 +29,13 @@ def compare(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFra
             raise TxrayError(
                 f"the preferences {name} name neuron {side['neuron'].max()}, but the encoder has {units} neurons"
             )
-    table = pd.DataFrame({"layer": np.int8(0), "neuron": np.arange(units, dtype=np.int32)})
+    named = {"comparison": ":".join(names), "before": names[0], "after": names[1]}
+    table = pd.DataFrame({**named, "layer": np.int8(0), "neuron": np.arange(units, dtype=np.int32)})
     for name, side in (("before", before), ("after", after)):
         sizes = neurons(side).set_index("neuron")[_SIZES].reindex(table["neuron"], fill_value=0)
         for size in _SIZES:
             table[f"{size}_{name}"] = sizes[size].to_numpy(dtype=np.float64 if size == "mass" else np.int64)
-    table.insert(2, "state", preference_states(table["length_before"].to_numpy(), table["length_after"].to_numpy()))
+    table.insert(5, "state", preference_states(table["length_before"].to_numpy(), table["length_after"].to_numpy()))
     table["hellinger"] = hellinger(before, after, units, by="feature")
     table["hellinger_tag"] = hellinger(before, after, units, by="tag")
     return table

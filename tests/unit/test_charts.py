@@ -88,6 +88,19 @@ def test_rare_tags_are_folded_and_no_probability_is_lost(results: Results) -> No
     assert len({row["word"] for row in marks}) == 5
 
 
+def test_snapshots_between_the_papers_have_a_mark_of_their_own(results: Results) -> None:
+    """A profile may keep more epochs than the roles of the paper name; each has a colour and a shape."""
+    from txray_lib.profiles import load_profile
+    from txray_lib.stages import stages
+
+    tiny = load_profile("tiny")
+    longer = tiny.pretraining.model_copy(update={"epochs": 6, "snapshots": [0, 1, 3, 5, 6]})
+    roles = {stage.role for stage in stages(tiny.model_copy(update={"pretraining": longer}))}
+    assert roles == set(theme.ROLES) == set(theme.SHAPES)
+    some = results.stages.assign(role=["between", *results.stages["role"][1:]])
+    assert "NaN" not in charts.training(results.table("training"), "pretraining", "valid_perplexity", some).to_json()
+
+
 def test_a_missing_measure_names_the_nearest(results: Results) -> None:
     with pytest.raises(TxrayError, match="Did you mean 'valid_perplexity'"):
         charts.training(results.table("training"), "pretraining", "valid_perplexities")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -325,8 +326,12 @@ def test_a_run_stays_inside_the_compendium(workplace):
     assert run.place("tables") == places.live_results("tiny")
 
 
-def test_the_seconds_of_finished_steps(workshop):
+def test_what_is_known_of_finished_steps(workshop):
     run = a_run()
     run.make("b")
-    assert list(run.seconds()) == ["a", "b"]
-    assert all(seconds >= 0 for seconds in run.seconds().values())
+    known = run.done_steps()
+    assert list(known) == ["a", "b"]
+    for step in known.values():
+        assert step["seconds"] >= 0
+        assert step["commit"] == "unknown"
+        assert step["versions"]["python"] == platform.python_version()

@@ -105,6 +105,11 @@ def test_a_misspelt_profile_names_the_nearest():
         ("pretraining: {snapshots: [0, 1, 2, 3, 4]}", "pretraining: snapshots must be distinct", "up to 3"),
         ("pretraining: {snapshots: [0, 1, 1, 2, 3]}", "pretraining: snapshots must be distinct", ""),
         ("pretraining: {snapshots: [0, 1.5, 2, 3]}", "pretraining.snapshots.1: ", "not 1.5"),
+        ("tagger: owm", "tagger: there is no tagger 'owm'", "Did you mean 'own'"),
+        ("world: {noise: 0.8}", "world.noise: ", "not 0.8"),
+        ("finetuning: {reviews: {train: 121}}", "finetuning.reviews.train: ", "multiple of 2"),
+        ("pruning: {reviews: 600}", "pruning.reviews: ", "train or test"),
+        ("vocabulary: {size: 1}", "vocabulary.size: ", "not 1"),
         ("finetuning: {target_f1: 80}", "finetuning.target_f1: ", "not 80"),
         ("collection: {tokens: 0}", "collection.tokens: ", "not 0"),
         ("pruning: {set_size: 13}", "pruning.set_size 13", "24 units"),
@@ -112,7 +117,7 @@ def test_a_misspelt_profile_names_the_nearest():
         ("corpora: {target: {name: encyclopedia}}", "corpora: ", "both corpora are named 'encyclopedia'"),
         ("corpora: {target: {name: ../up}}", "corpora.target.name: ", "'../up'"),
         ("corpora: {target: {name: 'a:b'}}", "corpora.target.name: ", "'a:b'"),
-        ("world: null", "the whole: ", "needs the group 'world'"),
+        ("world: null", "a corpus from the world", "needs the group 'world'"),
     ],
 )
 def test_every_error_names_its_key_and_what_would_be_right(workplace, text, key, hint):

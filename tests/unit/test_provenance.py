@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from txray_lib.provenance import commit, provenance
+from txray_lib.provenance import commit, provenance, versions
 
 
 @pytest.fixture
@@ -33,8 +33,9 @@ def checkout(workplace) -> Path:
 
 def test_every_part_is_there(monkeypatch, workplace):
     monkeypatch.setattr(sys, "argv", ["/some/where/bin/txray", "run", "my profile.yaml"])
-    source = provenance("tiny", 3, {"wiki": "ab"})
+    source = provenance("tiny", 3, {"wiki": "ab"}, versions(), "abc")
     assert (source["profile"], source["seed"], source["corpora"]) == ("tiny", 3, {"wiki": "ab"})
+    assert source["weights"] == "abc"
     assert source["command"] == "txray run 'my profile.yaml'", "no path of this machine"
     assert source["versions"]["python"] == platform.python_version()
     assert source["versions"]["numpy"] == np.__version__

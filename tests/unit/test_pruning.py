@@ -11,14 +11,15 @@ import torch
 from torch import nn
 
 from txray_lib.errors import TxrayError
+from txray_lib.profiles import Pruning
 from txray_lib.pruning import (
     BEFORE_CLASSIFIER,
     OUT_OF_ENCODER,
-    _change,
     predict_pruned,
     prune_encoder,
     pruning_sets,
     pruning_table,
+    relative_change,
 )
 from txray_lib.training import Classifier, Encoder, last_hidden_states, score
 from txray_lib.training.finetuning import predict
@@ -180,14 +181,16 @@ def planted_classifier() -> tuple[Classifier, Texts, torch.Tensor]:
 
 
 def test_the_change_is_relative():
-    assert _change(77.0, 80.0) == {"f1_base": 80.0, "f1": 77.0, "change": pytest.approx(-0.0375)}
-    assert np.isnan(_change(0.5, 0.0)["change"])
+    assert relative_change(77.0, 80.0) == pytest.approx(-0.0375)
+    assert np.isnan(relative_change(0.5, 0.0))
 
 
 def test_the_table_by_hand():
     model, texts, states = planted_classifier()
     transfer = table([(SHARED, 1, 1, 6.0), (GAINED, 0, 1, 2.0), (AVOIDED, 1, 0, 0.0)])
-    result = pruning_table(model, transfer, pruning_sets(transfer, 1), {"test": texts}, {"test": states}, 8, 30, seed=1)
+    settings = Pruning(set_size=1, reviews=8, random_sets=30, recurrent_random_sets=20)
+    given = (model, transfer, pruning_sets(transfer, 1), {"test": texts}, {"test": states}, settings)
+    result = pruning_table(*given, seed=1)
     assert len(result) == 5 * 2
     rows = result[result["way"] == BEFORE_CLASSIFIER].set_index("set")
     assert rows["neurons"].to_dict() == {"A": 1, "A-strict": 1, "B": 1, "C": 1, "D": 1}
@@ -199,21 +202,25 @@ def test_the_table_by_hand():
     assert (rows["random_low"] <= rows["random_median"]).all()
     assert rows["random_low"].tolist() == [-1] * 5, "a third of all random sets hit the one neuron that is read"
     assert rows["random_high"].tolist() == [0] * 5
-    assert result[result["way"] == OUT_OF_ENCODER]["random_low"].isna().all()
-    pd.testing.assert_frame_equal(
-        result,
-        pruning_table(model, transfer, pruning_sets(transfer, 1), {"test": texts}, {"test": states}, 8, 30, seed=1),
-    )
+    assert rows["random_sets"].tolist() == [30] * 5
+    out_of = result[result["way"] == OUT_OF_ENCODER]
+    assert out_of["random_sets"].tolist() == [20] * 5
+    pd.testing.assert_frame_equal(result, pruning_table(*given, seed=1))
 
 
 def test_out_of_the_encoder_scores_the_pruned_encoder(classifier, texts):
     transfer = table([(SHARED, 1, 1, 9.0 - n) for n in range(4)] + [(AVOIDED, 1, 0, 0.0)] + [(GAINED, 0, 1, 0.5)] * 2)
     sets = pruning_sets(transfer, 2)
     states = last_hidden_states(classifier, texts)
-    result = pruning_table(classifier, transfer, sets, {"test": texts}, {"test": states}, 2 * len(texts), 5, seed=1)
+    reviews = 2 * int(min(np.bincount(texts.labels)))
+    settings = Pruning(set_size=2, reviews=reviews, random_sets=5, recurrent_random_sets=6)
+    result = pruning_table(classifier, transfer, sets, {"test": texts}, {"test": states}, settings, seed=1)
     rows = result[result["way"] == OUT_OF_ENCODER].set_index("set")
-    assert 0 < rows["reviews"].iloc[0] <= len(texts)
-    sample = texts.take(balanced_sample(texts.labels, 2 * len(texts), 1))
+    assert rows["reviews"].tolist() == [reviews] * 5
+    assert rows["random_sets"].tolist() == [6] * 5
+    assert (rows["random_low"] <= rows["random_median"]).all()
+    assert (rows["random_median"] <= rows["random_high"]).all()
+    sample = texts.take(balanced_sample(texts.labels, reviews, 1))
     for chosen in sets:
         pruned = Classifier(prune_encoder(classifier.encoder, chosen.neurons))
         pruned.output.load_state_dict(classifier.output.state_dict())

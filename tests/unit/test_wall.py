@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).resolve().parents[2] / "txray_lib"
-BELOW = ["errors", "places", "tables", "tags", "provenance", "profiles", "stages"]
+BELOW = ["errors", "places", "progress", "tables", "tags", "provenance", "profiles", "stages"]
 COMPUTING = [
     "corpora",
     "worlds",

@@ -95,14 +95,14 @@ def _pruning_panel(rows: pd.DataFrame, split: str, x_scale: alt.Scale, first: bo
         "f1_base",
         "f1",
         "change",
+        "reviews",
+        "random_sets",
         "random_low",
         "random_median",
         "random_high",
     ]
-    tooltip = [
-        alt.Tooltip(name, format=".4f") if name.startswith(("f1", "change", "random")) else alt.Tooltip(name)
-        for name in tips
-    ]
+    decimals = ("f1", "change", "random_low", "random_median", "random_high")
+    tooltip = [alt.Tooltip(name, format=".4f") if name.startswith(decimals) else alt.Tooltip(name) for name in tips]
     measured = base.transform_filter("isValid(datum.random_low_)")
     return alt.layer(
         alt.Chart(pd.DataFrame({"zero": [0]}))
@@ -129,7 +129,8 @@ def _describe_pruning(table: pd.DataFrame) -> str:
         chance = (
             f" (random sets {row.random_low_:+.1f} to {row.random_high_:+.1f} %)" if pd.notna(row.random_low_) else ""
         )
-        parts.append(f"{row.name}, {row.way}, {row.split}: {row.change_:+.1f} %{chance}")
+        change = f"{row.change_:+.1f} %" if pd.notna(row.change_) else "not defined"
+        parts.append(f"{row.name}, {row.way}, {row.split}: {change}{chance}")
     return (
         "Relative change of F1 after removing sets of neurons, with grey intervals of random sets of the same size. "
         + "; ".join(parts)

@@ -32,6 +32,7 @@ class Ink:
 ROLES = {
     "untrained": Ink("#949494", "#757575"),
     "early": Ink("#4d4d4d", "#e0e0e0"),
+    "between": Ink("#060122", "#9a14ff"),
     "before-last": Ink("#d44fb0", "#f07fc9"),
     "last": Ink("#a50f15", "#f0483e"),
     "zero-shot": Ink("#2e9e4f", "#41c76a"),
@@ -54,6 +55,7 @@ WAYS = {
 SHAPES = {
     "untrained": "diamond",
     "early": "square",
+    "between": "stroke",
     "before-last": "triangle-up",
     "last": "triangle-down",
     "zero-shot": "circle",

@@ -87,7 +87,7 @@ def _collect_steps(profile: Profile) -> list[Step]:
             _collect_name(stage),
             f"collect the records of {stage.name}",
             needs=("tags", "vocabulary", "finetune" if stage.role == "supervised" else "pretrain"),
-            settings=("collection.batch_size",),
+            settings=("collection.batch_size", "finetuning.max_tokens"),
             code=(*_MODEL, "collection"),
             run=partial(collect, stage),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +39,9 @@ def transfer(run: Run, folder: Path) -> None:
         before, after = (
             read_table(run.file("preferences", f"{side}.parquet")) for side in (comparison.before, comparison.after)
         )
-        table = compare(before, after, run.profile.pretraining.units)
-        tables.append(table.assign(comparison=comparison.name, **asdict(comparison)))
-    order = ["comparison", "question", "before", "after"]
-    transfer = pd.concat(tables, ignore_index=True)
-    write_frame(transfer[[*order, *transfer.columns.drop(order)]], folder / "transfer.parquet")
+        table = compare(before, after, run.profile.pretraining.units, (comparison.before, comparison.after))
+        tables.append(table.assign(question=comparison.question))
+    write_frame(pd.concat(tables, ignore_index=True), folder / "transfer.parquet")
 
 
 def prune(run: Run, folder: Path) -> None:
@@ -62,11 +59,10 @@ def prune(run: Run, folder: Path) -> None:
         pruning_sets(transfer, settings.set_size),
         {split: texts[split] for split in splits},
         {
-            split: torch.from_numpy(np.load(run.file("finetune", f"states-{split}.npy"), allow_pickle=False))
+            split: torch.from_numpy(np.load(run.file("finetune", f"hidden-{split}.npy"), allow_pickle=False))
             for split in splits
         },
-        settings.reviews,
-        settings.random_sets,
+        settings,
         run.profile.seed,
         run.device,
     )

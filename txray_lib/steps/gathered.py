@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,10 @@ from txray_lib.tables import read_table, write_table
 
 def tables(run: Run, folder: Path) -> None:
     facts = json.loads(run.file("corpora", "facts.json").read_text(encoding="utf-8"))
-    source = provenance(run.profile.name, run.profile.seed, facts["hashes"])
+    made = {name: step for name, step in run.done_steps().items() if name != "tables"}
+    source = provenance(
+        run.profile.name, run.profile.seed, facts["hashes"], _versions(made.values()), made["finetune"]["commit"]
+    )
     tables = {
         "stages": _stages_table(run),
         "transfer": read_table(run.file("transfer", "transfer.parquet")),
@@ -44,18 +49,29 @@ def tables(run: Run, folder: Path) -> None:
             folder / "preferences" / f"{stage.name}.parquet",
             source,
         )
-    seconds = {name: s for name, s in run.seconds().items() if name != "tables"}
-    places.write_text(json.dumps({**source, "seconds": seconds}, indent=1), folder / "provenance.json")
+    steps = {name: {"seconds": step["seconds"], "commit": step["commit"]} for name, step in made.items()}
+    places.write_text(json.dumps({**source, "steps": steps}, indent=1), folder / "provenance.json")
     places.write_text(
         yaml.safe_dump(run.profile.model_dump(), sort_keys=False, allow_unicode=True), folder / "profile.yaml"
     )
+
+
+def _versions(made: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The versions that made the steps: more than one of a package where it was changed on the way."""
+    found: dict[str, set[str]] = {}
+    for step in made:
+        for package, version in step["versions"].items():
+            found.setdefault(package, set()).add(version)
+    return {package: " and ".join(sorted(each)) for package, each in found.items()}
 
 
 def _stages_table(run: Run) -> pd.DataFrame:
     rows = []
     for stage in stages(run.profile):
         counts = json.loads(run.file(f"collect-{stage.name}", "counts.json").read_text(encoding="utf-8"))
-        preferred = read_table(run.file("preferences", f"{stage.name}.parquet"))["neuron"].nunique()
+        preferences = read_table(run.file("preferences", f"{stage.name}.parquet"))
+        counts["excluded"] = counts["tokens"] - counts["nobody"] - int(preferences["count"].sum())
+        preferred = preferences["neuron"].nunique()
         named = {"stage" if key == "name" else key: value for key, value in asdict(stage).items()}
         rows.append({**named, **counts, "preferred": preferred, "neurons": run.profile.pretraining.units})
     return pd.DataFrame(rows)

@@ -49,13 +49,13 @@ def finetune(run: Run, folder: Path) -> None:
         run.device,
     )
     save_snapshot(classifier, folder / "supervised.safetensors", vocabulary.digest())
-    states = {
+    hidden = {
         split: last_hidden_states(classifier, part, run.device, f"scoring {split}") for split, part in texts.items()
     }
-    for split, rows in states.items():
-        np.save(folder / f"states-{split}.npy", rows.numpy(), allow_pickle=False)
+    for split, rows in hidden.items():
+        np.save(folder / f"hidden-{split}.npy", rows.numpy(), allow_pickle=False)
     shared = frozenset(json.loads(run.file("corpora", "facts.json").read_text(encoding="utf-8"))["shared"])
-    write_frame(scores_table(classifier, texts, states, shared), folder / "scores.parquet")
+    write_frame(scores_table(classifier, texts, hidden, shared), folder / "scores.parquet")
     write_frame(curve, folder / "curve.parquet")
 
 
@@ -70,7 +70,15 @@ def collect(stage: Stage, run: Run, folder: Path) -> None:
         model = load_encoder(run.file("pretrain", f"{stage.snapshot}.safetensors"), vocabulary.digest())
     role = "target" if stage.corpus == run.profile.corpora.target.name else "pretraining"
     corpus = load_corpus_file(run.file("tags", f"{role}.parquet"))
-    collected = collect(model, corpus, vocabulary, run.profile.collection.batch_size, run.device, stage.name)
+    collected = collect(
+        model,
+        corpus,
+        vocabulary,
+        run.profile.collection.batch_size,
+        run.device,
+        stage.name,
+        run.profile.finetuning.max_tokens,
+    )
     write_frame(collected.records, folder / "records.parquet")
     counts = {
         "documents": len(corpus),

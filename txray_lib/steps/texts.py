@@ -14,6 +14,7 @@ from txray_lib import places
 from txray_lib.corpora import Corpus, build_vocabulary, load_corpus_file, load_imdb, load_wikitext, save_corpus
 from txray_lib.corpora.documents import content_hash
 from txray_lib.corpora.sampling import label_balanced_sample, shared_texts, validation_part
+from txray_lib.errors import TxrayError
 from txray_lib.flow import Run
 from txray_lib.profiles import Profile
 from txray_lib.steps.files import SPLITS, write_frame
@@ -31,6 +32,10 @@ def corpora(run: Run, folder: Path) -> None:
         "pretraining": pretraining.split("train").head(tokens),
         "target": label_balanced_sample(target, tokens, profile.seed),
     }
+    if samples["pretraining"].token_count < tokens:
+        raise TxrayError(
+            f"collection.tokens asks for {tokens:,}; {pretraining.name!r} has only {samples['pretraining'].token_count:,}"
+        )
     for role, corpus in (("pretraining", pretraining), ("target", target)):
         save_corpus(_whole_documents(samples[role], corpus), folder / f"stage-{role}.parquet")
     save_corpus(pretraining.split("train", "valid"), folder / "pretraining.parquet")

@@ -1,4 +1,4 @@
-"""A corpus with tags, and how good they are where it has gold. A corner of tagging; may touch: errors, corpora."""
+"""A corpus with tags, and how good they are where it has gold. A corner of tagging; may touch: errors, progress, corpora."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import chain
 
 import pandas as pd
-from tqdm import tqdm
 
 from txray_lib.corpora.documents import Corpus, Document
 from txray_lib.errors import TxrayError
+from txray_lib.progress import bar
 from txray_lib.tagging.tagger import Tagger
 
 TOKENS_PER_CALL = 20_000
@@ -24,10 +24,10 @@ def tag_corpus(corpus: Corpus, tagger: Tagger, progress: bool = True) -> Corpus:
     """
     corpus.require_text()
     tagged: list[Document] = []
-    with tqdm(total=corpus.token_count, desc=f"tag {corpus.name}", unit=" tokens", disable=not progress) as bar:
+    with bar(corpus.token_count, f"tagging {corpus.name}" if progress else "", "token") as ticker:
         for documents in _groups(corpus):
             tagged += _tag_documents(documents, tagger)
-            bar.update(sum(map(len, documents)))
+            ticker.update(sum(map(len, documents)))
     return Corpus(corpus.name, tuple(tagged))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -16,8 +17,8 @@ from torch.nn import functional
 
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Finetuning
+from txray_lib.progress import bar
 from txray_lib.training.encoder import Classifier, Encoder
-from txray_lib.training.progress import bar
 from txray_lib.training.snapshots import load_checkpoint, save_checkpoint
 from txray_lib.training.texts import Texts, batches_by_length, padded
 
@@ -75,7 +76,7 @@ def finetune(
     checkpoint: Path | None = None,
     device: str = "cpu",
 ) -> tuple[Classifier, pd.DataFrame]:
-    """Fine-tune `encoder` under a classifier until F1 on `valid` reaches the target, or the epochs are spent.
+    """Fine-tune a copy of `encoder` under a classifier until F1 on `valid` reaches the target, or the epochs are spent.
 
     Returns the classifier and the curve: epoch (in parts), measure ("train_loss", "valid_f1", "valid_accuracy"), value,
     seconds. Where the target is never reached the classifier is that of the highest accuracy on `valid`: F1 alone would
@@ -84,8 +85,8 @@ def finetune(
     if len(set(train.labels.tolist())) < 2 or not len(valid):
         raise TxrayError("fine-tuning needs training reviews of both labels and at least one review to validate on")
     torch.manual_seed(seed)
-    classifier = Classifier(encoder).to(device)
-    encoder.embedding.weight.requires_grad_(False)
+    classifier = Classifier(copy.deepcopy(encoder)).to(device)
+    classifier.encoder.embedding.weight.requires_grad_(False)
     optimiser = torch.optim.Adam([p for p in classifier.parameters() if p.requires_grad], settings.learning_rate)
     progress: dict[str, Any] = {"done": 0, "seconds": 0.0, "best": [False, -1.0], "curve": []}
     best: dict[str, Tensor] = {}
@@ -115,17 +116,17 @@ def finetune(
             if checkpoint:
                 save_checkpoint(checkpoint, classifier, optimiser, best, progress)
     classifier.load_state_dict(best)
-    encoder.embedding.weight.requires_grad_(True)
+    classifier.encoder.embedding.weight.requires_grad_(True)
     return classifier.cpu().eval(), pd.DataFrame(progress["curve"])
 
 
 def scores_table(
-    classifier: Classifier, texts: dict[str, Texts], states: dict[str, Tensor], shared: frozenset[str]
+    classifier: Classifier, texts: dict[str, Texts], hidden: dict[str, Tensor], shared: frozenset[str]
 ) -> pd.DataFrame:
     """Scores by split, with the texts that stand in both splits kept and removed."""
     rows = []
     for split, part in texts.items():
-        predictions = predict(classifier, states[split])
+        predictions = predict(classifier, hidden[split])
         for treatment, kept in (("kept", np.arange(len(part))), ("removed", part.without(shared))):
             rows.append(
                 {"split": split, "shared_texts": treatment, **asdict(score(predictions[kept], part.labels[kept]))}

@@ -2,7 +2,7 @@
 
 The documents of a split are one stream of token ids with `<eos>` after each, cut into `batch_size` lanes that are read
 in windows; the state is carried from window to window. The random state is the seed's, so a training that was killed
-goes on from its checkpoint to the same weights.
+goes on from its checkpoint to the same weights (on a CPU; dropout on a GPU draws from a state that is not kept).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from torch.nn import functional
 
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pretraining
+from txray_lib.progress import bar
 from txray_lib.training.encoder import Encoder, LanguageModel, State
-from txray_lib.training.progress import bar
 from txray_lib.training.snapshots import load_checkpoint, save_checkpoint
 
 CHECKPOINT_SECONDS = 60.0
@@ -54,9 +54,9 @@ def pretrain(
     """Train on the ids `train`, shape (tokens,), and hand `on_snapshot` the encoder at each wanted epoch.
 
     Returns the curve: epoch, measure ("train_perplexity", "valid_perplexity", "learning_rate"), value, seconds of
-    training so far. Raises TxrayError where the text is too short for a window, or the loss stops being a number.
+    training so far. Raises TxrayError where a lane would have fewer than two tokens, or the loss stops being a number.
     """
-    lanes = _lanes(train, settings.batch_size, settings.window).to(device)
+    lanes = _lanes(train, settings.batch_size).to(device)
     torch.manual_seed(seed)
     model = LanguageModel(Encoder(words, settings.embedding_size, settings.units), settings.dropout).to(device)
     optimiser = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
@@ -106,7 +106,7 @@ def pretrain(
 def perplexity(model: LanguageModel, ids: np.ndarray, settings: Pretraining, device: str = "cpu") -> float:
     """exp of the mean loss of the next token over the stream `ids`, shape (tokens,)."""
     model.eval()
-    lanes = _lanes(ids, min(settings.batch_size, max(1, len(ids) // (4 * settings.window))), settings.window).to(device)
+    lanes = _lanes(ids, min(settings.batch_size, max(1, len(ids) // (4 * settings.window)))).to(device)
     state, loss, count = None, 0.0, 0
     for start in range(0, lanes.shape[1] - 1, settings.window):
         inputs, targets = _window(lanes, start, settings.window)
@@ -151,7 +151,7 @@ def _update(
     return value, (h.detach(), c.detach())
 
 
-def _lanes(ids: np.ndarray, batch_size: int, window: int) -> Tensor:
+def _lanes(ids: np.ndarray, batch_size: int) -> Tensor:
     length = len(ids) // batch_size
     if length < 2:
         raise TxrayError(

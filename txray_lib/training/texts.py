@@ -74,9 +74,13 @@ def encode_texts(corpus: Corpus, vocabulary: Vocabulary) -> Texts:
 
 
 def balanced_sample(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Positions of a random sample with as many of each label, at most `count` in all, rising."""
-    random, half = np.random.default_rng([seed, count]), count // 2
-    each = min(half, *(int((labels == label).sum()) for label in (0, 1)))
+    """Positions of a random sample of `count` texts, half of each label, rising. Raises TxrayError if there are too few."""
+    random, each = np.random.default_rng([seed, count]), count // 2
+    there = [int((labels == label).sum()) for label in (0, 1)]
+    if min(there) < each:
+        raise TxrayError(
+            f"{count} reviews, half of each label, were asked for; there are {there[0]} negative, {there[1]} positive"
+        )
     return np.sort(np.concatenate([random.permutation(np.flatnonzero(labels == label))[:each] for label in (0, 1)]))
 
 
