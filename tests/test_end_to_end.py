@@ -127,7 +127,8 @@ def test_every_table_carries_its_source(tiny_run):
     saved = yaml.safe_load(tiny_run.file("tables", "profile.yaml").read_text())
     assert saved == tiny_run.profile.model_dump()
     noted = json.loads(tiny_run.file("tables", "provenance.json").read_text())
-    assert set(noted["seconds"]) == set(tiny_run.steps) - {"tables"}
+    assert set(noted["steps"]) == set(tiny_run.steps) - {"tables"}
+    assert noted["weights"] == noted["steps"]["finetune"]["commit"]
 
 
 def test_the_hash_is_of_the_whole_corpus(tiny_run):
@@ -270,7 +271,7 @@ def test_another_set_size_makes_only_pruning_and_the_tables_anew(tiny_run, tmp_p
     assert sizes["B"] == sizes["C"] == 2
 
 
-def test_snakemake_would_run_exactly_the_steps_of_the_flow(tiny_run, tmp_path, new_workplace):
+def test_snakemake_runs_exactly_the_steps_of_the_flow(tiny_run, tmp_path, new_workplace):
     snakemake = shutil.which("snakemake", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     snakefile = Path(__file__).resolve().parents[1] / "workflow" / "Snakefile"
     if snakemake is None or not snakefile.is_file():
@@ -289,3 +290,12 @@ def test_snakemake_would_run_exactly_the_steps_of_the_flow(tiny_run, tmp_path, n
         line.split()[1].rstrip(":") for line in (result.stdout + result.stderr).splitlines() if line.startswith("rule ")
     }
     assert planned - {"all"} == set(tiny_run.steps)
+    run_it = [argument for argument in arguments if argument != "-n"]
+    command = [snakemake, *run_it, "-d", str(fresh), "--until", "vocabulary"]
+    result = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, env={**os.environ, "TXRAY_ROOT": str(fresh)}
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    for step in ("corpora", "vocabulary"):
+        known = json.loads((fresh / "build" / "runs" / "tiny" / step / "step.json").read_text(encoding="utf-8"))
+        assert known["fingerprint"] == tiny_run.fingerprint(step)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 from IPython.display import HTML, Markdown
 
+from txray_lib.errors import TxrayError
 from txray_lib.paper import value
 from txray_lib.results import Results, extremes, state_counts
 from txray_lib.telling import compared, count, distance, paragraph, percent, plural, quoted, table, top_tokens
@@ -52,7 +53,12 @@ def setting(results: Results) -> Markdown:
     return paragraph(
         f"This page shows the profile **{results.profile}**, whose results are {kind}.",
         f"The encoder has {plural(int(stages['neurons'].max()), 'neuron')}; a stage reads {read}.",
-        f"Over all stages {plural(nobody, 'token')} excited no neuron at all and {'belongs' if nobody == 1 else 'belong'} to nobody.",
+        f"Over all stages {plural(nobody, 'token')} excited no neuron and {'belongs' if nobody == 1 else 'belong'} to nobody."
+        if nobody
+        else "Every token excited some neuron.",
+        f"**The profile {results.profile} has been changed since these results were computed**; `txray run {results.profile}` renews them."
+        if results.is_outdated
+        else "",
     )
 
 
@@ -61,11 +67,11 @@ def preferred(results: Results) -> Markdown:
     last = results.stage("last")
     corpus = results.stages.set_index("stage").loc[last, "corpus"]
     stages = results.stages[results.stages["corpus"] == corpus]
-    listed = ", ".join(f"{count(row.preferred)} at {row.stage}" for row in stages.itertuples())
+    listed = ", ".join(f"{count(row.preferred)} in {row.stage}" for row in stages.itertuples())
     shared = [_shared(results.transfer("rq1"), c) for c in _main_comparisons(results)]
     grows = compared(len(shared[0]), len(shared[1]))
     return paragraph(
-        f"Of {plural(int(stages['neurons'].max()), 'neuron')}, those that prefer anything number {listed}.",
+        f"Of {plural(int(stages['neurons'].max()), 'neuron')}, {listed} prefer anything.",
         f"The early comparison has {count(len(shared[0]))} shared neurons, the late one {count(len(shared[1]))}:"
         f" {grows} (in the paper {compared(value('N1', 'early'), value('N1', 'late'))}).",
     )
@@ -196,7 +202,8 @@ def supervised(results: Results) -> Markdown:
     return paragraph(
         f"Of {count(before)} neurons that were preferred before supervision {count(avoided)} ({percent(lost)})"
         f" are avoided after it, in the paper {percent(1 - value('N11', 'shared') / value('N7', 'shared'))};"
-        f" {count(gained)} are gained, in the paper {count(value('N13', 'gained'))} of {count(value('N7', 'units'))}.",
+        f" {count(gained)} {'is' if gained == 1 else 'are'} gained, in the paper {count(value('N13', 'gained'))}"
+        f" of {count(value('N7', 'units'))}.",
         f"Over the {count(shared)} shared ones the mean distance is {distance(both['hellinger'].mean())}.",
         f"Their mean length is {_length(both['length_before'].mean())} features before and {_length(both['length_after'].mean())} after:"
         f" {compared(both['length_before'].mean(), both['length_after'].mean())} (in the paper {compared(1, 1 + value('N17', 'tokens'))});"
@@ -215,12 +222,14 @@ def gained(results: Results, rows: int, top_n: int) -> HTML | Markdown:
     if found.empty:
         return paragraph("Supervision gained no neuron here, so there is no table of them.")
     shown = found if len(found) <= 2 * rows else pd.concat([found.head(rows), found.tail(rows)])
+    if rows < 1:
+        raise TxrayError(f"{rows} rows of gained neurons were asked for: at least 1 is needed")
     stage = results.stage("supervised")
     tokens = top_tokens(results, [stage], top_n)[stage]
     frame = pd.DataFrame(
         {
             "neuron": shown["neuron"],
-            "activation mass": shown["mass_after"].map("{:,.2f}".format),
+            "mass": shown["mass_after"].map("{:,.2f}".format),
             "length": shown["length_after"],
             "most probable features": [
                 ", ".join(tokens.get((int(la), int(n)), ()))
@@ -228,7 +237,7 @@ def gained(results: Results, rows: int, top_n: int) -> HTML | Markdown:
             ],
         }
     )
-    caption = f"{len(shown)} of {len(found)} gained neurons, by falling activation mass (the paper's Tab. 1)"
+    caption = f"{len(shown)} of {len(found)} gained neurons, in order of falling mass (the paper's Tab. 1)"
     return table(frame, caption, words=["most probable features"])
 
 
@@ -301,11 +310,16 @@ def pruning_verdict(results: Results) -> Markdown:
         return paragraph("No random sets were measured in this run, so none of these changes can be told from chance.")
     outside = measured[(measured["change"] < measured["random_low"]) | (measured["change"] > measured["random_high"])]
     named = "; ".join(f"{r.set} {r.way} on {r.split} ({100 * r.change:+.1f} %)" for r in outside.itertuples())
+    verdict = (
+        "Nothing here tells these sets from random ones."
+        if outside.empty
+        else "Only these can be told from random sets, and only by one seed."
+    )
     return paragraph(
         f"Of {plural(len(measured), 'change')} that can be compared with random sets of the same size,"
         f" {len(outside)} {'lies' if len(outside) == 1 else 'lie'} outside the interval that holds 95 % of those sets"
         f"{': ' + named if named else ''}.",
-        f"By chance alone about {0.05 * len(measured):.1f} would.",
+        f"By chance alone about {0.05 * len(measured):.1f} would. {verdict}",
         f"{plural(len(rows) - len(measured), 'change')} had no random sets beside them."
         if len(rows) > len(measured)
         else "",

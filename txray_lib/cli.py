@@ -40,6 +40,7 @@ def step(profile: ProfileName, name: Annotated[str, typer.Argument(help="The ste
         typer.echo(f"{name}: nothing to do")
     else:
         current.make_step(name)
+        typer.echo(f"{name}: done")
 
 
 @app.command()
@@ -91,7 +92,10 @@ def profiles() -> None:
     from txray_lib.profiles import list_profiles, load_profile
 
     for name in list_profiles():
-        typer.echo(f"{name:12} {load_profile(name).about}")
+        try:
+            typer.echo(f"{name:12} {load_profile(name).about}")
+        except TxrayError as error:
+            typer.echo(f"{name:12} cannot be used: {error}")
 
 
 @app.command()
@@ -150,7 +154,8 @@ def main() -> None:
         _exit("\nstopped. What is done is kept: the same command goes on from here.", 130)
     except Exception as error:
         if hasattr(error, "format_message"):
-            _exit(f"error: {error.format_message()}", getattr(error, "exit_code", 2))
+            message = error.format_message()
+            _exit(f"error: {message}" if message else "", getattr(error, "exit_code", 2))
         raise
 
 
@@ -177,9 +182,10 @@ def _compute(current: Any, until: str | None) -> None:
         return
     require_disk(current)
     longest = max(seconds, key=seconds.__getitem__)
+    minutes = max(1, round(sum(seconds.values()) / 60))
     typer.echo(
-        f"{current.profile.name}: {len(seconds)} of {len(current.steps)} steps to do, about {sum(seconds.values()) / 60:.1f} minutes "
-        f"on this machine (longest: {longest}, {seconds[longest] / 60:.1f})",
+        f"{current.profile.name}: {len(seconds)} of {len(current.steps)} steps to do, about {minutes} minute(s) "
+        f"on this machine, the longest of them {longest}",
         err=True,
     )
     current.make(until)
@@ -196,3 +202,7 @@ def _parameters(pairs: list[str]) -> dict[str, Any]:
         except yaml.YAMLError:
             raise TxrayError(f"the value of {key!r}, {value!r}, is not a number, a list or a word") from None
     return parameters
+
+
+if __name__ == "__main__":
+    main()

@@ -53,7 +53,9 @@ def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path) -> P
     import nbformat
 
     notebook = _read(source)
-    _check(parameters, _defaults(notebook, source), source)
+    defaults = _defaults(notebook, source)
+    _check(parameters, defaults, source)
+    parameters = {**defaults, **parameters}  # the page shows every value, since it says them by name
     executed = _run(notebook, source, parameters, cwd)
     _tidy(executed, source, parameters)
     with whole_file(out) as partial:
@@ -152,22 +154,21 @@ def _kernel_manager(sockets: str) -> type[AsyncKernelManager]:
 
         @default("transport")
         def _transport_default(self) -> str:
-            return "ipc"
+            return "ipc" if os.name == "posix" else "tcp"
 
         @default("ip")
         def _ip_default(self) -> str:
-            return os.path.join(sockets, "k")
+            return os.path.join(sockets, "k") if os.name == "posix" else "127.0.0.1"
 
     return LocalKernelManager
 
 
 def _failure(source: Path, error: Any) -> str:
+    cell = error.exec_count - 1  # papermill puts a cell of its own after the parameters
     if error.ename == "TxrayError":
-        return f"{source.name}, cell {error.exec_count}: {error.evalue}"
+        return f"{source.name}, cell {cell}: {error.evalue}"
     first = next((line for line in error.source.splitlines() if line.strip()), "")
-    return (
-        f"{source.name}, cell {error.exec_count} failed with {error.ename}: {error.evalue}\n  the cell begins: {first}"
-    )
+    return f"{source.name}, cell {cell} failed with {error.ename}: {error.evalue}\n  the cell begins: {first}"
 
 
 def _tidy(notebook: nbformat.NotebookNode, source: Path, parameters: dict[str, Any]) -> None:

@@ -170,7 +170,8 @@ def load_profile(name: str) -> Profile:
     try:
         return Profile.model_validate(_merged(path))
     except ValidationError as error:
-        problems = "\n".join(f"  {_problem(e)}" for e in error.errors())
+        found = sorted(error.errors(), key=lambda e: e["type"] == "missing")
+        problems = "\n".join(f"  {_problem(e)}" for e in found)
         raise TxrayError(f"the profile {path.name} has {error.error_count()} problem(s):\n{problems}") from None
 
 
@@ -188,7 +189,9 @@ def _merged(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise TxrayError(f"the profile {path} is not valid YAML: {error}") from None
     if not isinstance(content, dict):
-        raise TxrayError(f"the profile {path} must hold keys and values; it holds {type(content).__name__}")
+        raise TxrayError(
+            f"the profile {path} must hold keys and values; it is {'empty' if content is None else 'something else'}"
+        )
     base = content.pop("base", None)
     if base is not None:
         candidates = [folder / f"{base}.yaml" for folder in (path.parent, places.profiles_folder())]
@@ -214,7 +217,7 @@ def _problem(error: Any) -> str:
     location = [str(part) for part in error["loc"]]
     key = ".".join(location) or "the whole"
     if error["type"] == "extra_forbidden":
-        return f"{key}: no such key. {nearest(location[-1], _keys(location[:-1]))}"
+        return f"{key}: no such key. {nearest(location[-1], [*_keys(location[:-1]), *(['base'] if len(location) == 1 else [])])}"
     if error["type"] == "missing":
         return f"{key}: missing"
     if error["type"] == "value_error":
@@ -223,6 +226,8 @@ def _problem(error: Any) -> str:
             if location
             else error["msg"].removeprefix("Value error, ")
         )
+    if error["type"] in ("model_type", "dataclass_type"):
+        return f"{key}: a group of keys is wanted here, not {_short(error['input'])}"
     hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if error["type"] == "float_type" else ""
     return f"{key}: {error['msg']}, not {_short(error['input'])}{hint}"
 

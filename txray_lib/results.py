@@ -1,6 +1,6 @@
 """Finds and opens the tables of a profile: the door through which the telling half reads.
 
-May touch: errors, places, tables, transfer. Imports nothing that computes, draws or builds.
+May touch: errors, places, profiles, tables, transfer. Imports nothing that computes, draws or builds.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+import yaml
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
+from txray_lib.profiles import list_profiles, load_profile
 from txray_lib.tables import read_table
 from txray_lib.transfer import STATES
 
@@ -48,6 +50,14 @@ class Results:
     def provenance(self) -> dict[str, Any]:
         """Profile, seed, hashes of the corpora, versions, commit, command, time."""
         return json.loads((self.folder / "provenance.json").read_text(encoding="utf-8"))
+
+    @cached_property
+    def is_outdated(self) -> bool:
+        """Whether the profile of this name has other parameters now than when the tables were made."""
+        made_with = self.folder / "profile.yaml"
+        if self.profile not in list_profiles() or not made_with.is_file():
+            return False
+        return yaml.safe_load(made_with.read_text(encoding="utf-8")) != load_profile(self.profile).model_dump()
 
     @cached_property
     def stages(self) -> pd.DataFrame:
@@ -159,6 +169,9 @@ def _origin(folder: Path) -> Origin:
 
 def _advice(profile: str, candidates: list[Path]) -> str:
     way = f"Compute them with `txray run {profile}`, or set TXRAY_RESULTS to a folder that holds {profile}/."
+    if given := _given():
+        there = "does not exist" if not Path(given).is_dir() else f"holds no {profile}/"
+        way = f"TXRAY_RESULTS is {given}, which {there}: unset it, or name a folder of profiles' tables."
     known = set(list_results()) | {p.stem for p in places.profiles_folder().glob("*.yaml")}
     if profile not in known:
         return (

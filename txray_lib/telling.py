@@ -54,7 +54,7 @@ def distance(number: float) -> str:
 
 def percent(share: float) -> str:
     """0.1234 as "12.3 %" """
-    return "not defined" if math.isnan(share) else f"{100 * share:.1f} %"
+    return "not defined" if math.isnan(share) else f"{100 * share:.1f} %".replace("-", "−")
 
 
 def compared(before: float, after: float) -> str:

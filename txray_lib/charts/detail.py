@@ -30,6 +30,8 @@ def detail(
                  probable are folded into one bar
     """
     own = {stage: rows[(rows["layer"] == layer) & (rows["neuron"] == neuron)] for stage, rows in preferences.items()}
+    if top_n < 1:
+        raise TxrayError(f"{top_n} tokens were asked for: at least 1 can be drawn")
     if all(rows.empty for rows in own.values()):
         raise TxrayError(
             f"neuron {neuron} of layer {layer} prefers nothing in {', '.join(own)}: there is nothing to draw"
