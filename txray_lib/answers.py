@@ -165,7 +165,7 @@ def chosen(results: Results, comparison: pd.DataFrame, min_length: int, top_n: i
             f"most probable before {said[0]}, after {said[1]}."
         )
     only = "" if len(picked) > 1 else "No other neuron is that long, so there is no least changed one."
-    return paragraph(*lines, only)
+    return paragraph(f"With a `min_length` of {min_length}:", *lines, only)
 
 
 def zero_shot(results: Results) -> Markdown:

@@ -34,7 +34,7 @@ def training(table: pd.DataFrame, phase: str, measure: str, stages: pd.DataFrame
         "epoch:Q",
         title="epochs done",
         scale=alt.Scale(nice=False),
-        axis=alt.Axis(tickCount=8, tickMinStep=0.5, format="~g"),
+        axis=alt.Axis(tickCount=8, tickMinStep=1 if rows["epoch"].max() > 3 else 0.5, format="~g"),
     )
     y = alt.Y(
         "value:Q",
