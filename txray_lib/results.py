@@ -57,7 +57,8 @@ class Results:
         made_with = self.folder / "profile.yaml"
         if self.profile not in list_profiles() or not made_with.is_file():
             return False
-        return yaml.safe_load(made_with.read_text(encoding="utf-8")) != load_profile(self.profile).model_dump()
+        before, now = yaml.safe_load(made_with.read_text(encoding="utf-8")), load_profile(self.profile).model_dump()
+        return {**before, "about": ""} != {**now, "about": ""}
 
     @cached_property
     def stages(self) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from telling_tables import write_tables
 
 from txray_lib.errors import TxrayError
@@ -98,3 +99,13 @@ def test_state_counts_keep_every_state_and_the_order_of_the_table() -> None:
     assert list(counts.index) == ["z:y", "a:b"]
     assert counts.loc["z:y"].tolist() == [1, 0, 1, 0]
     assert counts.loc["a:b"].tolist() == [0, 1, 0, 0]
+
+
+def test_results_of_another_profile_than_todays_are_outdated(workplace: Path) -> None:
+    from txray_lib.profiles import load_profile
+
+    folder = write_tables(workplace / "build" / "results" / "tiny")
+    plain = load_profile("tiny").model_dump()
+    for changed, outdated in (({}, False), ({"about": "else"}, False), ({"seed": 99}, True)):
+        (folder / "profile.yaml").write_text(yaml.safe_dump({**plain, **changed}))
+        assert open_results("tiny").is_outdated == outdated
