@@ -14,7 +14,7 @@ from IPython.display import HTML, Markdown
 from txray_lib.errors import TxrayError
 from txray_lib.paper import value
 from txray_lib.results import Results, extremes, state_counts
-from txray_lib.telling import compared, count, distance, paragraph, percent, plural, quoted, table, top_tokens
+from txray_lib.telling import compared, count, distance, paragraph, percent, plural, quoted, signed, table, top_tokens
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,6 @@ def pruned(results: Results) -> HTML:
         "of them gained": rows["overlap_with_gained"].map(count),
         "share of mass": rows["mass_share"].map(percent),
         "removed": rows["way"],
-        "reviews": rows["reviews"].map(count),
     }
     ways = rows.groupby("way", sort=False)
     draws = ", ".join(f"{count(each['random_sets'].max())} {way}" for way, each in ways)
@@ -293,7 +292,8 @@ def pruned(results: Results) -> HTML:
 def _effect(row: pd.Series) -> str:
     change = "not defined" if math.isnan(row["change"]) else f"{100 * row['change']:+.2f}"
     known = not math.isnan(row["random_low"])
-    return change + (f" [{100 * row['random_low']:+.1f}, {100 * row['random_high']:+.1f}]" if known else "")
+    chance = f" [{100 * row['random_low']:+.1f}, {100 * row['random_high']:+.1f}]" if known else ""
+    return (change + chance).replace("-", "−")
 
 
 def meanings(results: Results) -> Markdown:
@@ -309,21 +309,30 @@ def pruning_verdict(results: Results) -> Markdown:
     if measured.empty:
         return paragraph("No random sets were measured in this run, so none of these changes can be told from chance.")
     outside = measured[(measured["change"] < measured["random_low"]) | (measured["change"] > measured["random_high"])]
-    named = "; ".join(f"{r.set} {r.way} on {r.split} ({100 * r.change:+.1f} %)" for r in outside.itertuples())
+    named = "; ".join(f"{r.set} {r.way} on {r.split} ({signed(r.change)})" for r in outside.itertuples())
+    by_chance = float(outside_by_chance(measured["random_sets"]).sum())
     verdict = (
         "Nothing here tells these sets from random ones."
-        if outside.empty
-        else "Only these can be told from random sets, and only by one seed."
+        if len(outside) <= by_chance
+        else "That is more than chance gives; which of them would stay with other seeds and more random sets is open."
     )
     return paragraph(
         f"Of {plural(len(measured), 'change')} that can be compared with random sets of the same size,"
-        f" {len(outside)} {'lies' if len(outside) == 1 else 'lie'} outside the interval that holds 95 % of those sets"
+        f" {len(outside)} {'lies' if len(outside) == 1 else 'lie'} outside the interval that holds 95 % of those drawn"
         f"{': ' + named if named else ''}.",
-        f"By chance alone about {0.05 * len(measured):.1f} would. {verdict}",
+        f"Of as many further random sets about {by_chance:.1f} would, since few draws make a narrow interval. {verdict}",
         f"{plural(len(rows) - len(measured), 'change')} had no random sets beside them."
         if len(rows) > len(measured)
         else "",
     )
+
+
+def outside_by_chance(draws: pd.Series) -> pd.Series:
+    """The share of further draws that fall outside the 2.5 and 97.5 % points of `draws` earlier ones, whatever they measure.
+
+    A point between the k-th and the next of n draws has about k / (n + 1) of all below it.
+    """
+    return 2 * (1 + 0.025 * (draws - 1)) / (draws + 1)
 
 
 def states_said(results: Results, question: str) -> Markdown:

@@ -57,6 +57,11 @@ def percent(share: float) -> str:
     return "not defined" if math.isnan(share) else f"{100 * share:.1f} %".replace("-", "−")
 
 
+def signed(share: float) -> str:
+    """0.012 as "+1.2 %" """
+    return "not defined" if math.isnan(share) else f"{100 * share:+.1f} %".replace("-", "−")
+
+
 def compared(before: float, after: float) -> str:
     """How `after` stands to `before`: "12.3 % less", "4.0 % more", "the same"."""
     if math.isnan(before) or math.isnan(after) or before == 0:
