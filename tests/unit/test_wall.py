@@ -123,7 +123,7 @@ def test_a_module_stays_under_400_lines_and_says_what_room_it_is(path):
     assert ast.get_docstring(ast.parse(text)), "a module's docstring says what room of the house it is"
 
 
-def blocked_import(blocked: set[str], modules: list[str], then: str = "") -> None:
+def check_imports_without(blocked: set[str], modules: list[str], then: str = "") -> None:
     """Import the modules in a new Python in which some packages cannot be imported."""
     code = f"""
 import sys
@@ -145,13 +145,13 @@ def importable(rooms: list[str]) -> list[str]:
 def test_the_computing_half_runs_where_nothing_draws_tags_or_builds():
     needs_flair = ("tagging.embeddings", "tagging.fast", "tagging.store", "tagging.hub", "tagging.plain")
     modules = [name for name in importable(BELOW + COMPUTING) if not name.endswith(needs_flair)]
-    blocked_import(DRAWS_OR_BUILDS | {"flair", "playwright", "snakemake"}, [*modules, "txray_lib.cli"])
+    check_imports_without(DRAWS_OR_BUILDS | {"flair", "playwright", "snakemake"}, [*modules, "txray_lib.cli"])
 
 
 def test_the_telling_half_runs_without_torch():
     pytest.importorskip("altair", reason="the telling half needs altair: pip install 'txray-lib[book]'")
-    blocked_import(COMPUTES, importable([*BELOW, *TELLING, *TORCH_FREE]))
+    check_imports_without(COMPUTES, importable([*BELOW, *TELLING, *TORCH_FREE]))
 
 
 def test_the_command_line_starts_without_torch_or_altair():
-    blocked_import(COMPUTES | DRAWS_OR_BUILDS, ["txray_lib.cli"], "assert 'pandas' not in sys.modules")
+    check_imports_without(COMPUTES | DRAWS_OR_BUILDS, ["txray_lib.cli"], "assert 'pandas' not in sys.modules")
