@@ -65,7 +65,8 @@ def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
 def default_profiles() -> list[str]:
     """The profiles of `_toc.yml` whose tables are at hand."""
     listed = dict.fromkeys(filter(None, (_profile_of(c) for part in _read_toc()["parts"] for c in part["chapters"])))
-    found = [profile for profile in listed if profile in list_results()]
+    at_hand = list_results()
+    found = [profile for profile in listed if profile in at_hand]
     if not found:
         raise TxrayError(
             f"no profile of the book has tables: {', '.join(listed)}. Compute them with `txray run {next(iter(listed))}`."

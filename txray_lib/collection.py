@@ -55,7 +55,8 @@ def collect(
     end. Raises TxrayError for an empty corpus, documents without tags, a vocabulary that is not the encoder's, or
     activations that are not numbers. Leaves the model in evaluation mode and TF32 off.
     """
-    encoder = model.encoder if isinstance(model, Classifier) else model
+    reads_classes = isinstance(model, Classifier)
+    encoder = model.encoder if reads_classes else model
     _check(encoder, corpus, vocabulary)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     model.eval().to(device)
@@ -77,7 +78,7 @@ def collect(
                     here = slice(starts[document] + offset, starts[document] + offset + size)
                     neuron[here], activation[here] = index[row, :size], strongest[row, :size]
                     near_ties += int(ties[row, :size].sum())
-                    if offset < read[document] <= offset + size:
+                    if reads_classes and offset < read[document] <= offset + size:
                         last[document] = activations[row, read[document] - offset - 1].cpu()
                     ticker.update(size)
     if not np.isfinite(activation).all():
@@ -85,7 +86,7 @@ def collect(
             "the encoder's activations are not numbers: its training diverged. Train it with a lower rate."
         )
     neuron[activation <= 0] = NOBODY
-    predictions = torch.sigmoid(model.cpu().logits(last)).numpy() if isinstance(model, Classifier) else None
+    predictions = torch.sigmoid(model.cpu().logits(last)).numpy() if reads_classes else None
     records = _records(corpus, vocabulary, ids, neuron, activation, predictions)
     return Collected(records, int((neuron == NOBODY).sum()), near_ties)
 
