@@ -2,7 +2,8 @@
 
     declare    the steps of a profile, what each needs, and the parameters and code it depends on
     texts      corpora, tags, vocabulary
-    models     pretrain, finetune, collect
+    models     pretrain, finetune
+    collected  collect
     compared   preferences, transfer, prune
     gathered   tables
 
@@ -17,9 +18,10 @@ from txray_lib import places
 from txray_lib.flow import Step
 from txray_lib.profiles import Profile
 from txray_lib.stages import Stage, stages
+from txray_lib.steps.collected import collect
 from txray_lib.steps.compared import preferences, prune, transfer
 from txray_lib.steps.gathered import tables
-from txray_lib.steps.models import collect, finetune, pretrain
+from txray_lib.steps.models import finetune, pretrain
 from txray_lib.steps.texts import corpora, tags, vocabulary
 
 _MODEL = ("training/encoder", "training/snapshots", "training/texts", "steps/models", "steps/files")
@@ -88,7 +90,7 @@ def _collect_steps(profile: Profile) -> list[Step]:
             f"collect the records of {stage.name}",
             needs=("tags", "vocabulary", "finetune" if stage.role == "supervised" else "pretrain"),
             settings=("collection.batch_size", "finetuning.max_tokens"),
-            code=(*_MODEL, "collection"),
+            code=(*_MODEL, "collection", "steps/collected"),
             run=partial(collect, stage),
         )
         for stage in stages(profile)
