@@ -74,6 +74,7 @@ def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
         "scores": _scores(),
         "pruning": _pruning(rng),
         "corpora": _corpora(),
+        "tag_counts": _tag_counts(preferences),
     }
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet", source)
@@ -252,6 +253,16 @@ def _pruning(rng: np.random.Generator) -> pd.DataFrame:
         "random_sets random_low random_median random_high"
     )
     return pd.DataFrame(rows, columns=columns.split())
+
+
+def _tag_counts(preferences: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Tokens of each tag in each corpus, from the last stage that read it."""
+    corpora = {corpus: stage for stage, _, corpus, *_ in ROLES}
+    counts = [
+        preferences[stage].groupby("tag")["count"].sum().rename("tokens").reset_index().assign(corpus=corpus)
+        for corpus, stage in corpora.items()
+    ]
+    return pd.concat(counts, ignore_index=True)[["corpus", "tag", "tokens"]]
 
 
 def _corpora() -> pd.DataFrame:

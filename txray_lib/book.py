@@ -2,7 +2,7 @@
 
 `VegaLiteRenderer` (entry point `myst_nb.mime_renderers`) turns a Vega-Lite output into a figure: a picture, and beside it the
 spec as inert JSON for the loader in `static/`. `setup` puts the Vega bundle that ships inside vl-convert, MathJax and the
-loader into the site, so that no page asks another server for anything.
+loaders into the site, so that no page asks another server for anything.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry to this extension."""
     app.connect("config-inited", _provide_static_files)
     app.add_js_file("txray-charts.js", loading_method="defer")
+    app.add_js_file("txray-tables.js", loading_method="defer")
     app.add_css_file("txray-charts.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +27,10 @@ from txray_lib.results import Results, list_results, open_results
 
 PREFIX = "build/notebooks/"
 TELLING = (
-    "answers.py",
+    "answers",
+    "audit",
     "charts",
+    "definitions.py",
     "notebooks.py",
     "paper.py",
     "paper.yaml",
@@ -34,6 +39,7 @@ TELLING = (
     "tables.py",
     "tags.py",
     "telling.py",
+    "transfer.py",
 )
 BUILDING = ("book.py", "bookbuild.py", "charts/theme.py", "static")
 
@@ -47,7 +53,7 @@ def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
     Raises TxrayError if a table is missing, a cell fails or the build does; what was whole stays whole.
     """
     opened = [open_results(profile) for profile in (profiles or default_profiles())]
-    executed = [notebook for results in opened for notebook in _execute_all(results)]
+    executed = _execute_all(opened)
     toc = _write_toc([results.profile for results in opened])
     page = places.root() / "_build" / "html" / "index.html"
     stamp = page.parent.parent / "book.fingerprint"
@@ -74,53 +80,105 @@ def default_profiles() -> list[str]:
     return found
 
 
-def _execute_all(results: Results) -> list[Path]:
-    """The executed notebooks of one profile; those whose fingerprint is unchanged are not run again."""
+@dataclass(frozen=True)
+class _Task:
+    """One notebook to be executed: on one profile, or (without `results`) once for all that the book shows."""
+
+    source: Path
+    out: Path
+    parameters: dict[str, Any]
+    results: Results | None
+
+    def __str__(self) -> str:
+        on = f" on {self.results.profile} ({self.results.origin})" if self.results else ""
+        return f"{self.source.stem}{on}"
+
+
+def _execute_all(opened: list[Results]) -> list[Path]:
+    """The executed notebooks; those whose fingerprint is unchanged are not run again. As many at once as there are cores."""
+    tasks = [task for source in notebooks.list_notebooks().values() for task in _tasks(source, opened)]
     code = _hash_files(places.root() / "requirements.lock", *(_package() / name for name in TELLING))
-    tables = _hash_files(results.folder)
-    return [_execute_one(results, source, code + tables) for source in notebooks.list_notebooks().values()]
+    shown = {results.profile: _hash_files(results.folder) for results in opened}
+    seeds = _hash_files(*(f for r in opened for f in sorted(r.folder.parent.glob("*/measured.parquet"))))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        waiting = [
+            pool.submit(
+                _execute_one, task, code + seeds + (shown[task.results.profile] if task.results else str(shown))
+            )
+            for task in tasks
+        ]
+        try:
+            return [future.result() for future in waiting]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
-def _execute_one(results: Results, source: Path, inputs: str) -> Path:
-    out = places.root() / PREFIX / results.profile / f"{source.stem}.ipynb"
-    stamp = out.with_suffix(".fingerprint")
-    parameters = {"profile": results.profile}
-    wanted = _hash_text(inputs, results.origin, _hash_files(source), json.dumps(parameters))
-    if _is_current(out, stamp, wanted):
-        return out
-    print(f"Executing {source.stem} on {results.profile} ({results.origin})", flush=True)
+def _tasks(source: Path, opened: list[Results]) -> list[_Task]:
+    """A notebook with the parameter `profile` is a page of every profile; another one is a single page of the book."""
+    folder, parameters = places.root() / PREFIX, notebooks.parameters_of(source)
+    if "profile" in parameters:
+        return [_Task(source, folder / r.profile / f"{source.stem}.ipynb", {"profile": r.profile}, r) for r in opened]
+    names = {"profiles": ",".join(r.profile for r in opened)} if "profiles" in parameters else {}
+    return [_Task(source, folder / f"{source.stem}.ipynb", names, None)]
+
+
+def _execute_one(task: _Task, inputs: str) -> Path:
+    stamp = task.out.with_suffix(".fingerprint")
+    origin = task.results.origin if task.results else ""
+    wanted = _hash_text(inputs, origin, _hash_files(task.source), json.dumps(task.parameters))
+    if _is_current(task.out, stamp, wanted):
+        return task.out
+    print(f"Executing {task}", flush=True)
     stamp.unlink(missing_ok=True)
-    notebooks.execute(source, out, parameters, cwd=places.root())
+    notebooks.execute(task.source, task.out, task.parameters, cwd=places.root())
     write_text(wanted, stamp)
-    return out
+    return task.out
 
 
 def _read_toc() -> dict[str, Any]:
     return yaml.safe_load((places.root() / "_toc.yml").read_text(encoding="utf-8"))
 
 
-def _profile_of(chapter: dict[str, str]) -> str | None:
-    """The profile whose executed notebook a chapter is; None for a page of prose."""
-    return chapter["file"].removeprefix(PREFIX).split("/")[0] if chapter["file"].startswith(PREFIX) else None
+def _profile_of(chapter: dict[str, Any]) -> str | None:
+    """The profile whose executed notebook a chapter is; None for a page that stands once."""
+    folder, slash, _ = chapter["file"].removeprefix(PREFIX).partition("/")
+    return folder if chapter["file"].startswith(PREFIX) and slash else None
 
 
 def _write_toc(profiles: list[str]) -> Path:
     """`_toc.yml` with the chapters of these profiles: those of others left out, a part added for a profile it lacks."""
     toc = _read_toc()
-    listed = {_profile_of(chapter) for part in toc["parts"] for chapter in part["chapters"]}
+    listed = {_profile_of(chapter): part["chapters"] for part in toc["parts"] for chapter in part["chapters"]}
     parts = []
     for part in toc["parts"]:
         kept = [chapter for chapter in part["chapters"] if _profile_of(chapter) in (None, *profiles)]
         parts += [{**part, "chapters": kept}] if kept else []
+    model = next((profile for profile in listed if profile), "")
     for profile in profiles:
         if profile not in listed:
-            chapters = [{"file": f"{PREFIX}{profile}/{name}"} for name in notebooks.list_notebooks()]
+            chapters = [_of_profile(chapter, model, profile) for chapter in listed.get(model, [])]
             parts.insert(-1, {"caption": f"Profile {profile}", "chapters": chapters})
     path = places.root() / "build" / "_toc.yml"
     text = yaml.safe_dump({**toc, "parts": parts}, sort_keys=False)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_text(text, path)
     return path
+
+
+def _of_profile(chapter: dict[str, Any], model: str, profile: str) -> dict[str, Any]:
+    """A chapter of one profile, with the sections below it, turned into that of another."""
+    swap = {f"{PREFIX}{model}/": f"{PREFIX}{profile}/", f"({model})": f"({profile})"}
+
+    def swapped(text: str) -> str:
+        for old, new in swap.items():
+            text = text.replace(old, new)
+        return text
+
+    return {
+        key: [_of_profile(section, model, profile) for section in value] if key == "sections" else swapped(value)
+        for key, value in chapter.items()
+    }
 
 
 def _build(toc: Path, strict: bool) -> None:

@@ -17,6 +17,8 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split(".")[0] + "."
 )
 
+MEASURED = ("measured.parquet", "profile.yaml", "provenance.json")
+
 ProfileName = Annotated[str, typer.Argument(help="A profile's name (`txray profiles` lists them) or a YAML file.")]
 Device = Annotated[str, typer.Option(help="Where torch computes: cpu, cuda, cuda:0 …")]
 Parameter = Annotated[list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE, as often as you like.")]
@@ -125,7 +127,13 @@ def results() -> None:
 
 
 @app.command()
-def freeze(profile: ProfileName) -> None:
+def freeze(
+    profile: ProfileName,
+    measured: Annotated[
+        bool,
+        typer.Option("--measured", help="Only what the audit measured: what another seed of a profile is kept for."),
+    ] = False,
+) -> None:
     """Keep the tables of a finished run in results/, where git and every reader find them."""
     current = _run(profile)
     if not current.is_done("tables"):
@@ -133,7 +141,12 @@ def freeze(profile: ProfileName) -> None:
     live, frozen = places.live_results(current.profile.name), places.frozen_results(current.profile.name)
     partial = frozen.with_name(f".{frozen.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(live, partial, ignore=shutil.ignore_patterns("step.json"))
+    if measured:
+        partial.mkdir(parents=True)
+        for name in MEASURED:
+            shutil.copy(live / name, partial / name)
+    else:
+        shutil.copytree(live, partial, ignore=shutil.ignore_patterns("step.json"))
     shutil.rmtree(frozen, ignore_errors=True)
     partial.replace(frozen)
     size = sum(f.stat().st_size for f in frozen.rglob("*") if f.is_file())
@@ -196,7 +209,7 @@ def _parameters(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise TxrayError(f"{pair!r} is not NAME=VALUE, as in -p top_n=20")
+            raise TxrayError(f"{pair!r} is not NAME=VALUE, as in -p top_tokens=20")
         try:
             parameters[key] = yaml.safe_load(value)
         except yaml.YAMLError:

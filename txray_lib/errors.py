@@ -9,6 +9,10 @@ from difflib import get_close_matches
 class TxrayError(Exception):
     """Bad input or a missing thing, told in one message: which input, what is wrong, what to do."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message, without the frames that led to it."""
+        return [f"TxrayError: {self}"]
+
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A sentence that names the known word nearest to a misspelt one, or lists the known words."""

@@ -1,12 +1,15 @@
 """Executes a text notebook with parameters, by papermill. May touch: errors, places.
 
 What papermill only warns of is an error here: a parameter that the notebook does not have, a notebook without a cell tagged
-`parameters`. Kernels run this interpreter and listen on unix sockets, so that neither another environment's kernel nor a
-taken port can get in the way.
+`parameters`. The values are written into that cell, so that the executed notebook, downloaded from a page, has one cell of
+parameters, holding those of the page: papermill or JupyterLab runs it again as it stands. Kernels run this interpreter and
+listen on unix sockets, so that neither another environment's kernel nor a taken port can get in the way.
 """
 
 from __future__ import annotations
 
+import ast
+import json
 import logging
 import os
 import tempfile
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
 
 PARAMETERS = "parameters"
-INJECTED = "injected-parameters"
 
 
 def list_notebooks() -> dict[str, Path]:
@@ -55,9 +57,10 @@ def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path) -> P
     notebook = _read(source)
     defaults = _defaults(notebook, source)
     _check(parameters, defaults, source)
-    parameters = {**defaults, **parameters}  # the page shows every value, since it says them by name
-    executed = _run(notebook, source, parameters, cwd)
-    _tidy(executed, source, parameters)
+    cell = _parameters_cell(notebook, source)
+    cell.source = set_values(cell.source, parameters)
+    executed = _run(notebook, source, cwd)
+    _tidy(executed, source, {**defaults, **parameters})
     with whole_file(out) as partial:
         partial.write_text(nbformat.writes(executed), encoding="utf-8")
     return out
@@ -82,16 +85,37 @@ def _tags(cell: nbformat.NotebookNode) -> list[str]:
     return list(cell.metadata.get("tags", []))
 
 
-def _defaults(notebook: nbformat.NotebookNode, source: Path) -> dict[str, Any]:
-    import ast
+def set_values(code: str, parameters: dict[str, Any]) -> str:
+    """Lines of `name = value` with the values in `parameters` in place of theirs; comments and layout stay."""
+    lines = code.encode().splitlines(keepends=True)
+    starts = [sum(map(len, lines[:i])) for i in range(len(lines))]
+    text = code.encode()
+    for line in reversed(ast.parse(code).body):
+        name = line.targets[0] if isinstance(line, ast.Assign) else line.target
+        if name.id in parameters:
+            begin = starts[line.value.lineno - 1] + line.value.col_offset
+            end = starts[line.value.end_lineno - 1] + line.value.end_col_offset
+            text = text[:begin] + _literal(parameters[name.id]).encode() + text[end:]
+    return text.decode()
 
+
+def _literal(value: Any) -> str:
+    """A value as Python writes it, text in double quotes."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def _parameters_cell(notebook: nbformat.NotebookNode, source: Path) -> nbformat.NotebookNode:
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and PARAMETERS in _tags(cell)]
     if len(cells) != 1:
         raise TxrayError(
             f"the notebook {source.name} has {len(cells)} cells tagged `parameters`; it must have exactly one"
         )
+    return cells[0]
+
+
+def _defaults(notebook: nbformat.NotebookNode, source: Path) -> dict[str, Any]:
     defaults = {}
-    for line in ast.parse(cells[0].source).body:
+    for line in ast.parse(_parameters_cell(notebook, source).source).body:
         match line:
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
@@ -117,7 +141,7 @@ def _check(parameters: dict[str, Any], defaults: dict[str, Any], source: Path) -
             )
 
 
-def _run(notebook: nbformat.NotebookNode, source: Path, parameters: dict[str, Any], cwd: Path) -> nbformat.NotebookNode:
+def _run(notebook: nbformat.NotebookNode, source: Path, cwd: Path) -> nbformat.NotebookNode:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -127,7 +151,6 @@ def _run(notebook: nbformat.NotebookNode, source: Path, parameters: dict[str, An
             return papermill.execute_notebook(
                 notebook,
                 None,
-                parameters=parameters,
                 kernel_name="python3",
                 progress_bar=False,
                 cwd=str(cwd),
@@ -164,7 +187,7 @@ def _kernel_manager(sockets: str) -> type[AsyncKernelManager]:
 
 
 def _failure(source: Path, error: Any) -> str:
-    cell = error.exec_count - 1  # papermill puts a cell of its own after the parameters
+    cell = error.exec_count
     if error.ename == "TxrayError":
         return f"{source.name}, cell {cell}: {error.evalue}"
     first = next((line for line in error.source.splitlines() if line.strip()), "")
@@ -172,12 +195,10 @@ def _failure(source: Path, error: Any) -> str:
 
 
 def _tidy(notebook: nbformat.NotebookNode, source: Path, parameters: dict[str, Any]) -> None:
-    """Leave one cell of parameters to be seen, and nothing that changes from run to run."""
+    """Fold the parameters away, and leave nothing that changes from run to run."""
     for cell in notebook.cells:
         tags = set(_tags(cell))
-        if PARAMETERS in tags and parameters:
-            tags.add("remove-cell")
-        if INJECTED in tags or (PARAMETERS in tags and not parameters):
+        if PARAMETERS in tags:
             tags.add("hide-input")
         cell.metadata = {"tags": sorted(tags)} if tags else {}
     notebook.metadata["papermill"] = {"input_path": source.name, "parameters": parameters}

@@ -12,8 +12,27 @@ from txray_lib.errors import TxrayError
 
 
 def root() -> Path:
-    """The compendium's folder: `TXRAY_ROOT`, else the checkout that this package stands in."""
-    return Path(os.environ.get("TXRAY_ROOT") or Path(__file__).resolve().parents[1])
+    """The compendium's folder: `TXRAY_ROOT`, else the checkout that this package stands in, else the one we work in.
+
+    Where there is no checkout at all it is the package's parent, in which nothing will be found.
+    """
+    if given := os.environ.get("TXRAY_ROOT"):
+        return Path(given)
+    home = Path(__file__).resolve().parents[1]
+    return next((folder for folder in (home, *_here()) if is_checkout(folder)), home)
+
+
+def is_checkout(folder: Path) -> bool:
+    """Whether a folder is the repository: it holds the profiles and the notebooks."""
+    return (folder / "profiles").is_dir() and (folder / "notebooks").is_dir()
+
+
+def _here() -> list[Path]:
+    """The current folder and those around it; none if it was removed."""
+    try:
+        return [Path.cwd(), *Path.cwd().parents]
+    except OSError:
+        return []
 
 
 def profiles_folder() -> Path:

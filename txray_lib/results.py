@@ -170,6 +170,12 @@ def _origin(folder: Path) -> Origin:
 
 def _advice(profile: str, candidates: list[Path]) -> str:
     way = f"Compute them with `txray run {profile}`, or set TXRAY_RESULTS to a folder that holds {profile}/."
+    if not places.profiles_folder().is_dir():
+        way = (
+            "txray_lib stands here without its repository, which holds tables in results/: get the repository and set the "
+            f"environment variable TXRAY_RESULTS to that folder (`%env TXRAY_RESULTS=…/results` in a notebook), or "
+            f"compute them there with `txray run {profile}`."
+        )
     if given := _given():
         there = "does not exist" if not Path(given).is_dir() else f"holds no {profile}/"
         way = f"TXRAY_RESULTS is {given}, which {there}: unset it, or name a folder of profiles' tables."

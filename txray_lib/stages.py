@@ -7,6 +7,7 @@ last (on the pretraining corpus), zero-shot, supervised (on the target corpus).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from txray_lib.profiles import Profile
 
@@ -22,7 +23,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two stages of one research question, by name; for question "control" the two halves of one stage's text."""
+    """Two stages, by name, and the question that they answer: rq1–rq3 the paper's, "epochs" every snapshot with the next,
+    "control" the two halves of one stage's text."""
 
     question: str
     before: str
@@ -57,7 +59,7 @@ def stages(profile: Profile) -> list[Stage]:
 
 
 def comparisons(profile: Profile) -> list[Comparison]:
-    """The comparisons of RQ1–RQ3, and of each stage that ends one with itself on two halves of its text."""
+    """The comparisons of RQ1–RQ3, of neighbouring snapshots, and of stages with themselves on two halves of their text."""
     by_role = {stage.role: stage.name for stage in stages(profile)}
     pairs = [
         ("rq1", "untrained", "early"),
@@ -67,5 +69,7 @@ def comparisons(profile: Profile) -> list[Comparison]:
         ("rq3", "zero-shot", "supervised"),
     ]
     found = [Comparison(question, by_role[before], by_role[after]) for question, before, after in pairs]
+    read = [stage.name for stage in stages(profile) if stage.corpus == profile.corpora.pretraining.name]
+    found += [Comparison("epochs", before, after) for before, after in pairwise(read)]
     controls = [by_role[role] for role in ("early", "last", "zero-shot", "supervised")]
     return found + [Comparison("control", f"{stage}/first-half", f"{stage}/second-half") for stage in controls]

@@ -79,18 +79,31 @@ def plural(number: int, one: str, many: str | None = None) -> str:
 
 
 def table(frame: pd.DataFrame, caption: str, words: Sequence[str] = ()) -> HTML:
-    """A table as HTML, every cell escaped; the columns in `words` hold text and are aligned left."""
+    """A table as HTML, every cell escaped; on a page of the book a click on a column's name sorts it.
 
-    def cell(value: object, column: str, tag: str = "td") -> str:
-        kind = ' class="words"' if column in words else ""
-        return f"<{tag}{kind}>{html.escape(str(value))}</{tag}>"
+    words  columns that hold text, aligned left; a cell that is a tuple holds tokens, each shown in a box of its own
+    """
+    tokens = {column for column in frame.columns if frame[column].map(lambda value: isinstance(value, tuple)).any()}
 
-    head = "".join(cell(column, column, "th") for column in frame.columns)
-    rows = (dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None))
-    body = "".join("<tr>" + "".join(cell(value, column) for column, value in row.items()) + "</tr>" for row in rows)
+    def cell(value: object, column: str, opening: str = "td") -> str:
+        kind = ' class="words"' if column in words or column in tokens else ""
+        return (
+            f"<{opening}{kind}>{_boxed(value) if isinstance(value, tuple) else html.escape(str(value))}</{opening[:2]}>"
+        )
+
+    head = "".join(cell(str(column), column, 'th scope="col"') for column in frame.columns)
+    rows = (zip(frame.columns, row, strict=True) for row in frame.itertuples(index=False, name=None))
+    body = "".join("<tr>" + "".join(cell(value, column) for column, value in row) + "</tr>" for row in rows)
+    name = html.escape(caption, quote=True)
     return HTML(
-        f'<table class="txray-table"><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        f'<div class="txray-scroll" role="region" tabindex="0" aria-label="{name}"><table class="txray-table">'
+        f"<caption><span>{name}</span></caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _boxed(tokens: tuple[object, ...]) -> str:
+    """Tokens one by one, so that a comma that is a token is not taken for one between tokens."""
+    return " ".join(f'<span class="txray-token">{html.escape(shorten(str(token)))}</span>' for token in tokens)
 
 
 def provenance(results: Results) -> HTML:
@@ -112,14 +125,14 @@ def _short(commit: str) -> str:
 
 
 def top_tokens(
-    results: Results, stages: Iterable[str], top_n: int
+    results: Results, stages: Iterable[str], number: int
 ) -> dict[str, dict[tuple[int, int], tuple[str, ...]]]:
-    """For each stage, the most probable tokens of every neuron by (layer, neuron)."""
-    return {stage: _best(results.preferences(stage), top_n) for stage in stages}
+    """For each stage, the `number` most probable tokens of every neuron by (layer, neuron)."""
+    return {stage: _best(results.preferences(stage), number) for stage in stages}
 
 
-def _best(preferences: pd.DataFrame, top_n: int) -> dict[tuple[int, int], tuple[str, ...]]:
+def _best(preferences: pd.DataFrame, number: int) -> dict[tuple[int, int], tuple[str, ...]]:
     ordered = distributions(preferences).sort_values([*NEURON, "p"], ascending=[True, True, False], kind="stable")
-    best = ordered.groupby(NEURON, observed=True).head(top_n)
+    best = ordered.groupby(NEURON, observed=True).head(number)
     words = best["feature"].astype(str).map(shorten)
     return words.groupby([best["layer"].astype(int), best["neuron"].astype(int)]).agg(tuple).to_dict()

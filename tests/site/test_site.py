@@ -198,3 +198,84 @@ def test_hostile_tokens_are_inert(browser, tmp_path: Path) -> None:
     assert page.evaluate("document.querySelectorAll('.txray-table b').length") == 0
     assert HOSTILE[0] in page.inner_text(".txray-table")
     page.context.close()
+
+
+SORTED = {
+    "mean": ["1,234", "−4.2 %", "none", "0.82 [0.7, 0.9]", "less than 0.1 %"],
+    "id": ["N10", "N2", "N1", "T2-A", "–"],
+}
+"""Cells as pages write them: the columns of a table that is sorted."""
+
+
+def sortable(folder: Path) -> Path:
+    """A page with one table that is far wider than a phone, and no charts."""
+    import pandas as pd
+
+    from txray_lib import telling
+    from txray_lib.book import STATIC
+
+    for name in ("txray-tables.js", "txray-charts.css"):
+        shutil.copy(STATIC / name, folder)
+    frame = pd.DataFrame({**SORTED, **{f"a rather long column {i}": ["1"] * 5 for i in range(8)}})
+    head = '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="txray-charts.css">'
+    body = f'{telling.table(frame, "numbers <b>", words=["id"]).data}<script src="txray-tables.js"></script>'
+    (folder / "page.html").write_text(f"{head}<body>{body}", encoding="utf-8")
+    return folder / "page.html"
+
+
+def column(page, index: int) -> list[str]:
+    return page.evaluate(f"[...document.querySelectorAll('tbody tr')].map(row => row.cells[{index}].textContent)")
+
+
+def test_tables_sort_by_numbers_and_words_with_mouse_and_keyboard(browser, tmp_path: Path) -> None:
+    page, heard = listen(browser)
+    page.goto(sortable(tmp_path).as_uri())
+    upwards = ["−4.2 %", "less than 0.1 %", "0.82 [0.7, 0.9]", "1,234", "none"]
+    heads = page.locator("th")
+    heads.nth(0).locator("button").click()
+    assert column(page, 0) == upwards
+    assert heads.nth(0).get_attribute("aria-sort") == "ascending"
+    page.keyboard.press("Enter")
+    assert column(page, 0) == [*upwards[3::-1], "none"]
+    assert heads.nth(0).get_attribute("aria-sort") == "descending"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert column(page, 1) == ["N1", "N2", "N10", "T2-A", "–"]
+    assert [heads.nth(i).get_attribute("aria-sort") for i in (0, 1)] == ["none", "ascending"]
+    page.keyboard.press("Space")
+    page.keyboard.press("Space")
+    assert column(page, 0) == SORTED["mean"]
+    assert (heard.external, heard.failed, heard.errors) == ([], [], [])
+    page.context.close()
+
+
+def test_a_wide_table_scrolls_in_its_own_box_and_is_a_table_without_scripts(browser, tmp_path: Path) -> None:
+    address = sortable(tmp_path).as_uri()
+    page, _ = listen(browser, width=390)
+    page.goto(address)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("(box => box.scrollWidth > box.clientWidth)(document.querySelector('.txray-scroll'))")
+    page.context.close()
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(address)
+    assert plain.locator("th button").count() == 0
+    assert plain.locator("tbody tr").count() == 5
+    plain.context.close()
+
+
+def test_tables_of_the_site_sort_and_no_page_is_wider_than_a_phone(browser, site: Path) -> None:
+    tried = 0
+    for path in pages(site):
+        page, heard = listen(browser, width=390)
+        page.goto(path.as_uri())
+        if page.locator(".txray-table[data-sortable]").count():
+            first = page.locator(".txray-table[data-sortable]").first
+            before = first.locator("tbody tr").count()
+            first.locator("th button").first.click()
+            assert first.locator("th[aria-sort=ascending]").count() == 1, path
+            assert first.locator("tbody tr").count() == before, path
+            tried += 1
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert heard.ours() == [], path
+        page.context.close()
+    assert tried

@@ -16,16 +16,43 @@ from txray_lib.book import VegaLiteRenderer
 from txray_lib.charts import MIME
 from txray_lib.errors import TxrayError
 
+PAGE = """---
+kernelspec: {{name: python3, display_name: Python 3}}
+---
+
+# {title}
+
+```{{code-cell}} ipython3
+:tags: [parameters]
+
+{parameter}
+```
+"""
+
 TOC = {
     "format": "jb-book",
     "root": "book/intro",
     "parts": [
         {"caption": "Method", "chapters": [{"file": "book/method"}]},
-        {"caption": "Demo", "chapters": [{"file": "build/notebooks/demo/rq1"}]},
+        {
+            "caption": "Demo",
+            "chapters": [
+                {
+                    "file": "build/notebooks/demo/rq1",
+                    "sections": [{"file": "build/notebooks/demo/fig02", "title": "Two (demo)"}],
+                }
+            ],
+        },
         {"caption": "Small", "chapters": [{"file": "build/notebooks/small/rq1"}]},
         {"caption": "Back", "chapters": [{"file": "book/glossary"}]},
     ],
 }
+
+
+def write_page(repository: Path, name: str, title: str, parameter: str = 'profile = "demo"') -> None:
+    (repository / "notebooks" / f"{name}.md").write_text(
+        PAGE.format(title=title, parameter=parameter), encoding="utf-8"
+    )
 
 
 @pytest.fixture
@@ -34,7 +61,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TXRAY_ROOT", str(tmp_path))
     monkeypatch.delenv("TXRAY_RESULTS", raising=False)
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "rq1.md").write_text("# One\n", encoding="utf-8")
+    write_page(tmp_path, "rq1", "One")
     (tmp_path / "_toc.yml").write_text(yaml.safe_dump(TOC), encoding="utf-8")
     write_tables(tmp_path / "build" / "results" / "demo")
 
@@ -75,7 +102,7 @@ def test_only_what_changed_runs_again(repository: Path, capsys: pytest.CaptureFi
     assert [line for line in said(capsys).splitlines() if line.startswith("Executing")] == [
         "Executing rq1 on small (frozen)"
     ]
-    (repository / "notebooks" / "rq1.md").write_text("# Two\n", encoding="utf-8")
+    write_page(repository, "rq1", "Two")
     bookbuild.build_book()
     assert said(capsys).count("Executing") == 2
 
@@ -95,7 +122,7 @@ def test_a_failing_notebook_leaves_the_last_one_and_is_tried_again(repository: P
     bookbuild.build_book()
     out = repository / "build" / "notebooks" / "demo" / "rq1.ipynb"
     before = out.read_bytes()
-    (repository / "notebooks" / "rq1.md").write_text("fails\n", encoding="utf-8")
+    write_page(repository, "rq1", "fails")
     for _ in range(2):
         with pytest.raises(TxrayError, match="cell 1 failed"):
             bookbuild.build_book()
@@ -110,6 +137,35 @@ def test_the_contents_hold_the_profiles_that_are_shown(repository: Path) -> None
     bookbuild.build_book(["demo", "mine"])
     toc = yaml.safe_load((repository / "build" / "_toc.yml").read_text(encoding="utf-8"))
     assert [part["caption"] for part in toc["parts"]] == ["Method", "Demo", "Profile mine", "Back"]
+
+
+def test_a_profile_that_is_not_listed_gets_the_chapters_and_sections_of_one_that_is(repository: Path) -> None:
+    write_tables(repository / "results" / "mine")
+    bookbuild.build_book(["demo", "mine"])
+    toc = yaml.safe_load((repository / "build" / "_toc.yml").read_text(encoding="utf-8"))
+    mine = next(part for part in toc["parts"] if part["caption"] == "Profile mine")
+    assert mine["chapters"] == [
+        {
+            "file": "build/notebooks/mine/rq1",
+            "sections": [{"file": "build/notebooks/mine/fig02", "title": "Two (mine)"}],
+        }
+    ]
+
+
+def test_a_notebook_without_a_profile_is_executed_once_and_again_when_any_profile_changes(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_page(repository, "audit", "Audit", 'profiles = "all"')
+    write_tables(repository / "results" / "small")
+    bookbuild.build_book()
+    assert (repository / "build" / "notebooks" / "audit.ipynb").is_file()
+    assert sorted(line for line in said(capsys).splitlines() if "audit" in line) == ["Executing audit"]
+    write_tables(repository / "results" / "small", seed=3)
+    bookbuild.build_book()
+    assert sorted(line for line in said(capsys).splitlines() if line.startswith("Executing")) == [
+        "Executing audit",
+        "Executing rq1 on small (frozen)",
+    ]
 
 
 def test_a_profile_without_tables_is_an_error(repository: Path) -> None:

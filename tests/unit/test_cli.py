@@ -140,7 +140,7 @@ def test_freeze_keeps_the_tables_of_a_finished_run(call, fake_steps, workplace):
         (("freeze", "none"), "there is no profile 'none'"),
         (("run", "none.yaml"), "none.yaml"),
         (("notebook", "rq9"), "rq9"),
-        (("notebook", "rq1", "-p", "top_n"), "'top_n' is not NAME=VALUE"),
+        (("notebook", "rq1", "-p", "top_tokens"), "'top_tokens' is not NAME=VALUE"),
         (("notebook", "rq1", "-p", "=3"), "'=3' is not NAME=VALUE"),
         (("run", "tiny", "--device", "warp"), "warp"),
         (("run", "tiny", "--device", "cuda:77"), "cuda:77"),

@@ -121,3 +121,14 @@ def test_how_many_further_draws_leave_the_interval_of_earlier_ones(draws: int) -
     low, high = np.quantile(earlier, [0.025, 0.975], axis=1)
     left = ((further < low) | (further > high)).mean()
     assert outside_by_chance(pd.Series([draws])).item() == pytest.approx(left, abs=0.025)
+
+
+def test_without_a_repository_the_way_to_tables_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TXRAY_ROOT", str(tmp_path))
+    monkeypatch.delenv("TXRAY_RESULTS", raising=False)
+    with pytest.raises(TxrayError, match=r"without its repository.*TXRAY_RESULTS"):
+        open_results("demo")
+    write_tables(tmp_path / "elsewhere" / "small")
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / "elsewhere"))
+    results = open_results("small")
+    assert (results.origin, results.is_outdated) == ("frozen", False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).resolve().parents[2] / "txray_lib"
-BELOW = ["errors", "places", "progress", "tables", "tags", "provenance", "profiles", "stages"]
+BELOW = ["errors", "places", "progress", "tables", "tags", "provenance", "profiles", "stages", "definitions"]
 COMPUTING = [
     "corpora",
     "worlds",
@@ -21,12 +21,15 @@ COMPUTING = [
     "collection",
     "transfer",
     "pruning",
+    "paper",
+    "results",
+    "audit",
     "flow",
     "steps",
     "costs",
     "runs",
 ]
-TELLING = ["paper", "results", "charts", "telling", "answers", "notebooks", "book", "bookbuild"]
+TELLING = ["charts", "telling", "answers", "notebooks", "book", "bookbuild"]
 DRAWS_OR_BUILDS = {
     "altair",
     "vl_convert",

@@ -1,20 +1,45 @@
 """One function per kind of figure; each reads tables and returns an Altair chart with alt text.
 
     overview   distance against length, a point per shared neuron (Fig. 4, 6, 8)
+    linked     that overview with margins and the detail of the neuron that is clicked
+    epochs     perplexity, distances between neighbouring snapshots, lengths, counts over the epochs
     detail     one neuron: its tags and its tokens, stages side by side (Fig. 5, 7, 9)
     states     how many neurons are shared, avoided, gained, never preferred
+    mass_and_length  length against mass, the gained neurons marked (Tab. 1)
     pruning    what removing a set of neurons does to F1 (Tab. 2)
     training   a measure over the epochs
+    lengths    the length of each neuron over stages, a line per neuron (Fig. 2, 10)
+    tag_shares activation mass per tag beside the corpus (Fig. 3)
+    masses     sorted activation masses and the share of the strongest neurons (Fig. 11)
 
 Importing this room makes charts render offline in the running notebook. May touch: errors, preferences.
 """
 
-from txray_lib.charts.counts import pruning, states
+from txray_lib.charts.counts import mass_and_length, pruning, states
 from txray_lib.charts.detail import detail
+from txray_lib.charts.epochs import epochs
+from txray_lib.charts.lengths import lengths
+from txray_lib.charts.linked import linked
+from txray_lib.charts.masses import masses
 from txray_lib.charts.overview import overview
+from txray_lib.charts.tag_shares import tag_shares
 from txray_lib.charts.theme import MIME, enable, png
 from txray_lib.charts.training import training
 
-__all__ = ["MIME", "detail", "overview", "png", "pruning", "states", "training"]
+__all__ = [
+    "MIME",
+    "detail",
+    "epochs",
+    "lengths",
+    "linked",
+    "mass_and_length",
+    "masses",
+    "overview",
+    "png",
+    "pruning",
+    "states",
+    "tag_shares",
+    "training",
+]
 
 enable()

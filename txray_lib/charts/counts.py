@@ -1,6 +1,8 @@
-"""Counts of preference states, and what pruning does to F1 (Tab. 2). May touch: the theme."""
+"""Counts of preference states, how long gained neurons are (Tab. 1), what pruning does to F1 (Tab. 2). May touch: the theme, results."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
@@ -51,6 +53,69 @@ def _segment_middles(long: pd.DataFrame) -> pd.DataFrame:
     ordered = long.sort_values(["comparison", "rank"], kind="stable")
     end = ordered.groupby("comparison", sort=False)["neurons"].cumsum()
     return ordered.assign(middle=end - ordered["neurons"] / 2)
+
+
+def mass_and_length(
+    transfer: pd.DataFrame, top: Mapping[tuple[int, int], Sequence[str]] | None = None
+) -> alt.LayerChart:
+    """Length against activation mass after the change, a point per preferred neuron, the gained ones marked (Tab. 1, §3.3.1).
+
+    top  the strongest tokens of a (layer, neuron), shown on hovering
+    """
+    rows = transfer[(transfer["length_after"] > 0) & (transfer["mass_after"] > 0)]
+    kinds = ["gained", "shared"]
+    points = pd.DataFrame(
+        {
+            "neuron": rows["neuron"],
+            "state": rows["state"],
+            "mass": rows["mass_after"],
+            "length": rows["length_after"],
+            "tokens": [
+                ", ".join((top or {}).get((int(la), int(n)), ()))
+                for la, n in zip(rows["layer"], rows["neuron"], strict=True)
+            ],
+        }
+    )
+    scale = alt.Scale(domain=kinds, range=[STATES[kind].light for kind in kinds])
+    shape = alt.Scale(domain=kinds, range=["triangle-up", "circle"])
+    legend = alt.Legend(title="after supervision", orient="top")
+    base = alt.Chart(points).encode(
+        x=alt.X(
+            "mass:Q",
+            title="activation mass after supervision (log)",
+            scale=alt.Scale(type="log", nice=False, padding=12),
+            axis=alt.Axis(tickCount=6, format="~g"),
+        ),
+        y=alt.Y(
+            "length:Q",
+            title="length: features preferred (log)",
+            scale=alt.Scale(type="log", nice=False, padding=12),
+            axis=alt.Axis(values=[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000], format="~s"),
+        ),
+        color=alt.Color("state:N", scale=scale, sort=kinds, legend=legend),
+        shape=alt.Shape("state:N", scale=shape, sort=kinds, legend=legend),
+        tooltip=["neuron", "state", alt.Tooltip("mass", format=",.3~f"), "length", "tokens"],
+    )
+    others = base.transform_filter("datum.state != 'gained'").mark_point(filled=True, size=26, opacity=0.35)
+    gained = base.transform_filter("datum.state == 'gained'").mark_point(filled=True, size=80, opacity=1)
+    chart = alt.layer(others, gained).properties(width=520, height=300)
+    return finish(chart, _describe_mass_and_length(points))
+
+
+def _describe_mass_and_length(points: pd.DataFrame) -> str:
+    def half(state: str) -> str:
+        its = points[points["state"] == state]
+        if its.empty:
+            return f"no {state} neuron"
+        return (
+            f"{len(its)} {state}, masses {its['mass'].min():.3g} to {its['mass'].max():,.4g}, "
+            f"lengths {its['length'].min()} to {its['length'].max()} (median {its['length'].median():g})"
+        )
+
+    return (
+        "Length against activation mass of each preferred neuron after supervision, on two log axes; gained neurons as "
+        f"triangles among the shared ones: {half('gained')}; {half('shared')}."
+    )
 
 
 def pruning(table: pd.DataFrame) -> alt.HConcatChart:

@@ -1,16 +1,22 @@
-"""Hellinger distance against length, a point per shared neuron (Fig. 4, 6, 8). May touch: the theme."""
+"""Hellinger distance against length, a point per shared neuron, with running median and quartiles (Fig. 4, 6, 8).
+
+`overview` is one view; `linked` (the module beside it) adds margins and the detail of a chosen neuron. May touch: theme.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
-from txray_lib.charts.theme import ROLES, SHAPES, TEXT, finish
+from txray_lib.charts.theme import ON_BAR, ROLES, SHAPES, TEXT, finish
 
 DASHES = "M-1,-0.15H-0.25V0.15H-1ZM0.25,-0.15H1V0.15H0.25Z"
+TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000]
 TOOLTIP = [
     "comparison",
     "layer",
@@ -24,6 +30,30 @@ TOOLTIP = [
     "top before",
     "top after",
 ]
+WIDTH = 540
+MIN_IN_BIN = 12
+MAX_BINS = 12
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the two axes measure: titles and domains that fit every point."""
+
+    x_title: str
+    y_title: str
+    x_domain: tuple[float, float]
+    y_domain: tuple[float, float]
+
+    def x(self, field: str, **axis: Any) -> alt.X:
+        ticks = alt.Axis(values=TICKS, format="~s", **axis)
+        scale = alt.Scale(type="log", domain=list(self.x_domain), nice=False)
+        return alt.X(f"{field}:Q", title=self.x_title, scale=scale, axis=ticks)
+
+    def y(self, field: str) -> alt.Y:
+        axis = alt.Axis(tickCount=5, format="~g" if self.y_domain[1] >= 0.01 else ".0e")
+        return alt.Y(
+            f"{field}:Q", title=self.y_title, scale=alt.Scale(domain=list(self.y_domain), nice=False), axis=axis
+        )
 
 
 def overview(
@@ -41,52 +71,114 @@ def overview(
     control   mean distance between two halves of one text under the same weights, drawn as a dashed line
     """
     shared = transfer[transfer["state"] == "shared"]
-    order = _order(transfer, roles)
-    summary = _summary(shared, order)
+    shared = shared.assign(x=lengths(shared))
+    summary = summarise(shared, transfer, roles)
     points = _points(shared, summary, top or {})
-    encoding = _encoding(summary, roles, control)
+    encoding = encode(summary, control)
     pick = alt.selection_point(fields=["label"], bind="legend", name="comparison")
-    y = alt.Y("distance:Q", title="Hellinger distance", scale=alt.Scale(domain=[0, 1]))
+    axes = fit_axes(shared, control)
+    band, median = running_layers(running(shared, summary), axes, encoding, pick)
     chart = alt.layer(
+        *band,
         alt.Chart(points)
         .mark_point(filled=True, size=34)
         .encode(
-            x=alt.X(
-                "length:Q",
-                title="length: features preferred, mean of both stages (log)",
-                scale=alt.Scale(type="log", nice=True),
-                axis=alt.Axis(values=[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000], format="~s"),
-            ),
-            y=y,
+            x=axes.x("length"),
+            y=axes.y("distance"),
             **encoding,
-            opacity=alt.condition(pick, alt.value(0.6), alt.value(0.04)),
+            opacity=alt.condition(pick, alt.value(0.45), alt.value(0.04)),
             tooltip=[f"{name}:{'Q' if name == 'distance' else 'N'}" for name in TOOLTIP],
         )
         .add_params(pick),
-        alt.Chart(summary.dropna()).mark_rule(strokeWidth=2).encode(y="mean:Q", color=encoding["color"]),
-        *_control_line(control, encoding),
-    ).properties(width=540, height=320)
-    return finish(chart, _describe(summary, control))
+        *median,
+        *control_line(control, encoding, axes),
+    ).properties(width=WIDTH, height=320)
+    return finish(chart, describe(summary, control))
 
 
-def _order(transfer: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFrame:
+def lengths(rows: pd.DataFrame, length: str = "paper") -> pd.Series:
+    """Where a neuron stands on the x-axis: the mean of its two lengths over the stages that prefer it (both, where it is
+    shared); with "released" the size of the union of both feature sets (C3)."""
+    if length == "released":
+        return rows["union"].astype(float)
+    both = rows[["length_before", "length_after"]].astype(float)
+    return both.where(both > 0).mean(axis=1)
+
+
+def fit_axes(
+    shared: pd.DataFrame, control: float | None, distance: str = "paper", length: str = "paper", rest: float = 1.0
+) -> Axes:
+    """Axes for shared neurons with a column `x`; `rest` is the largest length of those that are not shared.
+
+    The paper's distance always has the axis from 0 to 1; the released code's, divided by length (C1), follows the data.
+    """
+    longest = max(float(shared["x"].max()) if len(shared) else 1.0, rest, 10.0)
+    highest = 1.0
+    if distance == "released":
+        highest = 1.05 * max(float(shared["hellinger"].max()) if len(shared) else 1.0, control or 0.0) or 1.0
+    x_title = "length: features preferred, mean of both stages (log)"
+    if length == "released":
+        x_title = "features preferred in either stage: size of the union (log)"
+    y_title = "Hellinger distance" if distance == "paper" else "Hellinger distance / size of the union"
+    return Axes(x_title, y_title, (0.85, 1.15 * longest), (0.0, highest))
+
+
+def summarise(
+    shared: pd.DataFrame,
+    transfer: pd.DataFrame,
+    roles: Mapping[str, str],
+    painted: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """A row per comparison in the order of the stages after: [comparison, before, after, shared, mean, median, label,
+    colour, shape]; `painted` names the role whose colour a comparison takes, otherwise that of the stage after."""
     pairs = transfer[["comparison", "before", "after"]].drop_duplicates()
     rank = pairs["after"].map(lambda stage: list(ROLES).index(roles[stage]))
-    return pairs.assign(rank=rank).sort_values("rank", kind="stable").drop(columns="rank")
-
-
-def _summary(shared: pd.DataFrame, order: pd.DataFrame) -> pd.DataFrame:
-    """A row per comparison: its count of shared neurons, mean distance, and the label that says both."""
+    order = pairs.assign(rank=rank).sort_values("rank", kind="stable").drop(columns="rank")
     grouped = shared.groupby("comparison", observed=True)["hellinger"]
     summary = order.assign(
         shared=order["comparison"].map(grouped.size()).fillna(0).astype(int),
         mean=order["comparison"].map(grouped.mean()),
+        median=order["comparison"].map(grouped.median()),
     )
-    means = summary["mean"].map("mean distance {:.2f}".format).where(summary["mean"].notna(), "no distance")
-    label = (
-        summary["before"] + " → " + summary["after"] + ": " + summary["shared"].map("{:,} shared".format) + ", " + means
+    role = [(painted or {}).get(row.comparison, roles[row.after]) for row in summary.itertuples()]
+    label = [f"{row.before} → {row.after}: {_said(row.shared, row.mean, row.median)}" for row in summary.itertuples()]
+    return summary.assign(
+        label=label, colour=[ROLES[name].light for name in role], shape=[SHAPES[name] for name in role]
     )
-    return summary.assign(label=label)
+
+
+def running(shared: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Quartiles of the distance along the length: [label, x, low, median, high].
+
+    Shared neurons are sorted by length and cut into at most twelve bins of equal size, at least twelve neurons each; a
+    comparison with fewer than two bins has none. x is a bin's median length; neurons of one length share a bin.
+    """
+    rows = []
+    for each in summary.itertuples():
+        own = shared[(shared["comparison"] == each.comparison) & shared["hellinger"].notna()]
+        bins = min(MAX_BINS, len(own) // MIN_IN_BIN)
+        if bins < 2:
+            continue
+        # Ties in length get one rank, so that equal neurons are never dealt to different bins.
+        place = np.minimum(((own["x"].rank(method="average") - 1) * bins / len(own)).astype(int), bins - 1)
+        for _, part in own.groupby(place.to_numpy()):
+            low, median, high = part["hellinger"].quantile([0.25, 0.5, 0.75])
+            rows.append((each.label, float(part["x"].median()), low, median, high, len(part)))
+    return pd.DataFrame(rows, columns=["label", "x", "low", "median", "high", "neurons"]).round(5)
+
+
+def running_layers(
+    table: pd.DataFrame, axes: Axes, encoding: Mapping[str, Any], pick: alt.Parameter
+) -> tuple[list[alt.Chart], list[alt.Chart]]:
+    """A band between the quartiles, to lie below the points where it does not keep the pointer from them, and a line of the
+    median with a halo that parts it from its own points, to lie above them."""
+    if table.empty:
+        return [], []
+    base = alt.Chart(table).transform_filter(pick).encode(x=axes.x("x"), detail="label:N")
+    line = base.encode(y=axes.y("median"))
+    band = base.mark_area(opacity=0.22).encode(y=axes.y("low"), y2="high:Q", color=encoding["color"])
+    halo = line.mark_line(color=ON_BAR.light, strokeWidth=5)
+    return [band], [halo, line.mark_line(strokeWidth=2.5).encode(color=encoding["color"])]
 
 
 def _points(
@@ -99,7 +191,7 @@ def _points(
     return pd.DataFrame(
         {
             "label": shared["comparison"].map(summary.set_index("comparison")["label"]),
-            "length": (shared["length_before"] + shared["length_after"]) / 2,
+            "length": shared["x"],
             "comparison": shared["comparison"].astype(str),
             "layer": shared["layer"].astype(int),
             "neuron": shared["neuron"].astype(int),
@@ -115,23 +207,21 @@ def _points(
     )
 
 
-def _control_line(control: float | None, encoding: dict[str, Any]) -> list[alt.Chart]:
+def control_line(control: float | None, encoding: Mapping[str, Any], axes: Axes) -> list[alt.Chart]:
     if control is None:
         return []
     line = pd.DataFrame({"control": [control], "label": [_control_label(control)]})
     rule = alt.Chart(line).mark_rule(strokeWidth=1.5, strokeDash=[6, 4])
-    return [rule.encode(y="control:Q", color=encoding["color"])]
+    return [rule.encode(y=axes.y("control"), color=encoding["color"])]
 
 
 def _control_label(control: float) -> str:
     return f"same weights, other half of the text: mean distance {control:.2f}"
 
 
-def _encoding(summary: pd.DataFrame, roles: Mapping[str, str], control: float | None) -> dict[str, Any]:
+def encode(summary: pd.DataFrame, control: float | None) -> dict[str, Any]:
     """Colour and shape of the comparisons, and of the control's line, in one legend."""
-    labels = list(summary["label"])
-    colours = [ROLES[roles[after]].light for after in summary["after"]]
-    shapes = [SHAPES[roles[after]] for after in summary["after"]]
+    labels, colours, shapes = (list(summary[name]) for name in ("label", "colour", "shape"))
     if control is not None:
         labels, colours, shapes = [*labels, _control_label(control)], [*colours, TEXT.light], [*shapes, DASHES]
     legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1)
@@ -141,15 +231,34 @@ def _encoding(summary: pd.DataFrame, roles: Mapping[str, str], control: float | 
     }
 
 
-def _describe(summary: pd.DataFrame, control: float | None) -> str:
-    each = "; ".join(f"{row.before} to {row.after}: {_said(row.shared, row.mean)}" for row in summary.itertuples())
+def describe(summary: pd.DataFrame, control: float | None) -> str:
+    each = "; ".join(
+        f"{row.before} to {row.after}: {_described(row.shared, row.mean, row.median)}" for row in summary.itertuples()
+    )
     line = (
         f" A dashed line marks {control:.2f}, the mean between two halves of one text under the same weights."
         if control is not None
         else ""
     )
-    return f"Scatter plot of Hellinger distance against length, one point per shared neuron. {each}.{line}"
+    return (
+        f"Scatter plot of Hellinger distance against length, one point per shared neuron, with running median and quartiles."
+        f" {each}.{line}"
+    )
 
 
-def _said(shared: int, mean: float) -> str:
-    return f"{shared} shared neurons, mean distance {mean:.2f}" if shared else "no shared neuron"
+def _number(distance: float) -> str:
+    return f"{distance:.2f}" if distance >= 0.095 or distance == 0 else f"{distance:.2g}"
+
+
+def _said(shared: int, mean: float, median: float) -> str:
+    if not shared:
+        return "0 shared, no distance"
+    return f"{shared:,} shared, median distance {_number(median)}, mean {_number(mean)}"
+
+
+def _described(shared: int, mean: float, median: float) -> str:
+    return (
+        f"{shared} shared neurons, mean distance {_number(mean)}, median {_number(median)}"
+        if shared
+        else "no shared neuron"
+    )

@@ -52,6 +52,15 @@ WAYS = {
     "out of the encoder": Ink("#1f60d0", "#5b9eff"),
 }
 
+DIRECTIONS = {
+    "longer": Ink("#0b62c4", "#62a9f7"),
+    "shorter": Ink("#c8321a", "#ff7f66"),
+    "unchanged": Ink("#1c1c1c", "#efefef"),
+}
+"""The paper's blue, red and black of lengths (Fig. 2, 10); lines differ by dash too."""
+
+CORPUS = Ink("#000001", "#fffffd")
+
 SHAPES = {
     "untrained": "diamond",
     "early": "square",
@@ -68,7 +77,7 @@ BAND = Ink("#c9c9c9", "#565b60")
 PAGE = Ink("#ffffff", "#121212")
 ON_BAR = Ink("#fffffe", "#121213")
 
-_INKS = (*ROLES.values(), *STATES.values(), *WAYS.values(), TEXT, GRID, BAND, ON_BAR)
+_INKS = (*ROLES.values(), *STATES.values(), *WAYS.values(), *DIRECTIONS.values(), CORPUS, TEXT, GRID, BAND, ON_BAR)
 
 _CONFIG: dict[str, Any] = {
     "font": "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', Arial, sans-serif",

@@ -1,8 +1,9 @@
-"""The tables that the book reads, gathered with their provenance: the step tables. May touch: tables, provenance."""
+"""The tables that the book reads, gathered with their provenance: the step tables. May touch: corpora, tables, provenance."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 import yaml
 
 from txray_lib import places
+from txray_lib.corpora import load_corpus_file
 from txray_lib.flow import Run
 from txray_lib.provenance import provenance
 from txray_lib.stages import stages
@@ -38,6 +40,7 @@ def tables(run: Run, folder: Path) -> None:
         "scores": read_table(run.file("finetune", "scores.parquet")),
         "pruning": read_table(run.file("prune", "pruning.parquet")),
         "corpora": _corpora_table(run),
+        "tag_counts": _tag_counts(run),
     }
     optional = {"truth": ("corpora", "truth.parquet"), "tag_accuracy": ("tags", "accuracy.parquet")}
     tables |= {name: read_table(run.file(*where)) for name, where in optional.items() if run.file(*where).is_file()}
@@ -75,6 +78,16 @@ def _stages_table(run: Run) -> pd.DataFrame:
         named = {"stage" if key == "name" else key: value for key, value in asdict(stage).items()}
         rows.append({**named, **counts, "preferred": preferred, "neurons": run.profile.pretraining.units})
     return pd.DataFrame(rows)
+
+
+def _tag_counts(run: Run) -> pd.DataFrame:
+    """How often each tag occurs in the text of the stages: columns corpus, tag, tokens (Fig. 3's black bars)."""
+    rows = []
+    for role in ("pretraining", "target"):
+        corpus = load_corpus_file(run.file("tags", f"{role}.parquet"))
+        counts = Counter(tag for document in corpus for tag in document.tags or ())
+        rows += [(corpus.name, tag, tokens) for tag, tokens in sorted(counts.items())]
+    return pd.DataFrame(rows, columns=["corpus", "tag", "tokens"])
 
 
 def _corpora_table(run: Run) -> pd.DataFrame:

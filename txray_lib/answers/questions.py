@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from txray_lib.errors import TxrayError
+from txray_lib import telling
+from txray_lib.errors import TxrayError, nearest
 from txray_lib.paper import value
 from txray_lib.results import Results, extremes, state_counts
-from txray_lib.telling import compared, count, distance, paragraph, percent, plural, quoted, signed, table, top_tokens
+from txray_lib.telling import compared, count, distance, paragraph, percent, plural, quoted, signed, table
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,46 @@ def control(results: Results, *roles: str) -> Control | None:
         if len(shared):
             return Control(stage, shared["hellinger"].mean(), shared["hellinger_tag"].mean(), len(shared))
     return None
+
+
+def claim(results: Results, question: str) -> Markdown:
+    """What the paper claims to answer a question, in our words and with its numbers (§3.1–§3.3)."""
+    if question not in _CLAIMS:
+        raise TxrayError(f"the paper has no question {question!r}. {nearest(question, _CLAIMS)}")
+    return paragraph(f"**The paper's claim.** {_CLAIMS[question]()}")
+
+
+def _claim_rq1() -> str:
+    return (
+        f"An LSTM of {count(value('N7', 'units'))} units is pretrained on WikiText-2. Between the snapshots of epochs 1 and 48,"
+        f" {count(value('N1', 'early'))} neurons are shared; between 48 and 49, {count(value('N1', 'late'))}. Their mean length"
+        f" goes from {value('N2', 'early')} over {value('N2', 'before_last')} to {value('N2', 'last')} features, and distances are"
+        f" {100 * value('N3', 'share'):.2f} % smaller in the late comparison: Hellinger distance and length settle as loss and"
+        " perplexity do (§3.1, Fig. 2 and 4)."
+    )
+
+
+def _claim_rq2() -> str:
+    shared, units = value("N7", "shared"), value("N7", "units")
+    return (
+        f"When the encoder pretrained on WikiText-2 reads IMDB reviews, {count(shared)} of {count(units)} neurons"
+        f" ({percent(shared / units)}) are shared between the two texts. Broad transfer, the paper concludes; neurons with a"
+        " large distance transfer little, those with a small one transfer well (§3.2, Fig. 6 and 7)."
+    )
+
+
+def _claim_rq3() -> str:
+    shared, after = value("N7", "shared"), value("N11", "shared")
+    return (
+        f"Fine-tuned on IMDB labels, nearly half of the neurons become avoided (from {count(shared)} shared to {count(after)},"
+        f" {percent(1 - after / shared)} fewer) and {count(value('N13', 'gained'))} are gained. Pruning the"
+        f" {count(value('N14', 'pruned'))} neurons that are empty afterwards changes F1 by {signed(value('T2-A', 'train'))} on train"
+        f" and {signed(value('T2-A', 'test'))} on test reviews; pruning the gained ones by {signed(value('T2-D', 'train'))} and"
+        f" {signed(value('T2-D', 'test'))} (§3.3, Fig. 8, Tab. 1 and 2)."
+    )
+
+
+_CLAIMS = {"rq1": _claim_rq1, "rq2": _claim_rq2, "rq3": _claim_rq3}
 
 
 def setting(results: Results) -> Markdown:
@@ -146,7 +187,7 @@ def perplexity(results: Results) -> Markdown:
     )
 
 
-def chosen(results: Results, comparison: pd.DataFrame, min_length: int, top_n: int = 3) -> Markdown:
+def chosen(results: Results, comparison: pd.DataFrame, min_length: int, top_tokens: int = 3) -> Markdown:
     """Which neurons the rule picks, and what they prefer most before and after."""
     picked = extremes(comparison, min_length)
     if picked.empty:
@@ -157,7 +198,7 @@ def chosen(results: Results, comparison: pd.DataFrame, min_length: int, top_n: i
     lines = []
     for kind, row in picked.iterrows():
         key = int(row["layer"]), int(row["neuron"])
-        tokens = top_tokens(results, (row["before"], row["after"]), top_n)
+        tokens = telling.top_tokens(results, (row["before"], row["after"]), top_tokens)
         said = [quoted(tokens[row[side]].get(key, ())) for side in ("before", "after")]
         lines.append(
             f"The {kind} changed is neuron **{key[1]}**: distance {distance(row['hellinger'])}, "
@@ -212,35 +253,6 @@ def supervised(results: Results) -> Markdown:
     )
 
 
-def gained(results: Results, rows: int, top_n: int) -> HTML | Markdown:
-    """The gained neurons with the most and the least mass, and what they prefer (Tab. 1)."""
-    found = (
-        results.transfer("rq3")
-        .query("state == 'gained'")
-        .sort_values(["mass_after", "neuron"], ascending=[False, True])
-    )
-    if found.empty:
-        return paragraph("Supervision gained no neuron here, so there is no table of them.")
-    shown = found if len(found) <= 2 * rows else pd.concat([found.head(rows), found.tail(rows)])
-    if rows < 1:
-        raise TxrayError(f"{rows} rows of gained neurons were asked for: at least 1 is needed")
-    stage = results.stage("supervised")
-    tokens = top_tokens(results, [stage], top_n)[stage]
-    frame = pd.DataFrame(
-        {
-            "neuron": shown["neuron"],
-            "mass": shown["mass_after"].map("{:,.2f}".format),
-            "length": shown["length_after"],
-            "most probable features": [
-                ", ".join(tokens.get((int(la), int(n)), ()))
-                for la, n in zip(shown["layer"], shown["neuron"], strict=True)
-            ],
-        }
-    )
-    caption = f"{len(shown)} of {len(found)} gained neurons, in order of falling mass (the paper's Tab. 1)"
-    return table(frame, caption, words=["most probable features"])
-
-
 def scores(results: Results) -> HTML:
     """The classifier's scores, with and without the reviews that stand in both splits."""
     rows = results.table("scores")
@@ -259,80 +271,6 @@ def scores(results: Results) -> HTML:
         f"{plural(shared, 'text')} {'stands' if shared == 1 else 'stand'} both in the test split and in another"
     )
     return table(frame, caption, words=["split"])
-
-
-def pruned(results: Results) -> HTML:
-    """Every pruning that was measured, in numbers (Tab. 2): a row for each set and way, a column for each split."""
-    rows = results.table("pruning")
-    columns = {
-        "set": rows["set"],
-        "neurons": rows["neurons"].map(count),
-        "of them gained": rows["overlap_with_gained"].map(count),
-        "share of mass": rows["mass_share"].map(percent),
-        "removed": rows["way"],
-    }
-    ways = rows.groupby("way", sort=False)
-    draws = ", ".join(f"{count(each['random_sets'].max())} {way}" for way, each in ways)
-    bases = ", ".join(
-        f"{row.f1_base:.3f} on {count(row.reviews)} {row.split} reviews"
-        for row in rows.drop_duplicates(["split", "reviews"]).itertuples()
-    )
-    told = pd.DataFrame({**columns, "split": rows["split"], "effect": rows.apply(_effect, axis=1)})
-    frame = told.pivot_table(
-        index=list(columns), columns="split", values="effect", aggfunc="first", sort=False, fill_value="not measured"
-    )
-    frame = frame.rename(columns=lambda split: f"{split}, %").reset_index()
-    return table(
-        frame,
-        f"Relative change of F1 in per cent; in brackets, 95 % of random sets of the same size ({draws}). F1 before: {bases}.",
-        words=["set", "removed"],
-    )
-
-
-def _effect(row: pd.Series) -> str:
-    change = "not defined" if math.isnan(row["change"]) else f"{100 * row['change']:+.2f}"
-    known = not math.isnan(row["random_low"])
-    chance = f" [{100 * row['random_low']:+.1f}, {100 * row['random_high']:+.1f}]" if known else ""
-    return (change + chance).replace("-", "−")
-
-
-def meanings(results: Results) -> Markdown:
-    """Which neurons each pruned set holds."""
-    rows = results.table("pruning").drop_duplicates("set")
-    return paragraph("The sets.", *(f"**{row.set}**: {row.meaning.rstrip('.')}." for row in rows.itertuples()))
-
-
-def pruning_verdict(results: Results) -> Markdown:
-    """How many of the effects leave the interval that random sets of the same size give."""
-    rows = results.table("pruning")
-    measured = rows.dropna(subset=["random_low", "random_high"])
-    if measured.empty:
-        return paragraph("No random sets were measured in this run, so none of these changes can be told from chance.")
-    outside = measured[(measured["change"] < measured["random_low"]) | (measured["change"] > measured["random_high"])]
-    named = "; ".join(f"{r.set} {r.way} on {r.split} ({signed(r.change)})" for r in outside.itertuples())
-    by_chance = float(outside_by_chance(measured["random_sets"]).sum())
-    verdict = (
-        "Nothing here tells these sets from random ones."
-        if len(outside) <= by_chance
-        else "That is more than chance gives; which of them would stay with other seeds and more random sets is open."
-    )
-    return paragraph(
-        f"Of {plural(len(measured), 'change')} that can be compared with random sets of the same size,"
-        f" {len(outside)} {'lies' if len(outside) == 1 else 'lie'} outside the interval that holds 95 % of those drawn"
-        f"{': ' + named if named else ''}.",
-        f"Of as many further random sets about {by_chance:.1f} would, since few draws make a narrow interval. {verdict}",
-        f"{plural(len(rows) - len(measured), 'change')} had no random sets beside them."
-        if len(rows) > len(measured)
-        else "",
-    )
-
-
-def outside_by_chance(draws: pd.Series) -> pd.Series:
-    """The share of further draws that fall outside the 2.5 and 97.5 % points of `draws` earlier ones, whatever they measure.
-
-    A point between the k-th and the next of n draws has about k / (n + 1) of all below it.
-    """
-    return 2 * (1 + 0.025 * (draws - 1)) / (draws + 1)
 
 
 def states_said(results: Results, question: str) -> Markdown:

@@ -1,0 +1,161 @@
+"""A page can be run again: from a download, without the repository, and the page that lists what can be changed is true."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from telling_tables import write_tables
+
+from txray_lib import answers, places
+from txray_lib.errors import TxrayError
+from txray_lib.notebooks import execute, list_notebooks, parameters_of, set_values
+from txray_lib.profiles import list_profiles
+
+PAGE = """---
+kernelspec: {name: python3, display_name: Python 3, language: python}
+---
+
+# A page
+
+```{code-cell} ipython3
+:tags: [parameters]
+
+profile = "demo"  # whose tables
+neuron = -1  # by the rule
+```
+
+```{code-cell} ipython3
+import txray_lib
+from txray_lib import answers, telling
+from txray_lib.results import open_results
+
+results = open_results(profile)
+print(profile, neuron, results.folder, txray_lib.__file__)
+```
+"""
+
+VALUES = st.one_of(st.text(), st.integers(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False))
+
+
+@given(st.text(alphabet="aé漢'\"# ", max_size=9), VALUES, VALUES)
+def test_values_are_written_where_the_defaults_stood(comment: str, first: object, second: object) -> None:
+    code = f"a = [1,\n  2]  # {comment}\nb: str = 'é'; c = -3  # {comment}\n"
+    changed = set_values(code, {"a": first, "c": second})
+    found = {
+        (line.targets[0] if isinstance(line, ast.Assign) else line.target).id: ast.literal_eval(line.value)
+        for line in ast.parse(changed).body
+    }
+    assert found == {"a": first, "b": "é", "c": second}
+    assert changed.count(f"# {comment}\n") >= 2
+    assert set_values(code, {}) == code
+
+
+def run(command: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TXRAY_")}
+    return subprocess.run(
+        command, cwd=cwd, env={**kept, **environment}, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """The package alone, as pip would install it: no repository around it."""
+    folder = tmp_path / "site"
+    shutil.copytree(places.root() / "txray_lib", folder / "txray_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture
+def download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A page executed for the profile tiny, alone in a folder of its own."""
+    write_tables(tmp_path / "tables" / "tiny")
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / "tables"))
+    source = tmp_path / "page.md"
+    source.write_text(PAGE, encoding="utf-8")
+    (tmp_path / "downloads").mkdir()
+    return execute(source, tmp_path / "downloads" / "page.ipynb", {"profile": "tiny"}, tmp_path)
+
+
+def test_a_downloaded_page_has_one_cell_of_parameters_with_its_values(download: Path) -> None:
+    cells = [cell for cell in nbformat.read(download, 4).cells if "parameters" in str(cell.metadata.get("tags"))]
+    assert [cell.source for cell in cells] == ['profile = "tiny"  # whose tables\nneuron = -1  # by the rule']
+
+
+def test_plain_papermill_runs_a_download_without_the_repository(download: Path, site: Path, tmp_path: Path) -> None:
+    papermill = [sys.executable, "-m", "papermill", download.name, "mine.ipynb", "-p", "neuron", "12"]
+    tables = str(tmp_path / "tables")
+    done = run(papermill, download.parent, PYTHONPATH=str(site), TXRAY_RESULTS=tables)
+    assert done.returncode == 0, done.stderr[-2000:]
+    said = nbformat.read(download.parent / "mine.ipynb", 4).cells[-1].outputs[0].text.split()
+    assert said == ["tiny", "12", f"{tables}/tiny", str(site / "txray_lib" / "__init__.py")]
+
+
+def test_a_download_without_tables_says_where_to_get_them(download: Path, site: Path) -> None:
+    papermill = [sys.executable, "-m", "papermill", download.name, "mine.ipynb"]
+    done = run(papermill, download.parent, PYTHONPATH=str(site))
+    assert done.returncode != 0
+    outputs = [o for c in nbformat.read(download.parent / "mine.ipynb", 4).cells for o in c.get("outputs", [])]
+    (error,) = [output for output in outputs if output.output_type == "error"]
+    assert len(error.traceback) == 1
+    for word in (
+        "TxrayError: there are no results at all",
+        "without its repository",
+        "TXRAY_RESULTS",
+        "txray run tiny",
+    ):
+        assert word in error.traceback[0]
+
+
+def test_a_checkout_around_the_current_folder_is_found_when_the_package_stands_elsewhere(
+    site: Path, tmp_path: Path
+) -> None:
+    checkout = tmp_path / "checkout"
+    write_tables(checkout / "results" / "tiny")
+    for name in ("profiles", "notebooks/deep"):
+        (checkout / name).mkdir(parents=True)
+    code = "from txray_lib.results import open_results; print(open_results('tiny').folder)"
+    done = run([sys.executable, "-c", code], checkout / "notebooks" / "deep", PYTHONPATH=str(site))
+    assert done.stdout.strip() == str(checkout / "results" / "tiny"), done.stderr
+    alone = run(
+        [sys.executable, "-c", "from txray_lib import places; print(places.root())"], tmp_path, PYTHONPATH=str(site)
+    )
+    assert alone.stdout.strip() == str(site)
+
+
+def test_an_error_in_a_notebook_is_its_message() -> None:
+    assert TxrayError("no tables")._render_traceback_() == ["TxrayError: no tables"]
+
+
+def test_the_page_of_parameters_lists_what_every_notebook_takes() -> None:
+    html = answers.notebook_parameters().data
+    for name, source in list_notebooks().items():
+        for parameter, default in parameters_of(source).items():
+            shown = json.dumps(default) if isinstance(default, str) else repr(default)
+            cells = f'<td class="words">{name}</td><td class="words">{parameter}</td><td class="words">'
+            assert cells + shown.replace('"', "&quot;") in html
+    with pytest.raises(TxrayError, match="Did you mean 'rq1'"):
+        answers.notebook_parameters("rq11")
+
+
+def test_every_profile_and_every_run_at_hand_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    html = answers.profile_settings().data
+    assert all(f">{name}</td>" in html for name in list_profiles())
+    folder = write_tables(tmp_path / "tiny")
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
+    assert "No run" in answers.profile_times().data
+    source = json.loads((folder / "provenance.json").read_text())
+    steps = {"pretrain": {"seconds": 90.0}, "tags": {"seconds": 30.0}}
+    (folder / "provenance.json").write_text(json.dumps({**source, "steps": steps}))
+    html = answers.profile_times().data
+    assert "<td>2.0</td>" in html
+    assert "pretrain (1.5), tags (0.5)" in html
