@@ -1,4 +1,4 @@
-"""The records of a stage summed (§2.1): one table from which figures, tables and verdicts follow. May touch: errors.
+"""The records of a stage summed (§2.1): one table from which figures, tables and verdicts follow. May touch: definitions.
 
 A record is a row of the paper's matrix M. Columns of a table of records, a row a token:
     document int32, block, layer int8, feature, tag (categories), neuron int32 (-1: nobody's), activation float32,
@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+
+from txray_lib.definitions import PAPER
 
 KEYS = ["layer", "neuron", "feature", "tag", "y"]
 SUMS = ["count", "activation_sum", "prediction_sum"]
@@ -40,16 +42,18 @@ def without_features(preferences: pd.DataFrame, features: Sequence[str]) -> pd.D
     return preferences[~preferences["feature"].isin(list(features))].reset_index(drop=True)
 
 
-def distributions(preferences: pd.DataFrame, by: str = "feature") -> pd.DataFrame:
+def distributions(preferences: pd.DataFrame, by: str = "feature", probability: str = PAPER) -> pd.DataFrame:
     """The distribution P_n of every neuron (§2.1, step 2): mean activation per feature, normalised to sum to 1.
 
     `by` is "feature" or "tag". Columns: layer, neuron, the feature or tag, p, count, mass (its activation sum).
-    A neuron that nothing excites most has no row.
+    A neuron that nothing excites most has no row. `probability` "released" divides each mean by the neuron's mass, as
+    the released code does (C2): such a p sums to 1 only where every feature occurred once.
     """
     keys = ["layer", "neuron", by]
     sums = preferences.groupby(keys, observed=True, sort=True)[["count", "activation_sum"]].sum().reset_index()
     mean = sums["activation_sum"] / sums["count"]
-    total = mean.groupby([sums["layer"], sums["neuron"]]).transform("sum")
+    divided = mean if probability == PAPER else sums["activation_sum"]
+    total = divided.groupby([sums["layer"], sums["neuron"]]).transform("sum")
     return sums.assign(p=mean / total).rename(columns={"activation_sum": "mass"})[[*keys, "p", "count", "mass"]]
 
 

@@ -1,6 +1,6 @@
 """Finds and opens the tables of a profile: the door through which the telling half reads.
 
-May touch: errors, places, profiles, tables, transfer. Imports nothing that computes, draws or builds.
+May touch: errors, places, profiles, tables, definitions, transfer. Imports nothing that computes, draws or builds.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import pandas as pd
 import yaml
 
 from txray_lib import places
+from txray_lib.definitions import Definitions
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import list_profiles, load_profile
 from txray_lib.tables import read_table
-from txray_lib.transfer import STATES
+from txray_lib.transfer import STATES, compare
 
 Origin = Literal["live", "frozen"]
 NEURON = ["layer", "neuron"]
@@ -92,6 +93,18 @@ class Results:
                 f"{nearest(question, self._transfer['question'].unique())}"
             )
         return rows.reset_index(drop=True)
+
+    def compared(self, question: str, definitions: Definitions | None = None) -> pd.DataFrame:
+        """`transfer(question)`, computed anew from the preferences where a definition is not the paper's."""
+        rows = self.transfer(question)
+        if definitions is None or definitions.is_papers:
+            return rows
+        units = int(self.stages["neurons"].max())
+        pairs = rows[["before", "after"]].drop_duplicates().itertuples(index=False)
+        parts = [
+            compare(*(self.preferences(stage) for stage in pair), units, tuple(pair), definitions) for pair in pairs
+        ]
+        return pd.concat(parts, ignore_index=True).assign(question=question)
 
     def control(self, stage: str) -> pd.DataFrame:
         """The comparison of `stage` with itself on the other half of the text; no row where it was not made."""
