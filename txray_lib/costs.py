@@ -1,4 +1,4 @@
-"""What a run will cost, told before it starts. May touch: flow, profiles.
+"""What a run will cost, told before it starts. May touch: flow, profiles, readings.
 
 An estimate from the arithmetic of the model and the matrix-product rate that this machine reaches just now. Reading,
 tagging and start-up are rough constants of a two-core machine.
@@ -16,7 +16,7 @@ from txray_lib.profiles import Profile
 _EFFICIENCY = 0.7  # of training against the product measured here: 0.65 to 0.71 on two cores
 _WIKITEXT_TOKENS = 2_089_000
 _REVIEW_TOKENS = {"world": 60, "imdb": 230}
-_FIXED_SECONDS = {"corpora": 10, "tags": 8, "vocabulary": 5, "preferences": 3, "transfer": 3, "tables": 2}
+_FIXED_SECONDS = {"corpora": 10, "tags": 8, "vocabulary": 5, "preferences": 3, "transfer": 3, "definitions": 6, "tables": 5}
 _READING_SECONDS = {"imdb": 60, "wikitext-2": 10, "world": 10}
 _TAGS_A_SECOND = 25_000
 
@@ -74,8 +74,17 @@ def _seconds(profile: Profile, step: str, rate: float) -> float:
         + lstm * review_tokens * (reviews.train + reviews.test) / (rate * _EFFICIENCY),
         "prune": lstm * review_tokens * 2 * _evaluations(profile) * profile.pruning.reviews / (rate * _EFFICIENCY),
     }
-    collecting = lstm * profile.collection.tokens / (rate * _EFFICIENCY) if step.startswith("collect-") else 0.0
+    collecting = _times_read(step) * lstm * profile.collection.tokens / (rate * _EFFICIENCY)
     return fixed + read.get(step, 0.0) + collecting + 1.0
+
+
+def _times_read(step: str) -> int:
+    """How often a step reads the text of a stage."""
+    if step.startswith("recollect-"):
+        from txray_lib.readings import READINGS
+
+        return len(READINGS[step.removeprefix("recollect-")].roles)
+    return 1 if step.startswith("collect-") else 0
 
 
 def _evaluations(profile: Profile) -> int:

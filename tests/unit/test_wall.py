@@ -19,6 +19,7 @@ COMPUTING = [
     "training",
     "preferences",
     "collection",
+    "readings",
     "transfer",
     "pruning",
     "paper",

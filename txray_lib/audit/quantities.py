@@ -46,7 +46,9 @@ def quantities(compared: Mapping[str, pd.DataFrame], definitions: Definitions | 
         ("N14", "avoided"): (supervised["state"] == AVOIDED).sum(),
         ("N17", "tokens"): _change(both["supervised"], "length"),
         ("N17", "tags"): _change(both["supervised"], "tag_length"),
-        ("N17", "mean_of_ratios"): (both["supervised"]["length_after"] / both["supervised"]["length_before"] - 1).mean(),
+        ("N17", "mean_of_ratios"): (
+            both["supervised"]["length_after"] / both["supervised"]["length_before"] - 1
+        ).mean(),
         ("N18", "tokens"): _change(supervised, "length"),
     }
     return pd.DataFrame([(*key, float(value)) for key, value in found.items()], columns=["id", "part", "value"])

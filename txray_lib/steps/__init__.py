@@ -5,6 +5,7 @@
     models     pretrain, finetune
     collected  collect
     compared   preferences, transfer, prune
+    switched   recollect, definitions
     gathered   tables
 
 May touch: every room of the computing half, and tagging when a corpus is tagged.
@@ -22,10 +23,13 @@ from txray_lib.steps.collected import collect
 from txray_lib.steps.compared import preferences, prune, transfer
 from txray_lib.steps.gathered import tables
 from txray_lib.steps.models import finetune, pretrain
+from txray_lib.steps.switched import definitions, recollect
 from txray_lib.steps.texts import corpora, tags, vocabulary
 
 _MODEL = ("training/encoder", "training/snapshots", "training/texts", "steps/models", "steps/files")
-_COMPARED = ("stages", "preferences", "steps/compared")
+_COMPARED = ("stages", "preferences", "definitions", "steps/compared")
+_RECOLLECTED = ("sentence", "never", "cased", "marks")
+"""The readings of `readings.READINGS`, named here because that module needs torch."""
 
 
 def declare(profile: Profile) -> list[Step]:
@@ -124,6 +128,7 @@ def _table_steps(profile: Profile) -> list[Step]:
             code=(*_COMPARED, *_MODEL, "training/finetuning", "pruning"),
             run=prune,
         ),
+        *_switch_steps(),
         Step(
             "tables",
             "gather the tables that the book reads",
@@ -137,11 +142,37 @@ def _table_steps(profile: Profile) -> list[Step]:
                 "preferences",
                 "transfer",
                 "prune",
+                "definitions",
             ),
             settings=("name", "about"),
-            code=("stages", "tables", "steps/gathered"),
+            code=("stages", "tables", "audit", "paper", "results", "steps/gathered"),
             run=tables,
             place=places.live_results(profile.name),
+        ),
+    ]
+
+
+def _switch_steps() -> list[Step]:
+    readings = [
+        Step(
+            f"recollect-{reading}",
+            f"read the stages again, as the released code does ({reading})",
+            needs=("tags", "vocabulary", "pretrain", "finetune"),
+            settings=("collection.batch_size", "collection.exclude_unknown"),
+            code=(*_MODEL, "collection", "readings", "preferences", "steps/collected", "steps/switched"),
+            run=partial(recollect, reading),
+        )
+        for reading in _RECOLLECTED
+    ]
+    return [
+        *readings,
+        Step(
+            "definitions",
+            "tell how far each definition and each reading moves the numbers",
+            needs=("preferences", "transfer", "prune", "vocabulary", "finetune", *(step.name for step in readings)),
+            settings=("pretraining.units", "pruning.set_size"),
+            code=(*_COMPARED, "transfer", "audit", "pruning", "readings", "steps/switched"),
+            run=definitions,
         ),
     ]
 

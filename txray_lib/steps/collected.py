@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from txray_lib import places
 from txray_lib.corpora import load_corpus_file
@@ -11,20 +12,18 @@ from txray_lib.flow import Run
 from txray_lib.stages import Stage
 from txray_lib.steps.files import read_vocabulary, write_frame
 
+if TYPE_CHECKING:
+    from txray_lib.training.encoder import Classifier, Encoder
+
 
 def collect(stage: Stage, run: Run, folder: Path) -> None:
     from txray_lib.collection import collect
-    from txray_lib.training import load_classifier, load_encoder
 
     vocabulary = read_vocabulary(run)
-    if stage.role == "supervised":
-        model = load_classifier(run.file("finetune", "supervised.safetensors"), vocabulary.digest())
-    else:
-        model = load_encoder(run.file("pretrain", f"{stage.snapshot}.safetensors"), vocabulary.digest())
     role = "target" if stage.corpus == run.profile.corpora.target.name else "pretraining"
     corpus = load_corpus_file(run.file("tags", f"{role}.parquet"))
     collected = collect(
-        model,
+        load_model(run, stage),
         corpus,
         vocabulary,
         run.profile.collection.batch_size,
@@ -40,3 +39,13 @@ def collect(stage: Stage, run: Run, folder: Path) -> None:
         "near_ties": collected.near_ties,
     }
     places.write_text(json.dumps(counts), folder / "counts.json")
+
+
+def load_model(run: Run, stage: Stage) -> Encoder | Classifier:
+    """The weights of a stage, as they were trained."""
+    from txray_lib.training import load_classifier, load_encoder
+
+    digest = read_vocabulary(run).digest()
+    if stage.role == "supervised":
+        return load_classifier(run.file("finetune", "supervised.safetensors"), digest)
+    return load_encoder(run.file("pretrain", f"{stage.snapshot}.safetensors"), digest)

@@ -41,6 +41,7 @@ def tables(run: Run, folder: Path) -> None:
         "pruning": read_table(run.file("prune", "pruning.parquet")),
         "corpora": _corpora_table(run),
         "tag_counts": _tag_counts(run),
+        **{name: read_table(run.file("definitions", f"{name}.parquet")) for name in ("definitions", "same_weights")},
     }
     optional = {"truth": ("corpora", "truth.parquet"), "tag_accuracy": ("tags", "accuracy.parquet")}
     tables |= {name: read_table(run.file(*where)) for name, where in optional.items() if run.file(*where).is_file()}

@@ -1,0 +1,122 @@
+"""What a choice of definition or of reading does: the steps recollect and definitions. May touch: readings … audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from txray_lib.corpora import load_corpus_file
+from txray_lib.flow import Run
+from txray_lib.stages import Stage, stages
+from txray_lib.steps.collected import load_model
+from txray_lib.steps.compared import excluding_unknown, read_scored
+from txray_lib.steps.files import read_vocabulary, write_frame
+from txray_lib.tables import read_table
+
+_PAIRS = {
+    "early": ("early", "before-last"),
+    "late": ("before-last", "last"),
+    "zero-shot": ("last", "zero-shot"),
+    "supervised": ("zero-shot", "supervised"),
+}
+"""The roles of both sides of each of `audit.COMPARISONS`."""
+
+_SWITCHES = {"reset": ("sentence", ("zero-shot",)), "casing": ("cased", ()), "marks": ("marks", ())}
+"""The reading of each switch, and the roles that the released code reads so (none named: all that were read so)."""
+
+
+def recollect(reading: str, run: Run, folder: Path) -> None:
+    from txray_lib.preferences import aggregate
+    from txray_lib.readings import READINGS, collect_as
+
+    for stage in read_otherwise(run, reading):
+        path = folder / f"{stage.name}.parquet"
+        if path.exists():
+            continue
+        role = "target" if stage.corpus == run.profile.corpora.target.name else "pretraining"
+        collected = collect_as(
+            reading,
+            load_model(run, stage),
+            load_corpus_file(run.file("tags", f"{role}.parquet")),
+            read_vocabulary(run),
+            run.profile.collection.batch_size,
+            run.device,
+            f"{stage.name}, {READINGS[reading].about}",
+        )
+        write_frame(excluding_unknown(run, aggregate(collected.records)), path)
+
+
+def definitions(run: Run, folder: Path) -> None:
+    from txray_lib.audit import formula_switches, reading_switch, same_weights
+    from txray_lib.readings import READINGS
+
+    units = run.profile.pretraining.units
+    paper = {stage.role: read_table(run.file("preferences", f"{stage.name}.parquet")) for stage in stages(run.profile)}
+    pairs = {name: (paper[before], paper[after]) for name, (before, after) in _PAIRS.items()}
+    tables = [formula_switches(pairs, units), _pruning_switch(run)]
+    rows = []
+    for reading in READINGS.values():
+        read = _read(run, reading.name)
+        rows += [
+            same_weights(reading.name, reading.code, stage.name, paper[stage.role], read[stage.role], units)
+            for stage in read_otherwise(run, reading.name)
+        ]
+        for switch in (name for name, (used, _) in _SWITCHES.items() if used == reading.name):
+            roles = _SWITCHES[switch][1] or tuple(read)
+            sides = {**paper, **{role: read[role] for role in roles}}
+            switched = {name: (sides[before], sides[after]) for name, (before, after) in _PAIRS.items()}
+            tables.append(reading_switch(switch, reading.code, pairs, switched, units))
+            tables.append(_pruning_moved(run, switch, reading.code, switched["supervised"]))
+    write_frame(pd.concat(tables, ignore_index=True), folder / "definitions.parquet")
+    write_frame(pd.DataFrame(rows), folder / "same_weights.parquet")
+
+
+def read_otherwise(run: Run, reading: str) -> list[Stage]:
+    """The stages that are collected again in this reading."""
+    from txray_lib.readings import READINGS
+
+    return [stage for stage in stages(run.profile) if stage.role in READINGS[reading].roles]
+
+
+def _read(run: Run, reading: str) -> Mapping[str, pd.DataFrame]:
+    """Preferences by role, of the stages that were read so."""
+    return {
+        stage.role: read_table(run.file(f"recollect-{reading}", f"{stage.name}.parquet"))
+        for stage in read_otherwise(run, reading)
+    }
+
+
+def _pruning_switch(run: Run) -> pd.DataFrame:
+    """Tab. 2 with neurons cut out of the encoder, as the paper says, and before the classifier, as its code does (C21)."""
+    from txray_lib.pruning import BEFORE_CLASSIFIER, OUT_OF_ENCODER
+
+    rows = read_table(run.file("prune", "pruning.parquet"))
+    ways = rows.pivot_table(index=["set", "split"], columns="way", values="change", dropna=False).reset_index()
+    return pd.DataFrame(
+        {
+            "switch": "pruning",
+            "code": "C21",
+            "id": "T2-" + ways["set"],
+            "part": ways["split"],
+            "paper": ways[OUT_OF_ENCODER],
+            "switched": ways[BEFORE_CLASSIFIER],
+        }
+    )
+
+
+def _pruning_moved(run: Run, switch: str, code: str, switched: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
+    """Tab. 2 before the classifier for the sets that the paper's reading and another one choose."""
+    from txray_lib.pruning import pruning_sets, set_changes
+    from txray_lib.transfer import compare
+
+    size, units = run.profile.pruning.set_size, run.profile.pretraining.units
+    paper = read_table(run.file("transfer", "transfer.parquet")).query("question == 'rq3'").reset_index(drop=True)
+    classifier, texts, hidden = read_scored(run)
+    both = [
+        set_changes(classifier, pruning_sets(transfer, size), texts, hidden)
+        for transfer in (paper, compare(*switched, units))
+    ]
+    table = both[0].merge(both[1], on=["id", "part"]).rename(columns={"value_x": "paper", "value_y": "switched"})
+    return table.assign(switch=switch, code=code)[["switch", "code", "id", "part", "paper", "switched"]]
