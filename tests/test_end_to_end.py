@@ -57,7 +57,10 @@ def test_every_stage_has_its_preferences_and_nothing_else_is_there(tiny_run):
     made = {
         p.relative_to(tiny_run.place("tables")).as_posix() for p in tiny_run.place("tables").rglob("*") if p.is_file()
     }
-    names = ("stages", "transfer", "training", "scores", "pruning", "corpora", "truth", "tag_accuracy")
+    names = (
+        *("stages", "transfer", "training", "scores", "pruning", "corpora", "truth", "tag_accuracy"),
+        *("tag_counts", "definitions", "same_weights", "measured"),
+    )
     preferences = {f"preferences/{s.name}.parquet" for s in stages(tiny_run.profile)}
     assert made == {f"{n}.parquet" for n in names} | preferences | {"provenance.json", "profile.yaml", "step.json"}
     assert {p.suffix for p in tiny_run.folder.rglob(".*")} <= {".lock"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -97,7 +98,7 @@ class _MarkedVocabulary(Vocabulary):
 
 
 def _sentences(document: Document) -> list[Document]:
-    spans = zip(document.sentences, (*document.sentences[1:], len(document)), strict=True)
+    spans = pairwise((*document.sentences, len(document)))
     return [
         replace(
             document,

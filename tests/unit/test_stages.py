@@ -36,6 +36,9 @@ def test_the_comparisons_of_the_research_questions():
         ("rq1", "encyclopedia-49:encyclopedia-50"),
         ("rq2", "encyclopedia-50:reviews-zero-shot"),
         ("rq3", "reviews-zero-shot:reviews-supervised"),
+        ("epochs", "encyclopedia-0:encyclopedia-1"),
+        ("epochs", "encyclopedia-1:encyclopedia-49"),
+        ("epochs", "encyclopedia-49:encyclopedia-50"),
         ("control", "encyclopedia-1/first-half:encyclopedia-1/second-half"),
         ("control", "encyclopedia-50/first-half:encyclopedia-50/second-half"),
         ("control", "reviews-zero-shot/first-half:reviews-zero-shot/second-half"),
@@ -43,7 +46,7 @@ def test_the_comparisons_of_the_research_questions():
     ]
 
 
-def test_snapshots_in_between_are_stages_without_comparisons_and_order_does_not_matter():
+def test_snapshots_in_between_are_compared_with_their_neighbours_alone_and_order_does_not_matter():
     profile = with_snapshots(9, [9, 4, 8, 0, 2])
     assert [(s.epoch, s.role) for s in stages(profile)][:5] == [
         (0, "untrained"),
@@ -52,8 +55,14 @@ def test_snapshots_in_between_are_stages_without_comparisons_and_order_does_not_
         (8, "before-last"),
         (9, "last"),
     ]
-    compared = {side for c in comparisons(profile) for side in (c.before, c.after)}
-    assert "encyclopedia-4" not in compared
+    compared = [(c.question, c.before, c.after) for c in comparisons(profile)]
+    assert [c[1:] for c in compared if c[0] == "epochs"] == [
+        ("encyclopedia-0", "encyclopedia-2"),
+        ("encyclopedia-2", "encyclopedia-4"),
+        ("encyclopedia-4", "encyclopedia-8"),
+        ("encyclopedia-8", "encyclopedia-9"),
+    ]
+    assert {c[0] for c in compared if "encyclopedia-4" in c} == {"epochs"}
 
 
 @pytest.mark.parametrize("name", list_profiles())
@@ -68,11 +77,11 @@ def test_every_side_of_a_comparison_is_a_stage(name):
 
 @pytest.mark.parametrize("name", list_profiles())
 def test_all_but_one_research_comparison_hold_the_text_fixed(name):
-    """RQ1 and RQ3 change the weights alone, RQ2 the text alone."""
+    """RQ1, its epochs and RQ3 change the weights alone, RQ2 the text alone."""
     profile = load_profile(name)
     by_name = {s.name: s for s in stages(profile)}
     for c in comparisons(profile):
         if c.question != "control":
             before, after = by_name[c.before], by_name[c.after]
-            assert (before.corpus == after.corpus) == (c.question in ("rq1", "rq3"))
+            assert (before.corpus == after.corpus) == (c.question != "rq2")
             assert (before.snapshot == after.snapshot) == (c.question == "rq2")
