@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from txray_lib.audit import formula_switches, reading_switch, same_weights
 from txray_lib.tables import write_table
 
 HOSTILE = (
@@ -75,6 +76,8 @@ def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
         "pruning": _pruning(rng),
         "corpora": _corpora(),
         "tag_counts": _tag_counts(preferences),
+        "definitions": _definitions(preferences, rng),
+        "same_weights": _same_weights(preferences, rng),
     }
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet", source)
@@ -263,6 +266,32 @@ def _tag_counts(preferences: dict[str, pd.DataFrame]) -> pd.DataFrame:
         for corpus, stage in corpora.items()
     ]
     return pd.concat(counts, ignore_index=True)[["corpus", "tag", "tokens"]]
+
+
+def _definitions(preferences: dict[str, pd.DataFrame], rng: np.random.Generator) -> pd.DataFrame:
+    """The formulas; another reading of zero-shot, made of a half of it; and Tab. 2 both ways."""
+    names = [stage for stage, *_ in ROLES]
+    pairs = {
+        name: (preferences[names[i]], preferences[names[i + 1]])
+        for i, name in enumerate(("early", "late", "zero-shot", "supervised"), start=1)
+    }
+    half, _ = _halves(preferences["reviews-zero-shot"], rng)
+    read = {**pairs, "zero-shot": (pairs["zero-shot"][0], half), "supervised": (half, pairs["supervised"][1])}
+    sets = [(f"T2-{name}", split) for name in ("A", "A-strict", "B", "C", "D") for split in ("test", "train")]
+    cut = pd.DataFrame(sets, columns=["id", "part"]).assign(switch="pruning", code="C21", paper=-0.04, switched=-0.01)
+    switches = (("reset", "C9"), ("casing", "C10"), ("marks", "C13"))
+    others = [reading_switch(switch, code, pairs, read, NEURONS) for switch, code in switches]
+    return pd.concat([formula_switches(pairs, NEURONS), cut, *others], ignore_index=True)
+
+
+def _same_weights(preferences: dict[str, pd.DataFrame], rng: np.random.Generator) -> pd.DataFrame:
+    """Each reading as a half of what the stage read."""
+    rows = []
+    for reading, code in (("sentence", "C9"), ("never", "C9"), ("cased", "C10"), ("marks", "C13")):
+        for stage in ("encyclopedia-6", "reviews-zero-shot"):
+            half, _ = _halves(preferences[stage], rng)
+            rows.append(same_weights(reading, code, stage, preferences[stage], half, NEURONS))
+    return pd.DataFrame(rows)
 
 
 def _corpora() -> pd.DataFrame:

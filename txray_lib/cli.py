@@ -63,7 +63,7 @@ def notebook(
         Path | None, typer.Option("--out", "-o", help="The executed notebook; default: NAME.ipynb here.")
     ] = None,
 ) -> None:
-    """Execute one notebook with parameters: txray notebook rq1 -p profile=small -p top_n=20."""
+    """Execute one notebook with parameters: txray notebook rq1 -p profile=small -p top_tokens=20."""
     from txray_lib.notebooks import execute, find_notebook
 
     source = find_notebook(name)

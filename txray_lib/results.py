@@ -138,18 +138,18 @@ def list_results() -> dict[str, Origin]:
     return {name: open_results(name).origin for name in names}
 
 
-def extremes(transfer: pd.DataFrame, min_length: int) -> pd.DataFrame:
-    """The most and the least changed neuron: largest and smallest distance among neurons with at least `min_length`
-    features on both sides; of equals the lowest index. Two rows at most, named "most" and "least", none if no neuron is
-    that long."""
+def extremes(transfer: pd.DataFrame, min_length: int, rank: int = 1) -> pd.DataFrame:
+    """The most and the least changed neuron: the `rank`-th largest and smallest distance among neurons with at least
+    `min_length` features on both sides; of equals the lowest index first. Two rows at most, named "most" and "least": no
+    neuron has both names, and none has one if too few are that long. Raises TxrayError for a rank below 1."""
+    if rank < 1:
+        raise TxrayError(f"the rank is {rank}: 1 is the most and the least changed neuron, 2 the next of each")
     long = transfer[transfer[["length_before", "length_after"]].min(axis=1) >= min_length]
     long = long[long["hellinger"].notna()].sort_values(NEURON, kind="stable")
-    if long.empty:
-        return long
-    picked = {"most": long["hellinger"].idxmax()}
-    if len(long) > 1:
-        rest = long.drop(index=picked["most"])
-        picked["least"] = rest["hellinger"].idxmin()
+    falling = long.sort_values("hellinger", ascending=False, kind="stable")
+    rising = long.drop(index=falling.index[:rank]).sort_values("hellinger", kind="stable")
+    sides = {"most": falling, "least": rising}
+    picked = {name: rows.index[rank - 1] for name, rows in sides.items() if len(rows) >= rank}
     return long.loc[list(picked.values())].set_axis(list(picked), axis=0)
 
 

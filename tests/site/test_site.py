@@ -183,7 +183,7 @@ def test_hostile_tokens_are_inert(browser, tmp_path: Path) -> None:
 
     results = Results("tiny", write_tables(tmp_path / "tiny"), "frozen")
     stages = [results.stage("zero-shot"), results.stage("supervised")]
-    chart = charts.detail({s: results.preferences(s) for s in stages}, results.roles, neuron=2, top_n=80)
+    chart = charts.detail({s: results.preferences(s) for s in stages}, results.roles, neuron=2, top_tokens=80)
     _write_bundle(tmp_path / "txray" / "vega-bundle.js")
     shutil.copy(STATIC / "txray-charts.js", tmp_path)
     table = answers.gained(results, 20, 50).data

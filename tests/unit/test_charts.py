@@ -78,7 +78,7 @@ def test_a_neuron_that_prefers_nothing_anywhere_is_an_error(results: Results) ->
 
 def test_rare_tags_are_folded_and_no_probability_is_lost(results: Results) -> None:
     spec = charts.detail(
-        {"encyclopedia-6": results.preferences("encyclopedia-6")}, results.roles, neuron=2, top_n=5
+        {"encyclopedia-6": results.preferences("encyclopedia-6")}, results.roles, neuron=2, top_tokens=5
     ).to_dict()
     tables = spec["datasets"].values()
     tags = next(rows for rows in tables if rows and set(rows[0]) == {"stage", "tag", "p"})
@@ -112,7 +112,7 @@ def test_a_chart_without_a_description_is_an_error() -> None:
 
 
 def test_hostile_tokens_stay_text_in_a_page(results: Results) -> None:
-    spec = charts.detail({s: results.preferences(s) for s in STAGES}, results.roles, neuron=2, top_n=80).to_dict()
+    spec = charts.detail({s: results.preferences(s) for s in STAGES}, results.roles, neuron=2, top_tokens=80).to_dict()
     assert any(HOSTILE[0] in json.dumps(row) for rows in spec["datasets"].values() for row in rows)
     page = figure({**spec, "description": f'{HOSTILE[0]} " onload="x'})
     body = page.split('class="txray-spec">', 1)[1].removesuffix("</script></figure>")

@@ -94,6 +94,17 @@ def test_extremes_of_one_neuron_and_of_none() -> None:
     assert extremes(rows, 11).empty
 
 
+def test_extremes_of_a_rank_are_that_far_from_either_end() -> None:
+    rows = transfer([(n, n / 10, 10, 10) for n in range(5)])
+    assert extremes(rows, 10, rank=2)["neuron"].to_dict() == {"most": 3, "least": 1}
+    assert extremes(rows, 10, rank=3)["neuron"].to_dict() == {"most": 2}, "the middle one is not both"
+    assert extremes(rows, 10, rank=6).empty
+    with pytest.raises(TxrayError, match="the rank is 0"):
+        extremes(rows, 10, rank=0)
+    equal = transfer([(n, 0.5, 10, 10) for n in range(4)])
+    assert extremes(equal, 10, rank=2)["neuron"].to_dict() == {"most": 1, "least": 3}
+
+
 def test_state_counts_keep_every_state_and_the_order_of_the_table() -> None:
     rows = pd.DataFrame({"comparison": ["z:y", "z:y", "a:b"], "state": ["shared", "gained", "avoided"]})
     counts = state_counts(rows)

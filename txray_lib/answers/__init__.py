@@ -8,10 +8,33 @@
     overview   distance against length (Fig. 4, 6, 8)
     epochs     whether distance and length converge as perplexity does (RQ1)
     masses     how activation mass is spread over neurons (Fig. 11)
+    definitions how far a choice of definition moves the numbers
+    readings   what other preprocessing does at equal weights
+    worked     one neuron's distance worked out by hand
+    flaws      arithmetic with the paper's own numbers (I1–I9)
+    departures where the released code departs from the paper (C1–C36)
 
 May touch: errors, preferences, paper, results, telling.
 """
 
+from txray_lib.answers.definitions import (
+    LABELS,
+    SWITCHES,
+    compared_by,
+    effects,
+    every_switch,
+    formulas,
+    headings,
+    most_distant,
+    most_distant_said,
+    moved_table,
+    not_kept,
+    ranking,
+    ranking_said,
+    recomputed,
+    which_move,
+)
+from txray_lib.answers.departures import departures, departures_table
 from txray_lib.answers.epochs import converges, epoch_table, kept, neighbours, optimiser
 from txray_lib.answers.lengths import (
     concentration,
@@ -48,6 +71,7 @@ from txray_lib.answers.questions import (
     supervised,
     zero_shot,
 )
+from txray_lib.answers.readings import READINGS, readings, readings_said, readings_table
 from txray_lib.answers.rerunning import (
     notebook_parameters,
     profile_settings,
@@ -65,23 +89,34 @@ from txray_lib.answers.tables import (
     specialised,
 )
 from txray_lib.answers.tag_shares import corpus_source, tag_distances, tag_shares, tag_table, tag_verdict
+from txray_lib.answers.worked import neuron_by_hand, worked, worked_distance, worked_probabilities
 
 __all__ = [
     "CONCENTRATION",
+    "LABELS",
+    "READINGS",
+    "SWITCHES",
     "Control",
     "absorbed",
     "beside_control",
     "chosen",
     "claim",
+    "compared_by",
     "concentrated",
     "concentration",
     "control",
     "converges",
     "corpus_source",
+    "departures",
+    "departures_table",
     "distances",
+    "effects",
     "epoch_table",
+    "every_switch",
     "fell",
+    "formulas",
     "gained",
+    "headings",
     "kept",
     "least_preferred",
     "length_changes",
@@ -92,8 +127,13 @@ __all__ = [
     "mass_table",
     "mass_verdict",
     "meanings",
+    "most_distant",
+    "most_distant_said",
+    "moved_table",
     "neighbours",
+    "neuron_by_hand",
     "neuron_table",
+    "not_kept",
     "notebook_parameters",
     "optimiser",
     "outside_by_chance",
@@ -105,6 +145,12 @@ __all__ = [
     "pruned_sets_checked",
     "pruning_rows",
     "pruning_verdict",
+    "ranking",
+    "ranking_said",
+    "readings",
+    "readings_said",
+    "readings_table",
+    "recomputed",
     "scores",
     "setting",
     "short_neurons",
@@ -117,6 +163,10 @@ __all__ = [
     "tag_shares",
     "tag_table",
     "tag_verdict",
+    "which_move",
     "without_distance",
+    "worked",
+    "worked_distance",
+    "worked_probabilities",
     "zero_shot",
 ]

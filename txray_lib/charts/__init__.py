@@ -11,11 +11,15 @@
     lengths    the length of each neuron over stages, a line per neuron (Fig. 2, 10)
     tag_shares activation mass per tag beside the corpus (Fig. 3)
     masses     sorted activation masses and the share of the strongest neurons (Fig. 11)
+    moved      by how much each choice of definition moves each number
+    rankings   how alike two definitions of distance rank neurons
+    readings   preference states between two readings of one text by the same weights
 
 Importing this room makes charts render offline in the running notebook. May touch: errors, preferences.
 """
 
 from txray_lib.charts.counts import mass_and_length, pruning, states
+from txray_lib.charts.definitions import moved, rankings, readings
 from txray_lib.charts.detail import detail
 from txray_lib.charts.epochs import epochs
 from txray_lib.charts.lengths import lengths
@@ -34,9 +38,12 @@ __all__ = [
     "linked",
     "mass_and_length",
     "masses",
+    "moved",
     "overview",
     "png",
     "pruning",
+    "rankings",
+    "readings",
     "states",
     "tag_shares",
     "training",
