@@ -1,6 +1,7 @@
 """Sentences and tables that a page says about its results: a module for each kind of page.
 
     questions  what rq1–rq3 say
+    audited    the paper's claims beside ours, with verdicts
     rerunning  which parameters there are, of notebooks and of profiles
     tables     Tab. 1 and Tab. 2
     lengths    how long neurons are and how that changes (Fig. 2, 10)
@@ -14,9 +15,17 @@
     flaws      arithmetic with the paper's own numbers (I1–I9)
     departures where the released code departs from the paper (C1–C36)
 
-May touch: errors, preferences, paper, results, telling.
+May touch: errors, definitions, preferences, transfer, paper, profiles, results, audit, notebooks, telling.
 """
 
+from txray_lib.answers.audited import (
+    audit_table,
+    beside,
+    chosen_runs,
+    seeds_said,
+    verdict_counts,
+    verdicts_said,
+)
 from txray_lib.answers.definitions import (
     LABELS,
     SWITCHES,
@@ -98,8 +107,11 @@ __all__ = [
     "SWITCHES",
     "Control",
     "absorbed",
+    "audit_table",
+    "beside",
     "beside_control",
     "chosen",
+    "chosen_runs",
     "claim",
     "compared_by",
     "concentrated",
@@ -152,6 +164,7 @@ __all__ = [
     "readings_table",
     "recomputed",
     "scores",
+    "seeds_said",
     "setting",
     "short_neurons",
     "side_by_side",
@@ -163,6 +176,8 @@ __all__ = [
     "tag_shares",
     "tag_table",
     "tag_verdict",
+    "verdict_counts",
+    "verdicts_said",
     "which_move",
     "without_distance",
     "worked",
