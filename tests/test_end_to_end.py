@@ -159,9 +159,10 @@ def test_every_p_is_a_probability_distribution(tiny_run, table, by):
 
 def test_transfer_has_a_row_for_each_neuron_and_comparison(tiny_run, table):
     transfer, units = table("transfer"), tiny_run.profile.pretraining.units
-    expected = [c.name for c in comparisons(tiny_run.profile)]
-    assert transfer["comparison"].drop_duplicates().tolist() == expected
-    for _, rows in transfer.groupby("comparison"):
+    expected = [(c.question, c.name) for c in comparisons(tiny_run.profile)]
+    made = transfer[["question", "comparison"]].drop_duplicates()
+    assert list(made.itertuples(index=False, name=None)) == expected
+    for _, rows in transfer.groupby(["question", "comparison"]):
         assert rows["neuron"].tolist() == list(range(units))
         before, after = rows["length_before"] > 0, rows["length_after"] > 0
         assert (rows["state"].eq(SHARED) == (before & after)).all()

@@ -1,4 +1,7 @@
-"""The tables that the book reads, gathered with their provenance: the step tables. May touch: corpora, tables, provenance."""
+"""The tables that the book reads, gathered with their provenance, and what the audit measures in them: the step tables.
+
+May touch: audit, corpora, provenance, results, tables.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from txray_lib import places
+from txray_lib import audit, places
 from txray_lib.corpora import load_corpus_file
 from txray_lib.flow import Run
 from txray_lib.provenance import provenance
+from txray_lib.results import Results
 from txray_lib.stages import stages
 from txray_lib.tables import read_table, write_table
 
@@ -58,6 +62,8 @@ def tables(run: Run, folder: Path) -> None:
     places.write_text(
         yaml.safe_dump(run.profile.model_dump(), sort_keys=False, allow_unicode=True), folder / "profile.yaml"
     )
+    measured = audit.measure(Results(run.profile.name, folder, "live"))
+    write_table(measured, folder / "measured.parquet", source)
 
 
 def _versions(made: Iterable[dict[str, Any]]) -> dict[str, str]:
