@@ -120,7 +120,9 @@ def decide(claim: Claim, part: str, ours: Measured, effect: Measured, seeds: int
         return NOT_TESTED, ours.why or "one run gives this number without an interval"
     if not inside:
         return DIFFERS, f"the paper's number lies outside our interval ({_runs(seeds)})"
-    lacking = "the corpora are generated" if generated else f"{_runs(seeds)} are too few to call it reproduced"
+    lacking = (
+        "the corpora are generated" if generated else f"“reproduced” takes five seeds, not {_runs(seeds, few=False)}"
+    )
     return NOT_TESTED, f"the paper's number lies in our interval, but {lacking}"
 
 
@@ -141,9 +143,9 @@ def _by_sign(direction: str, effect: Measured, none: float, seeds: int) -> tuple
     return SAME, f"ours has the claim's sign and excludes no effect ({_runs(seeds)})"
 
 
-def _runs(number: int) -> str:
-    few = ", fewer than five" if number < ENOUGH_SEEDS else ""
-    return f"{'one seed' if number == 1 else f'{number} seeds'}{few}"
+def _runs(number: int, few: bool = True) -> str:
+    said = "one seed" if number == 1 else f"{number} seeds"
+    return f"{said}, fewer than five" if few and number < ENOUGH_SEEDS else said
 
 
 def _row(claim: Claim, part: str, ours: dict[str, tuple[Measured, int]], generated: bool) -> dict[str, object]:

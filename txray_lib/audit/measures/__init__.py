@@ -3,6 +3,7 @@
     run        the tables of a run as the measures ask for them
     changes    states, lengths and distances between stages (§3.1–§3.3)
     tagging    tags: shares of mass, the tagger's accuracy (§3.1, §3.2)
+    epochs     what settles over all epochs, and with what (§3.1)
     words      tokens of single neurons (§3.1–§3.3.1)
     scoring    F1, pruning, masses (§3.3)
     settings   what the run was given (§3)
@@ -16,7 +17,7 @@ from __future__ import annotations
 import pandas as pd
 
 from txray_lib.audit.intervals import Measured, effect, missing
-from txray_lib.audit.measures import changes, scoring, settings, tagging, words
+from txray_lib.audit.measures import changes, epochs, scoring, settings, tagging, words
 from txray_lib.audit.measures.run import Run
 from txray_lib.paper import Claim, claims
 from txray_lib.results import Results
@@ -33,7 +34,7 @@ def measure(results: Results) -> pd.DataFrame:
     """
     run = Run(results)
     found: dict[str, dict[str, Measured]] = {}
-    for room in (settings, changes, tagging, words, scoring):
+    for room in (settings, changes, tagging, epochs, words, scoring):
         for name, parts in room.measures(run).items():
             found.setdefault(name, {}).update(parts)
     rows = []

@@ -15,13 +15,11 @@ from txray_lib.audit.intervals import (
     mean,
     median,
     missing,
-    plain,
     rank_correlation,
     share,
 )
 from txray_lib.audit.measures.run import Run
 from txray_lib.audit.quantities import quantities
-from txray_lib.errors import TxrayError
 from txray_lib.paper import value as paper
 from txray_lib.transfer import AVOIDED, GAINED, SHARED
 
@@ -30,7 +28,7 @@ Found = dict[str, dict[str, Measured]]
 
 def measures(run: Run) -> Found:
     """Every claim about states, lengths and distances."""
-    return {**_of_quantities(run), **_states(run), **_lengths(run), **_distances(run), **_picked(run), **_epochs(run)}
+    return {**_of_quantities(run), **_states(run), **_lengths(run), **_distances(run), **_picked(run)}
 
 
 def _of_quantities(run: Run) -> Found:
@@ -194,37 +192,3 @@ def _picked(run: Run) -> Found:
 
 def _median(values: pd.Series) -> Measured:
     return bootstrap(median, values)
-
-
-def _epochs(run: Run) -> Found:
-    """Whether distance and length settle with perplexity, over all neighbouring epochs (K15)."""
-    try:
-        rows = run.results.transfer("epochs")
-    except TxrayError:
-        return {
-            "K15": dict.fromkeys(("distance", "length"), missing("this run did not compare every epoch with the next"))
-        }
-    epochs = run.results.stages.set_index("stage")["epoch"]
-    training = run.results.table("training")
-    curve = training[(training["phase"] == "pretraining") & (training["measure"] == "valid_perplexity")]
-    perplexity = curve.drop_duplicates("epoch", keep="last").set_index("epoch")["value"]
-    found = []
-    for (before, after), part in rows[rows["state"] == SHARED].groupby(["before", "after"], sort=False, observed=True):
-        ends = [float(epochs[stage]) for stage in (before, after)]
-        gain = -np.diff(np.log(perplexity.reindex(ends)))[0]
-        sizes = np.abs(np.log(part["length_after"] / part["length_before"]))
-        found.append((gain, part["hellinger"].median(), sizes.median()))
-    table = np.array(found).T
-    if table.size == 0 or table.shape[1] < 3 or np.isnan(table).any():
-        return {
-            "K15": dict.fromkeys(
-                ("distance", "length"), missing("fewer than three steps between epochs can be compared")
-            )
-        }
-    names = ("distance", "length")
-    return {
-        "K15": {
-            name: plain(float(rank_correlation(table[0], column)))
-            for name, column in zip(names, table[1:], strict=True)
-        }
-    }

@@ -6,6 +6,9 @@ effect where a random set could differ from its median by as much.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -19,7 +22,7 @@ Found = dict[str, dict[str, Measured]]
 
 
 def measures(run: Run) -> Found:
-    """S4, N15, T2, F11, K24–K32, K37."""
+    """S4, N15, T2-0, T2-A–D, F11, K24–K32, K37, K53, K54, K56."""
     return {**_scores(run), **_pruning(run), **_masses(run)}
 
 
@@ -45,7 +48,14 @@ def _pruning(run: Run) -> Found:
     lowest = min(others, key=lambda own: own.value) if others else train["A"]
     found["K28"] = {"gap": difference(train["C"], lowest)}
     found["K31"] = {"d_b": difference(test["D"], test["B"]), "d_c": difference(test["D"], test["C"])}
-    found["N15"] = {"share": _ones(run)}
+    found["K54"] = {"gap": _least_gap([test["A"], test["B"]], [test["C"], test["D"]])}
+    least = _of_size(effects, "B", run, ascending=True)
+    most = _of_size(effects, "C", run, ascending=False)
+    found["N15"] = {"share": _share_of(least, "B", lambda rows: rows["length_after"] == 1)}
+    found["K53"] = {
+        "b": _share_of(least, "B", lambda rows: rows["state"] != GAINED),
+        "c": _share_of(most, "C", lambda rows: rows["state"] != GAINED),
+    }
     return found
 
 
@@ -78,15 +88,25 @@ def _effect(row: pd.Series) -> Measured:
     return Measured(float(row["change"]), float(row["change"] - up), float(row["change"] + down), SETS)
 
 
-def _ones(run: Run) -> Measured:
-    """The share of the least preferred neurons, as many as the run's B holds, that have one feature."""
-    effects = _effects(run)
-    if effects.empty or "B" not in effects.index.get_level_values("set"):
-        return missing("this run pruned no set B")
-    size = int(effects.loc["B"]["neurons"].iloc[0])
+def _least_gap(better: list[Measured], worse: list[Measured]) -> Measured:
+    """The lowest of `better` − the highest of `worse`; missing if one of them is."""
+    if any(math.isnan(own.value) for own in [*better, *worse]):
+        return missing("not all four sets were pruned, or a change is not defined")
+    return difference(min(better, key=lambda own: own.value), max(worse, key=lambda own: own.value))
+
+
+def _of_size(effects: pd.DataFrame, name: str, run: Run, ascending: bool) -> pd.DataFrame | None:
+    """The least or the most preferred neurons, as many as the run's set of this name holds; None where it has no such set."""
+    if effects.empty or name not in effects.index.get_level_values("set"):
+        return None
     rows = run.compared["supervised"]
-    rows = rows[rows["length_after"] > 0].sort_values(["mass_after", "neuron"], kind="stable").head(size)
-    return bootstrap(share, rows["length_after"] == 1)
+    rows = rows[rows["length_after"] > 0]
+    ordered = rows.sort_values(["mass_after", "neuron"], ascending=[ascending, True], kind="stable")
+    return ordered.head(int(effects.loc[name]["neurons"].iloc[0]))
+
+
+def _share_of(rows: pd.DataFrame | None, name: str, has: Callable[[pd.DataFrame], pd.Series]) -> Measured:
+    return missing(f"this run pruned no set {name}") if rows is None else bootstrap(share, has(rows))
 
 
 def _masses(run: Run) -> Found:
@@ -104,6 +124,10 @@ def _masses(run: Run) -> Found:
             "tail_after": bootstrap(share, after > 0),
             "total_before": bootstrap(_ratio, before, pretrained),
             "total_after": bootstrap(_ratio, after, pretrained),
+        },
+        "K56": {
+            name: bootstrap(_head, own)
+            for name, own in (("pretrained", pretrained), ("zero_shot", before), ("supervised", after))
         },
         "K24": {"length": bootstrap(rank_correlation, gained["mass_after"], gained["length_after"])},
         "K25": {"length": bootstrap(rank_correlation, preferred["mass_after"], preferred["length_after"])},

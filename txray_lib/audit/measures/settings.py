@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pandas as pd
+
 from txray_lib.audit.intervals import Measured, missing
 from txray_lib.audit.measures.run import Run
 
@@ -12,7 +14,7 @@ _GIVEN = "it is a setting"
 
 
 def measures(run: Run) -> dict[str, dict[str, Measured]]:
-    """S1–S3, S5 and K45."""
+    """S1–S3, S5, K45, K50."""
     stages = run.results.stages
     last = stages[stages["role"] == "last"]
     tagger = run.settings.get("tagger")
@@ -28,7 +30,13 @@ def measures(run: Run) -> dict[str, dict[str, Measured]]:
         "S3": {"tokens": _given(stages["tokens"].max())},
         "S5": {"flair": _given(None if tagger is None else float(str(tagger).startswith("flair/")))},
         "K45": {"tokens": _given(unheard)},
+        "K50": {"tokens": _given(_tokens(stages, "supervised") / _tokens(stages, "zero-shot"))},
     }
+
+
+def _tokens(stages: pd.DataFrame, role: str) -> float:
+    """Tokens read by the stage with a role; NaN where there is none."""
+    return float(stages.loc[stages["role"] == role, "tokens"].sum()) or math.nan
 
 
 def _given(value: Any) -> Measured:

@@ -24,7 +24,10 @@ def measures(run: Run) -> dict[str, dict[str, Measured]]:
     except KeyError as error:
         return {
             **found,
-            **{name: dict.fromkeys(parts, missing(f"this run kept no {error}")) for name, parts in names.items()},
+            **{
+                name: dict.fromkeys(parts, missing(f"this run kept no {error.args[0]}"))
+                for name, parts in names.items()
+            },
         }
     correlation = {role: plain(float(wide[role].corr(wide["corpus"]))) for role in ROLES}
     away = {role: _moved(wide[role], wide["corpus"]) for role in ROLES}
@@ -42,15 +45,30 @@ def _shares(run: Run) -> pd.DataFrame:
     results = run.results
     if absent := [role for role in ROLES if role not in results.roles.values()]:
         raise KeyError(f"stage with the role {absent[0]}")
-    columns = {role: _by_tag(results.preferences(results.stage(role)), "activation_sum") for role in ROLES}
-    corpus = results.stages.set_index("stage")["corpus"].loc[results.stage("last")]
+    columns = {role: _mass(run, results.stage(role)) for role in ROLES}
+    wide = pd.DataFrame({**columns, "corpus": _corpus(run, results.stage("last"))}).fillna(0.0)
+    return wide / wide.sum()
+
+
+def mismatch(run: Run, stage: str) -> float:
+    """The share of a stage's activation mass that would have to move to other tags to match the text that it read."""
+    wide = pd.DataFrame({"mass": _mass(run, stage), "corpus": _corpus(run, stage)}).fillna(0.0)
+    wide = wide / wide.sum()
+    return _moved(wide["mass"], wide["corpus"]).value
+
+
+def _mass(run: Run, stage: str) -> pd.Series:
+    return _by_tag(run.results.preferences(stage), "activation_sum")
+
+
+def _corpus(run: Run, stage: str) -> pd.Series:
+    """Tokens by tag in the text of a stage: those that somebody prefers where the run did not count them."""
+    results = run.results
+    corpus = results.stages.set_index("stage")["corpus"].loc[stage]
     if results.has("tag_counts"):
         counts = results.table("tag_counts")
-        columns["corpus"] = _by_tag(counts[counts["corpus"] == corpus], "tokens")
-    else:
-        columns["corpus"] = _by_tag(results.preferences(results.stage("last")), "count")
-    wide = pd.DataFrame(columns).fillna(0.0)
-    return wide / wide.sum()
+        return _by_tag(counts[counts["corpus"] == corpus], "tokens")
+    return _by_tag(results.preferences(stage), "count")
 
 
 def _by_tag(rows: pd.DataFrame, column: str) -> pd.Series:
