@@ -2,7 +2,7 @@
 
 Below the points stand a histogram of their lengths and the lengths of avoided and gained neurons, which have no distance;
 below those the chosen neuron's strongest tokens with their probability before and after.
-May touch: errors, preferences, results, theme, overview.
+May touch: errors, preferences, results, theme, overview, view.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from txray_lib.charts.overview import (
     summarise,
 )
 from txray_lib.charts.theme import BAND, ROLES, SHAPES, TEXT, finish
+from txray_lib.charts.view import View
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import distributions
-from txray_lib.results import NEURON, extremes
+from txray_lib.results import extremes
 
-MAX_LETTERS = 18
 WIDTH = 500
 BINS_A_DECADE = 8
 
@@ -68,7 +68,7 @@ def linked(
     shared = rows[rows["state"] == "shared"]
     summary = summarise(shared, transfer, roles, painted).reset_index(drop=True)
     start = first_shown(rows, neuron, min_length)
-    view = _View(rows, summary, roles, preferences, top_tokens, p_of)
+    view = View(rows, summary, roles, preferences, top_tokens, p_of)
     axes = fit_axes(shared, control, distance, length, rest=float(rows["x"].max()) if len(rows) else 1.0)
     encoding = encode(summary, control)
     pick = alt.selection_point(fields=["label"], bind="legend", name="comparison")
@@ -118,103 +118,8 @@ def first_shown(rows: pd.DataFrame, neuron: int, min_length: int) -> pd.Series |
     return rows.iloc[0] if len(rows) else None
 
 
-class _View:
-    """The one data set of the page: a row per comparison and preferred neuron, with short names to keep it small.
-
-    c comparison, k key, n neuron, x length, d distance, s state, lb la lengths, mb ma masses, w tokens, b a their
-    probabilities. Rows of one neuron lie side by side, so that a page packs well.
-    """
-
-    def __init__(
-        self,
-        rows: pd.DataFrame,
-        summary: pd.DataFrame,
-        roles: Mapping[str, str],
-        preferences: Mapping[str, pd.DataFrame],
-        top_tokens: int,
-        p_of: Callable[[pd.DataFrame], pd.DataFrame],
-    ) -> None:
-        self.summary, self.roles = summary, roles
-        self.number = {name: i for i, name in enumerate(summary["comparison"])}
-        stages = dict.fromkeys([*summary["before"], *summary["after"]])
-        probabilities = {stage: _probabilities(preferences[stage], p_of) for stage in stages}
-        parts = [
-            strongest(probabilities[each.before], probabilities[each.after], top_tokens).assign(
-                comparison=each.comparison
-            )
-            for each in summary.itertuples()
-        ]
-        both = rows.merge(pd.concat(parts, ignore_index=True), on=["comparison", *NEURON], how="left")
-        both = both.sort_values([*NEURON, "comparison"], kind="stable")
-        self.records = [self._record(row) for row in both.itertuples()]
-        self.data = alt.InlineData(values=self.records)
-
-    def key(self, row: Any) -> str:
-        return f"{self.number[row.comparison]}.{row.layer}.{row.neuron}"
-
-    def _record(self, row: Any) -> dict[str, Any]:
-        empty = not isinstance(row.w, list)
-        return {
-            "c": self.number[row.comparison],
-            "k": self.key(row),
-            "n": int(row.neuron),
-            "x": row.x,
-            "d": None if np.isnan(row.hellinger) else _short(row.hellinger),
-            "s": row.state,
-            "lb": int(row.length_before),
-            "la": int(row.length_after),
-            "mb": round(float(row.mass_before), 2),
-            "ma": round(float(row.mass_after), 2),
-            "w": [] if empty else row.w,
-            "b": [] if empty else [_short(p) if row.length_before else None for p in row.b],
-            "a": [] if empty else [_short(p) if row.length_after else None for p in row.a],
-        }
-
-    def chart(self) -> alt.Chart:
-        """A chart of the rows with the words that the short columns stand for."""
-        names = [f"{row.before} → {row.after}" for row in self.summary.itertuples()]
-        return alt.Chart(self.data).transform_calculate(
-            label=f"{json.dumps(list(self.summary['label']))}[datum.c]",
-            name=f"{json.dumps(names)}[datum.c]",
-        )
-
-
-def strongest(before: pd.DataFrame, after: pd.DataFrame, top: int) -> pd.DataFrame:
-    """The `top` most probable tokens of each side of every neuron: a row [layer, neuron, w, b, a] with lists of tokens, of
-    their probabilities before and after (0 where the side does not prefer the token), most probable in either first."""
-    best = pd.concat([side.groupby(NEURON, sort=False).head(top) for side in (before, after)])
-    chosen = best[[*NEURON, "feature"]].drop_duplicates()
-    for name, side in (("b", before), ("a", after)):
-        chosen = chosen.merge(side.rename(columns={"p": name}), on=[*NEURON, "feature"], how="left")
-    chosen = chosen.fillna({"b": 0.0, "a": 0.0})
-    chosen = chosen.assign(most=chosen[["b", "a"]].max(axis=1)).sort_values(
-        [*NEURON, "most", "feature"], ascending=[True, True, False, True], kind="stable"
-    )
-    chosen["w"] = _labels(chosen)
-    return chosen.groupby(NEURON, sort=True)[["w", "b", "a"]].agg(list).reset_index()
-
-
-def _probabilities(preferences: pd.DataFrame, p_of: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
-    """[layer, neuron, feature, p], every neuron's tokens by falling probability."""
-    table = p_of(preferences)[[*NEURON, "feature", "p"]]
-    table = table.astype({"layer": int, "neuron": int, "feature": str})
-    return table.sort_values([*NEURON, "p", "feature"], ascending=[True, True, False, True], kind="stable")
-
-
-def _labels(chosen: pd.DataFrame) -> pd.Series:
-    """Tokens short enough for an axis; two of one neuron that would look alike are numbered."""
-    words = chosen["feature"]
-    label = words.where(words.str.len() <= MAX_LETTERS, words.str.slice(0, MAX_LETTERS - 1) + "…")
-    same = label.groupby([chosen["layer"], chosen["neuron"], label]).cumcount()
-    return label.where(same == 0, label + " (" + (same + 1).astype(str) + ")")
-
-
-def _short(number: float) -> float:
-    return float(f"{number:.3g}")
-
-
 def _scatter(
-    view: _View,
+    view: View,
     shared: pd.DataFrame,
     axes: Axes,
     encoding: Mapping[str, Any],
@@ -307,7 +212,7 @@ def _histogram(
     return alt.layer(*layers).properties(width=WIDTH, height=48)
 
 
-def _strip(view: _View, axes: Axes, encoding: Mapping[str, Any], pick: alt.Parameter) -> list[alt.LayerChart]:
+def _strip(view: View, axes: Axes, encoding: Mapping[str, Any], pick: alt.Parameter) -> list[alt.LayerChart]:
     """The neurons without a distance, as ticks at the length they have on the side that prefers them."""
     only = [record for record in view.records if record["s"] in ("avoided", "gained")]
     if not only:
@@ -338,7 +243,7 @@ def _strip(view: _View, axes: Axes, encoding: Mapping[str, Any], pick: alt.Param
     return [ticks.properties(width=WIDTH, height=alt.Step(17))]
 
 
-def _detail(view: _View, chosen: alt.Parameter) -> alt.HConcatChart:
+def _detail(view: View, chosen: alt.Parameter) -> alt.HConcatChart:
     """The chosen neuron: its tokens' probabilities before and after, joined by a line, and its numbers beside them."""
     stages = list(dict.fromkeys([*view.summary["before"], *view.summary["after"]]))
     roles = [view.roles[stage] for stage in stages]
@@ -383,7 +288,7 @@ def _detail(view: _View, chosen: alt.Parameter) -> alt.HConcatChart:
     ).resolve_scale(color="independent", shape="independent")
 
 
-def _numbers(view: _View, chosen: alt.Parameter) -> alt.LayerChart:
+def _numbers(view: View, chosen: alt.Parameter) -> alt.LayerChart:
     said = (
         "['', datum.name, datum.s, 'distance ' + (datum.d === null ? 'none' : format(datum.d, '.3~g')), '',"
         " 'length before: ' + format(datum.lb, ','), 'length after: ' + format(datum.la, ','),"
@@ -398,7 +303,7 @@ def _numbers(view: _View, chosen: alt.Parameter) -> alt.LayerChart:
 
 
 def _describe(
-    rows: pd.DataFrame, summary: pd.DataFrame, control: float | None, start: pd.Series | None, view: _View
+    rows: pd.DataFrame, summary: pd.DataFrame, control: float | None, start: pd.Series | None, view: View
 ) -> str:
     text = describe(summary, control)
     counts = rows["state"].value_counts()
