@@ -1,0 +1,178 @@
+"""Better measures beside the paper's Hellinger distance (`paper-numbers.md`, last section, 1). May touch: errors,
+definitions, preferences, transfer.
+
+ hellinger       the paper's (§2.2): of mean activations per feature, so a feature seen once weighs as much as one seen
+                 a thousand times
+ mass_hellinger  the same formula of activation sums: a feature weighs what it contributed to the neuron
+ jensen_shannon  the square root of the Jensen-Shannon divergence (base 2) of the paper's P: a metric, 1 if disjoint
+ ochiai          1 − |A∩B| / √(|A||B|) of the features preferred, whatever their activations
+ rarefied        the length to be expected of as many tokens as the side with fewer has: a length without the amount of
+                 text in it
+
+Every distance lies in [0, 1], is symmetric, and is missing where a side is empty (law 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.special import gammaln, rel_entr
+
+from txray_lib.errors import TxrayError, nearest
+from txray_lib.transfer import compare
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison, or k versions of it: counts and activation sums of cells, each (cells, k).
+
+    A cell is a (neuron, feature) that either side has; where its count is 0 its sum is exactly 0.
+    """
+
+    counts: np.ndarray
+    sums: np.ndarray
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A distance between two distributions over features, and what these are made of.
+
+    weights   of a side's cells, (cells, k): normalised for each neuron they are its distribution
+    distance  of normalised p and q, each (cells, k), and `owner`: (neurons, k)
+    """
+
+    weights: Callable[[Side], np.ndarray]
+    distance: Callable[[np.ndarray, np.ndarray, sparse.csr_array], np.ndarray]
+
+
+def between(measure: str, before: Side, after: Side, owner: sparse.csr_array) -> np.ndarray:
+    """The distance of every neuron's two sides, (neurons, k), in [0, 1]; NaN where a side is empty.
+
+    owner  (neurons, cells), 1 where the cell is the neuron's, as `owners` gives it. Raises TxrayError for an unknown
+    measure.
+    """
+    known = named(measure)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p, q = (normalised(known.weights(side), owner) for side in (before, after))
+        distance = known.distance(p, q, owner)
+    return np.where(np.diff(owner.indptr)[:, None] > 0, np.clip(distance, 0.0, 1.0), np.nan)
+
+
+def named(measure: str) -> Measure:
+    """The measure of that name. Raises TxrayError for an unknown one."""
+    if measure not in MEASURES:
+        raise TxrayError(f"there is no measure {measure!r}. {nearest(measure, MEASURES)}")
+    return MEASURES[measure]
+
+
+def normalised(weights: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
+    """Weights of cells, (cells, k), over their neuron's sum; NaN where that is 0."""
+    return weights / np.repeat(owner @ weights, np.diff(owner.indptr), axis=0)
+
+
+def measured(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:
+    """All measures between two stages' preferences, a row a neuron.
+
+    Columns: layer, neuron, hellinger (that of `transfer.compare`), mass_hellinger, jensen_shannon, ochiai,
+    rarefied_before, rarefied_after (features; missing where a side is empty). Raises TxrayError as `compare` does.
+    """
+    transfer = compare(before, after, units)
+    *sides, _, owner = sides_of(before, after, units)
+    table = transfer[["layer", "neuron", "hellinger"]].copy()
+    for measure in MEASURES:
+        if measure not in table:
+            table[measure] = between(measure, *sides, owner)[:, 0]
+    return table.assign(**dict(zip(("rarefied_before", "rarefied_after"), _rarefied(*sides, owner), strict=True)))
+
+
+def rarefied_length(counts: np.ndarray, draws: int) -> float:
+    """The number of distinct features to be expected in `draws` tokens drawn without replacement (hypergeometric).
+
+    counts  how often each feature occurred, (features,); they sum to no fewer than `draws`.
+    """
+    each = np.asarray(counts, np.float64)
+    return float(_drawn_at_all(each, each.sum(), np.float64(draws)).sum())
+
+
+def sides_of(
+    before: pd.DataFrame, after: pd.DataFrame, units: int
+) -> tuple[Side, Side, pd.MultiIndex, sparse.csr_array]:
+    """Two stages' preferences on the cells of either: the sides (k = 1), the (neuron, feature) of each cell, whose it is."""
+    summed = [
+        side.astype({"feature": object})
+        .groupby(["neuron", "feature"], observed=True)[["count", "activation_sum"]]
+        .sum()
+        for side in (before, after)
+    ]
+    cells = summed[0].index.union(summed[1].index)
+    aligned = [side.reindex(cells, fill_value=0).to_numpy(np.float64) for side in summed]
+    first, second = (Side(side[:, :1], side[:, 1:]) for side in aligned)
+    return first, second, cells, owners(cells.get_level_values("neuron").to_numpy(np.int64), units)
+
+
+def owners(neuron: np.ndarray, units: int) -> sparse.csr_array:
+    """Whose each cell is, (units, cells), from the sorted neuron of each cell, (cells,)."""
+    starts = np.searchsorted(neuron, np.arange(units + 1))
+    return sparse.csr_array((np.ones(len(neuron)), np.arange(len(neuron)), starts), shape=(units, len(neuron)))
+
+
+def _squared(p: np.ndarray, q: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
+    """1 − Σ √(pq), as the sum of squares that is exactly 0 where p = q."""
+    difference = np.sqrt(p)
+    difference -= np.sqrt(q)
+    np.square(difference, out=difference)
+    return 0.5 * (owner @ difference)
+
+
+def _hellinger(p: np.ndarray, q: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
+    return np.sqrt(_squared(p, q, owner))
+
+
+def _jensen_shannon(p: np.ndarray, q: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
+    middle = (p + q) / 2
+    divergence = owner @ (rel_entr(p, middle) + rel_entr(q, middle)) / (2 * np.log(2))
+    return np.sqrt(np.maximum(divergence, 0.0))
+
+
+def _means(side: Side) -> np.ndarray:
+    return side.sums / np.maximum(side.counts, 1)
+
+
+def _masses(side: Side) -> np.ndarray:
+    return side.sums
+
+
+def _presence(side: Side) -> np.ndarray:
+    return (side.counts > 0).astype(np.float64)
+
+
+def _rarefied(before: Side, after: Side, owner: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
+    """Lengths rarefied to the smaller count of both sides, each (neurons,); NaN where that is 0."""
+    totals = [(owner @ side.counts)[:, 0] for side in (before, after)]
+    draws, sizes = np.minimum(*totals), np.diff(owner.indptr)
+    lengths = (
+        owner @ _drawn_at_all(side.counts[:, 0], np.repeat(total, sizes), np.repeat(draws, sizes))
+        for side, total in zip((before, after), totals, strict=True)
+    )
+    return tuple(np.where(draws > 0, length, np.nan) for length in lengths)
+
+
+def _drawn_at_all(count: np.ndarray, total: np.ndarray | float, draws: np.ndarray | float) -> np.ndarray:
+    """The probability that `draws` of `total` tokens hold one of `count`: 1 − C(total − count, draws) / C(total, draws)."""
+    left = total - count - draws
+    log_none = gammaln(total - count + 1) + gammaln(total - draws + 1) - gammaln(np.maximum(left, 0) + 1)
+    none = np.exp(np.minimum(log_none - gammaln(total + 1), 0.0))
+    return np.where(count == 0, 0.0, np.where(left < 0, 1.0, 1 - none))
+
+
+MEASURES = {
+    "hellinger": Measure(_means, _hellinger),
+    "mass_hellinger": Measure(_masses, _hellinger),
+    "jensen_shannon": Measure(_means, _jensen_shannon),
+    "ochiai": Measure(_presence, _squared),
+}
+"""The distances by name. Ochiai's is the squared Hellinger distance of two uniform distributions."""
