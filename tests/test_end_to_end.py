@@ -157,6 +157,14 @@ def test_every_p_is_a_probability_distribution(tiny_run, table, by):
         np.testing.assert_allclose(p.groupby(["layer", "neuron"])["p"].sum(), 1, atol=1e-9)
 
 
+def test_the_measured_table_is_what_the_audit_measures_in_the_finished_tables(tiny_run, table):
+    from txray_lib.audit import measure
+
+    again = measure(Results("tiny", tiny_run.place("tables"), "live"))
+    pd.testing.assert_frame_equal(table("measured"), again, check_dtype=False)
+    assert again["value"].notna().sum() > 80
+
+
 def test_transfer_has_a_row_for_each_neuron_and_comparison(tiny_run, table):
     transfer, units = table("transfer"), tiny_run.profile.pretraining.units
     expected = [(c.question, c.name) for c in comparisons(tiny_run.profile)]
@@ -263,14 +271,14 @@ def test_running_again_does_nothing(tiny_run):
     assert {p: p.stat().st_mtime_ns for p in tiny_run.folder.parents[1].rglob("*") if p.is_file()} == before
 
 
-def test_another_set_size_makes_only_pruning_and_the_tables_anew(tiny_run, tmp_path, monkeypatch):
+def test_another_set_size_makes_only_pruning_and_what_follows_anew(tiny_run, tmp_path, monkeypatch):
     twin = tmp_path / "twin"
     shutil.copytree(tiny_run.folder.parents[2], twin)
     monkeypatch.setenv("TXRAY_ROOT", str(twin))
     tiny = load_profile("tiny")
     pruning = tiny.pruning.model_copy(update={"set_size": 2, "random_sets": 3})
     run = Run(tiny.model_copy(update={"pruning": pruning}), say=lambda line: None)
-    assert run.make() == ["prune", "tables"]
+    assert run.make() == ["prune", "definitions", "tables"]
     sizes = read_table(run.file("tables", "pruning.parquet")).groupby("set")["neurons"].max()
     assert sizes["B"] == sizes["C"] == 2
 

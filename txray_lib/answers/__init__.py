@@ -6,6 +6,7 @@
     tables     Tab. 1 and Tab. 2
     lengths    how long neurons are and how that changes (Fig. 2, 10)
     tag_shares activation mass per tag beside the corpus (Fig. 3)
+    idea       one neuron through the three uses of the method (Fig. 1)
     overview   distance against length (Fig. 4, 6, 8)
     epochs     whether distance and length converge as perplexity does (RQ1)
     masses     how activation mass is spread over neurons (Fig. 11)
@@ -23,6 +24,7 @@ from txray_lib.answers.audited import (
     beside,
     chosen_runs,
     seeds_said,
+    untested_table,
     verdict_counts,
     verdicts_said,
 )
@@ -45,6 +47,7 @@ from txray_lib.answers.definitions import (
 )
 from txray_lib.answers.departures import departures, departures_table
 from txray_lib.answers.epochs import converges, epoch_table, kept, neighbours, optimiser
+from txray_lib.answers.idea import USES, followed, followed_said, followed_table, most_typical, three_uses
 from txray_lib.answers.lengths import (
     concentration,
     length_changes,
@@ -61,6 +64,7 @@ from txray_lib.answers.overview import (
     beside_control,
     concentrated,
     fell,
+    in_use,
     short_neurons,
     spread,
     without_distance,
@@ -105,6 +109,7 @@ __all__ = [
     "LABELS",
     "READINGS",
     "SWITCHES",
+    "USES",
     "Control",
     "absorbed",
     "audit_table",
@@ -126,9 +131,13 @@ __all__ = [
     "epoch_table",
     "every_switch",
     "fell",
+    "followed",
+    "followed_said",
+    "followed_table",
     "formulas",
     "gained",
     "headings",
+    "in_use",
     "kept",
     "least_preferred",
     "length_changes",
@@ -141,6 +150,7 @@ __all__ = [
     "meanings",
     "most_distant",
     "most_distant_said",
+    "most_typical",
     "moved_table",
     "neighbours",
     "neuron_by_hand",
@@ -176,6 +186,8 @@ __all__ = [
     "tag_shares",
     "tag_table",
     "tag_verdict",
+    "three_uses",
+    "untested_table",
     "verdict_counts",
     "verdicts_said",
     "which_move",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 from IPython.display import HTML, Markdown
@@ -56,8 +56,7 @@ def audit_table(runs: Sequence[Results], verdict: str = ALL, section: str = ALL,
     known_sections = sorted({name for row in claims().values() for name in sections(row.section)})
     _check(verdict, [ALL, *VERDICTS], "verdict")
     _check(section, [ALL, *known_sections], "section")
-    rows = pd.concat([verdicts(run).assign(profile=run.profile) for run in runs], ignore_index=True)
-    rows = rows.sort_values("id", key=lambda ids: ids.map(list(claims()).index), kind="stable")
+    rows = _by_part(runs)
     rows = rows[rows["verdict"] == verdict] if verdict != ALL else rows
     if section != ALL:
         rows = rows[[any(name.startswith(section) for name in sections(own)) for own in rows["section"]]]
@@ -83,7 +82,8 @@ def verdicts_said(runs: Sequence[Results]) -> Markdown:
     for run in runs:
         rows = verdicts(run)
         counts = rows["verdict"].value_counts()
-        tested = len(rows) - sum(int(counts.get(name, 0)) for name in VERDICTS[3:])
+        by = {name: count(counts.get(name, 0)) for name in VERDICTS}
+        tested = sum(int(counts.get(name, 0)) for name in VERDICTS[:3])
         number = len(siblings(run)) + 1
         seeds = plural(number, "seed") + (f", fewer than {ENOUGH_SEEDS}" if number < ENOUGH_SEEDS else "")
         bound = (
@@ -95,10 +95,31 @@ def verdicts_said(runs: Sequence[Results]) -> Markdown:
         )
         said.append(
             f"**{run.profile}** ({seeds}; {bound}): of {count(len(rows))} parts of {count(rows['id'].nunique())} claims"
-            f" {count(tested)} could be tested: {_listed(counts, VERDICTS[:3])}."
-            f" Not tested or not testable are {_listed(counts, VERDICTS[3:])}."
+            f" {count(tested)} could be held against its tables. Of these {by['reproduced']} are reproduced,"
+            f" {by['same direction']} go in the same direction and {by['differs']} differ. Of the other {count(len(rows) - tested)}"
+            f" {by['impossible as stated']} are impossible as stated, {by['not stated']} not stated and {by['not tested']} not tested."
         )
     return Markdown("\n\n".join(said))
+
+
+def untested_table(runs: Sequence[Results]) -> HTML:
+    """Why parts were not tested: a row a reason (up to its first semicolon), with the claims that it holds up and how many
+    parts those are in each run."""
+    rows = _by_part(runs)
+    rows = rows[rows["verdict"] == NOT_TESTED]
+    if rows.empty:
+        return HTML("<p>Every part was tested.</p>")
+    rows = rows.assign(because=rows["because"].str.partition(";")[0])
+    counts = rows.groupby(["because", "profile"], sort=False).size().unstack(fill_value=0)
+    counts = counts.reindex(columns=[run.profile for run in runs], fill_value=0)
+    frame = pd.DataFrame(
+        {
+            "because": counts.index,
+            "claims": [", ".join(rows.loc[rows["because"] == because, "id"].unique()) for because in counts.index],
+            **{name: counts[name].to_list() for name in counts},
+        }
+    )
+    return table(frame, "Why parts of claims were not tested", words=["because", "claims"])
 
 
 def chosen_runs(profiles: str) -> list[Results]:
@@ -134,7 +155,8 @@ def shown(value: float, unit: str) -> str:
         sign = "+" if unit == "change" and value > 0 else ""
         return f"{sign}{_digits(100 * value)} %".replace("-", "−")
     if unit in ("distance", "correlation"):
-        return f"{value:.3f}".replace("-", "−")
+        digits = 3 if abs(value) < 0.999 else 5
+        return (f"{value:.0f}" if abs(value) in (0, 1) else f"{value:.{digits}f}").replace("-", "−")
     return _digits(value).replace("-", "−")
 
 
@@ -147,6 +169,12 @@ def _digits(value: float) -> str:
     if value == 0 or (abs(value) >= 10 and value == int(value)):
         return f"{value:,.0f}"
     return f"{value:.2g}" if abs(value) < 0.1 else f"{value:,.2f}".removesuffix(".00")
+
+
+def _by_part(runs: Sequence[Results]) -> pd.DataFrame:
+    """The verdicts of all runs in the order of the claims, those of one part together; with the column profile."""
+    each = [verdicts(run).assign(profile=run.profile) for run in runs]
+    return pd.concat(each).sort_index(kind="stable").reset_index(drop=True)
 
 
 def _claim(row) -> str:
@@ -174,16 +202,22 @@ def _interval(row) -> str:
 
 
 def _difference(row) -> str:
+    """ours − paper with its sign; of shares in percentage points."""
     if math.isnan(row.difference):
         return "–"
     text = shown(row.difference, row.unit)
+    text = text.removesuffix(" %") + " pp" if text.endswith(" %") else text
     return text if text.startswith(("−", "+")) or row.difference == 0 else f"+{text}"
 
 
 def _section(name: str, rows: pd.DataFrame, several: bool, reasons: bool) -> str:
+    again = rows.duplicated(["id", "part"])
     frame = pd.DataFrame(
         {
-            "claim": [_claim(row) for row in rows.itertuples()],
+            "claim": [
+                f"{row.id} ({row.label})" if repeated else _claim(row)
+                for row, repeated in zip(rows.itertuples(), again, strict=True)
+            ],
             "profile": rows["profile"].to_list(),
             "paper": [_papers(row) for row in rows.itertuples()],
             "ours": [shown(row.ours, row.unit) for row in rows.itertuples()],
@@ -196,18 +230,29 @@ def _section(name: str, rows: pd.DataFrame, several: bool, reasons: bool) -> str
 
 
 def _reasons(rows: pd.DataFrame) -> str:
-    """Why each row has its verdict, folded away."""
+    """Why each row has its verdict, folded away: what holds for several parts or profiles is said once."""
     items = []
-    for (name, part), own in rows.groupby(["id", "part"], sort=False):
-        said = "; ".join(
-            f"{row.profile}: {verdict_said(row.verdict, row.because)}"
-            + ("" if _interval(row) == "–" else f", interval {_interval(row)}")
-            for row in own.itertuples()
-        )
-        first = own.iloc[0]
-        items.append(f"<li><b>{html.escape(name)}</b> {html.escape(f'{first.label} ({first.section}): {said}')}</li>")
+    for name, own in rows.groupby("id", sort=False):
+        said = [verdict_said(row.verdict, row.because) for row in own.itertuples()]
+        for reason, same in own.groupby(pd.Series(said, index=own.index), sort=False):
+            intervals = "; ".join(_where(row, own) for row in same.itertuples() if _interval(row) != "–")
+            labels = ", ".join(same["label"].unique())
+            text = f"{labels} ({same['section'].iloc[0]}; {', '.join(same['profile'].unique())}): {reason}"
+            items.append(
+                _item(f"<b>{html.escape(name)}</b>", text + (f". Intervals: {intervals}" if intervals else ""))
+            )
     inside = f"<ul>{''.join(items)}</ul>{_cautions(rows)}"
     return f"<details><summary>Reasons, intervals and cautions</summary>{inside}</details>"
+
+
+def _where(row, own: pd.DataFrame) -> str:
+    """An interval with what it is of, where the claim has several parts or profiles."""
+    of = [row.label] * (own["part"].nunique() > 1) + [row.profile] * (own["profile"].nunique() > 1)
+    return " ".join([*of, _interval(row).replace("] ", "] over ")])
+
+
+def _item(head: str, text: str) -> str:
+    return f"<li>{head} {html.escape(text)}</li>"
 
 
 def _cautions(rows: pd.DataFrame) -> str:
@@ -218,10 +263,6 @@ def _cautions(rows: pd.DataFrame) -> str:
         if row.caution:
             lines.append(f"<li><b>{html.escape(row.id)}</b>{html.escape(flag)}: {html.escape(row.caution)}.</li>")
     return f"<ul>{''.join(lines)}</ul>" if lines else ""
-
-
-def _listed(counts: pd.Series, names: Iterable[str]) -> str:
-    return ", ".join(f"{count(counts.get(name, 0))} {name}" for name in names)
 
 
 def _check(value: str, known: Sequence[str], what: str) -> None:
