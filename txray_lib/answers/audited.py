@@ -178,7 +178,9 @@ def _by_part(runs: Sequence[Results]) -> pd.DataFrame:
 
 
 def _claim(row) -> str:
-    return f"{row.id}: {row.what} ({row.label})"
+    """A claim in words; without the name of a part that has neither number nor direction and is the claim's only one."""
+    only = len(claim(row.id).parts) == 1 and math.isnan(row.paper) and not row.asked
+    return f"{row.id}: {row.what}" if only else f"{row.id}: {row.what} ({row.label})"
 
 
 def _papers(row) -> str:
@@ -211,7 +213,7 @@ def _difference(row) -> str:
 
 
 def _section(name: str, rows: pd.DataFrame, several: bool, reasons: bool) -> str:
-    again = rows.duplicated(["id", "part"])
+    again = rows.duplicated("id")
     frame = pd.DataFrame(
         {
             "claim": [

@@ -312,7 +312,12 @@ def _value(value: float, kind: str) -> str:
 
 
 def _change(share: float) -> str:
-    return signed(share) if abs(share) < 10 else f"{100 * share:+,.0f} %".replace("-", "−")
+    """A relative change with its sign; a small one to one digit, so that it does not look like none."""
+    if share == 0:
+        return "0 %"
+    if 0.0005 <= abs(share) < 10:
+        return signed(share)
+    return f"{100 * share:+{',.0f' if abs(share) >= 10 else '.1g'}} %".replace("-", "−")
 
 
 def _effect(effect: float, kind: str, moved: bool, switched: float, paper: float) -> str:

@@ -61,7 +61,8 @@ def readings_said(results: Results) -> Markdown:
     changed = int(tuned["avoided"] + tuned["gained"])
     quiet = int(((same["avoided"] + same["gained"]) == 0).sum())
     return paragraph(
-        f"Of {plural(len(same), 'pair')} of readings by the same weights, {quiet} leave every preference state as it was.",
+        f"Of {plural(len(same), 'pair')} of readings by the same weights, {quiet or 'none'} {'leaves' if quiet == 1 else 'leave'}"
+        " every preference state as it was.",
         f"The one that changes the most states is “{worst['label']}” on {worst['stage']}: {count(worst['avoided'])} avoided and"
         f" {count(worst['gained'])} gained, where fine-tuning gives {count(tuned['avoided'])} and {count(tuned['gained'])}"
         f" ({percent((worst['avoided'] + worst['gained']) / changed) if changed else 'no share'} of its changes)."
