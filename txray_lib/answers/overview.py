@@ -1,53 +1,54 @@
 """What the overviews of distance against length say (Fig. 4, 6, 8; §2.2, §3.1), for any definition of distance and length.
 
-May touch: paper, results, telling.
+May touch: audit, definitions, paper, results, telling.
 """
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
 from IPython.display import HTML, Markdown
-from scipy import stats
 
+from txray_lib.answers.questions import Control
+from txray_lib.audit.intervals import Measured, bootstrap, missing, rank_correlation
+from txray_lib.definitions import PAPER, RELEASED, Definitions
 from txray_lib.paper import value
-from txray_lib.results import Results
+from txray_lib.results import NEURON, Results
 from txray_lib.telling import compared, count, distance, paragraph, percent, plural, table
 
-CONCENTRATION = (10, 200)
+CONCENTRATION = value("N4", "low"), value("N4", "high")
 """Lengths between which the paper says that neurons concentrate (N4)."""
+PAPERS = Definitions()
 FEW = 10
 """Fewer neurons than this carry no rank correlation worth a sentence."""
 
 
-def lengths(rows: pd.DataFrame, length: str = "paper") -> pd.Series:
+def lengths(rows: pd.DataFrame, length: str = PAPER) -> pd.Series:
     """A shared neuron's place on the x-axis: the mean of its two lengths; "released" the size of their union (C3)."""
-    return rows["union"].astype(float) if length == "released" else rows[["length_before", "length_after"]].mean(axis=1)
+    return rows["union"].astype(float) if length == RELEASED else rows[["length_before", "length_after"]].mean(axis=1)
 
 
-def rank_correlation(rows: pd.DataFrame, length: str = "paper") -> float:
-    """Spearman's correlation of distance with length over shared neurons; NaN for fewer than ten or without spread."""
+def correlation(rows: pd.DataFrame, length: str = PAPER) -> Measured:
+    """Spearman's correlation of distance with length over shared neurons; no value for fewer than ten or without spread."""
     shared = rows[(rows["state"] == "shared") & rows["hellinger"].notna()]
-    x = lengths(shared, length)
-    if len(shared) < FEW or x.nunique() < 2 or shared["hellinger"].nunique() < 2:
-        return math.nan
-    return float(stats.spearmanr(x, shared["hellinger"]).statistic)
+    if len(shared) < FEW:
+        return missing("there are too few neurons to measure it")
+    return bootstrap(rank_correlation, lengths(shared, length), shared["hellinger"])
 
 
-def concentration_share(rows: pd.DataFrame, length: str = "paper", span: tuple[float, float] = CONCENTRATION) -> float:
+def concentration_share(rows: pd.DataFrame, length: str = PAPER, span: tuple[float, float] = CONCENTRATION) -> float:
     """The share of shared neurons whose length lies in `span`, both ends included; NaN without a shared neuron."""
     shared = rows[rows["state"] == "shared"]
     return float(lengths(shared, length).between(*span).mean()) if len(shared) else math.nan
 
 
-def spread(results: Results, transfer: pd.DataFrame, definitions: object | None = None) -> HTML:
+def spread(results: Results, transfer: pd.DataFrame, definitions: Definitions = PAPERS) -> HTML:
     """A row per comparison, and one per control where the paper's definitions are used: shared neurons, distances with
     their quartiles, lengths, and how the two go together."""
-    length = getattr(definitions, "length", "paper")
+    length = definitions.length
     parts = [(name, rows) for name, rows in transfer.groupby("comparison", sort=False)]
-    if _is_papers(definitions):
+    if definitions.is_papers:
         for stage in dict.fromkeys([*transfer["before"], *transfer["after"]]):
             if len(rows := results.control(stage)):
                 parts.append((f"control: halves of {stage}", rows))
@@ -64,7 +65,7 @@ def _row(name: str, rows: pd.DataFrame, length: str) -> dict[str, str]:
     shared = rows[rows["state"] == "shared"]
     low, median, high = shared["hellinger"].quantile([0.25, 0.5, 0.75])
     x = lengths(shared, length)
-    rho = rank_correlation(rows, length)
+    rho = correlation(rows, length).value
     return {
         "comparison": name if name.startswith("control") else name.replace(":", " → "),
         "shared": f"{count(len(shared))} ({percent(len(shared) / len(rows))})",
@@ -72,7 +73,7 @@ def _row(name: str, rows: pd.DataFrame, length: str) -> dict[str, str]:
         "median H (quartiles)": f"{distance(median)} ({distance(low)}–{distance(high)})" if len(shared) else "none",
         "median length": "none" if x.empty else f"{x.median():,.1f}",
         "in the paper's range": percent(concentration_share(rows, length)),
-        "rank correlation": "too few" if math.isnan(rho) else f"{rho:+.2f}".replace("-", "−"),
+        "rank correlation": "too few" if math.isnan(rho) else _rho(rho),
     }
 
 
@@ -95,53 +96,61 @@ def fell(results: Results, transfer: pd.DataFrame) -> Markdown:
     )
 
 
-def short_neurons(results: Results, transfer: pd.DataFrame, definitions: object | None = None) -> Markdown:
+def short_neurons(
+    results: Results, transfer: pd.DataFrame, halves: Control | None, definitions: Definitions = PAPERS
+) -> Markdown:
     """Whether short neurons have higher distances (§3.1), beside the same correlation where nothing was learned."""
-    length = getattr(definitions, "length", "paper")
-    found = {name: rank_correlation(rows, length) for name, rows in transfer.groupby("comparison", sort=False)}
-    known = {name: rho for name, rho in found.items() if not math.isnan(rho)}
-    claim = "The paper says that short neurons seem to have higher distances than long ones (§3.1)."
+    length = definitions.length
+    found = {name: correlation(rows, length) for name, rows in transfer.groupby("comparison", sort=False)}
+    known = {name: rho for name, rho in found.items() if not math.isnan(rho.value)}
+    claim = "The paper says of pretraining that short neurons seem to have higher distances than long ones (§3.1)."
     if not known:
         return paragraph(claim, f"With fewer than {FEW} shared neurons, or no spread, that cannot be told here.")
-    said = " and ".join(f"{_rho(rho)} in {_arrow(name)}" for name, rho in known.items())
-    holds = all(rho < 0 for rho in known.values())
-    verdict = "So it is here" if holds else "Here that does not hold throughout"
-    if getattr(definitions, "distance", "paper") == "released":
+    said = " and ".join(f"{_with_interval(rho)} in {_arrow(name)}" for name, rho in known.items())
+    if all(rho.high < 0 for rho in known.values()):
+        verdict = "So it is here"
+    elif all(rho.value < 0 for rho in known.values()):
+        verdict = "Here the sign is that, but not clearly"
+    else:
+        verdict = "Here that does not hold throughout"
+    if definitions.distance == RELEASED:
         verdict += (
             "; but this distance is divided by the size of the union, which by itself makes short neurons look changed"
         )
     return paragraph(
         claim,
-        f"{verdict}: the rank correlation of distance with length is {said}.",
-        _null(results, transfer, definitions),
+        f"{verdict}: the rank correlation of distance with length is {said}"
+        f" (in brackets, {'intervals' if len(known) > 1 else 'the interval'} of 95 % over neurons).",
+        _null(results, halves, definitions),
     )
 
 
-def _null(results: Results, transfer: pd.DataFrame, definitions: object | None) -> str:
+def _null(results: Results, halves: Control | None, definitions: Definitions) -> str:
     """The same correlation between halves of one text under the same weights."""
-    if not _is_papers(definitions):
-        return "The control was computed for the paper's definitions alone, so none stands beside this."
-    for stage in reversed(dict.fromkeys([*transfer["before"], *transfer["after"]])):
-        rows = results.control(stage)
-        rho = rank_correlation(rows) if len(rows) else math.nan
-        if math.isnan(rho):
-            continue
-        same = (
-            "what the comparisons share with it says nothing about learning, since few occurrences alone make a distribution"
-            " differ from one reading to the next"
-            if rho < 0
-            else "having few occurrences does not make it by itself"
+    if not definitions.is_papers:
+        return "Halves of one text were compared by the paper's definitions alone, so none stand beside this."
+    rho = correlation(results.control(halves.stage)) if halves else missing("")
+    if math.isnan(rho.value):
+        return "No halves of one text with enough shared neurons were compared to set beside it."
+    opening = (
+        f"Between two halves of the text of {halves.stage}, read with the same weights, it is {_with_interval(rho)}"
+    )
+    if rho.high < 0:
+        return (
+            f"{opening}: a correlation of this sign takes no learning, since few occurrences alone make a distribution"
+            " differ from one reading to the next."
         )
-        return f"Between two halves of the text of {stage}, read with the same weights, it is {_rho(rho)}: {same}."
-    return "No control with enough shared neurons was computed to set beside it."
+    return f"{opening}: no sign that few occurrences alone bring it about."
 
 
-def concentrated(transfer: pd.DataFrame, definitions: object | None = None) -> Markdown:
+def concentrated(transfer: pd.DataFrame, definitions: Definitions = PAPERS) -> Markdown:
     """Whether lengths concentrate where the paper says (N4)."""
-    length = getattr(definitions, "length", "paper")
+    length = definitions.length
     low, high = CONCENTRATION
     shares = {name: concentration_share(rows, length) for name, rows in transfer.groupby("comparison", sort=False)}
-    said = ", ".join(f"{percent(share)} in {_arrow(name)}" for name, share in shares.items() if not math.isnan(share))
+    said = " and ".join(
+        f"{percent(share)} in {_arrow(name)}" for name, share in shares.items() if not math.isnan(share)
+    )
     shared = transfer[transfer["state"] == "shared"]
     if not said:
         return paragraph("No neuron is shared, so there are no lengths to speak of.")
@@ -163,38 +172,54 @@ def without_distance(transfer: pd.DataFrame) -> Markdown:
         )
     return paragraph(
         f"A neuron that only one of the stages prefers has no distance (“ill-defined”, §2.2) and no point: {'; '.join(parts)}."
-        " The ticks below the figure show their lengths."
+        " The ticks below the points show their lengths."
     )
 
 
-def beside_control(results: Results, transfer: pd.DataFrame, definitions: object | None = None) -> Markdown:
-    """How the medians stand to the distance between halves of one text."""
-    if not _is_papers(definitions):
-        return paragraph(
-            "The control of halves was computed for the paper's definitions alone, so it is not drawn here."
+def in_use(transfer: pd.DataFrame) -> Markdown:
+    """How many neurons prefer anything before and after, and how many of them are shared, which no intersection says (I4)."""
+    said = []
+    for name, rows in transfer.groupby("comparison", sort=False):
+        before, after = (int((rows[f"length_{side}"] > 0).sum()) for side in ("before", "after"))
+        shared = int((rows["state"] == "shared").sum())
+        share = percent(shared / before if before else math.nan)
+        said.append(
+            f"In {_arrow(name)} {plural(before, 'neuron')} of {count(len(rows))} prefer{'s' if before == 1 else ''} anything"
+            f" before and {count(after)} after; {count(shared)} are shared, {share} of those before."
         )
-    for stage in dict.fromkeys([*transfer["before"], *transfer["after"]]):
-        rows = results.control(stage)
-        halves = rows.loc[rows["state"] == "shared", "hellinger"] if len(rows) else pd.Series(dtype=float)
-        if len(halves):
-            break
-    else:
+    return paragraph(*said)
+
+
+def beside_control(
+    results: Results, transfer: pd.DataFrame, halves: Control | None, definitions: Definitions = PAPERS
+) -> Markdown:
+    """The distance between halves of one text, and how many neurons moved further than their own halves lie apart."""
+    if not definitions.is_papers:
         return paragraph(
-            "No control was computed, so it cannot be said how much of these distances the text alone makes."
+            "Halves of one text were compared by the paper's definitions alone, so no such distance is drawn here."
         )
-    shares = []
+    if halves is None:
+        return paragraph(
+            "Halves of one text were not compared, so it cannot be said how large a distance is without any learning."
+        )
+    own = results.control(halves.stage)
+    own = own.loc[own["state"] == "shared", [*NEURON, "hellinger"]]
+    said = []
     for name, part in transfer[transfer["state"] == "shared"].groupby("comparison", sort=False):
-        above = float(np.mean(part["hellinger"] > halves.median()))
-        shares.append(f"{percent(above)} of those in {_arrow(name)}")
-    return paragraph(
-        f"Two halves of the text of {stage} under the same weights are {distance(halves.median())} apart in the median neuron;"
-        f" {' and '.join(shares) or 'no distance'} lie above that."
+        both = part.merge(own, on=NEURON, suffixes=("", "_halves"))
+        if len(both):
+            further = float((both["hellinger"] > both["hellinger_halves"]).mean())
+            said.append(f"{percent(further)} of {count(len(both))} in {_arrow(name)}")
+    compared_with = (
+        f"Of the neurons that have both distances, these lie further apart than their own halves: {', '.join(said)}."
+        if said
+        else "No neuron has both distances."
     )
+    return paragraph(f"{halves.said} (the dashed line).", compared_with)
 
 
-def _is_papers(definitions: object | None) -> bool:
-    names = ("distance", "probability", "length")
-    return all(getattr(definitions, name, "paper") == "paper" for name in names)
+def _with_interval(rho: Measured) -> str:
+    return _rho(rho.value) + (f" [{_rho(rho.low)}, {_rho(rho.high)}]" if rho.has_interval else "")
 
 
 def _rho(rho: float) -> str:

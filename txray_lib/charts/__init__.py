@@ -1,5 +1,6 @@
 """One function per kind of figure; each reads tables and returns an Altair chart with alt text.
 
+    idea       one neuron through the three uses of the method (Fig. 1)
     overview   distance against length, a point per shared neuron (Fig. 4, 6, 8)
     linked     that overview with margins and the detail of the neuron that is clicked
     epochs     perplexity, distances between neighbouring snapshots, lengths, counts over the epochs
@@ -15,13 +16,15 @@
     rankings   how alike two definitions of distance rank neurons
     readings   preference states between two readings of one text by the same weights
 
-Importing this room makes charts render offline in the running notebook. May touch: errors, preferences.
+Importing this room makes charts render offline in the running notebook. May touch: errors, definitions,
+preferences, tags, results.
 """
 
 from txray_lib.charts.counts import mass_and_length, pruning, states
 from txray_lib.charts.definitions import moved, rankings, readings
 from txray_lib.charts.detail import detail
 from txray_lib.charts.epochs import epochs
+from txray_lib.charts.idea import idea
 from txray_lib.charts.lengths import lengths
 from txray_lib.charts.linked import linked
 from txray_lib.charts.masses import masses
@@ -34,6 +37,7 @@ __all__ = [
     "MIME",
     "detail",
     "epochs",
+    "idea",
     "lengths",
     "linked",
     "mass_and_length",

@@ -2,13 +2,13 @@
 
 Below the points stand a histogram of their lengths and the lengths of avoided and gained neurons, which have no distance;
 below those the chosen neuron's strongest tokens with their probability before and after.
-May touch: errors, preferences, results, theme, overview, view.
+May touch: errors, definitions, results, theme, overview, view.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from txray_lib.charts.overview import (
+    PAPERS,
     Axes,
     control_line,
     describe,
@@ -28,12 +29,14 @@ from txray_lib.charts.overview import (
 )
 from txray_lib.charts.theme import BAND, ROLES, SHAPES, TEXT, finish
 from txray_lib.charts.view import View
+from txray_lib.definitions import Definitions
 from txray_lib.errors import TxrayError
-from txray_lib.preferences import distributions
 from txray_lib.results import extremes
 
 WIDTH = 500
 BINS_A_DECADE = 8
+MAX_LETTERS_OF_STAGES = 30
+"""More letters than this do not fit in one line above the detail."""
 
 
 def linked(
@@ -47,9 +50,7 @@ def linked(
     control: float | None = None,
     painted: Mapping[str, str] | None = None,
     span: tuple[float, float] | None = None,
-    distance: str = "paper",
-    length: str = "paper",
-    p_of: Callable[[pd.DataFrame], pd.DataFrame] = distributions,
+    definitions: Definitions = PAPERS,
 ) -> alt.VConcatChart:
     """Distance against length of every shared neuron, linked to the tokens of the neuron that is clicked.
 
@@ -58,18 +59,19 @@ def linked(
     neuron       the one shown first; -1 for the most changed with at least `min_length` features on both sides
     painted      role whose colour a comparison takes; otherwise the role of its stage after
     span         lengths between which the paper says that neurons concentrate (N4), shaded in the histogram
-    distance, length  "paper" or "released", what the columns of `transfer` hold (C1, C3)
-    p_of         preferences to [layer, neuron, feature, p]
+    definitions  those by which `transfer` was computed (C1, C2, C3)
+
+    Raises TxrayError for fewer than one token, and for a neuron that prefers nothing.
     """
     if top_tokens < 1:
         raise TxrayError(f"{top_tokens} tokens were asked for: at least 1 can be drawn")
     rows = transfer[transfer["state"] != "never preferred"].reset_index(drop=True)
-    rows = rows.assign(x=lengths(rows, length))
+    rows = rows.assign(x=lengths(rows, definitions.length))
     shared = rows[rows["state"] == "shared"]
     summary = summarise(shared, transfer, roles, painted).reset_index(drop=True)
     start = first_shown(rows, neuron, min_length)
-    view = View(rows, summary, roles, preferences, top_tokens, p_of)
-    axes = fit_axes(shared, control, distance, length, rest=float(rows["x"].max()) if len(rows) else 1.0)
+    view = View(rows, summary, roles, preferences, top_tokens, definitions.probability)
+    axes = fit_axes(shared, control, definitions, rest=float(rows["x"].max()) if len(rows) else 1.0)
     encoding = encode(summary, control)
     pick = alt.selection_point(fields=["label"], bind="legend", name="comparison")
     chosen = alt.selection_point(name="chosen", fields=["k"], empty=False)
@@ -199,14 +201,15 @@ def _histogram(
         )
     )
     layers = [bars]
-    if span is not None:
-        room = pd.DataFrame({"low": [span[0]], "high": [span[1]], "says": [f"the paper's {span[0]:g}–{span[1]:g}"]})
+    low, high = (max(span[0], axes.x_domain[0]), min(span[1], axes.x_domain[1])) if span else (1.0, 0.0)
+    if span and low < high:
+        room = pd.DataFrame({"low": [low], "high": [high], "says": [f"the paper's {span[0]:g}–{span[1]:g}"]})
         shade = alt.Chart(room).encode(x=x)
         layers = [
             shade.mark_rect(color=BAND.light, opacity=0.45).encode(x2="high:Q"),
             bars,
-            shade.mark_text(align="left", dx=2, dy=-2, baseline="bottom", fontSize=11).encode(
-                text="says:N", y=alt.value(0)
+            shade.mark_text(align="right", dx=-2, dy=-2, baseline="bottom", fontSize=11).encode(
+                x=axes.x("high", labels=False, ticks=False, domain=False).title(None), text="says:N", y=alt.value(0)
             ),
         ]
     return alt.layer(*layers).properties(width=WIDTH, height=48)
@@ -266,7 +269,8 @@ def _detail(view: View, chosen: alt.Parameter) -> alt.HConcatChart:
     )
     title = "probability of the strongest tokens"
     x_axis = alt.Axis(tickCount=4, format="~g")
-    legend = alt.Legend(title=None, orient="top", direction="horizontal", columns=3)
+    columns = len(stages) if sum(map(len, stages)) <= MAX_LETTERS_OF_STAGES else 2
+    legend = alt.Legend(title=None, orient="top", direction="horizontal", columns=columns)
     lines = tokens.mark_rule(color=BAND.light, strokeWidth=2).encode(
         y=y, x=alt.X("before:Q", title=title, axis=x_axis, scale=alt.Scale(zero=True)), x2="after:Q"
     )
@@ -290,7 +294,8 @@ def _detail(view: View, chosen: alt.Parameter) -> alt.HConcatChart:
 
 def _numbers(view: View, chosen: alt.Parameter) -> alt.LayerChart:
     said = (
-        "['', datum.name, datum.s, 'distance ' + (datum.d === null ? 'none' : format(datum.d, '.3~g')), '',"
+        "['', split(datum.name, ' → ')[0], '→ ' + split(datum.name, ' → ')[1], '', datum.s,"
+        " 'distance ' + (datum.d === null ? 'none' : format(datum.d, '.3~g')), '',"
         " 'length before: ' + format(datum.lb, ','), 'length after: ' + format(datum.la, ','),"
         " 'mass before: ' + format(datum.mb, ',.2f'), 'mass after: ' + format(datum.ma, ',.2f')]"
     )

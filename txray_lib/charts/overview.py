@@ -1,6 +1,6 @@
 """Hellinger distance against length, a point per shared neuron, with running median and quartiles (Fig. 4, 6, 8).
 
-`overview` is one view; `linked` (the module beside it) adds margins and the detail of a chosen neuron. May touch: theme.
+`overview` is one view; `linked` (the module beside it) adds margins and the detail of a chosen neuron. May touch: definitions, theme.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from txray_lib.charts.theme import ON_BAR, ROLES, SHAPES, TEXT, finish
+from txray_lib.definitions import PAPER, RELEASED, Definitions
 
 DASHES = "M-1,-0.15H-0.25V0.15H-1ZM0.25,-0.15H1V0.15H0.25Z"
 TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000]
@@ -31,6 +32,7 @@ TOOLTIP = [
     "top after",
 ]
 WIDTH = 540
+PAPERS = Definitions()
 MIN_IN_BIN = 12
 MAX_BINS = 12
 
@@ -96,30 +98,28 @@ def overview(
     return finish(chart, describe(summary, control))
 
 
-def lengths(rows: pd.DataFrame, length: str = "paper") -> pd.Series:
+def lengths(rows: pd.DataFrame, length: str = PAPER) -> pd.Series:
     """Where a neuron stands on the x-axis: the mean of its two lengths over the stages that prefer it (both, where it is
     shared); with "released" the size of the union of both feature sets (C3)."""
-    if length == "released":
+    if length == RELEASED:
         return rows["union"].astype(float)
     both = rows[["length_before", "length_after"]].astype(float)
     return both.where(both > 0).mean(axis=1)
 
 
-def fit_axes(
-    shared: pd.DataFrame, control: float | None, distance: str = "paper", length: str = "paper", rest: float = 1.0
-) -> Axes:
+def fit_axes(shared: pd.DataFrame, control: float | None, definitions: Definitions = PAPERS, rest: float = 1.0) -> Axes:
     """Axes for shared neurons with a column `x`; `rest` is the largest length of those that are not shared.
 
     The paper's distance always has the axis from 0 to 1; the released code's, divided by length (C1), follows the data.
     """
     longest = max(float(shared["x"].max()) if len(shared) else 1.0, rest, 10.0)
     highest = 1.0
-    if distance == "released":
+    if definitions.distance == RELEASED:
         highest = 1.05 * max(float(shared["hellinger"].max()) if len(shared) else 1.0, control or 0.0) or 1.0
     x_title = "length: features preferred, mean of both stages (log)"
-    if length == "released":
+    if definitions.length == RELEASED:
         x_title = "features preferred in either stage: size of the union (log)"
-    y_title = "Hellinger distance" if distance == "paper" else "Hellinger distance / size of the union"
+    y_title = "Hellinger distance H" if definitions.distance == PAPER else "H: Hellinger distance / size of the union"
     return Axes(x_title, y_title, (0.85, 1.15 * longest), (0.0, highest))
 
 
@@ -216,7 +216,7 @@ def control_line(control: float | None, encoding: Mapping[str, Any], axes: Axes)
 
 
 def _control_label(control: float) -> str:
-    return f"same weights, other half of the text: mean distance {control:.2f}"
+    return f"same weights, other half of the text: mean H {control:.2f}"
 
 
 def encode(summary: pd.DataFrame, control: float | None) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def _number(distance: float) -> str:
 def _said(shared: int, mean: float, median: float) -> str:
     if not shared:
         return "0 shared, no distance"
-    return f"{shared:,} shared, median distance {_number(median)}, mean {_number(mean)}"
+    return f"{shared:,} shared, median H {_number(median)}, mean {_number(mean)}"
 
 
 def _described(shared: int, mean: float, median: float) -> str:

@@ -1,18 +1,19 @@
 """The rows behind the linked overview: a record per comparison and preferred neuron, with its strongest tokens.
 
-Stored once in a page and read by all panels. May touch: results.
+Stored once in a page and read by all panels. May touch: preferences, results.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
+from txray_lib.preferences import distributions
 from txray_lib.results import NEURON
 
 MAX_LETTERS = 18
@@ -32,12 +33,12 @@ class View:
         roles: Mapping[str, str],
         preferences: Mapping[str, pd.DataFrame],
         top_tokens: int,
-        p_of: Callable[[pd.DataFrame], pd.DataFrame],
+        probability: str,
     ) -> None:
         self.summary, self.roles = summary, roles
         self.number = {name: i for i, name in enumerate(summary["comparison"])}
         stages = dict.fromkeys([*summary["before"], *summary["after"]])
-        probabilities = {stage: _probabilities(preferences[stage], p_of) for stage in stages}
+        probabilities = {stage: _probabilities(preferences[stage], probability) for stage in stages}
         parts = [
             strongest(probabilities[each.before], probabilities[each.after], top_tokens).assign(
                 comparison=each.comparison
@@ -94,9 +95,9 @@ def strongest(before: pd.DataFrame, after: pd.DataFrame, top: int) -> pd.DataFra
     return chosen.groupby(NEURON, sort=True)[["w", "b", "a"]].agg(list).reset_index()
 
 
-def _probabilities(preferences: pd.DataFrame, p_of: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+def _probabilities(preferences: pd.DataFrame, probability: str) -> pd.DataFrame:
     """[layer, neuron, feature, p], every neuron's tokens by falling probability."""
-    table = p_of(preferences)[[*NEURON, "feature", "p"]]
+    table = distributions(preferences, probability=probability)[[*NEURON, "feature", "p"]]
     table = table.astype({"layer": int, "neuron": int, "feature": str})
     return table.sort_values([*NEURON, "p", "feature"], ascending=[True, True, False, True], kind="stable")
 
