@@ -1,4 +1,4 @@
-"""Cutting sets of neurons, and what that does to F1 (§3.3.2, Tab. 2). May touch: profiles, training, transfer."""
+"""Cutting sets of neurons, and what that does to F1 (§3.3.2, Tab. 2). May touch: profiles … pruning_null."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pruning
+from txray_lib.pruning_null import MASS, SIZE, VARIANCE, Match, equal_size, equal_weight, percentile, sampling_error
 from txray_lib.training.encoder import Classifier, Encoder
 from txray_lib.training.finetuning import last_hidden_states, predict, score
 from txray_lib.training.texts import Texts, balanced_sample
@@ -21,6 +22,7 @@ from txray_lib.transfer import AVOIDED, GAINED
 
 BEFORE_CLASSIFIER = "before the classifier"
 OUT_OF_ENCODER = "out of the encoder"
+_DRAWN = ["set", "neurons", "match", "way", "draw", "change", "overlap"]
 
 
 @dataclass(frozen=True)
@@ -93,15 +95,24 @@ def prune_encoder(encoder: Encoder, neurons: np.ndarray) -> Encoder:
 
 @dataclass(frozen=True)
 class _Way:
-    """One way of pruning, ready to be measured: `f1` takes sets of neurons and gives F1 without each."""
+    """One way of pruning, ready to be measured: `predict` takes sets of neurons and gives ŷ (reviews, sets)."""
 
     name: str
-    reviews: int
+    labels: np.ndarray
     random_sets: int
-    f1: Callable[[Sequence[np.ndarray]], list[float]]
+    predict: Callable[[Sequence[np.ndarray]], np.ndarray]
+
+    def f1(self, sets: Sequence[np.ndarray]) -> np.ndarray:
+        """F1 without each set, (sets,)."""
+        return np.array([score(column, self.labels).f1 for column in self.predict(sets).T])
 
 
-def pruning_table(
+def pruning_table(*given: Any, **named: Any) -> pd.DataFrame:
+    """The first of the `pruning_tables`."""
+    return pruning_tables(*given, **named)[0]
+
+
+def pruning_tables(
     classifier: Classifier,
     transfer: pd.DataFrame,
     sets: list[PruningSet],
@@ -110,25 +121,32 @@ def pruning_table(
     settings: Pruning,
     seed: int,
     device: str = "cpu",
-) -> pd.DataFrame:
-    """Tab. 2 in both ways: a row for each set, way and split, with what random sets of the same size do.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tab. 2 in both ways, a row for each set, way and split, and what each random set beside it does.
 
     Before the classifier all `texts` are scored, from their last `hidden` states; out of the encoder a label-balanced
     sample of `settings.reviews` of each split. Changes are relative: (F1 − base) / base, missing where the base is 0.
+    Random sets are of equal size, and beside that of equal variance of the last hidden state over the training reviews
+    (the first of `hidden`), and of equal activation mass where such sets exist. Columns of the second table: set,
+    neurons, match ("size", "variance" or "mass"), way, split, draw, change, overlap (share of the set's own neurons).
     """
-    rows = []
+    rows, drawn = [], []
+    matches = {chosen.name: _matches(chosen, transfer, next(iter(hidden.values())), settings, seed) for chosen in sets}
     for split, part in texts.items():
         for way in _ways(classifier, part, hidden[split], settings, seed, device):
-            base = way.f1([np.empty(0, np.int64)])[0]
-            chance = {
-                size: _random_changes(way, size, len(transfer), seed, base) for size in {len(s.neurons) for s in sets}
-            }
+            base = way.predict([np.empty(0, np.int64)])[:, 0]
+            base_f1, known = score(base, way.labels).f1, {}
             for chosen in sets:
-                f1 = way.f1([chosen.neurons])[0]
-                measured = {"way": way.name, "split": split, "reviews": way.reviews, "f1_base": base, "f1": f1}
-                change = {"change": relative_change(f1, base), **chance[len(chosen.neurons)]}
-                rows.append({**_facts(chosen, transfer), **measured, **change})
-    return pd.DataFrame(rows)
+                pruned = way.predict([chosen.neurons])[:, 0]
+                f1 = score(pruned, way.labels).f1
+                chance = _chance(chosen, matches[chosen.name], way, base_f1, known).assign(split=split)
+                drawn.append(chance)
+                measured = {"way": way.name, "split": split, "reviews": len(way.labels), "f1_base": base_f1, "f1": f1}
+                change = relative_change(f1, base_f1)
+                error = {"sampling_error": sampling_error(base, pruned, way.labels, seed)}
+                beside = {**_among(change, chance, matches[chosen.name]), **error}
+                rows.append({**_facts(chosen, transfer), **measured, "change": change, **beside})
+    return pd.DataFrame(rows), pd.concat(drawn, ignore_index=True)
 
 
 def set_changes(
@@ -155,16 +173,16 @@ def _ways(
 ) -> tuple[_Way, _Way]:
     sample = texts.take(balanced_sample(texts.labels, settings.reviews, seed))
 
-    def before(sets: Sequence[np.ndarray]) -> list[float]:
-        return [score(column, texts.labels).f1 for column in predict_pruned(classifier, hidden, sets).T]
+    def before(sets: Sequence[np.ndarray]) -> np.ndarray:
+        return predict_pruned(classifier, hidden, sets)
 
-    def out_of(sets: Sequence[np.ndarray]) -> list[float]:
+    def out_of(sets: Sequence[np.ndarray]) -> np.ndarray:
         cut = (_pruned(classifier, neurons) for neurons in sets)
-        return [score(predict(c, last_hidden_states(c, sample, device)), sample.labels).f1 for c in cut]
+        return np.stack([predict(c, last_hidden_states(c, sample, device)) for c in cut], axis=1)
 
     return (
-        _Way(BEFORE_CLASSIFIER, len(texts), settings.random_sets, before),
-        _Way(OUT_OF_ENCODER, len(sample), settings.recurrent_random_sets, out_of),
+        _Way(BEFORE_CLASSIFIER, texts.labels, settings.random_sets, before),
+        _Way(OUT_OF_ENCODER, sample.labels, settings.recurrent_random_sets, out_of),
     )
 
 
@@ -180,17 +198,49 @@ def _facts(chosen: PruningSet, transfer: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _random_changes(way: _Way, size: int, units: int, seed: int, base: float) -> dict[str, float]:
-    """How many random sets of `size` neurons were cut, and 2.5, 50 and 97.5 % of the change that they make."""
-    random = np.random.default_rng([seed, size])
-    sets = [random.choice(units, size, replace=False) for _ in range(way.random_sets if 0 < size < units else 0)]
-    changes = [relative_change(f1, base) for f1 in way.f1(sets)] if sets else []
-    low, median, high = np.quantile(changes, [0.025, 0.5, 0.975]) if changes else (np.nan,) * 3
+def _matches(
+    chosen: PruningSet, transfer: pd.DataFrame, hidden: Tensor, settings: Pruning, seed: int
+) -> dict[str, Match]:
+    """Random sets beside one set, by what they have in common with it."""
+    count = max(settings.random_sets, settings.recurrent_random_sets)
+    weights = {VARIANCE: hidden.var(dim=0, correction=0).double().numpy(), MASS: transfer["mass_after"].to_numpy()}
+    matches = {SIZE: equal_size(chosen.neurons, len(transfer), count, seed)}
+    return matches | {on: equal_weight(on, w, chosen.neurons, count, seed) for on, w in weights.items()}
+
+
+def _chance(
+    chosen: PruningSet, matches: dict[str, Match], way: _Way, base: float, known: dict[bytes, np.ndarray]
+) -> pd.DataFrame:
+    """What each random set does: sets drawn for another set of the same size are read once, and `known` then."""
+    parts = []
+    for on, match in matches.items():
+        sets = match.sets[: way.random_sets]
+        if not sets:
+            continue
+        key = np.concatenate(sets).tobytes()
+        if key not in known:
+            known[key] = np.array([relative_change(f1, base) for f1 in way.f1(sets)])
+        overlap = [len(np.intersect1d(s, chosen.neurons)) / len(s) for s in sets]
+        facts = {"set": chosen.name, "neurons": len(chosen.neurons), "match": on, "way": way.name}
+        parts.append(pd.DataFrame({**facts, "draw": range(len(sets)), "change": known[key], "overlap": overlap}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_DRAWN)
+
+
+def _among(change: float, chance: pd.DataFrame, matches: dict[str, Match]) -> dict[str, Any]:
+    """How many random sets of equal size were cut, 2.5, 50 and 97.5 % of the change that they make, and where in 0–100
+    the set's own change lies among them, among those of equal variance, and among those of equal mass."""
+    changes = {on: chance.loc[chance["match"] == on, "change"].to_numpy(np.float64) for on in matches}
+    equal = changes[SIZE]
+    low, median, high = np.quantile(equal, [0.025, 0.5, 0.975]) if len(equal) else (np.nan,) * 3
     return {
-        "random_sets": len(sets),
+        "random_sets": len(equal),
         "random_low": float(low),
         "random_median": float(median),
         "random_high": float(high),
+        "percentile": percentile(change, equal),
+        "percentile_variance": percentile(change, changes[VARIANCE]),
+        "percentile_mass": percentile(change, changes[MASS]),
+        "why": "; ".join(match.why for match in (matches[MASS], matches[VARIANCE]) if match.why),
     }
 
 

@@ -19,8 +19,10 @@ from txray_lib.pruning import (
     prune_encoder,
     pruning_sets,
     pruning_table,
+    pruning_tables,
     relative_change,
 )
+from txray_lib.pruning_null import MASS, SIZE, TOLERANCE, VARIANCE, equal_size, equal_weight, percentile, sampling_error
 from txray_lib.training import Classifier, Encoder, last_hidden_states, score
 from txray_lib.training.finetuning import predict
 from txray_lib.training.texts import Texts, balanced_sample
@@ -226,3 +228,98 @@ def test_out_of_the_encoder_scores_the_pruned_encoder(classifier, texts):
         pruned.output.load_state_dict(classifier.output.state_dict())
         expected = score(predict(pruned, last_hidden_states(pruned, sample)), sample.labels).f1
         assert rows.loc[chosen.name, "f1"] == expected
+
+
+def test_random_sets_of_equal_size_are_distinct_neurons_and_follow_from_the_seed():
+    match = equal_size(np.array([1, 4, 5]), 9, 50, seed=1)
+    assert [len(set(drawn.tolist())) for drawn in match.sets] == [3] * 50
+    assert {n for drawn in match.sets for n in drawn.tolist()} == set(range(9))
+    again = equal_size(np.array([0, 2, 8]), 9, 50, seed=1)
+    assert all((a == b).all() for a, b in zip(match.sets, again.sets, strict=True)), "equal sizes, equal sets"
+
+
+@pytest.mark.parametrize(("neurons", "why"), [([], "the set is empty"), (range(9), "the set is all neurons")])
+def test_beside_no_neurons_or_all_of_them_there_are_no_random_sets(neurons, why):
+    chosen = np.array(neurons, dtype=np.int64)
+    for match in (equal_size(chosen, 9, 50, 1), equal_weight(MASS, np.ones(9), chosen, 50, 1)):
+        assert (match.sets, match.why) == ([], why)
+
+
+def test_sets_of_equal_weight_have_it_and_are_not_the_set_again():
+    weights, chosen = np.random.default_rng(2).lognormal(0, 1, 100), np.arange(10)
+    match = equal_weight(VARIANCE, weights, chosen, 60, seed=1)
+    assert len(match.sets) == 60
+    for drawn in match.sets:
+        assert len(set(drawn.tolist())) == 10
+        assert abs(weights[drawn].sum() - weights[chosen].sum()) <= TOLERANCE * weights[chosen].sum() * 1.0001
+        assert len(np.intersect1d(drawn, chosen)) <= (1 + 10 / 100) / 2 * 10
+    assert len({tuple(sorted(drawn)) for drawn in match.sets}) > 50
+
+
+def test_where_the_set_has_most_of_the_mass_or_all_that_have_none_no_other_is_like_it():
+    mass = np.array([0.0] * 6 + [50.0, 30.0] + [1.0] * 12)
+    most, none, some_of_none = np.array([6, 7]), np.arange(6), np.array([0, 1])
+    for chosen in (most, none):
+        match = equal_weight(MASS, mass, chosen, 30, seed=1)
+        assert match.sets == []
+        assert "other sets of as many neurons have its mass" in match.why
+    match = equal_weight(MASS, mass, some_of_none, 30, seed=1)
+    assert [mass[drawn].sum() for drawn in match.sets] == [0.0] * 30
+
+
+@pytest.mark.parametrize(
+    ("change", "random", "expected"),
+    [
+        (0.5, [0, 1], 50),
+        (2, [0, 1], 100),
+        (-1, [0, 1], 0),
+        (0, [0, 0, 0, 0], 50),
+        (1, [0, 1, 1, 2], 50),
+        (1, [0, 0, 1, 2], 62.5),
+    ],
+)
+def test_the_percentile_counts_equal_ones_half(change, random, expected):
+    assert percentile(change, np.array(random, dtype=float)) == expected
+
+
+def test_there_is_no_percentile_of_nothing_or_among_nothing():
+    assert np.isnan(percentile(np.nan, np.array([1.0])))
+    assert np.isnan(percentile(1.0, np.array([])))
+
+
+def test_the_sampling_error_is_0_where_pruning_changes_nothing_and_falls_with_the_reviews():
+    random = np.random.default_rng(1)
+
+    def error(reviews: int) -> float:
+        labels = np.arange(reviews) % 2
+        base, pruned = (np.where(random.random(reviews) < p, labels, 1 - labels) for p in (0.85, 0.7))
+        assert sampling_error(base, base, labels, 1) == 0
+        return sampling_error(base, pruned, labels, 1)
+
+    few, many = error(400), error(6400)
+    assert few / many == pytest.approx(4, rel=0.3)
+    assert 0.01 < few < 0.1
+
+
+def test_every_random_set_is_kept_and_the_summary_follows_from_them(classifier, texts):
+    transfer = table([(SHARED, 1, 1, 9.0 - n) for n in range(4)] + [(AVOIDED, 1, 0, 0.0)] + [(GAINED, 0, 1, 0.5)] * 2)
+    states = last_hidden_states(classifier, texts)
+    reviews = 2 * int(min(np.bincount(texts.labels)))
+    settings = Pruning(set_size=2, reviews=reviews, random_sets=12, recurrent_random_sets=3)
+    parts, hidden = {"train": texts, "test": texts}, {"train": states, "test": states}
+    rows, random = pruning_tables(classifier, transfer, pruning_sets(transfer, 2), parts, hidden, settings, seed=1)
+    assert set(random["match"]) <= {SIZE, VARIANCE, MASS}
+    keys = ["set", "way", "split"]
+    for key, row in rows.set_index(keys).iterrows():
+        drawn = random[(random[keys] == list(key)).all(axis=1)]
+        equal = drawn[drawn["match"] == SIZE]
+        assert len(equal) == row["random_sets"] == (12 if row.name[1] == BEFORE_CLASSIFIER else 3)
+        assert equal["change"].median() == pytest.approx(row["random_median"])
+        columns = {SIZE: "percentile", VARIANCE: "percentile_variance", MASS: "percentile_mass"}
+        for match, column in columns.items():
+            expected = percentile(row["change"], drawn.loc[drawn["match"] == match, "change"].to_numpy())
+            assert row[column] == pytest.approx(expected, nan_ok=True)
+        assert bool(row["why"]) or {VARIANCE, MASS} <= set(drawn["match"])
+    assert (rows["sampling_error"] >= 0).all()
+    train, test = (rows[rows["split"] == split].drop(columns="split").reset_index(drop=True) for split in parts)
+    pd.testing.assert_frame_equal(train, test)

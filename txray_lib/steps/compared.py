@@ -60,12 +60,12 @@ def transfer(run: Run, folder: Path) -> None:
 
 
 def prune(run: Run, folder: Path) -> None:
-    from txray_lib.pruning import pruning_sets, pruning_table
+    from txray_lib.pruning import pruning_sets, pruning_tables
 
     settings = run.profile.pruning
     transfer = read_table(run.file("transfer", "transfer.parquet")).query("question == 'rq3'").reset_index(drop=True)
     classifier, texts, hidden = read_scored(run)
-    table = pruning_table(
+    table, random = pruning_tables(
         classifier,
         transfer,
         pruning_sets(transfer, settings.set_size),
@@ -76,6 +76,7 @@ def prune(run: Run, folder: Path) -> None:
         run.device,
     )
     write_frame(table, folder / "pruning.parquet")
+    write_frame(random, folder / "pruning_random.parquet")
 
 
 def read_scored(run: Run) -> tuple[Classifier, dict[str, Texts], dict[str, Tensor]]:
