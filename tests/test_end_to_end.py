@@ -21,6 +21,7 @@ from txray_lib.corpora.documents import content_hash
 from txray_lib.flow import Run
 from txray_lib.preferences import NOBODY, add, aggregate, distributions
 from txray_lib.profiles import load_profile
+from txray_lib.results import Results
 from txray_lib.stages import comparisons, stages
 from txray_lib.tables import read_table
 from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
@@ -59,7 +60,8 @@ def test_every_stage_has_its_preferences_and_nothing_else_is_there(tiny_run):
     }
     names = (
         *("stages", "transfer", "training", "scores", "pruning", "corpora", "truth", "tag_accuracy"),
-        *("tag_counts", "definitions", "same_weights", "measured"),
+        *("tag_counts", "definitions", "same_weights", "measured", "pruning_random", "probe"),
+        *("control_transfer", "control_scores", "control_epochs", "control_training"),
     )
     preferences = {f"preferences/{s.name}.parquet" for s in stages(tiny_run.profile)}
     assert made == {f"{n}.parquet" for n in names} | preferences | {"provenance.json", "profile.yaml", "step.json"}
@@ -222,6 +224,70 @@ def test_pruning_has_both_ways_and_its_null(tiny_run, table):
     for split, rows in before.groupby("split"):
         assert rows["f1_base"].unique().tolist() == [scores[split]]
     np.testing.assert_allclose(pruning["change"], (pruning["f1"] - pruning["f1_base"]) / pruning["f1_base"])
+
+
+def test_each_set_is_laid_beside_random_ones(tiny_run, table):
+    pruning, random = table("pruning"), table("pruning_random")
+    settings = tiny_run.profile.pruning
+    sizes = random[random["match"] == "size"].groupby(["set", "way", "split"])["draw"].size()
+    for key, row in pruning[pruning["neurons"] > 0].set_index(["set", "way", "split"]).iterrows():
+        wanted = settings.random_sets if key[1] == "before the classifier" else settings.recurrent_random_sets
+        assert sizes[key] == row["random_sets"] == wanted
+    for column in ("percentile", "percentile_variance", "percentile_mass"):
+        assert pruning[column].dropna().between(0, 100).all()
+    assert (random["overlap"].between(0, 1)).all()
+
+
+def test_the_controls_read_the_same_text_and_compare_with_the_same_zero_shot(tiny_run, table, records):
+    real = table("transfer").query("question == 'rq3'").reset_index(drop=True)
+    controls = table("control_transfer")
+    before = ["neuron", "length_before", "tag_length_before", "count_before", "mass_before", "question"]
+    assert set(controls["control"]) == {"shuffled-1", "seed-1"}
+    assert list(controls.columns) == [*real.columns, "control"]
+    for name, rows in controls.groupby("control"):
+        pd.testing.assert_frame_equal(rows[before].reset_index(drop=True), real[before])
+        assert rows["after"].unique().tolist() == [f"reviews-supervised/{name}"]
+        collected = read_table(tiny_run.file(f"collect-control-{name}", "records.parquet"))
+        text = ["document", "block", "feature", "tag", "y"]
+        pd.testing.assert_frame_equal(collected[text], records("reviews-supervised")[text])
+        assert rows["count_after"].sum() == (collected["neuron"] != NOBODY).sum()
+
+
+def test_a_control_on_shuffled_labels_took_as_many_updates_as_the_real_one(tiny_run, table):
+    scores = table("control_scores").query("shared_texts == 'kept'").set_index("control")
+    assert list(scores.index) == ["real", "shuffled-1", "seed-1"]
+    assert scores.loc["shuffled-1", "updates"] == scores.loc["real", "updates"] > 0
+    assert scores["seed"].tolist() == [1, 1, 1001]
+    real = table("scores").query("split == 'test' and shared_texts == 'kept'").iloc[0]
+    assert scores.loc["real", "f1"] == real["f1"]
+    curves = table("control_training")
+    assert list(curves.columns) == [*table("training").columns, "control"]
+    reviews, size = tiny_run.profile.finetuning.reviews.train, tiny_run.profile.finetuning.batch_size
+    last = curves.groupby("control")["epoch"].max() * -(-reviews // size)
+    assert last["shuffled-1"] == pytest.approx(scores.loc["shuffled-1", "updates"])
+
+
+def test_the_constant_rate_starts_from_the_same_encoder_and_compares_the_same_epochs(tiny_run, table):
+    rows, real = table("control_epochs"), table("transfer").query("question == 'epochs'")
+    assert [name.replace("/constant", "") for name in rows["comparison"].unique()] == list(real["comparison"].unique())
+    first = real["comparison"].iloc[0]
+    before = ["neuron", "length_before", "mass_before"]
+    untrained = rows[rows["comparison"].str.replace("/constant", "") == first]
+    pd.testing.assert_frame_equal(
+        untrained[before].reset_index(drop=True), real.loc[real["comparison"] == first, before].reset_index(drop=True)
+    )
+    curves = table("control_training").query("control == 'constant' and measure == 'learning_rate'")
+    assert curves["value"].nunique() == 1
+    assert curves["value"].iloc[0] == pytest.approx(0.504 * tiny_run.profile.pretraining.learning_rate, rel=0.01)
+
+
+def test_the_probe_stands_beside_the_word_and_nothing(tiny_run, table):
+    rows = table("probe")
+    assert rows["reads"].tolist() == ["activations"] * 3 + ["word alone", "nothing"]
+    assert rows["role"].tolist()[:3] == ["untrained", "early", "last"]
+    assert (rows["tokens"] == tiny_run.profile.controls.probe_tokens).all()
+    assert (rows["low"] <= rows["accuracy"]).all()
+    assert (rows["accuracy"] <= rows["high"]).all()
 
 
 def test_the_labels_of_the_test_split_have_no_part_in_finetuning(tiny_run, tmp_path, monkeypatch):

@@ -16,9 +16,21 @@ from txray_lib.profiles import Profile
 _EFFICIENCY = 0.7  # of training against the product measured here: 0.65 to 0.71 on two cores
 _WIKITEXT_TOKENS = 2_089_000
 _REVIEW_TOKENS = {"world": 60, "imdb": 230}
-_FIXED_SECONDS = {"corpora": 10, "tags": 8, "vocabulary": 5, "preferences": 3, "transfer": 3, "definitions": 6, "tables": 5}
+_FIXED_SECONDS = {
+    "corpora": 10,
+    "tags": 8,
+    "vocabulary": 5,
+    "preferences": 3,
+    "transfer": 3,
+    "prune": 5,
+    "definitions": 6,
+    "controls": 4,
+    "tables": 5,
+}
 _READING_SECONDS = {"imdb": 60, "wikitext-2": 10, "world": 10}
 _TAGS_A_SECOND = 25_000
+_TAGS = 45
+_PROBE_READINGS = 200
 
 
 def estimate(run: Run, until: str | None = None) -> dict[str, float]:
@@ -67,29 +79,34 @@ def _seconds(profile: Profile, step: str, rate: float) -> float:
     fixed = _FIXED_SECONDS.get(step, 0.0)
     if step == "corpora":
         fixed += sum(_READING_SECONDS[c.source] for c in (profile.corpora.pretraining, profile.corpora.target))
-    read = {
-        "tags": 2 * profile.collection.tokens / _TAGS_A_SECOND,
-        "pretrain": 3 * (lstm + output) * tokens * model.epochs / (rate * _EFFICIENCY),
-        "finetune": 3 * lstm * review_tokens * reviews.train * profile.finetuning.epochs / (rate * _EFFICIENCY)
-        + lstm * review_tokens * (reviews.train + reviews.test) / (rate * _EFFICIENCY),
-        "prune": lstm * review_tokens * 2 * _evaluations(profile) * profile.pruning.reviews / (rate * _EFFICIENCY),
+    kind = step.partition("-")[0] if step.startswith(("pretrain-", "finetune-")) else step
+    work = {
+        "pretrain": 3 * (lstm + output) * tokens * model.epochs,
+        "finetune": 3 * lstm * review_tokens * reviews.train * profile.finetuning.epochs
+        + lstm * review_tokens * (reviews.train + reviews.test),
+        "prune": lstm * review_tokens * 2 * _evaluations(profile) * profile.pruning.reviews,
+        "probe": 3 * profile.controls.probe_tokens * (2 * lstm + _PROBE_READINGS * 6 * model.units * _TAGS),
     }
-    collecting = _times_read(step) * lstm * profile.collection.tokens / (rate * _EFFICIENCY)
-    return fixed + read.get(step, 0.0) + collecting + 1.0
+    tagging = 2 * profile.collection.tokens / _TAGS_A_SECOND if step == "tags" else 0.0
+    collecting = _times_read(profile, step) * lstm * profile.collection.tokens
+    return fixed + tagging + (work.get(kind, 0.0) + collecting) / (rate * _EFFICIENCY) + 1.0
 
 
-def _times_read(step: str) -> int:
+def _times_read(profile: Profile, step: str) -> int:
     """How often a step reads the text of a stage."""
     if step.startswith("recollect-"):
         from txray_lib.readings import READINGS
 
         return len(READINGS[step.removeprefix("recollect-")].roles)
+    if step == "collect-control-constant":
+        return len(profile.pretraining.snapshots)
     return 1 if step.startswith("collect-") else 0
 
 
 def _evaluations(profile: Profile) -> int:
-    """How often a split's sample is read for pruning: no set, five sets, and the random ones of about four sizes."""
-    return 6 + 4 * profile.pruning.recurrent_random_sets
+    """How often a split's sample is read for pruning: no set, five sets, and beside them random ones of about four sizes,
+    five variances, two masses."""
+    return 6 + 11 * profile.pruning.recurrent_random_sets
 
 
 def _disk_bytes(profile: Profile) -> float:
@@ -98,7 +115,10 @@ def _disk_bytes(profile: Profile) -> float:
     )
     states = 4 * profile.pretraining.units * sum(profile.finetuning.reviews.model_dump().values())
     text = 150e6 if profile.corpora.target.source == "imdb" else 20e6
-    return 12 * weights + states + 30 * 6 * profile.collection.tokens + text
+    asked = profile.controls
+    finetunings, snapshots = asked.shuffled_labels + asked.finetuning_seeds, 7 if asked.constant_rate else 0
+    copies, read = 12 + 4 * finetunings + snapshots, 6 + finetunings + snapshots
+    return copies * weights + states + 30 * read * profile.collection.tokens + text
 
 
 def _matrix_rate(device: str) -> float:

@@ -123,6 +123,17 @@ class Pruning(Settings):
     recurrent_random_sets: Annotated[int, Ge(0)]
 
 
+class Controls(Settings):
+    """What stands beside the paper's models: `finetuning_seeds` fine-tunings of the same pretrained encoder from other
+    seeds, `shuffled_labels` on shuffled labels; with `constant_rate` a second pretraining whose learning rate stays at the
+    mean of the schedule's; a linear probe for tags trained on `probe_tokens` tokens and tested on as many."""
+
+    finetuning_seeds: Annotated[int, Ge(0)]
+    shuffled_labels: Annotated[int, Ge(0)]
+    constant_rate: bool
+    probe_tokens: Annotated[int, Ge(2)]
+
+
 class Profile(Settings):
     """Everything a run depends on, and its only source of randomness: `seed`."""
 
@@ -137,6 +148,7 @@ class Profile(Settings):
     finetuning: Finetuning
     collection: Collection
     pruning: Pruning
+    controls: Controls
 
     @model_validator(mode="after")
     def _consistent(self) -> Profile:
@@ -148,6 +160,8 @@ class Profile(Settings):
             raise ValueError(f"tagger: there is no tagger {self.tagger!r}. {nearest(self.tagger, known)}")
         if self.pruning.reviews > min(self.finetuning.reviews.train, self.finetuning.reviews.test):
             raise ValueError("pruning.reviews: more than finetuning.reviews gives for train or test")
+        if 2 * self.controls.probe_tokens > self.collection.tokens:
+            raise ValueError("controls.probe_tokens: training and test together are more than collection.tokens")
         if 2 * self.pruning.set_size > self.pretraining.units:
             raise ValueError(
                 f"pruning.set_size {self.pruning.set_size}: B and C together need more than the {self.pretraining.units} units"

@@ -6,6 +6,8 @@
     collected  collect
     compared   preferences, transfer, prune
     switched   recollect, definitions
+    controls   finetune-shuffled-K, finetune-seed-K, pretrain-constant
+    controlled collect-control-…, controls, probe
     gathered   tables
 
 May touch: every room of the computing half, and tagging when a corpus is tagged.
@@ -13,14 +15,18 @@ May touch: every room of the computing half, and tagging when a corpus is tagged
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from txray_lib import places
-from txray_lib.flow import Step
+from txray_lib.flow import Run, Step
 from txray_lib.profiles import Profile
 from txray_lib.stages import Stage, stages
 from txray_lib.steps.collected import collect
 from txray_lib.steps.compared import preferences, prune, transfer
+from txray_lib.steps.controlled import collect_classifier, collect_constant, compare_controls, probe_tags
+from txray_lib.steps.controls import finetune_control, finetuning_controls, has_constant, pretrain_constant
 from txray_lib.steps.gathered import tables
 from txray_lib.steps.models import finetune, pretrain
 from txray_lib.steps.switched import definitions, recollect
@@ -34,7 +40,14 @@ _RECOLLECTED = ("sentence", "never", "cased", "marks")
 
 def declare(profile: Profile) -> list[Step]:
     """The steps of a run of `profile`, each after what it needs."""
-    return [*_text_steps(), *_model_steps(), *_collect_steps(profile), *_table_steps(profile)]
+    return [
+        *_text_steps(),
+        *_model_steps(),
+        *_collect_steps(profile),
+        *_table_steps(profile),
+        *_control_steps(profile),
+        _gathering(profile),
+    ]
 
 
 def _text_steps() -> list[Step]:
@@ -125,30 +138,10 @@ def _table_steps(profile: Profile) -> list[Step]:
             "prune the sets A–D and score the classifier",
             needs=("transfer", "finetune", "vocabulary"),
             settings=("seed", "pruning", "finetuning.max_tokens"),
-            code=(*_COMPARED, *_MODEL, "training/finetuning", "pruning"),
+            code=(*_COMPARED, *_MODEL, "training/finetuning", "pruning", "pruning_null"),
             run=prune,
         ),
         *_switch_steps(),
-        Step(
-            "tables",
-            "gather the tables that the book reads",
-            needs=(
-                "corpora",
-                "tags",
-                "vocabulary",
-                "pretrain",
-                "finetune",
-                *collects,
-                "preferences",
-                "transfer",
-                "prune",
-                "definitions",
-            ),
-            settings=("name", "about"),
-            code=("stages", "tables", "audit", "paper", "results", "steps/gathered"),
-            run=tables,
-            place=places.live_results(profile.name),
-        ),
     ]
 
 
@@ -175,6 +168,91 @@ def _switch_steps() -> list[Step]:
             run=definitions,
         ),
     ]
+
+
+def _control_steps(profile: Profile) -> list[Step]:
+    probe = Step(
+        "probe",
+        "probe the encoder for tags",
+        needs=("tags", "vocabulary", "pretrain"),
+        settings=("seed", "controls.probe_tokens"),
+        code=(*_MODEL, "stages", "probe", "steps/collected", "steps/controlled"),
+        run=probe_tags,
+    )
+    trained = [*_finetuning_controls(profile), *_constant_control(profile)]
+    if not trained:
+        return [probe]
+    controls = Step(
+        "controls",
+        "compare the controls as the stages are",
+        needs=("preferences", "finetune", *(step.name for step in trained)),
+        settings=(
+            "controls.finetuning_seeds",
+            "controls.shuffled_labels",
+            "controls.constant_rate",
+            "collection.exclude_unknown",
+        ),
+        code=(*_COMPARED, "transfer", "training/controls", "steps/controls", "steps/controlled"),
+        run=compare_controls,
+    )
+    return [*trained, controls, probe]
+
+
+def _finetuning_controls(profile: Profile) -> list[Step]:
+    steps = []
+    for control in finetuning_controls(profile):
+        step = Step(
+            f"finetune-{control.name}",
+            "fine-tune the encoder " + ("on shuffled labels" if control.kind == "shuffled" else "from another seed"),
+            needs=("vocabulary", "pretrain", "finetune"),
+            settings=("seed", "finetuning"),
+            code=(*_MODEL, "training/finetuning", "training/controls", "steps/controls"),
+            run=partial(finetune_control, control),
+        )
+        about = f"collect the records of the control {control.name}"
+        steps += [step, _collect_control(control.name, about, step.name, partial(collect_classifier, control))]
+    return steps
+
+
+def _constant_control(profile: Profile) -> list[Step]:
+    if not has_constant(profile):
+        return []
+    pretrain = Step(
+        "pretrain-constant",
+        "pretrain the language model at a constant learning rate",
+        needs=("vocabulary",),
+        settings=("seed", "pretraining"),
+        code=(*_MODEL, "training/pretraining", "training/controls", "steps/controls"),
+        run=pretrain_constant,
+    )
+    about = "collect the records of the encoders trained at a constant rate"
+    return [pretrain, _collect_control("constant", about, pretrain.name, collect_constant)]
+
+
+def _collect_control(name: str, about: str, need: str, run: Callable[[Run, Path], None]) -> Step:
+    return Step(
+        f"collect-control-{name}",
+        about,
+        needs=("tags", "vocabulary", need),
+        settings=("collection.batch_size", "finetuning.max_tokens"),
+        code=(*_MODEL, "collection", "steps/controls", "steps/controlled"),
+        run=run,
+    )
+
+
+def _gathering(profile: Profile) -> Step:
+    collects = tuple(_collect_name(stage) for stage in stages(profile))
+    controls = tuple(step.name for step in _control_steps(profile) if step.name in ("controls", "probe"))
+    made = ("corpora", "tags", "vocabulary", "pretrain", "finetune", *collects, "preferences", "transfer", "prune")
+    return Step(
+        "tables",
+        "gather the tables that the book reads",
+        needs=(*made, "definitions", *controls),
+        settings=("name", "about"),
+        code=("stages", "tables", "audit", "paper", "results", "steps/gathered"),
+        run=tables,
+        place=places.live_results(profile.name),
+    )
 
 
 def _collect_name(stage: Stage) -> str:

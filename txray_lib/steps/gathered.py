@@ -47,8 +47,7 @@ def tables(run: Run, folder: Path) -> None:
         "tag_counts": _tag_counts(run),
         **{name: read_table(run.file("definitions", f"{name}.parquet")) for name in ("definitions", "same_weights")},
     }
-    optional = {"truth": ("corpora", "truth.parquet"), "tag_accuracy": ("tags", "accuracy.parquet")}
-    tables |= {name: read_table(run.file(*where)) for name, where in optional.items() if run.file(*where).is_file()}
+    tables |= {name: read_table(path) for name, path in _optional_tables(run).items() if path.is_file()}
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet", source)
     for stage in stages(run.profile):
@@ -73,6 +72,14 @@ def _versions(made: Iterable[dict[str, Any]]) -> dict[str, str]:
         for package, version in step["versions"].items():
             found.setdefault(package, set()).add(version)
     return {package: " and ".join(sorted(each)) for package, each in found.items()}
+
+
+def _optional_tables(run: Run) -> dict[str, Path]:
+    """Tables that not every profile makes, and where they would lie."""
+    steps = {"truth": "corpora", "probe": "probe", "pruning_random": "prune"}
+    steps |= {f"control_{what}": "controls" for what in ("transfer", "scores", "epochs", "training")}
+    paths = {name: run.file(step, f"{name}.parquet") for name, step in steps.items() if step in run.steps}
+    return {**paths, "tag_accuracy": run.file("tags", "accuracy.parquet")}
 
 
 def _stages_table(run: Run) -> pd.DataFrame:

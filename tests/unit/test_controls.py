@@ -1,0 +1,296 @@
+"""Controls: shuffled labels change nothing but their order, a control is trained as long as the real one, and the probe
+finds what is there and nothing else."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from txray_lib import costs, probe
+from txray_lib.corpora import Corpus, Document
+from txray_lib.errors import TxrayError
+from txray_lib.profiles import Finetuning, Pretraining, Reviews, load_profile
+from txray_lib.steps import declare
+from txray_lib.steps.controls import Control, finetuning_controls, has_constant
+from txray_lib.training import Encoder, controls, finetune, pretrain
+from txray_lib.training.controls import at_constant_rate, finetune_for, kept_updates, with_shuffled_labels
+from txray_lib.training.pretraining import learning_rate
+from txray_lib.training.texts import Texts
+
+WORDS = 11
+SETTINGS = Finetuning(
+    reviews=Reviews(train=40, valid=20, test=20),
+    max_tokens=20,
+    epochs=3,
+    evaluations_per_epoch=2,
+    batch_size=8,
+    learning_rate=0.02,
+    target_f1=1.0,
+)
+
+
+class Killed(BaseException):
+    """Ends a training from the inside, as a kill would."""
+
+
+def texts(count: int, seed: int) -> Texts:
+    random = np.random.default_rng(seed)
+    ids = tuple(random.integers(0, WORDS, n).astype(np.int32) for n in random.integers(1, 9, count))
+    return Texts(tuple(f"t{i}" for i in range(count)), ids, np.arange(count) % 2)
+
+
+def an_encoder() -> Encoder:
+    torch.manual_seed(5)
+    return Encoder(WORDS, 5, 6)
+
+
+def same(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> bool:
+    return before.keys() == after.keys() and all(torch.equal(v, after[k]) for k, v in before.items())
+
+
+@given(st.lists(st.integers(0, 1), max_size=30), st.integers(0, 5), st.integers(1, 3))
+def test_shuffled_labels_leave_their_counts_and_the_reviews(labels: list[int], seed: int, number: int):
+    real = Texts(tuple(map(str, labels)), tuple(np.array([n]) for n in range(len(labels))), np.array(labels, np.int64))
+    shuffled = with_shuffled_labels(real, seed, number)
+    assert (shuffled.names, shuffled.ids) == (real.names, real.ids)
+    assert sorted(shuffled.labels.tolist()) == sorted(labels)
+    assert shuffled.labels.tolist() == with_shuffled_labels(real, seed, number).labels.tolist()
+
+
+def test_shuffled_labels_tell_nothing_of_the_real_ones_and_each_number_is_another():
+    real = texts(2000, 1)
+    first, second = (with_shuffled_labels(real, 1, number).labels for number in (1, 2))
+    assert (first == real.labels).mean() == pytest.approx(0.5, abs=0.05)
+    assert (first == second).mean() == pytest.approx(0.5, abs=0.05)
+
+
+def a_curve(rows: list[tuple[float, float, float]]) -> pd.DataFrame:
+    """A curve of (epoch, F1, accuracy)."""
+    parts = [(e, m, v) for e, f1, accuracy in rows for m, v in (("valid_f1", f1), ("valid_accuracy", accuracy))]
+    return pd.DataFrame(parts, columns=["epoch", "measure", "value"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "updates"),
+    [
+        ([(0.4, 0.7, 0.5), (0.8, 0.6, 0.6), (1.2, 0.9, 0.9)], 6),
+        ([(0.4, 0.7, 0.5), (0.8, 0.6, 0.6), (1.2, 0.5, 0.6)], 4),
+        ([(0.4, 0.8, 0.3)], 2),
+    ],
+    ids=["reaches the target", "first of the highest accuracy", "at once"],
+)
+def test_the_updates_of_the_kept_classifier_by_hand(rows, updates):
+    settings = SETTINGS.model_copy(update={"target_f1": 0.8})
+    assert kept_updates(a_curve(rows), settings, 40) == updates
+
+
+@pytest.mark.parametrize("target", [1.0, 0.0])
+def test_on_real_labels_so_many_updates_give_the_kept_classifier_itself(target):
+    settings, train, valid = SETTINGS.model_copy(update={"target_f1": target}), texts(40, 1), texts(20, 2)
+    real, curve = finetune(settings, an_encoder(), train, valid, 1)
+    updates = kept_updates(curve, settings, len(train))
+    again, _ = finetune_for(updates, settings, an_encoder(), train, valid, 1)
+    assert same(real.state_dict(), again.state_dict())
+
+
+def test_a_control_takes_exactly_so_many_updates_and_stops_at_no_target(monkeypatch):
+    steps: list[int] = []
+    train = controls._train
+    monkeypatch.setattr(controls, "_train", lambda *a: steps.extend(a[5]) or train(*a))
+    settings = SETTINGS.model_copy(update={"target_f1": 0.0})
+    _, curve = finetune_for(7, settings, an_encoder(), texts(40, 1), texts(20, 2), 1)
+    assert steps == list(range(7))
+    assert curve["epoch"].unique().tolist() == pytest.approx([2 / 5, 4 / 5, 6 / 5, 7 / 5])
+    assert set(curve["measure"]) == {"train_loss", "valid_f1", "valid_accuracy"}
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_killed_control_goes_on_to_the_same_bits(tmp_path, monkeypatch, after):
+    def run(checkpoint: Path | None = None) -> Any:
+        return finetune_for(7, SETTINGS, an_encoder(), texts(40, 1), texts(20, 2), 1, checkpoint)
+
+    calls, train = iter(range(after)), controls._train
+
+    def killing(*arguments: Any) -> float:
+        if next(calls, None) is None:
+            raise Killed
+        return train(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(controls, "_train", killing)
+        with pytest.raises(Killed):
+            run(tmp_path / "c.safetensors")
+    (gone_on, curve), (whole, whole_curve) = run(tmp_path / "c.safetensors"), run()
+    assert same(gone_on.state_dict(), whole.state_dict())
+    pd.testing.assert_frame_equal(curve.drop(columns="seconds"), whole_curve.drop(columns="seconds"), check_exact=True)
+
+
+def test_nothing_to_train_is_an_error():
+    with pytest.raises(TxrayError, match="0 updates on 40 reviews"):
+        finetune_for(0, SETTINGS, an_encoder(), texts(40, 1), texts(20, 2), 1)
+
+
+PRETRAINING = Pretraining(
+    embedding_size=5,
+    units=6,
+    dropout=0.0,
+    epochs=3,
+    snapshots=[0, 1, 2, 3],
+    batch_size=4,
+    window=5,
+    learning_rate=0.02,
+    weight_decay=0.01,
+    schedule="one-cycle",
+)
+
+
+def test_the_constant_rate_is_the_mean_of_those_that_the_schedule_gave(monkeypatch):
+    given_rates: list[float] = []
+
+    def noted(settings: Pretraining, done: float) -> float:
+        given_rates.append(learning_rate(settings, done))
+        return given_rates[-1]
+
+    stream = np.random.default_rng(0).integers(0, WORDS, 107).astype(np.int32)
+    monkeypatch.setattr("txray_lib.training.pretraining.learning_rate", noted)
+    pretrain(PRETRAINING, WORDS, stream, stream, 1, lambda epoch, encoder: None)
+    windows = 5
+    updates = [r for i, r in enumerate(given_rates) if i % (windows + 1) < windows]
+    assert len(updates) == 3 * windows
+    constant = at_constant_rate(PRETRAINING, len(stream))
+    assert constant.schedule == "constant"
+    assert constant.learning_rate == pytest.approx(np.mean(updates), rel=1e-12)
+    assert constant.model_dump(exclude={"schedule", "learning_rate"}) == PRETRAINING.model_dump(
+        exclude={"schedule", "learning_rate"}
+    )
+
+
+def test_the_mean_of_one_cycle_is_about_half_its_peak():
+    constant = at_constant_rate(PRETRAINING, 400_000)
+    assert constant.learning_rate == pytest.approx(0.02 * (0.2 * 0.52 + 0.8 * 0.5), rel=1e-3)
+    assert learning_rate(constant, 0.9) == constant.learning_rate
+
+
+def test_the_controls_of_a_profile():
+    demo = load_profile("demo")
+    asked = demo.controls.model_copy(update={"finetuning_seeds": 2, "shuffled_labels": 1})
+    demo = demo.model_copy(update={"controls": asked})
+    found = finetuning_controls(demo)
+    assert [control.name for control in found] == ["shuffled-1", "seed-1", "seed-2"]
+    assert [control.seed(demo) for control in found] == [demo.seed, demo.seed + 1000, demo.seed + 2000]
+    constant = demo.pretraining.model_copy(update={"schedule": "constant"})
+    assert not has_constant(demo.model_copy(update={"pretraining": constant}))
+    assert Control("seed", 3).name == "seed-3"
+
+
+def test_more_controls_undo_no_earlier_one_and_none_at_all_need_no_step():
+    tiny = load_profile("tiny")
+
+    def steps(**asked: Any) -> dict[str, Any]:
+        changed = tiny.model_copy(update={"controls": tiny.controls.model_copy(update=asked)})
+        return {step.name: step for step in declare(changed)}
+
+    assert "finetune-seed-3" in steps(finetuning_seeds=3)
+    assert not any(key.startswith("controls") for key in steps()["finetune-seed-1"].settings)
+    none = steps(finetuning_seeds=0, shuffled_labels=0, constant_rate=False)
+    assert "controls" not in none
+    assert not [name for name in none if "shuffled" in name or "seed" in name or "constant" in name]
+    assert "probe" in none["tables"].needs
+
+
+@pytest.mark.parametrize("name", ["tiny", "demo", "small"])
+def test_every_step_has_an_estimate_that_grows_with_its_work(name):
+    profile = load_profile(name)
+    seconds = {step.name: costs._seconds(profile, step.name, 1e11) for step in declare(profile)}
+    assert all(math.isfinite(value) and value > 1 for value in seconds.values())
+    assert seconds["finetune-seed-1"] == seconds["finetune"]
+    if "pretrain-constant" in seconds:
+        assert seconds["pretrain-constant"] == seconds["pretrain"] > seconds["collect-control-constant"]
+
+
+def tagged(block: str, name: str, tokens: int) -> Document:
+    return Document(name, "train", block, ("a",) * tokens, tags=("NN",) * tokens)
+
+
+def test_the_parts_of_the_probe_share_no_block_and_have_the_tokens_asked_for():
+    corpus = Corpus("c", tuple(tagged(f"b{i % 10}", f"d{i}", 3 + i % 4) for i in range(60)))
+    train, test = probe.split_by_block(corpus, 100, 1)
+    assert (train.token_count, test.token_count) == (100, 100)
+    assert not {d.block for d in train} & {d.block for d in test}
+    again, _ = probe.split_by_block(corpus, 100, 1)
+    assert [d.name for d in again] == [d.name for d in train]
+
+
+def test_too_little_text_for_a_test_is_an_error():
+    corpus = Corpus("c", (tagged("one", "d1", 50), tagged("two", "d2", 50)))
+    assert [part.token_count for part in probe.split_by_block(corpus, 50, 1)] == [50, 50]
+    with pytest.raises(TxrayError, match=r"probe on 60 tokens .*Lower controls.probe_tokens"):
+        probe.split_by_block(corpus, 60, 1)
+
+
+@torch.no_grad()
+def test_activations_are_those_of_each_document_alone(encoder, corpus, vocabulary):
+    rows = probe.read_activations(encoder, corpus, vocabulary)
+    alone = [
+        encoder(torch.from_numpy(vocabulary.encode(d.tokens).astype(np.int64)).unsqueeze(0))[0][0]
+        for d in corpus
+        if len(d)
+    ]
+    assert torch.allclose(rows, torch.cat(alone), atol=1e-6)
+
+
+def some_tags(count: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).choice(np.array(["DT", "NN", "VB"], dtype=object), count, p=[0.3, 0.5, 0.2])
+
+
+def test_the_probe_finds_what_activations_hold():
+    train_tags, tags = some_tags(3000, 1), some_tags(1000, 2)
+    directions = torch.randn(3, 20, generator=torch.Generator().manual_seed(1))
+
+    def encoded(given: np.ndarray, seed: int) -> torch.Tensor:
+        noise = 0.05 * torch.randn(len(given), 20, generator=torch.Generator().manual_seed(seed))
+        return 0.1 * directions[np.unique(given, return_inverse=True)[1]] + noise + 0.5
+
+    told = probe.probe(encoded(train_tags, 3), train_tags, encoded(tags, 4))
+    assert (told == tags).mean() > 0.97
+
+
+def test_the_probe_finds_nothing_in_noise():
+    train_tags, tags = some_tags(3000, 1), some_tags(1000, 2)
+    noise = [torch.randn(count, 20, generator=torch.Generator().manual_seed(count)) for count in (3000, 1000)]
+    told = probe.probe(noise[0], train_tags, noise[1])
+    assert (told == tags).mean() == pytest.approx((tags == "NN").mean(), abs=0.03)
+
+
+def test_a_neuron_that_never_changes_is_no_obstacle_to_the_probe():
+    tags = some_tags(200, 1)
+    activations = torch.cat(
+        [torch.full((200, 1), 0.3), torch.from_numpy((tags == "NN").astype(np.float32))[:, None]], 1
+    )
+    told = probe.probe(activations, tags, activations)
+    assert (told[tags == "NN"] == "NN").all()
+
+
+def test_a_word_alone_and_nothing_by_hand():
+    train, train_tags = np.array([1, 1, 1, 2, 2, 4, 4]), np.array(["NN", "VB", "NN", "DT", "DT", "NN", "VB"])
+    assert probe.by_word(train, train_tags, np.array([1, 2, 3, 4, 9])).tolist() == ["NN", "DT", "NN", "NN", "NN"]
+    assert probe.majority(train_tags, 2).tolist() == ["NN", "NN"]
+
+
+def test_the_interval_of_the_accuracy_by_hand():
+    tags = np.array(["a"] * 8)
+    told = np.array(["a"] * 4 + ["a", "b", "b", "b"])
+    found = probe.accuracy(told, tags, np.array(["x"] * 4 + ["y"] * 4))
+    error = math.sqrt(2 * (1.5**2 + 1.5**2)) / 8
+    assert (found.accuracy, found.tokens, found.blocks) == (5 / 8, 8, 2)
+    assert (found.low, found.high) == pytest.approx((max(0, 5 / 8 - 1.96 * error), min(1, 5 / 8 + 1.96 * error)))
+    one = probe.accuracy(told, tags, np.array(["x"] * 8))
+    assert math.isnan(one.low)

@@ -1,0 +1,105 @@
+"""The weights of the controls: the steps finetune-shuffled-K, finetune-seed-K, pretrain-constant. May touch: training."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from txray_lib.flow import Run
+from txray_lib.profiles import Profile
+from txray_lib.steps.files import read_texts, read_vocabulary, write_frame
+from txray_lib.tables import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from txray_lib.training.encoder import Classifier, Encoder
+
+_SEEDS_APART = 1000
+
+
+@dataclass(frozen=True)
+class Control:
+    """A fine-tuning beside the real one: on labels "shuffled", or from another "seed". Numbers begin with 1."""
+
+    kind: Literal["shuffled", "seed"]
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.number}"
+
+    def seed(self, profile: Profile) -> int:
+        """The seed of its order of batches and of its classifier; the real fine-tuning's where labels are shuffled."""
+        return profile.seed + (_SEEDS_APART * self.number if self.kind == "seed" else 0)
+
+
+def finetuning_controls(profile: Profile) -> list[Control]:
+    """The controls of RQ3 that a profile asks for."""
+    shuffled = [Control("shuffled", number + 1) for number in range(profile.controls.shuffled_labels)]
+    return shuffled + [Control("seed", number + 1) for number in range(profile.controls.finetuning_seeds)]
+
+
+def has_constant(profile: Profile) -> bool:
+    """Whether there is a control of RQ1: not where the schedule itself is constant."""
+    return profile.controls.constant_rate and profile.pretraining.schedule != "constant"
+
+
+def finetune_control(control: Control, run: Run, folder: Path) -> None:
+    from txray_lib import training
+    from txray_lib.training.finetuning import scores_table
+
+    vocabulary, profile = read_vocabulary(run), run.profile
+    encoder = training.load_encoder(
+        run.file("pretrain", f"epoch-{profile.pretraining.epochs}.safetensors"), vocabulary.digest()
+    )
+    classifier, curve, updates = _finetuned(control, run, encoder, folder / "checkpoint.safetensors")
+    training.save_snapshot(classifier, folder / "supervised.safetensors", vocabulary.digest())
+    test = {"test": read_texts(run)["test"]}
+    hidden = {"test": training.last_hidden_states(classifier, test["test"], run.device, f"scoring {control.name}")}
+    shared = frozenset(json.loads(run.file("corpora", "facts.json").read_text(encoding="utf-8"))["shared"])
+    scores = scores_table(classifier, test, hidden, shared)
+    write_frame(scores.assign(updates=updates, seed=control.seed(profile)), folder / "scores.parquet")
+    write_frame(curve, folder / "curve.parquet")
+
+
+def _finetuned(control: Control, run: Run, encoder: Encoder, checkpoint: Path) -> tuple[Classifier, pd.DataFrame, int]:
+    """The classifier, its curve, and the updates that led to it."""
+    from txray_lib.training import finetune
+    from txray_lib.training.controls import finetune_for, kept_updates, with_shuffled_labels
+
+    settings, texts, seed = run.profile.finetuning, read_texts(run), control.seed(run.profile)
+    reviews = len(texts["train"])
+    if control.kind == "seed":
+        made = finetune(settings, encoder, texts["train"], texts["valid"], seed, checkpoint, run.device)
+        return *made, kept_updates(made[1], settings, reviews)
+    updates = kept_updates(read_table(run.file("finetune", "curve.parquet")), settings, reviews)
+    train, valid = (with_shuffled_labels(texts[split], seed, control.number) for split in ("train", "valid"))
+    return *finetune_for(updates, settings, encoder, train, valid, seed, checkpoint, run.device), updates
+
+
+def pretrain_constant(run: Run, folder: Path) -> None:
+    from txray_lib import training
+    from txray_lib.training.controls import at_constant_rate
+
+    vocabulary = read_vocabulary(run)
+    train, valid = (
+        np.load(run.file("vocabulary", f"stream-{split}.npy"), allow_pickle=False) for split in ("train", "valid")
+    )
+    curve = training.pretrain(
+        at_constant_rate(run.profile.pretraining, len(train)),
+        len(vocabulary),
+        train,
+        valid,
+        run.profile.seed,
+        lambda epoch, encoder: training.save_snapshot(
+            encoder, folder / f"epoch-{epoch}.safetensors", vocabulary.digest()
+        ),
+        folder / "checkpoint.safetensors",
+        run.device,
+    )
+    write_frame(curve, folder / "curve.parquet")
