@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
@@ -98,6 +98,7 @@ def test_distances_are_missing_where_a_side_is_empty():
     assert measured(preferences({}), preferences({}), 2).drop(columns=["layer", "neuron"]).isna().all(axis=None)
 
 
+@settings(max_examples=12)
 @given(sums_of_neurons, sums_of_neurons)
 def test_distances_are_bounded_symmetric_and_the_papers_is_that_of_transfer(before: Sums, after: Sums):
     sides = preferences(before), preferences(after)
@@ -110,6 +111,7 @@ def test_distances_are_bounded_symmetric_and_the_papers_is_that_of_transfer(befo
     np.testing.assert_allclose(table["rarefied_before"], mirrored["rarefied_after"])
 
 
+@settings(max_examples=12)
 @given(sums_of_neurons, sums_of_neurons)
 def test_they_agree_with_literal_formulas(before: Sums, after: Sums):
     table = measured(preferences(before), preferences(after), 4).set_index("neuron")
@@ -124,6 +126,7 @@ def test_they_agree_with_literal_formulas(before: Sums, after: Sums):
         assert table["mass_hellinger"][neuron] == pytest.approx(math.sqrt(max(1 - affinity, 0)), abs=1e-7)
 
 
+@settings(max_examples=12)
 @given(sums_of_neurons)
 def test_a_stage_is_at_distance_exactly_0_from_itself(sums: Sums):
     table = measured(preferences(sums), preferences(sums), 4)

@@ -1,0 +1,392 @@
+"""Nulls: against a literal loop over arrangements, by hand, where the null is true and where it is false."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from txray_lib.errors import TxrayError
+from txray_lib.measures import MEASURES, measured
+from txray_lib.nulls import over_common_vocabulary, split_null, swap_null, vocabulary_shift
+from txray_lib.nulls.dealing import Splits, Swaps
+from txray_lib.nulls.permuting import adjusted
+from txray_lib.preferences import NOBODY, aggregate
+from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
+
+UNITS = 4
+
+
+def records(block, feature, neuron, activation=None) -> pd.DataFrame:
+    """Records of these columns; activation 1 unless given."""
+    size = len(block)
+    return pd.DataFrame(
+        {
+            "document": np.arange(size, dtype=np.int32),
+            "block": pd.Categorical([f"b{b:04d}" for b in block]),
+            "layer": np.zeros(size, np.int8),
+            "feature": pd.Categorical([f"w{f:05d}" for f in feature]),
+            "tag": pd.Categorical(["NN"] * size),
+            "neuron": np.asarray(neuron, np.int32),
+            "activation": np.asarray(np.ones(size) if activation is None else activation, np.float32),
+            "prediction": np.full(size, np.nan, np.float32),
+            "y": np.full(size, -1, np.int8),
+        }
+    )
+
+
+@st.composite
+def two_stages(draw) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two stages that read one text of a few tokens, some of them nobody's."""
+    size = draw(st.integers(1, 25))
+    column = lambda low, high: draw(st.lists(st.integers(low, high), min_size=size, max_size=size))  # noqa: E731
+    block, feature = column(0, 4), column(0, 5)
+    sides = (records(block, feature, column(NOBODY, UNITS - 1), np.array(column(1, 16)) / 8) for _ in range(2))
+    return tuple(sides)
+
+
+def exchangeable(seed: int, neurons: int, tokens: int, blocks: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One text on which two stages differ by noise alone."""
+    random = np.random.default_rng(seed)
+    block, feature = random.integers(0, blocks, tokens), random.zipf(1.5, tokens) % 40
+    sides = (records(block, feature, random.integers(0, neurons, tokens), random.random(tokens)) for _ in range(2))
+    return tuple(sides)
+
+
+def clustered(seed: int, neurons: int, blocks: int, size: int) -> pd.DataFrame:
+    """One stage whose neurons prefer other features in every block: tokens of a block are far from independent."""
+    random = np.random.default_rng(seed)
+    block = np.repeat(np.arange(blocks), random.integers(size // 2, size * 3 // 2, blocks))
+    neuron = random.integers(0, neurons, len(block))
+    theme = random.integers(0, 40, (blocks, neurons))[block, neuron]
+    return records(block, theme + random.integers(0, 5, len(block)), neuron, random.random(len(block)))
+
+
+def parts(stage: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A stage's blocks dealt at random to two texts of about equal size."""
+    codes = stage["block"].cat.codes.to_numpy()
+    order = np.random.default_rng(seed).permutation(codes.max() + 1)
+    filled = np.cumsum(np.bincount(codes)[order])
+    first = np.isin(codes, order[: np.abs(filled - len(codes) / 2).argmin() + 1])
+    return stage[first], stage[~first]
+
+
+def rows(stage: pd.DataFrame) -> list[tuple]:
+    """A stage as (block, feature, neuron, activation), without what is nobody's."""
+    columns = (stage[name].astype(kind) for name, kind in (("block", str), ("feature", str)))
+    each = zip(*columns, stage["neuron"], stage["activation"].astype(float), strict=True)
+    return [row for row in each if row[2] != NOBODY]
+
+
+def literal(pairs: list[tuple[list[tuple], list[tuple]]]) -> tuple[np.ndarray, np.ndarray]:
+    """Distances (UNITS, k) and counts of avoided and gained (2, k) of k arrangements, each two sides of rows."""
+    distances, states = np.full((UNITS, len(pairs)), np.nan), np.zeros((2, len(pairs)))
+    for k, sides in enumerate(pairs):
+        for neuron in range(UNITS):
+            p, q = ({}, {})
+            for side, means in zip(sides, (p, q), strict=True):
+                for feature in {row[1] for row in side if row[2] == neuron}:
+                    seen = [row[3] for row in side if row[2] == neuron and row[1] == feature]
+                    means[feature] = sum(seen) / len(seen)
+            states[:, k] += bool(p and not q), bool(q and not p)
+            if p and q:
+                share = lambda side, f: side.get(f, 0) / sum(side.values())  # noqa: E731
+                squares = ((share(p, f) ** 0.5 - share(q, f) ** 0.5) ** 2 for f in {*p, *q})
+                distances[neuron, k] = min((sum(squares) / 2) ** 0.5, 1)
+    return distances, states
+
+
+def check_against(found, distances: np.ndarray, states: np.ndarray, transfer: pd.DataFrame) -> None:
+    table, permutations = found.table, distances.shape[1]
+    np.testing.assert_allclose(table["hellinger"], transfer["hellinger"], atol=1e-12)
+    for neuron, (observed, state) in enumerate(zip(transfer["hellinger"], transfer["state"], strict=True)):
+        null, row = distances[neuron], table.iloc[neuron]
+        empty = np.isnan(null)
+        assert row["undefined"] == pytest.approx(empty.mean()) or state == NEVER
+        if state == SHARED:
+            assert row["p"] == (1 + (empty | (null >= observed - 1e-7)).sum()) / (1 + permutations)
+            assert row["p_state"] == 1
+            if not empty.all():
+                assert row["expected"] == pytest.approx(null[~empty].mean(), abs=1e-9)
+                assert row["excess"] == pytest.approx(observed - null[~empty].mean(), abs=1e-9)
+                quantiles = row[["null_05", "null_50", "null_95"]].tolist()
+                assert quantiles == pytest.approx(np.quantile(null[~empty], [0.05, 0.5, 0.95]).tolist(), abs=1e-9)
+        elif state != NEVER:
+            assert np.isnan(row["p"])
+            assert np.isnan(row["expected"])
+            assert row["p_state"] == (1 + empty.sum()) / (1 + permutations)
+    by_state = found.states.set_index("state")
+    for state, null in zip((AVOIDED, GAINED), states, strict=True):
+        observed = (transfer["state"] == state).sum()
+        assert by_state.loc[state, "observed"] == observed
+        assert by_state.loc[state, "expected"] == pytest.approx(null.mean())
+        assert by_state.loc[state, "null_95"] == pytest.approx(np.quantile(null, 0.95))
+        assert by_state.loc[state, "p"] == (1 + (null >= observed).sum()) / (1 + permutations)
+
+
+@settings(max_examples=10)
+@given(two_stages())
+def test_swaps_agree_with_a_literal_loop(stages):
+    blocks = sorted(stages[0]["block"].unique())
+    pairs = []
+    for sign in Swaps(len(blocks)).signs(np.random.default_rng(3).random((25, len(blocks)))).T:
+        stay = {block for block, s in zip(blocks, sign, strict=True) if s == 1}
+        before, after = map(rows, stages)
+        first = [r for r in before if r[0] in stay] + [r for r in after if r[0] not in stay]
+        other = [r for r in after if r[0] in stay] + [r for r in before if r[0] not in stay]
+        pairs.append((first, other))
+    found = swap_null(*stages, UNITS, permutations=25, seed=3, cap=25, chunk=4)
+    check_against(found, *literal(pairs), compare(*map(aggregate, stages), UNITS))
+
+
+def test_splits_agree_with_a_literal_loop():
+    before, after = parts(clustered(1, UNITS, 12, 4), 2)
+    after = after[after["neuron"] != 2]
+    pooled = pd.concat([before, after])
+    blocks = [*sorted(before["block"].unique()), *sorted(after["block"].unique())]
+    tokens = pooled["block"].value_counts()[blocks].to_numpy()
+    deals = Splits(tokens, np.isin(blocks, before["block"].unique()))
+    pairs = []
+    for sign in deals.signs(np.random.default_rng(3).random((40, len(blocks)))).T:
+        first = {block for block, s in zip(blocks, sign, strict=True) if s == 1}
+        pairs.append(tuple([r for r in rows(pooled) if (r[0] in first) == side] for side in (True, False)))
+    found = split_null(before, after, UNITS, permutations=40, seed=3, cap=40, chunk=7)
+    check_against(found, *literal(pairs), compare(aggregate(before), aggregate(after), UNITS))
+
+
+def test_a_swap_by_hand():
+    """Neuron 0 prefers word 1 before and word 2 after, in each of two blocks: swapping one of them makes the sides equal."""
+    before, after = (records([1, 2], [w, w], [0, 0]) for w in (1, 2))
+    before_, after_ = (pd.concat([s, records([1, 2], [o, o], [1, 1])]) for s, o in ((before, 2), (after, 1)))
+    before_, after_ = (s.astype({"block": "category", "feature": "category"}) for s in (before_, after_))
+    table = swap_null(before_, after_, 2, permutations=400, cap=400).table
+    assert table["hellinger"].tolist() == pytest.approx([1, 1])
+    assert set(np.round(table["expected"], 12)) == {round(1 - (400 - table["reached"][0]) / 400, 12)}
+    assert table["p"][0] == pytest.approx(1 / 2, abs=0.1)
+
+
+def test_splits_keep_the_tokens_of_both_sides_within_half_a_block():
+    tokens, random = np.array([5, 9, 1, 7, 3, 3, 8, 2, 2, 6]), np.random.default_rng(0)
+    is_before = np.arange(10) < 4
+    deals = Splits(tokens, is_before)
+    signs = deals.signs(random.random((500, 10)))
+    assert (np.abs(tokens @ signs - tokens[is_before].sum()) <= tokens.max() / 2).all()
+    assert ((signs.sum(axis=0) > 0) & (signs.sum(axis=0) < 10)).all()
+    uneven = Splits(np.array([1000, 1]), np.array([False, True])).signs(random.random((50, 2)))
+    assert (uneven.sum(axis=0) == 1).all(), "no side is left without a block"
+
+
+def test_an_observed_arrangement_is_one_that_can_be_drawn():
+    tokens, is_before = np.array([5, 9, 1, 7, 3]), np.array([True, False, True, False, False])
+    uniform = np.where(is_before, 0.1, 0.9)[None]
+    assert (Splits(tokens, is_before).signs(uniform)[:, 0] == is_before).all()
+    assert (Swaps(5).signs(np.full((1, 5), 0.1)) == Swaps(5).observed).all()
+
+
+@settings(max_examples=10)
+@given(two_stages())
+def test_the_same_weights_are_at_distance_0_with_p_1(stages):
+    stage = stages[0]
+    for measure in MEASURES:
+        found = swap_null(stage, stage.copy(), UNITS, permutations=9, measure=measure)
+        preferred = np.isin(np.arange(UNITS), stage["neuron"])
+        assert found.table[measure].tolist() == pytest.approx(np.where(preferred, 0, np.nan), nan_ok=True, abs=0)
+        assert found.table["p"].tolist() == pytest.approx(np.where(preferred, 1, np.nan), nan_ok=True)
+        assert (found.table["expected"].dropna() == 0).all()
+        assert found.states["p"].tolist() == [1, 1, 1, 1]
+        assert (found.table["permutations"] <= 9).all()
+
+
+@settings(max_examples=15)
+@given(two_stages(), st.sampled_from(list(MEASURES)))
+def test_p_is_in_0_1_and_symmetric_in_the_sides(stages, measure):
+    one, other = (swap_null(*s, UNITS, 19, cap=60, measure=measure) for s in (stages, stages[::-1]))
+    for name in (measure, "expected", "p", "q", "p_state", "q_state"):
+        np.testing.assert_allclose(one.table[name], other.table[name], atol=1e-7)
+    for name in ("p", "q", "p_state", "q_state"):
+        known = one.table[name].dropna()
+        assert ((known > 0) & (known <= 1)).all()
+    assert (one.table["q"].dropna() >= one.table["p"].dropna()).all()
+    states = [r.states.set_index("state") for r in (one, other)]
+    assert states[0].loc[AVOIDED].tolist() == states[1].loc[GAINED].tolist()
+
+
+@pytest.mark.parametrize("null", [swap_null, split_null])
+def test_a_seed_decides_the_result_and_the_chunk_does_not(null):
+    stages = exchangeable(1, 30, 2000, 20) if null is swap_null else parts(clustered(1, 30, 40, 50), 1)
+    whole = null(*stages, 30, 64, seed=5, cap=512, chunk=512)
+    for chunk in (1, 7):
+        pieces = null(*stages, 30, 64, seed=5, cap=512, chunk=chunk)
+        pd.testing.assert_frame_equal(whole.table, pieces.table, rtol=1e-12)
+        pd.testing.assert_frame_equal(whole.states, pieces.states)
+    pd.testing.assert_frame_equal(whole.table, null(*stages, 30, 64, seed=5, cap=512).table, rtol=1e-12)
+    assert not whole.table["p"].equals(null(*stages, 30, 64, seed=6, cap=512).table["p"])
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_observed_distances_are_those_of_measures(measure):
+    before, after = exchangeable(2, 20, 1000, 10)
+    after.loc[after["neuron"] == 3, "neuron"] = NOBODY
+    expected = measured(aggregate(before), aggregate(after), 22)
+    for null in (swap_null, split_null):
+        table = null(before, after, 22, 5, measure=measure, cap=5).table
+        np.testing.assert_allclose(table[measure], expected[measure], atol=1e-7)
+        assert table["p"].isna().tolist() == expected[measure].isna().tolist()
+
+
+def share_bounds(share: float, trials: int) -> tuple[float, float]:
+    """Between which the share of p ≤ `share` must lie, but for one time in a thousand on each side."""
+    return tuple(binom.ppf([0.001, 0.999], trials, share) / trials)
+
+
+@pytest.mark.parametrize("measure", ["hellinger", "mass_hellinger"])
+def test_p_of_swaps_is_never_anti_conservative_where_the_null_is_true(measure):
+    p = [swap_null(*exchangeable(s, 400, 8000, 50), 400, 99, s, measure, cap=99).table["p"] for s in range(4)]
+    p = pd.concat(p).dropna()
+    low, high = share_bounds(0.05, len(p))
+    assert low / 2 < (p <= 0.05).mean() <= high
+    assert (p <= 0.5).mean() <= share_bounds(0.5, len(p))[1]
+
+
+def test_p_of_splits_is_never_anti_conservative_where_the_null_is_true():
+    p = [split_null(*parts(clustered(s, 400, 60, 150), s), 400, 99, s, cap=99).table["p"] for s in range(4)]
+    p = pd.concat(p).dropna()
+    low, high = share_bounds(0.05, len(p))
+    assert low / 2 < (p <= 0.05).mean() <= high
+    assert (p <= 0.5).mean() <= share_bounds(0.5, len(p))[1]
+
+
+def test_refined_p_is_valid_in_the_tail():
+    tables = [swap_null(*exchangeable(s, 400, 6000, 50), 400, 49, s, cap=800).table for s in range(5)]
+    p = pd.concat([t["p"] for t in tables]).dropna()
+    assert pd.concat([t["refined"] for t in tables]).any()
+    for level in (0.02, 0.01, 0.005):
+        assert (p <= level).mean() <= share_bounds(level, len(p))[1], level
+
+
+def test_counts_of_states_are_valid_where_the_null_is_true():
+    p = [
+        swap_null(*exchangeable(s, 200, 600, 30), 200, 99, s, cap=99).states.set_index("state")["p"] for s in range(40)
+    ]
+    p = pd.DataFrame(p)
+    assert ((p <= 0.05).mean() <= share_bounds(0.05, len(p))[1]).all()
+    assert (p[SHARED] == p["avoided or gained"]).all(), "the preferred neurons stay as many, so one is the other's rest"
+
+
+def planted(share: float, neurons: int = 40, tokens: int = 16_000, blocks: int = 80):
+    """Every second neuron loses this share of its words; for the rest two stages differ by noise alone."""
+    random = np.random.default_rng(7)
+    block, word = random.integers(0, blocks, tokens), random.integers(0, 20, tokens)
+    owner = random.integers(0, neurons, tokens)
+    noise = [np.where(random.random(tokens) < 0.3, random.integers(0, neurons, tokens), owner) for _ in range(2)]
+    moves = (noise[1] % 2 == 0) & (word < 20 * share)
+    after = np.where(moves, NOBODY, noise[1])
+    activation = random.random(tokens) + 0.5
+    return records(block, word, noise[0], activation), records(block, word, after, activation)
+
+
+def test_power_grows_with_the_planted_change():
+    found = []
+    for share in (0.0, 0.05, 0.5):
+        table = swap_null(*planted(share), 40, 99, cap=99).table
+        found.append((table["p"][::2] <= 0.05).mean())
+        assert (table["p"][1::2] <= 0.05).mean() <= 0.2, "the others did not change"
+    assert found[0] <= 0.2
+    assert found[0] <= found[1] <= found[2]
+    assert found[2] == 1
+
+
+def test_the_tail_is_refined_where_one_neuron_truly_changed():
+    before, after = exchangeable(3, 300, 9000, 60)
+    for side, word in ((before, "w00001"), (after, "w00002")):
+        side["neuron"] = side["neuron"].replace(0, 1)
+        side.loc[side.index[side["feature"] == word][:100], "neuron"] = 0
+    table = swap_null(before, after, 300, permutations=1000).table
+    assert table["p"][0] < 1 / 1001
+    assert table["p"][0] == (1 + table["reached"][0]) / (1 + table["permutations"][0])
+    assert table["refined"][0]
+    assert table["permutations"][0] > 1000
+    assert table["q"][0] < 0.05
+    assert (table["permutations"] <= 50_000).all()
+    assert not table["refined"][1:].all()
+    coarse = swap_null(before, after, 300, permutations=1000, cap=1000).table
+    assert coarse["p"][0] == 1 / 1001
+    assert coarse["q"][0] > 0.05, "1,000 arrangements cannot reject one of 300"
+    pd.testing.assert_series_equal(table["expected"], coarse["expected"])
+
+
+def test_empty_sides_are_further_than_any_distance():
+    """Neuron 0 has one token a side, in two blocks: half the arrangements leave it with an empty side. 1: avoided."""
+    before, after = records([1, 2], [1, 2], [0, 1]), records([1, 2], [1, 2], [NOBODY, 0])
+    found = swap_null(before, after, 3, permutations=1000, cap=1000)
+    row = found.table.iloc[0]
+    assert row["hellinger"] == 1
+    assert row["undefined"] == pytest.approx(0.5, abs=0.06)
+    assert row["p"] == 1, "an empty side counts as at least as far"
+    assert row["expected"] == 1, "the mean is over arrangements with a distance"
+    assert found.table["p_state"].tolist() == pytest.approx([1, 1, np.nan], nan_ok=True)
+    assert found.table["p"].isna().tolist() == [False, True, True]
+    assert found.table["permutations"].tolist() == [1000, 1000, 0]
+    assert found.states["observed"].tolist() == [1, 1, 0, 1]
+
+
+def test_stages_in_which_every_token_is_nobodys_give_tables_without_numbers():
+    nobody = records([1, 2], [1, 2], [NOBODY, NOBODY])
+    for null in (swap_null, split_null):
+        found = null(nobody, nobody, 3, permutations=5)
+        assert found.table.filter(regex="hellinger|p$|q$|expected").isna().all(axis=None)
+        assert found.states["observed"].tolist() == [0, 0, 0, 0]
+
+
+def test_benjamini_hochberg_by_hand():
+    """Sorted p × 4 / rank: 0.04, 0.04, 0.0533, 0.5; none may be above those after it."""
+    found = adjusted(np.array([0.5, np.nan, 0.01, 0.04, 0.02]))
+    np.testing.assert_allclose(found, [0.5, np.nan, 0.04, 0.04 * 4 / 3, 0.04])
+    assert np.isnan(adjusted(np.array([np.nan]))).all()
+
+
+def test_the_shift_of_vocabulary_by_hand():
+    """Words 1, 2 before and 2, 3 after, one token each: half of both P is common, and there they agree."""
+    table = vocabulary_shift(records([1, 1], [1, 2], [0, 0]), records([2, 2], [2, 3], [0, 0]), 2)
+    assert table["hellinger_common"].tolist() == pytest.approx([0, np.nan], nan_ok=True)
+    assert table["hellinger_vocabulary"].tolist() == pytest.approx([np.sqrt(1 - 0.5), np.nan], nan_ok=True)
+
+
+@settings(max_examples=15)
+@given(two_stages(), st.integers(0, 2), st.sampled_from(["hellinger", "mass_hellinger", "ochiai", "jensen_shannon"]))
+def test_vocabulary_and_common_explain_the_whole(stages, dropped, measure):
+    before, after = stages
+    before = before[before["feature"].astype(str) > f"w{dropped:05d}"]
+    after = after[after["feature"].astype(str) < f"w{5 - dropped:05d}"]
+    shift = vocabulary_shift(before, after, UNITS, measure)
+    whole = measured(aggregate(before), aggregate(after), UNITS)[measure]
+    common, alone = shift[f"{measure}_common"], shift[f"{measure}_vocabulary"]
+    assert alone.isna().tolist() == whole.isna().tolist()
+    assert (alone.dropna() <= whole.dropna() + 1e-7).all(), "the smallest distance the vocabularies leave possible"
+    power = 1 if measure == "ochiai" else 2
+    both = common.notna() & whole.notna()
+    np.testing.assert_allclose(whole[whole.notna() & ~both], 1)
+    if measure != "jensen_shannon":
+        affinity = (1 - alone[both] ** power) * (1 - common[both] ** power)
+        np.testing.assert_allclose(1 - whole[both] ** power, affinity, atol=1e-7)
+    kept = [set(side["feature"].astype(str)) for side in over_common_vocabulary(before, after)]
+    assert kept[0] == kept[1]
+
+
+def test_bad_input_is_named():
+    before, after = records([1, 2], [1, 2], [0, 1]), records([1, 1], [1, 2], [0, 1])
+    with pytest.raises(TxrayError, match="'b0001' has other tokens after than before"):
+        swap_null(before, after, 2)
+    with pytest.raises(TxrayError, match="after name neuron 1, but the encoder has 1"):
+        split_null(before[:1], after, 1)
+    with pytest.raises(TxrayError, match="Did you mean 'hellinger'"):
+        swap_null(before, before, 2, measure="helinger")
+    with pytest.raises(TxrayError, match="permutations is 0"):
+        swap_null(before, before, 2, permutations=0)
+    with pytest.raises(TxrayError, match="the text after has no token"):
+        split_null(before, after[:0], 2)
+    with pytest.raises(TxrayError, match="no column 'block'"):
+        swap_null(aggregate(before), aggregate(before), 2)

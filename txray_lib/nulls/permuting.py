@@ -1,0 +1,224 @@
+"""How many arrangements are as far apart as the stages are: for all neurons, then more for those that none has reached.
+
+**The tail.** A p cannot be below 1 / (1 + arrangements), and with 1,000 of them Benjamini-Hochberg at 0.05 rejects 30 of
+1,500 neurons or none. So arrangements are doubled, up to a cap, for the neurons that none has reached yet (g = 0), and a
+neuron leaves as soon as one does. Its p is (1 + g) / (1 + m) over all m arrangements drawn for it. It stays valid whenever
+the doubling ends: take a level a, and the first round whose m gives 1 / (1 + m) ≤ a. Whatever left or ended before has
+p > a, as its m is too small; so p ≤ a needs (1 + g) / (1 + m) ≤ a in that round (g = 0 is such a case). That is one test with
+m fixed beforehand, of level a. The doubling ends early where the neurons left have q ≤ 0.001 whatever follows, so that a
+stage in which everything changed costs no 50,000 arrangements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
+
+from txray_lib.errors import TxrayError
+from txray_lib.measures import between
+from txray_lib.nulls.cells import Cells
+from txray_lib.nulls.dealing import Splits, Swaps
+from txray_lib.progress import bar
+from txray_lib.transfer import AVOIDED, GAINED, SHARED
+
+CAP = 50_000
+CHUNK = 64
+SETTLED = 0.001
+"""More arrangements are not drawn for neurons whose q cannot be above this."""
+TIE = 1e-7
+"""Distances nearer than this are ties: rounding must not make an equal arrangement a nearer one."""
+_ENTRIES = 1 << 18
+CHANGED = "avoided or gained"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is drawn. Raises TxrayError for fewer than one arrangement."""
+
+    measure: str
+    permutations: int
+    seed: int
+    cap: int
+    chunk: int
+    what: str
+
+    def __post_init__(self) -> None:
+        for name in ("permutations", "chunk"):
+            if getattr(self, name) < 1:
+                raise TxrayError(f"{name} is {getattr(self, name)}: a null needs at least 1")
+
+
+def permuted(cells: Cells, deals: Swaps | Splits, plan: Plan, units: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table of neurons and the table of states, as `NullResult` describes them."""
+    random = np.random.default_rng(plan.seed)
+    observed = _distances(cells, deals.observed, plan.measure)[:, 0]
+    null = np.empty((len(cells.neurons), plan.permutations))
+    counted = np.empty((2, plan.permutations), np.int64)
+    pieces = _pieces(cells, plan)
+    for done, signs in _arrangements(deals, random, plan, 0, plan.permutations):
+        here = slice(done, done + signs.shape[1])
+        counted[:, here] = _avoided_and_gained(cells, signs)
+        for place, piece in pieces:
+            null[place, here] = between(plan.measure, *piece.sides(signs), piece.owner)
+    reached = _as_far(null, observed).sum(axis=1)
+    drawn = np.full(len(cells.neurons), plan.permutations)
+    _refine(cells, deals, plan, random, observed, reached, drawn)
+    states = _states(_avoided_and_gained(cells, deals.observed)[:, 0], counted, len(cells.neurons))
+    return _table(cells.neurons, observed, null, reached, drawn, plan, units), states
+
+
+def adjusted(p: np.ndarray) -> np.ndarray:
+    """q of Benjamini-Hochberg over the p that are there, (neurons,); NaN where p is.
+
+    It holds the share of false discoveries where neurons are independent or positively dependent. They share blocks, and
+    tokens go to one neuron each, so neither is exact; the counts in `states` do not depend on it.
+    """
+    q, known = np.full(len(p), np.nan), ~np.isnan(p)
+    if known.any():
+        q[known] = false_discovery_control(p[known], method="bh")
+    return q
+
+
+def _arrangements(
+    deals: Swaps | Splits, random: np.random.Generator, plan: Plan, done: int, until: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (arrangements before, signs (blocks, at most chunk)) until so many are drawn."""
+    tail = ", refined" if done else ""
+    with bar(until, plan.what and plan.what + tail, "permutation", done) as ticker:
+        while done < until:
+            size = min(plan.chunk, until - done)
+            yield done, deals.signs(random.random((size, deals.blocks)))
+            done += size
+            ticker.update(size)
+
+
+def _pieces(cells: Cells, plan: Plan) -> list[tuple[slice, Cells]]:
+    return list(cells.pieces(max(_ENTRIES // plan.chunk, 1)))
+
+
+def _distances(cells: Cells, signs: np.ndarray, measure: str) -> np.ndarray:
+    """Distances of the arrangements, (neurons, k); NaN where a side is empty."""
+    return between(measure, *cells.sides(signs), cells.owner)
+
+
+def _as_far(null: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Whether each arrangement is as far apart as observed, (neurons, k): an empty side is further than any distance.
+
+    A neuron whose observed distance is missing (avoided, gained) is reached by empty sides only.
+    """
+    return np.isnan(null) | (null >= observed[:, None] - TIE)
+
+
+def _refine(
+    cells: Cells,
+    deals: Swaps | Splits,
+    plan: Plan,
+    random: np.random.Generator,
+    observed: np.ndarray,
+    reached: np.ndarray,
+    drawn: np.ndarray,
+) -> None:
+    """Draw more arrangements for neurons that none has reached; adds to `reached` and `drawn`, each (neurons,)."""
+    done = plan.permutations
+    while done < plan.cap:
+        chosen = np.flatnonzero(_is_open(reached, observed, done))
+        if not len(chosen):
+            return
+        pieces, until = _pieces(cells.of(chosen), plan), min(2 * done, plan.cap)
+        for _, signs in _arrangements(deals, random, plan, done, until):
+            for place, piece in pieces:
+                null = _distances(piece, signs, plan.measure)
+                reached[chosen[place]] += _as_far(null, observed[chosen[place]]).sum(axis=1)
+        drawn[chosen] = done = until
+
+
+def _is_open(reached: np.ndarray, observed: np.ndarray, done: int) -> np.ndarray:
+    """Which neurons need more arrangements, (neurons,): unreached, and of a family whose q is not settled.
+
+    Neurons with a distance are one family; avoided and gained ones are tested among all that are preferred.
+    """
+    unreached, has_distance = reached == 0, ~np.isnan(observed)
+    result = np.zeros(len(reached), bool)
+    for family, size in ((has_distance, has_distance.sum()), (~has_distance, len(observed))):
+        left = unreached & family
+        if left.any() and size / (left.sum() * (1 + done)) > SETTLED:
+            result |= left
+    return result
+
+
+def _avoided_and_gained(cells: Cells, signs: np.ndarray) -> np.ndarray:
+    """How many neurons only the first side prefers, and only the second, (2, k)."""
+    counts, fixed, total = cells.by_neuron()
+    first = counts @ signs + fixed
+    return np.stack([(first == total).sum(axis=0), (first == 0).sum(axis=0)])
+
+
+def _states(observed: np.ndarray, null: np.ndarray, preferred: int) -> pd.DataFrame:
+    """Observed (2,) and null (2, permutations) counts of avoided and gained neurons, as a table."""
+    rows = []
+    changed = observed.sum(), null.sum(axis=0)
+    for state, (here, there), tail in (
+        (SHARED, (preferred - changed[0], preferred - changed[1]), "as few"),
+        (AVOIDED, (observed[0], null[0]), "as many"),
+        (GAINED, (observed[1], null[1]), "as many"),
+        (CHANGED, changed, "as many"),
+    ):
+        low, high = np.quantile(there, [0.05, 0.95])
+        reached = (there <= here if tail == "as few" else there >= here).sum()
+        p = (1 + reached) / (1 + len(there))
+        rows.append((state, int(here), there.mean(), low, high, tail, p))
+    return pd.DataFrame(rows, columns=["state", "observed", "expected", "null_05", "null_95", "tail", "p"])
+
+
+def _table(
+    neurons: np.ndarray,
+    observed: np.ndarray,
+    null: np.ndarray,
+    reached: np.ndarray,
+    drawn: np.ndarray,
+    plan: Plan,
+    units: int,
+) -> pd.DataFrame:
+    """A row for each of `units` neurons from those of the preferred ones, (neurons,)."""
+    has_distance, p = ~np.isnan(observed), (1 + reached) / (1 + drawn)
+    expected, low, middle, high = _summary(null)
+    table = pd.DataFrame(
+        {
+            plan.measure: observed,
+            "expected": np.where(has_distance, expected, np.nan),
+            "null_05": np.where(has_distance, low, np.nan),
+            "null_50": np.where(has_distance, middle, np.nan),
+            "null_95": np.where(has_distance, high, np.nan),
+            "excess": observed - expected,
+            "undefined": np.isnan(null).mean(axis=1),
+            "permutations": drawn,
+            "reached": reached,
+            "refined": drawn > plan.permutations,
+            "p": np.where(has_distance, p, np.nan),
+            "p_state": np.where(has_distance, 1.0, p),
+        },
+        index=neurons,
+    )
+    table = table.assign(q=adjusted(table["p"].to_numpy()), q_state=adjusted(table["p_state"].to_numpy()))
+    table = table.reindex(np.arange(units))
+    whole = {"permutations": np.int64, "reached": np.int64}
+    table = table.assign(**{name: table[name].fillna(0).astype(kind) for name, kind in whole.items()})
+    table["refined"] = table["refined"].eq(True)
+    table.insert(0, "layer", np.int8(0))
+    table.insert(1, "neuron", np.arange(units, dtype=np.int32))
+    last = ["p", "q", "p_state", "q_state"]
+    return table[[c for c in table if c not in last] + last].reset_index(drop=True)
+
+
+def _summary(null: np.ndarray) -> np.ndarray:
+    """Mean, 5 %, 50 % and 95 % quantile of each row's defined distances, (4, neurons); NaN where none is."""
+    result = np.full((4, len(null)), np.nan)
+    for i, row in enumerate(null):
+        known = row[~np.isnan(row)]
+        if len(known):
+            result[:, i] = known.mean(), *np.quantile(known, [0.05, 0.5, 0.95])
+    return result
