@@ -69,8 +69,8 @@ def _row(name: str, rows: pd.DataFrame, length: str) -> dict[str, str]:
     return {
         "comparison": name if name.startswith("control") else name.replace(":", " → "),
         "shared": f"{count(len(shared))} ({percent(len(shared) / len(rows))})",
-        "mean H": distance(shared["hellinger"].mean()),
-        "median H (quartiles)": f"{distance(median)} ({distance(low)}–{distance(high)})" if len(shared) else "none",
+        "mean H": _far(shared["hellinger"].mean()),
+        "median H (quartiles)": f"{_far(median)} ({_far(low)}–{_far(high)})" if len(shared) else "none",
         "median length": "none" if x.empty else f"{x.median():,.1f}",
         "in the paper's range": percent(concentration_share(rows, length)),
         "rank correlation": "too few" if math.isnan(rho) else _rho(rho),
@@ -90,9 +90,9 @@ def fell(results: Results, transfer: pd.DataFrame) -> Markdown:
     ratio = late.median() / early.median() if early.median() else math.nan
     times = "" if math.isnan(ratio) else f" The ratio of the medians is {ratio:.3f}."
     return paragraph(
-        f"The mean distance goes from {distance(early.mean())} ({_arrow(names[0])}) to {distance(late.mean())}"
-        f" ({_arrow(names[1])}), {compared(early.mean(), late.mean())}; the median from {distance(early.median())} to"
-        f" {distance(late.median())}, {compared(early.median(), late.median())}; {paper}, as a mean.{times}"
+        f"The mean distance goes from {_far(early.mean())} ({_arrow(names[0])}) to {_far(late.mean())}"
+        f" ({_arrow(names[1])}), {compared(early.mean(), late.mean())}; the median from {_far(early.median())} to"
+        f" {_far(late.median())}, {compared(early.median(), late.median())}; {paper}, as a mean.{times}"
     )
 
 
@@ -113,14 +113,16 @@ def short_neurons(
         verdict = "Here the sign is that, but not clearly"
     else:
         verdict = "Here that does not hold throughout"
-    if definitions.distance == RELEASED:
-        verdict += (
-            "; but this distance is divided by the size of the union, which by itself makes short neurons look changed"
-        )
+    divided = (
+        "But this distance is divided by the size of the union, which by itself makes short neurons look changed."
+        if definitions.distance == RELEASED
+        else ""
+    )
     return paragraph(
         claim,
         f"{verdict}: the rank correlation of distance with length is {said}"
         f" (in brackets, {'intervals' if len(known) > 1 else 'the interval'} of 95 % over neurons).",
+        divided,
         _null(results, halves, definitions),
     )
 
@@ -216,6 +218,11 @@ def beside_control(
         else "No neuron has both distances."
     )
     return paragraph(f"{halves.said} (the dashed line).", compared_with)
+
+
+def _far(number: float) -> str:
+    """A distance; a small one, as the released code's are, to two digits that count."""
+    return f"{number:.2g}" if 0 < number < 0.095 else distance(number)
 
 
 def _with_interval(rho: Measured) -> str:
