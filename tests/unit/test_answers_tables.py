@@ -150,10 +150,13 @@ def test_tab_2_stands_beside_the_papers_and_can_show_one_way(tmp_path: Path) -> 
 
 
 def test_what_the_papers_sets_allow_is_worked_out(tmp_path: Path) -> None:
-    said = answers.pruned_sets_checked(Results("tiny", write_tables(tmp_path / "tiny"), "live")).data
+    results = Results("tiny", write_tables(tmp_path / "tiny"), "live")
+    said = answers.pruned_sets_checked(results).data
     for number in ("1,500", "675", "85", "740", "1,323", "648", "92", "760"):
         assert number in said
-    assert "of our C 2 of 7 are" in said.replace(", of C", " of our C") or "2 of 7" in said
+    c = results.table("pruning").query("set == 'C'").iloc[0]
+    assert (c["overlap_with_gained"], c["neurons"]) == (3, 7)
+    assert "Of our B 2 of 6 are gained neurons, of C 3 of 7: the sets overlap" in said
 
 
 def test_lengths_of_the_least_preferred(tmp_path: Path) -> None:

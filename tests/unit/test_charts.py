@@ -32,6 +32,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 KINDS: dict[str, Callable[[Results], Any]] = {
     "overview": lambda r: charts.overview(r.transfer("rq1"), r.roles, control=0.25),
     "detail": lambda r: charts.detail({s: r.preferences(s) for s in STAGES}, r.roles, neuron=2),
+    "detail, released": lambda r: charts.detail(
+        {s: r.preferences(s) for s in STAGES}, r.roles, neuron=2, definition="released"
+    ),
+    "epochs": lambda r: charts.epochs(r.table("training"), r.transfer("rq1"), r.stages, control=0.25),
     "states": lambda r: charts.states(r.transfer("rq1")),
     "pruning": lambda r: charts.pruning(r.table("pruning")),
     "perplexity": lambda r: charts.training(r.table("training"), "pretraining", "valid_perplexity", r.stages),
@@ -81,9 +85,9 @@ def test_rare_tags_are_folded_and_no_probability_is_lost(results: Results) -> No
         {"encyclopedia-6": results.preferences("encyclopedia-6")}, results.roles, neuron=2, top_tokens=5
     ).to_dict()
     tables = spec["datasets"].values()
-    tags = next(rows for rows in tables if rows and set(rows[0]) == {"stage", "tag", "p"})
+    tags = next(rows for rows in tables if rows and {"stage", "tag", "class", "value"} <= set(rows[0]))
     assert len(tags) == 9
-    assert sum(row["p"] for row in tags) == pytest.approx(1, abs=1e-4)
+    assert sum(row["value"] for row in tags) == pytest.approx(1, abs=1e-4)
     marks = next(rows for rows in spec["datasets"].values() if rows and "feature" in rows[0])
     assert len({row["word"] for row in marks}) == 5
 

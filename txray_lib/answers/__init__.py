@@ -6,6 +6,7 @@
     tables     Tab. 1 and Tab. 2
     lengths    how long neurons are and how that changes (Fig. 2, 10)
     tag_shares activation mass per tag beside the corpus (Fig. 3)
+    single     which single neurons are shown, what they keep, lose and take on (Fig. 5, 7, 9)
     idea       one neuron through the three uses of the method (Fig. 1)
     overview   distance against length (Fig. 4, 6, 8)
     epochs     whether distance and length converge as perplexity does (RQ1)
@@ -46,7 +47,7 @@ from txray_lib.answers.definitions import (
     which_move,
 )
 from txray_lib.answers.departures import departures, departures_table
-from txray_lib.answers.epochs import converges, epoch_table, kept, neighbours, optimiser
+from txray_lib.answers.epochs import converges, epoch_table, halves_median, kept, lengths_settle, neighbours, optimiser
 from txray_lib.answers.idea import USES, followed, followed_said, followed_table, most_typical, three_uses
 from txray_lib.answers.lengths import (
     concentration,
@@ -72,7 +73,6 @@ from txray_lib.answers.overview import (
 from txray_lib.answers.questions import (
     Control,
     absorbed,
-    chosen,
     claim,
     control,
     distances,
@@ -90,6 +90,7 @@ from txray_lib.answers.rerunning import (
     profile_settings,
     profile_times,
 )
+from txray_lib.answers.single import chosen, exchanged, introduced, singled_out, singles_table
 from txray_lib.answers.tables import (
     gained,
     least_preferred,
@@ -130,14 +131,17 @@ __all__ = [
     "effects",
     "epoch_table",
     "every_switch",
+    "exchanged",
     "fell",
     "followed",
     "followed_said",
     "followed_table",
     "formulas",
     "gained",
+    "halves_median",
     "headings",
     "in_use",
+    "introduced",
     "kept",
     "least_preferred",
     "length_changes",
@@ -145,6 +149,7 @@ __all__ = [
     "length_table",
     "length_verdict",
     "lengths_bounded",
+    "lengths_settle",
     "mass_table",
     "mass_verdict",
     "meanings",
@@ -178,6 +183,8 @@ __all__ = [
     "setting",
     "short_neurons",
     "side_by_side",
+    "singled_out",
+    "singles_table",
     "specialised",
     "spread",
     "states_said",

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from txray_lib import telling
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.paper import value
-from txray_lib.results import Results, extremes, state_counts
-from txray_lib.telling import compared, count, distance, paragraph, percent, plural, quoted, signed, table
+from txray_lib.results import Results, state_counts
+from txray_lib.telling import compared, count, distance, paragraph, percent, plural, signed, table
 
 
 @dataclass(frozen=True)
@@ -185,28 +184,6 @@ def perplexity(results: Results) -> Markdown:
         if agree
         else "The two measures do not agree on which step is the larger.",
     )
-
-
-def chosen(results: Results, comparison: pd.DataFrame, min_length: int, top_tokens: int = 3) -> Markdown:
-    """Which neurons the rule picks, and what they prefer most before and after."""
-    picked = extremes(comparison, min_length)
-    if picked.empty:
-        return paragraph(
-            f"No shared neuron prefers at least {min_length} features on both sides, so none is drawn."
-            " A smaller `min_length` would find one."
-        )
-    lines = []
-    for kind, row in picked.iterrows():
-        key = int(row["layer"]), int(row["neuron"])
-        tokens = telling.top_tokens(results, (row["before"], row["after"]), top_tokens)
-        said = [quoted(tokens[row[side]].get(key, ())) for side in ("before", "after")]
-        lines.append(
-            f"The {kind} changed is neuron **{key[1]}**: distance {distance(row['hellinger'])}, "
-            f"length {row['length_before']} before and {row['length_after']} after; "
-            f"most probable before {said[0]}, after {said[1]}."
-        )
-    only = "" if len(picked) > 1 else "No other neuron is that long, so there is no least changed one."
-    return paragraph(f"With a `min_length` of {min_length}:", *lines, only)
 
 
 def zero_shot(results: Results) -> Markdown:

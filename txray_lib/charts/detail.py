@@ -104,7 +104,10 @@ def detail(
     tokens, tags = _tokens(own, probability, definition), _tags(own, probability, definition)
     classes = tags.groupby(["stage", "class"])["value"].sum().groupby("class").max().sort_values(ascending=False)
     shown = strongest_in_turn(
-        [list(its.sort_values("value", ascending=False, kind="stable")["feature"]) for _, its in _by_stage(tokens, own)],
+        [
+            list(its.sort_values("value", ascending=False, kind="stable")["feature"])
+            for _, its in _by_stage(tokens, own)
+        ],
         top_tokens,
     )
     ranked = [*classes.index, *sorted(set(tokens["class"]) - set(classes.index))]
@@ -223,7 +226,7 @@ def _tag_bars(drawn: _Drawn, roles: Mapping[str, str]) -> alt.LayerChart:
         .encode(
             y=y,
             yOffset=alt.YOffset("stage:N", sort=drawn.stages, scale=_offsets(drawn, 0.35)),
-            x=alt.X("value:Q", title=drawn.titles[0], axis=alt.Axis(tickCount=3)),
+            x=alt.X("value:Q", title=drawn.titles[0], axis=alt.Axis(tickCount=3, labelFlush=False)),
             color=colour,
             tooltip=["stage:N", "tag:N", "class:N", alt.Tooltip("value:Q", title=drawn.titles[0])],
         )
@@ -242,7 +245,7 @@ def _token_marks(drawn: _Drawn, roles: Mapping[str, str]) -> alt.LayerChart:
     rows = _rows(marks, "word", drawn.classes)
     colour, shape = _scales(drawn, roles)
     y = _y("word", list(rows["word"]), 120)
-    x = alt.X("value:Q", title=drawn.titles[1], axis=alt.Axis(tickCount=3), scale=alt.Scale(zero=True))
+    x = alt.X("value:Q", title=drawn.titles[1], axis=alt.Axis(tickCount=3, labelFlush=False), scale=alt.Scale(zero=True))
     tips = ["stage:N", "feature:N", "class:N", alt.Tooltip("value:Q", title=drawn.titles[1]), "count:Q"]
     height = len(rows) * max(17, 8 * len(drawn.stages))
     return alt.layer(

@@ -66,7 +66,7 @@ def epochs(
     training    the training table; its phase "pretraining" is drawn
     neighbours  transfer rows of snapshots that follow each other
     stages      rows of the stages table, for the epoch of each
-    control     mean distance between two halves of one text under the same weights, a dashed line
+    control     median distance between two halves of one text under the same weights, a dashed line
     """
     curves = training[training["phase"] == "pretraining"]
     if curves.empty or neighbours.empty:
@@ -168,7 +168,7 @@ class _Panel:
             base.mark_point(filled=True, size=50, opacity=1, color=colour).encode(y=median),
         ]
         if control is not None:
-            says = pd.DataFrame({"control": [control], "says": ["same weights, other half of the text (mean)"]})
+            says = pd.DataFrame({"control": [control], "says": ["same weights, other half of the text (median)"]})
             line = alt.Chart(says).encode(y=_y("control", title, "~g", log))
             words = line.mark_text(align="left", baseline="top", dy=3, fontSize=11)
             layers += [
