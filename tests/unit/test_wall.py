@@ -22,6 +22,8 @@ COMPUTING = [
     "readings",
     "probe",
     "transfer",
+    "measures",
+    "nulls",
     "ways",
     "planted",
     "truth",
