@@ -61,6 +61,7 @@ def test_every_stage_has_its_preferences_and_nothing_else_is_there(tiny_run):
     names = (
         *("stages", "transfer", "training", "scores", "pruning", "corpora", "truth", "tag_accuracy"),
         *("tag_counts", "definitions", "same_weights", "measured", "pruning_random", "probe"),
+        *("nulls", "null_states", "measures"),
         *("control_transfer", "control_scores", "control_epochs", "control_training"),
     )
     preferences = {f"preferences/{s.name}.parquet" for s in stages(tiny_run.profile)}
@@ -182,6 +183,24 @@ def test_transfer_has_a_row_for_each_neuron_and_comparison(tiny_run, table):
         for column in ("hellinger", "hellinger_tag"):
             assert (rows[column].notna() == (before & after)).all()
             assert rows[column].dropna().between(0, 1).all()
+
+
+def test_every_comparison_has_its_null_and_its_measures(tiny_run, table):
+    """Law 6: a distance beside what chance gives, of the very distance that the transfer table holds."""
+    transfer, nulls, states = table("transfer"), table("nulls"), table("null_states")
+    asked = transfer[transfer["question"].isin(["rq1", "rq2", "rq3"])].reset_index(drop=True)
+    for table_of in (nulls, table("measures")):
+        both = asked.merge(table_of, on=["question", "comparison", "neuron"], suffixes=("", "_other"))
+        assert len(both) == len(asked)
+        np.testing.assert_allclose(both["hellinger"], both["hellinger_other"], atol=1e-9)
+    has_distance = nulls["hellinger"].notna()
+    assert nulls.loc[has_distance, "p"].between(0, 1, inclusive="right").all()
+    assert (nulls.loc[has_distance, "q"] >= nulls.loc[has_distance, "p"] - 1e-12).all()
+    assert nulls.loc[~has_distance, ["p", "q"]].isna().all(axis=None)
+    assert set(nulls.loc[nulls["question"] == "rq2", "kind"]) == {"split"}
+    counted = asked.groupby(["comparison", "state"]).size()
+    for row in states[states["state"] != "avoided or gained"].itertuples():
+        assert row.observed == counted.get((row.comparison, row.state), 0)
 
 
 def test_halves_of_a_stage_add_to_it(tiny_run, table):

@@ -22,6 +22,7 @@ _FIXED_SECONDS = {
     "vocabulary": 5,
     "preferences": 3,
     "transfer": 3,
+    "nulls": 5,
     "prune": 5,
     "definitions": 6,
     "controls": 4,
@@ -31,6 +32,8 @@ _READING_SECONDS = {"imdb": 60, "wikitext-2": 10, "world": 10}
 _TAGS_A_SECOND = 25_000
 _TAGS = 45
 _PROBE_READINGS = 200
+_NULL_SECONDS = 4e-7
+"""Of one arrangement of one token's block, over all comparisons and what is refined."""
 
 
 def estimate(run: Run, until: str | None = None) -> dict[str, float]:
@@ -87,9 +90,10 @@ def _seconds(profile: Profile, step: str, rate: float) -> float:
         "prune": lstm * review_tokens * 2 * _evaluations(profile) * profile.pruning.reviews,
         "probe": 3 * profile.controls.probe_tokens * (2 * lstm + _PROBE_READINGS * 6 * model.units * _TAGS),
     }
+    chance = profile.nulls.permutations * profile.collection.tokens * _NULL_SECONDS if step == "nulls" else 0.0
     tagging = 2 * profile.collection.tokens / _TAGS_A_SECOND if step == "tags" else 0.0
     collecting = _times_read(profile, step) * lstm * profile.collection.tokens
-    return fixed + tagging + (work.get(kind, 0.0) + collecting) / (rate * _EFFICIENCY) + 1.0
+    return fixed + chance + tagging + (work.get(kind, 0.0) + collecting) / (rate * _EFFICIENCY) + 1.0
 
 
 def _times_read(profile: Profile, step: str) -> int:

@@ -134,6 +134,12 @@ class Controls(Settings):
     probe_tokens: Annotated[int, Ge(2)]
 
 
+class Nulls(Settings):
+    """How often blocks are permuted as a null of each comparison; neurons whose p is small get more."""
+
+    permutations: Count
+
+
 class Profile(Settings):
     """Everything a run depends on, and its only source of randomness: `seed`."""
 
@@ -149,6 +155,7 @@ class Profile(Settings):
     collection: Collection
     pruning: Pruning
     controls: Controls
+    nulls: Nulls
 
     @model_validator(mode="after")
     def _consistent(self) -> Profile:

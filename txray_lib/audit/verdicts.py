@@ -43,8 +43,8 @@ REPRODUCED, SAME, DIFFERS, IMPOSSIBLE, NOT_STATED, NOT_TESTED = VERDICTS = (
 )
 ENOUGH_SEEDS = 5
 _OF_STATUS = {"impossible": IMPOSSIBLE, "not_stated": NOT_STATED, "not_tested": NOT_TESTED}
-_IGNORED = {"name", "about", "seed"}
-"""Keys of a profile in which the seeds of one experiment may differ."""
+_IGNORED = {"name", "about", "seed", "controls"}
+"""Keys of a profile in which the seeds of one experiment may differ: controls change no stage."""
 
 
 def verdicts(results: Results) -> pd.DataFrame:

@@ -8,6 +8,7 @@
     switched   recollect, definitions
     controls   finetune-shuffled-K, finetune-seed-K, pretrain-constant
     controlled collect-control-…, controls, probe
+    nulled     nulls
     gathered   tables
 
 May touch: every room of the computing half, and tagging when a corpus is tagged.
@@ -29,6 +30,7 @@ from txray_lib.steps.controlled import collect_classifier, collect_constant, com
 from txray_lib.steps.controls import finetune_control, finetuning_controls, has_constant, pretrain_constant
 from txray_lib.steps.gathered import tables
 from txray_lib.steps.models import finetune, pretrain
+from txray_lib.steps.nulled import nulls
 from txray_lib.steps.switched import definitions, recollect
 from txray_lib.steps.texts import corpora, tags, vocabulary
 
@@ -132,6 +134,14 @@ def _table_steps(profile: Profile) -> list[Step]:
             settings=("pretraining.units",),
             code=(*_COMPARED, "transfer"),
             run=transfer,
+        ),
+        Step(
+            "nulls",
+            "permute the text of each comparison, and measure it otherwise",
+            needs=("preferences", *collects),
+            settings=("seed", "nulls", "pretraining.units", "collection.exclude_unknown"),
+            code=(*_COMPARED, "transfer", "measures", "nulls", "steps/nulled"),
+            run=nulls,
         ),
         Step(
             "prune",
@@ -243,7 +253,7 @@ def _collect_control(name: str, about: str, need: str, run: Callable[[Run, Path]
 def _gathering(profile: Profile) -> Step:
     collects = tuple(_collect_name(stage) for stage in stages(profile))
     controls = tuple(step.name for step in _control_steps(profile) if step.name in ("controls", "probe"))
-    made = ("corpora", "tags", "vocabulary", "pretrain", "finetune", *collects, "preferences", "transfer", "prune")
+    made = ("corpora", "tags", "vocabulary", "pretrain", "finetune", *collects, "preferences", "transfer", "nulls", "prune")
     return Step(
         "tables",
         "gather the tables that the book reads",

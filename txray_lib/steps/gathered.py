@@ -46,6 +46,7 @@ def tables(run: Run, folder: Path) -> None:
         "corpora": _corpora_table(run),
         "tag_counts": _tag_counts(run),
         **{name: read_table(run.file("definitions", f"{name}.parquet")) for name in ("definitions", "same_weights")},
+        **{name: read_table(run.file("nulls", f"{name}.parquet")) for name in ("nulls", "null_states", "measures")},
     }
     tables |= {name: read_table(path) for name, path in _optional_tables(run).items() if path.is_file()}
     for name, table in tables.items():
