@@ -103,7 +103,7 @@ def introduced(comparison: pd.DataFrame, picked: pd.DataFrame, kind: str) -> Mar
     if pd.isna(row["hellinger"]):
         side = "before" if row["length_before"] else "after"
         return paragraph(
-            lead, f"It is {row['state']}: only {row[side]} does it prefer anything, so it has no distance."
+            lead, f"It is {row['state']}: only in {row[side]} does it prefer anything, so it has no distance."
         )
     if len(known) < 2:
         return paragraph(lead, f"Its distance is {distance(row['hellinger'])}, and no other neuron is shared.")

@@ -189,6 +189,10 @@ def _y(field: str, title: str, format: str, log: bool) -> alt.Y:
     return alt.Y(f"{field}:Q", title=shown, scale=scale, axis=alt.Axis(format=format, **ticks))
 
 
+def _known(number: float, format: str) -> str:
+    return "none" if pd.isna(number) else f"{number:{format}}"
+
+
 def _describe(perplexity: pd.DataFrame, moved: pd.DataFrame, sizes: pd.DataFrame, control: float | None) -> str:
     valid = perplexity[perplexity["name"] == "validation text"].sort_values("epoch")
     curve = (
@@ -196,8 +200,8 @@ def _describe(perplexity: pd.DataFrame, moved: pd.DataFrame, sizes: pd.DataFrame
         if len(valid)
         else ""
     )
-    distances = ", ".join(f"{row.start} to {row.epoch}: {row.median:.2f}" for row in moved.itertuples())
-    lengths = ", ".join(f"{row.epoch}: {row.median:g}" for row in sizes.itertuples())
+    distances = ", ".join(f"{row.start} to {row.epoch}: {_known(row.median, '.2f')}" for row in moved.itertuples())
+    lengths = ", ".join(f"{row.epoch}: {_known(row.median, 'g')}" for row in sizes.itertuples())
     counts = ", ".join(f"{row.epoch}: {row.preferred}" for row in sizes.itertuples())
     line = f" A dashed line marks the distance between two halves of one text, {control:.2f}." if control else ""
     return (
