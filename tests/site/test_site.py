@@ -141,8 +141,9 @@ def test_charts_are_drawn_and_redrawn_when_the_theme_changes(browser, site: Path
     other = {"light": "dark", "dark": "light"}[scheme]
     page, heard = listen(browser, scheme=scheme)
     page.goto(next(p for p in pages(site) if p.name == "rq3.html").as_uri())
-    assert draw_all(page) >= 5
-    assert page.evaluate("[...document.querySelectorAll('.txray-chart')].map(f => f.dataset.drawn)").count(scheme) >= 5
+    charts = draw_all(page)
+    assert charts > 1
+    assert page.evaluate("[...document.querySelectorAll('.txray-chart')].map(f => f.dataset.drawn)") == [scheme] * charts
     assert is_painted(page)
     page.evaluate(f"document.documentElement.dataset.theme = '{other}'")
     page.wait_for_function(f"[...document.querySelectorAll('.txray-chart')].every(f => f.dataset.drawn === '{other}')")
