@@ -26,6 +26,7 @@ _FIXED_SECONDS = {
     "prune": 5,
     "definitions": 6,
     "controls": 4,
+    "truth-words": 2,
     "tables": 5,
 }
 _READING_SECONDS = {"imdb": 60, "wikitext-2": 10, "world": 10}
@@ -34,6 +35,10 @@ _TAGS = 45
 _PROBE_READINGS = 200
 _NULL_SECONDS = 4e-7
 """Of one arrangement of one token's block, over all comparisons and what is refined."""
+
+_STUDY_START = 8
+_STUDY_SECONDS = 6e-5
+"""Of one token of one text of a study of what is known: collected on both sides, permuted for each measure."""
 
 
 def estimate(run: Run, until: str | None = None) -> dict[str, float]:
@@ -73,6 +78,20 @@ def require_device(device: str) -> None:
 
 
 def _seconds(profile: Profile, step: str, rate: float) -> float:
+    return _study_seconds(profile, step) if profile.truth else _run_seconds(profile, step, rate)
+
+
+def _study_seconds(profile: Profile, step: str) -> float:
+    """A seed of a study of what is known reads every text in every way, one noise after the other."""
+    study = profile.truth
+    assert study is not None
+    if step == "tables":
+        return 1.0
+    comparisons = len(study.noises) * (len(study.ways) + len(study.texts) - 1)
+    return _STUDY_START + comparisons * (len(study.tokens) + sum(study.tokens) * _STUDY_SECONDS)
+
+
+def _run_seconds(profile: Profile, step: str, rate: float) -> float:
     model, reviews, target = profile.pretraining, profile.finetuning.reviews, profile.corpora.target.source
     world_tokens = profile.world.encyclopedia_tokens if profile.world else 0
     tokens = world_tokens if profile.corpora.pretraining.source == "world" else _WIKITEXT_TOKENS
@@ -114,6 +133,8 @@ def _evaluations(profile: Profile) -> int:
 
 
 def _disk_bytes(profile: Profile) -> float:
+    if profile.truth:
+        return 10e6
     weights = 4 * (
         profile.vocabulary.size * profile.pretraining.embedding_size + 4 * profile.pretraining.units**2 * 1.5
     )

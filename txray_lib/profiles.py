@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from annotated_types import Ge, Gt, Le, MultipleOf
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
@@ -17,6 +17,7 @@ Even = Annotated[int, Ge(2), MultipleOf(2)]
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[float, Gt(0)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Way = Annotated[str, StringConstraints(pattern=r"^(argmax|positive|top-[1-9][0-9]*)$")]
 
 
 class Settings(BaseModel):
@@ -140,8 +141,64 @@ class Nulls(Settings):
     permutations: Count
 
 
+class TruthNoise(Settings):
+    """What stands between a planted assignment and the activations seen, as in `planted.Noise`; all 0 is none."""
+
+    jitter: Annotated[float, Ge(0), Le(0.17)]
+    flips: Share
+    strays: Share
+
+
+class TruthPlan(Settings):
+    """How many neurons there are and which shares of them change how, as in `planted.Plan`; the rest are unchanged."""
+
+    units: Annotated[int, Ge(4)]
+    replaced: Share
+    lost: Share
+    silenced: Share
+    unused: Share
+    sizes: Annotated[list[Annotated[float, Gt(0), Le(1)]], Field(min_length=1)]
+    depth: Annotated[int, Ge(2)]
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> TruthPlan:
+        if self.replaced + 2 * (self.lost + self.silenced) + self.unused >= 1:
+            raise ValueError("replaced + 2 · (lost + silenced) + unused must be below 1: some neurons stay unchanged")
+        if min(self.sizes) == 1 or 2 * self.depth > self.units:
+            raise ValueError("one of the sizes must be below 1, and depth at most half of the units")
+        return self
+
+
+class TruthStudy(Settings):
+    """The study of what the method recovers of planted changes, as in `truth.Study`: texts of `tokens` tokens out of a
+    generated encyclopedia of `population`, `seeds` times with seeds from the profile's on. A profile with this group is the
+    study and nothing else: its encoders are planted, so nothing is trained and none of the other groups is read."""
+
+    tokens: Annotated[list[Count], Field(min_length=1)]
+    seeds: Count
+    noises: Annotated[dict[Name, TruthNoise], Field(min_length=1)]
+    ways: Annotated[list[Way], Field(min_length=1)]
+    texts: Annotated[list[Literal["one", "two"]], Field(min_length=1)]
+    plan: TruthPlan
+    permutations: Count
+    cap: Count
+    population: Annotated[int, Ge(1000)]
+    words: Annotated[int, Ge(700)]
+
+    @model_validator(mode="after")
+    def _possible(self) -> TruthStudy:
+        if 2 * max(self.tokens) > self.population:
+            raise ValueError("population: two texts of the most tokens are more than it holds")
+        if self.cap < self.permutations:
+            raise ValueError("cap: a neuron can get no fewer permutations than all get")
+        for name, values in (("tokens", self.tokens), ("ways", self.ways), ("texts", self.texts)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name}: one is there twice in {values}")
+        return self
+
+
 class Profile(Settings):
-    """Everything a run depends on, and its only source of randomness: `seed`."""
+    """Everything a run depends on, and its only source of randomness: `seed`. With the group `truth` it is that study."""
 
     name: str
     about: str
@@ -156,6 +213,7 @@ class Profile(Settings):
     pruning: Pruning
     controls: Controls
     nulls: Nulls
+    truth: TruthStudy | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Profile:
@@ -181,6 +239,12 @@ class Profile(Settings):
         for name in key.split("."):
             value = value[name]
         return value
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The plain values of all groups that the run reads: what stands beside its tables."""
+        read = self.model_dump(include={"name", "about", "seed", "truth"} if self.truth else None)
+        return {name: value for name, value in read.items() if value is not None}
 
 
 def load_profile(name: str) -> Profile:
@@ -261,6 +325,8 @@ def _short(value: Any) -> str:
 def _keys(location: list[str]) -> list[str]:
     group: type[BaseModel] = Profile
     for name in location:
+        if name not in group.model_fields:
+            continue  # a key of one's own choice, as the name of a noise
         annotation = group.model_fields[name].annotation
         group = next(t for t in (annotation, *get_args(annotation)) if isinstance(t, type) and issubclass(t, BaseModel))
     return list(group.model_fields)

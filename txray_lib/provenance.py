@@ -18,9 +18,9 @@ _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "flair")
 
 
 def provenance(
-    profile: str, seed: int, corpora: dict[str, str], versions: dict[str, str], weights: str
+    profile: str, seed: int | list[int], corpora: dict[str, str], versions: dict[str, str], weights: str
 ) -> dict[str, Any]:
-    """What every table carries: profile, seed, content hashes of the corpora, versions, commits, command.
+    """What every table carries: profile, seed or seeds, content hashes of the corpora, versions, commits, command.
 
     versions  of the packages that computed it; weights: the commit that trained the encoder, where `commit` is the one
               that made the table

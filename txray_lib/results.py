@@ -26,6 +26,8 @@ from txray_lib.transfer import STATES, compare
 Origin = Literal["live", "frozen"]
 NEURON = ["layer", "neuron"]
 NEEDED = ("provenance.json", "stages.parquet", "transfer.parquet")
+STUDY = ("provenance.json", "truth_states.parquet", "truth_measures.parquet", "truth_detection.parquet")
+"""What a study of what is known writes in place of a run's tables."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,9 @@ class Results:
         made_with = self.folder / "profile.yaml"
         if self.profile not in list_profiles() or not made_with.is_file():
             return False
-        before, now = yaml.safe_load(made_with.read_text(encoding="utf-8")), load_profile(self.profile).model_dump()
-        return {**before, "about": ""} != {**now, "about": ""}
+        before, now = yaml.safe_load(made_with.read_text(encoding="utf-8")), load_profile(self.profile).parameters
+        given = {name: value for name, value in before.items() if value is not None}
+        return {**given, "about": ""} != {**now, "about": ""}
 
     @cached_property
     def stages(self) -> pd.DataFrame:
@@ -173,7 +176,8 @@ def _folders(profile: str) -> Iterator[Path]:
 
 
 def _missing(folder: Path) -> list[str]:
-    return [name for name in NEEDED if not (folder / name).is_file()]
+    needed = STUDY if (folder / STUDY[1]).is_file() else NEEDED
+    return [name for name in needed if not (folder / name).is_file()]
 
 
 def _origin(folder: Path) -> Origin:

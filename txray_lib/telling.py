@@ -114,7 +114,9 @@ def provenance(results: Results) -> HTML:
     weights = source.get("weights", source["commit"])
     trained = f" (weights {_short(weights)})" if weights != source["commit"] else ""
     when = f"commit {_short(source['commit'])}{trained}, {source['created'][:10]}"
-    line = f"Source: profile {results.profile} ({how}), seed {source['seed']}, corpora {corpora}, {when}."
+    seeds = source["seed"] if isinstance(source["seed"], list) else [source["seed"]]
+    seed = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    line = f"Source: profile {results.profile} ({how}), {seed}, corpora {corpora}, {when}."
     return HTML(f'<p class="txray-provenance">{html.escape(line)}</p>')
 
 

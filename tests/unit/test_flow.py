@@ -103,12 +103,13 @@ def test_declared_steps_come_after_what_they_need_and_name_what_exists(name):
     assert len({step.name for step in steps}) == len(steps)
 
 
-def test_every_parameter_that_computes_is_a_setting_of_some_step():
-    profile = load_profile("tiny")
+@pytest.mark.parametrize("name", ["tiny", "truth"])
+def test_every_parameter_that_computes_is_a_setting_of_some_step(name):
+    profile = load_profile(name)
     keys = {key for step in declare(profile) for key in step.settings}
     covered = [
         key
-        for group, value in profile.model_dump().items()
+        for group, value in profile.parameters.items()
         for key in ([f"{group}.{inner}" for inner in value] if isinstance(value, dict) else [group])
     ]
     missing = [key for key in covered if key not in keys and key.partition(".")[0] not in keys]

@@ -62,6 +62,12 @@ def test_a_base_beside_the_file_comes_first(workplace, tmp_path):
     assert load_profile(str(tmp_path / "own.yaml")).seed == 123
 
 
+def test_a_study_of_what_is_known_reads_its_own_groups_and_a_run_all_but_that():
+    assert set(load_profile("truth").parameters) == {"name", "about", "seed", "truth"}
+    assert set(load_profile("demo").parameters) == set(Profile.model_fields) - {"truth"}
+    assert "world" not in load_profile("small").parameters
+
+
 def test_part_gives_the_plain_value_under_a_dotted_key():
     profile = load_profile("tiny")
     assert profile.part("seed") == profile.seed
@@ -122,10 +128,21 @@ def test_a_misspelt_profile_names_the_nearest():
         ("corpora: {target: {name: ../up}}", "corpora.target.name: ", "'../up'"),
         ("corpora: {target: {name: 'a:b'}}", "corpora.target.name: ", "'a:b'"),
         ("world: null", "a corpus from the world", "needs the group 'world'"),
+        ("truth: {token: [5]}", "truth.token: no such key", "Did you mean 'tokens'?"),
+        ("truth: {tokens: []}", "truth.tokens: ", "at least 1 item"),
+        ("truth: {tokens: [300_000]}", "truth: population", "two texts"),
+        ("truth: {ways: [top-0]}", "truth.ways.0: ", "'top-0'"),
+        ("truth: {ways: [argmax, argmax]}", "truth: ways", "twice"),
+        ("truth: {texts: [three]}", "truth.texts.0: ", "'three'"),
+        ("truth: {cap: 10}", "truth: cap", "no fewer"),
+        ("truth: {noises: {much: {stray: 0.1}}}", "truth.noises.much.stray: no such key", "Did you mean 'strays'?"),
+        ("truth: {noises: {much: {strays: 2}}}", "truth.noises.much.strays: ", "not 2"),
+        ("truth: {plan: {replaced: 0.7}}", "truth.plan: replaced", "some neurons stay unchanged"),
+        ("truth: {plan: {sizes: [1.0]}}", "truth.plan: one of the sizes", "below 1"),
     ],
 )
 def test_every_error_names_its_key_and_what_would_be_right(workplace, text, key, hint):
-    message = told(workplace, f"base: tiny\n{text}\n")
+    message = told(workplace, f"base: {'truth' if text.startswith('truth') else 'tiny'}\n{text}\n")
     assert message.startswith("the profile mine.yaml has 1 problem(s):")
     assert key in message
     assert hint in message
@@ -138,7 +155,7 @@ def test_all_problems_are_told_at_once(workplace):
     assert "pretraining.units" in message
 
 
-@pytest.mark.parametrize("key", sorted(set(Profile.model_fields) - {"name", "world"}))
+@pytest.mark.parametrize("key", sorted(set(Profile.model_fields) - {"name", "world", "truth"}))
 def test_a_missing_key_is_named(workplace, key):
     content = yaml.safe_load((workplace / "profiles" / "demo.yaml").read_text())
     del content[key]

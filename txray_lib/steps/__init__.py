@@ -9,6 +9,7 @@
     controls   finetune-shuffled-K, finetune-seed-K, pretrain-constant
     controlled collect-control-…, controls, probe
     nulled     nulls
+    truth      truth-words; truth-seed-K of a study of what is known
     gathered   tables
 
 May touch: every room of the computing half, and tagging when a corpus is tagged.
@@ -22,32 +23,38 @@ from pathlib import Path
 
 from txray_lib import places
 from txray_lib.flow import Run, Step
-from txray_lib.profiles import Profile
+from txray_lib.profiles import Profile, TruthStudy
 from txray_lib.stages import Stage, stages
 from txray_lib.steps.collected import collect
 from txray_lib.steps.compared import preferences, prune, transfer
 from txray_lib.steps.controlled import collect_classifier, collect_constant, compare_controls, probe_tags
 from txray_lib.steps.controls import finetune_control, finetuning_controls, has_constant, pretrain_constant
-from txray_lib.steps.gathered import tables
+from txray_lib.steps.gathered import study, tables
 from txray_lib.steps.models import finetune, pretrain
 from txray_lib.steps.nulled import nulls
 from txray_lib.steps.switched import definitions, recollect
 from txray_lib.steps.texts import corpora, tags, vocabulary
+from txray_lib.steps.truth import plant_and_recover, study_seeds, truth_words
 
 _MODEL = ("training/encoder", "training/snapshots", "training/texts", "steps/models", "steps/files")
 _COMPARED = ("stages", "preferences", "definitions", "steps/compared")
+_STUDIED = ("measures", "nulls", "ways", "planted", "truth")
+_STUDY_SETTINGS = tuple(f"truth.{name}" for name in TruthStudy.model_fields if name != "seeds")
 _RECOLLECTED = ("sentence", "never", "cased", "marks")
 """The readings of `readings.READINGS`, named here because that module needs torch."""
 
 
 def declare(profile: Profile) -> list[Step]:
-    """The steps of a run of `profile`, each after what it needs."""
+    """The steps of a run of `profile`, each after what it needs; of a profile with the group `truth`, that study's."""
+    if profile.truth is not None:
+        return _study_steps(profile)
     return [
         *_text_steps(),
         *_model_steps(),
         *_collect_steps(profile),
         *_table_steps(profile),
         *_control_steps(profile),
+        *_word_steps(profile),
         _gathering(profile),
     ]
 
@@ -250,14 +257,65 @@ def _collect_control(name: str, about: str, need: str, run: Callable[[Run, Path]
     )
 
 
+def _word_steps(profile: Profile) -> list[Step]:
+    if profile.corpora.target.source != "world":
+        return []
+    return [
+        Step(
+            "truth-words",
+            "see whether gained neurons prefer the words that carry sentiment",
+            needs=("corpora", "preferences", "transfer"),
+            settings=("seed",),
+            code=("stages", "transfer", "truth", "steps/truth"),
+            run=truth_words,
+        )
+    ]
+
+
+def _study_steps(profile: Profile) -> list[Step]:
+    seeds = [
+        Step(
+            name,
+            f"plant encoders and see what is recovered, seed {seed}",
+            needs=(),
+            settings=_STUDY_SETTINGS,
+            code=("corpora", "worlds", "preferences", "transfer", *_STUDIED, "steps/truth"),
+            run=partial(plant_and_recover, seed),
+        )
+        for name, seed in study_seeds(profile).items()
+    ]
+    gathering = Step(
+        "tables",
+        "gather the tables of the study",
+        needs=tuple(step.name for step in seeds),
+        settings=("name", "about", "seed", "truth.seeds"),
+        code=("tables", "steps/gathered"),
+        run=study,
+        place=places.live_results(profile.name),
+    )
+    return [*seeds, gathering]
+
+
 def _gathering(profile: Profile) -> Step:
     collects = tuple(_collect_name(stage) for stage in stages(profile))
-    controls = tuple(step.name for step in _control_steps(profile) if step.name in ("controls", "probe"))
-    made = ("corpora", "tags", "vocabulary", "pretrain", "finetune", *collects, "preferences", "transfer", "nulls", "prune")
+    optional = (*_control_steps(profile), *_word_steps(profile))
+    others = tuple(step.name for step in optional if step.name in ("controls", "probe", "truth-words"))
+    made = (
+        "corpora",
+        "tags",
+        "vocabulary",
+        "pretrain",
+        "finetune",
+        *collects,
+        "preferences",
+        "transfer",
+        "nulls",
+        "prune",
+    )
     return Step(
         "tables",
         "gather the tables that the book reads",
-        needs=(*made, "definitions", *controls),
+        needs=(*made, "definitions", *others),
         settings=("name", "about"),
         code=("stages", "tables", "audit", "paper", "results", "steps/gathered"),
         run=tables,

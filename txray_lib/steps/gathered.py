@@ -1,4 +1,5 @@
 """The tables that the book reads, gathered with their provenance, and what the audit measures in them: the step tables.
+Of a study of what is known its own tables alone.
 
 May touch: audit, corpora, provenance, results, tables.
 """
@@ -22,6 +23,7 @@ from txray_lib.flow import Run
 from txray_lib.provenance import provenance
 from txray_lib.results import Results
 from txray_lib.stages import stages
+from txray_lib.steps.truth import TABLES, study_seeds
 from txray_lib.tables import read_table, write_table
 
 
@@ -57,13 +59,33 @@ def tables(run: Run, folder: Path) -> None:
             folder / "preferences" / f"{stage.name}.parquet",
             source,
         )
+    _write_source(run, folder, source, made)
+    measured = audit.measure(Results(run.profile.name, folder, "live"))
+    write_table(measured, folder / "measured.parquet", source)
+
+
+def study(run: Run, folder: Path) -> None:
+    """The tables of a study of what is known: those of its seeds one below the other."""
+    assert run.profile.truth is not None
+    made = {name: step for name, step in run.done_steps().items() if name in run.step("tables").needs}
+    hashes = [json.loads(run.file(name, "facts.json").read_text(encoding="utf-8"))["hashes"] for name in made]
+    seeds = list(study_seeds(run.profile).values())
+    corpora = {name: digest for each in hashes for name, digest in each.items()}
+    commits = " and ".join(sorted({step["commit"] for step in made.values()}))
+    source = provenance(run.profile.name, seeds, corpora, _versions(made.values()), commits)
+    for name in TABLES:
+        parts = [read_table(run.file(step, f"{name}.parquet")) for step in made]
+        write_table(pd.concat(parts, ignore_index=True), folder / f"{name}.parquet", source)
+    _write_source(run, folder, source, made)
+
+
+def _write_source(run: Run, folder: Path, source: dict[str, Any], made: dict[str, dict[str, Any]]) -> None:
+    """provenance.json with the time of each step, and profile.yaml with what the run read."""
     steps = {name: {"seconds": step["seconds"], "commit": step["commit"]} for name, step in made.items()}
     places.write_text(json.dumps({**source, "steps": steps}, indent=1), folder / "provenance.json")
     places.write_text(
-        yaml.safe_dump(run.profile.model_dump(), sort_keys=False, allow_unicode=True), folder / "profile.yaml"
+        yaml.safe_dump(run.profile.parameters, sort_keys=False, allow_unicode=True), folder / "profile.yaml"
     )
-    measured = audit.measure(Results(run.profile.name, folder, "live"))
-    write_table(measured, folder / "measured.parquet", source)
 
 
 def _versions(made: Iterable[dict[str, Any]]) -> dict[str, str]:
@@ -77,7 +99,7 @@ def _versions(made: Iterable[dict[str, Any]]) -> dict[str, str]:
 
 def _optional_tables(run: Run) -> dict[str, Path]:
     """Tables that not every profile makes, and where they would lie."""
-    steps = {"truth": "corpora", "probe": "probe", "pruning_random": "prune"}
+    steps = {"truth": "corpora", "truth_words": "truth-words", "probe": "probe", "pruning_random": "prune"}
     steps |= {f"control_{what}": "controls" for what in ("transfer", "scores", "epochs", "training")}
     paths = {name: run.file(step, f"{name}.parquet") for name, step in steps.items() if step in run.steps}
     return {**paths, "tag_accuracy": run.file("tags", "accuracy.parquet")}

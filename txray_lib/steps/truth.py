@@ -1,4 +1,8 @@
-"""What is known, and how much of it is recovered: the steps truth and truth-words. May touch: corpora, truth, tables."""
+"""What is known, and how much of it is recovered: the steps truth-seed-K and truth-words.
+
+May touch: corpora, truth, tables. Each seed of the study is a step of its own: a workflow engine makes them side by side,
+a run that was killed loses one seed at most, and a seed more computes that one alone.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,30 @@ from pathlib import Path
 
 from txray_lib import places
 from txray_lib.flow import Run
+from txray_lib.profiles import Profile
 from txray_lib.stages import comparisons
 from txray_lib.steps.files import write_frame
 from txray_lib.tables import read_table
 
+TABLES = ("truth_states", "truth_measures", "truth_detection")
 
-def truth(run: Run, folder: Path) -> None:
-    """The study on planted encoders of the profile's group `truth`: its three tables, and the hashes of its texts."""
+
+def study_seeds(profile: Profile) -> dict[str, int]:
+    """The steps of a profile's study and the seed of each."""
+    if profile.truth is None:
+        return {}
+    return {f"truth-seed-{seed}": seed for seed in range(profile.seed, profile.seed + profile.truth.seeds)}
+
+
+def plant_and_recover(seed: int, run: Run, folder: Path) -> None:
+    """The study on planted encoders with one seed: its three tables, and the hash of the text it samples."""
     from txray_lib.corpora.documents import content_hash
     from txray_lib.truth import Study, study_tables
 
-    study = Study.of(run.profile.part("truth"))
-    for name, table in study_tables(study, "planted encoders").items():
+    study = Study.of({**run.profile.part("truth"), "seeds": [seed]})
+    for name, table in study_tables(study, f"seed {seed}").items():
         write_frame(table, folder / f"{name}.parquet")
-    hashes = {f"encyclopedia-{seed}": content_hash(study.corpus(seed)) for seed in study.seeds}
+    hashes = {f"encyclopedia-{seed}": content_hash(study.corpus(seed))}
     places.write_text(json.dumps({"hashes": hashes}), folder / "facts.json")
 
 
