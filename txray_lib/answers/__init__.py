@@ -13,6 +13,8 @@
     masses     how activation mass is spread over neurons (Fig. 11)
     definitions how far a choice of definition moves the numbers
     readings   what other preprocessing does at equal weights
+    nulls      what of a comparison exceeds chance
+    against    the paper's claims against the nulls, and what vocabulary makes of a distance
     worked     one neuron's distance worked out by hand
     flaws      arithmetic with the paper's own numbers (I1–I9)
     departures where the released code departs from the paper (C1–C36)
@@ -20,6 +22,7 @@
 May touch: errors, definitions, preferences, transfer, paper, profiles, results, audit, notebooks, telling.
 """
 
+from txray_lib.answers.against import against_null, distance_parts, vocabulary_said
 from txray_lib.answers.audited import (
     audit_table,
     beside,
@@ -60,6 +63,16 @@ from txray_lib.answers.lengths import (
     side_by_side,
 )
 from txray_lib.answers.masses import mass_table, mass_verdict
+from txray_lib.answers.nulls import (
+    LEVEL,
+    beside_null,
+    exceeding,
+    excess_table,
+    states_by_chance,
+    states_by_chance_said,
+    states_table,
+    which_null,
+)
 from txray_lib.answers.overview import (
     CONCENTRATION,
     beside_control,
@@ -108,14 +121,17 @@ from txray_lib.answers.worked import neuron_by_hand, worked, worked_distance, wo
 __all__ = [
     "CONCENTRATION",
     "LABELS",
+    "LEVEL",
     "READINGS",
     "SWITCHES",
     "USES",
     "Control",
     "absorbed",
+    "against_null",
     "audit_table",
     "beside",
     "beside_control",
+    "beside_null",
     "chosen",
     "chosen_runs",
     "claim",
@@ -127,10 +143,13 @@ __all__ = [
     "corpus_source",
     "departures",
     "departures_table",
+    "distance_parts",
     "distances",
     "effects",
     "epoch_table",
     "every_switch",
+    "exceeding",
+    "excess_table",
     "exchanged",
     "fell",
     "followed",
@@ -187,7 +206,10 @@ __all__ = [
     "singles_table",
     "specialised",
     "spread",
+    "states_by_chance",
+    "states_by_chance_said",
     "states_said",
+    "states_table",
     "supervised",
     "tag_distances",
     "tag_shares",
@@ -197,7 +219,9 @@ __all__ = [
     "untested_table",
     "verdict_counts",
     "verdicts_said",
+    "vocabulary_said",
     "which_move",
+    "which_null",
     "without_distance",
     "worked",
     "worked_distance",

@@ -3,6 +3,9 @@
     idea       one neuron through the three uses of the method (Fig. 1)
     overview   distance against length, a point per shared neuron (Fig. 4, 6, 8)
     linked     that overview with margins and the detail of the neuron that is clicked
+    excess     observed distances against those that chance gives
+    changed    avoided and gained neurons beside those that chance gives
+    parts      quartiles of the parts of a distance
     epochs     perplexity, distances between neighbouring snapshots, lengths, counts over the epochs
     detail     one neuron: its tags and its tokens, stages side by side (Fig. 5, 7, 9)
     states     how many neurons are shared, avoided, gained, never preferred
@@ -24,6 +27,7 @@ from txray_lib.charts.counts import mass_and_length, pruning, states
 from txray_lib.charts.definitions import moved, rankings, readings
 from txray_lib.charts.detail import detail
 from txray_lib.charts.epochs import epochs
+from txray_lib.charts.excess import changed, excess, parts
 from txray_lib.charts.idea import idea
 from txray_lib.charts.lengths import lengths
 from txray_lib.charts.linked import linked
@@ -35,8 +39,10 @@ from txray_lib.charts.training import training
 
 __all__ = [
     "MIME",
+    "changed",
     "detail",
     "epochs",
+    "excess",
     "idea",
     "lengths",
     "linked",
@@ -44,6 +50,7 @@ __all__ = [
     "masses",
     "moved",
     "overview",
+    "parts",
     "png",
     "pruning",
     "rankings",

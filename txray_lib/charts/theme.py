@@ -59,6 +59,12 @@ DIRECTIONS = {
 }
 """The paper's blue, red and black of lengths (Fig. 2, 10); lines differ by dash too."""
 
+CHANCE = {
+    "above its null": Ink("#94700a", "#f2c230"),
+    "not above its null": Ink("#8e8e8e", "#8a8a8a"),
+}
+"""Neurons that exceed chance and those that do not; marks differ by shape too."""
+
 CORPUS = Ink("#000001", "#fffffd")
 
 SHAPES = {
@@ -77,7 +83,18 @@ BAND = Ink("#c9c9c9", "#565b60")
 PAGE = Ink("#ffffff", "#121212")
 ON_BAR = Ink("#fffffe", "#121213")
 
-_INKS = (*ROLES.values(), *STATES.values(), *WAYS.values(), *DIRECTIONS.values(), CORPUS, TEXT, GRID, BAND, ON_BAR)
+_INKS = (
+    *ROLES.values(),
+    *STATES.values(),
+    *WAYS.values(),
+    *DIRECTIONS.values(),
+    *CHANCE.values(),
+    CORPUS,
+    TEXT,
+    GRID,
+    BAND,
+    ON_BAR,
+)
 
 _CONFIG: dict[str, Any] = {
     "font": "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', Arial, sans-serif",
