@@ -52,7 +52,7 @@ DRAWS_OR_BUILDS = {
 COMPUTES = {"torch", "flair", "safetensors"}
 DECLARES_ITSELF = {("flow", "steps")}
 """`flow` asks `steps` for the declarations when a run is walked; `steps` is written in the words of `flow`."""
-TORCH_FREE = {"preferences", "transfer", "corpora", "paper", "results", "audit"}
+TORCH_FREE = {"preferences", "transfer", "corpora", "truth", "paper", "results", "audit"}
 
 MODULES = sorted(LIBRARY.rglob("*.py"))
 

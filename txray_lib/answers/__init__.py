@@ -12,6 +12,8 @@
     epochs     whether distance and length converge as perplexity does (RQ1)
     masses     how activation mass is spread over neurons (Fig. 11)
     definitions how far a choice of definition moves the numbers
+    recovered  what a study of planted encoders recovers
+    known      the verdict where the truth is known, and the words of the worlds
     readings   what other preprocessing does at equal weights
     nulls      what of a comparison exceeds chance
     against    the paper's claims against the nulls, and what vocabulary makes of a distance
@@ -52,6 +54,7 @@ from txray_lib.answers.definitions import (
 from txray_lib.answers.departures import departures, departures_table
 from txray_lib.answers.epochs import converges, epoch_table, halves_median, kept, lengths_settle, neighbours, optimiser
 from txray_lib.answers.idea import USES, followed, followed_said, followed_table, most_typical, three_uses
+from txray_lib.answers.known import recovery_verdict, words_said, words_table
 from txray_lib.answers.lengths import (
     concentration,
     length_changes,
@@ -68,6 +71,7 @@ from txray_lib.answers.nulls import (
     beside_null,
     exceeding,
     excess_table,
+    has_nulls,
     states_by_chance,
     states_by_chance_said,
     states_table,
@@ -98,6 +102,20 @@ from txray_lib.answers.questions import (
     zero_shot,
 )
 from txray_lib.answers.readings import READINGS, readings, readings_said, readings_table
+from txray_lib.answers.recovered import (
+    Recovered,
+    alarms_said,
+    beside_live,
+    checked,
+    detected_said,
+    needed_table,
+    planted_said,
+    ranks_said,
+    recovered,
+    recovery_said,
+    recovery_table,
+    study_source,
+)
 from txray_lib.answers.rerunning import (
     notebook_parameters,
     profile_settings,
@@ -126,12 +144,16 @@ __all__ = [
     "SWITCHES",
     "USES",
     "Control",
+    "Recovered",
     "absorbed",
     "against_null",
+    "alarms_said",
     "audit_table",
     "beside",
     "beside_control",
+    "beside_live",
     "beside_null",
+    "checked",
     "chosen",
     "chosen_runs",
     "claim",
@@ -143,6 +165,7 @@ __all__ = [
     "corpus_source",
     "departures",
     "departures_table",
+    "detected_said",
     "distance_parts",
     "distances",
     "effects",
@@ -158,6 +181,7 @@ __all__ = [
     "formulas",
     "gained",
     "halves_median",
+    "has_nulls",
     "headings",
     "in_use",
     "introduced",
@@ -176,6 +200,7 @@ __all__ = [
     "most_distant_said",
     "most_typical",
     "moved_table",
+    "needed_table",
     "neighbours",
     "neuron_by_hand",
     "neuron_table",
@@ -184,6 +209,7 @@ __all__ = [
     "optimiser",
     "outside_by_chance",
     "perplexity",
+    "planted_said",
     "preferred",
     "profile_settings",
     "profile_times",
@@ -193,10 +219,15 @@ __all__ = [
     "pruning_verdict",
     "ranking",
     "ranking_said",
+    "ranks_said",
     "readings",
     "readings_said",
     "readings_table",
     "recomputed",
+    "recovered",
+    "recovery_said",
+    "recovery_table",
+    "recovery_verdict",
     "scores",
     "seeds_said",
     "setting",
@@ -210,6 +241,7 @@ __all__ = [
     "states_by_chance_said",
     "states_said",
     "states_table",
+    "study_source",
     "supervised",
     "tag_distances",
     "tag_shares",
@@ -223,6 +255,8 @@ __all__ = [
     "which_move",
     "which_null",
     "without_distance",
+    "words_said",
+    "words_table",
     "worked",
     "worked_distance",
     "worked_probabilities",

@@ -17,6 +17,7 @@
     masses     sorted activation masses and the share of the strongest neurons (Fig. 11)
     moved      by how much each choice of definition moves each number
     rankings   how alike two definitions of distance rank neurons
+    recovered_states, rank_correlations, detected, false_alarms  what a study of planted encoders recovers
     readings   preference states between two readings of one text by the same weights
 
 Importing this room makes charts render offline in the running notebook. May touch: errors, definitions,
@@ -33,6 +34,7 @@ from txray_lib.charts.lengths import lengths
 from txray_lib.charts.linked import linked
 from txray_lib.charts.masses import masses
 from txray_lib.charts.overview import overview
+from txray_lib.charts.recovery import detected, false_alarms, rank_correlations, recovered_states
 from txray_lib.charts.tag_shares import tag_shares
 from txray_lib.charts.theme import MIME, enable, png
 from txray_lib.charts.training import training
@@ -41,8 +43,10 @@ __all__ = [
     "MIME",
     "changed",
     "detail",
+    "detected",
     "epochs",
     "excess",
+    "false_alarms",
     "idea",
     "lengths",
     "linked",
@@ -53,8 +57,10 @@ __all__ = [
     "parts",
     "png",
     "pruning",
+    "rank_correlations",
     "rankings",
     "readings",
+    "recovered_states",
     "states",
     "tag_shares",
     "training",

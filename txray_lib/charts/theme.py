@@ -65,6 +65,15 @@ CHANCE = {
 }
 """Neurons that exceed chance and those that do not; marks differ by shape too."""
 
+SERIES = (
+    Ink("#033b95", "#1cd2ff"),
+    Ink("#c61c00", "#ff9734"),
+    Ink("#00974c", "#7db368"),
+    Ink("#693665", "#c579b7"),
+    Ink("#828282", "#696969"),
+)
+"""Lines of one chart that have no colour of their own, in this order; they differ by mark and dash too."""
+
 CORPUS = Ink("#000001", "#fffffd")
 
 SHAPES = {
@@ -89,6 +98,7 @@ _INKS = (
     *WAYS.values(),
     *DIRECTIONS.values(),
     *CHANCE.values(),
+    *SERIES,
     CORPUS,
     TEXT,
     GRID,
