@@ -19,6 +19,10 @@
     against    the paper's claims against the nulls, and what vocabulary makes of a distance
     worked     one neuron's distance worked out by hand
     flaws      arithmetic with the paper's own numbers (I1–I9)
+    controls   what shuffled labels and other seeds do beside supervision (RQ3)
+    constant   whether distances fall where the learning rate does not (RQ1)
+    probing    what a linear probe reads of tags (Fig. 3)
+    places_of_sets where pruned sets lie among random ones (Tab. 2)
     departures where the released code departs from the paper (C1–C36)
 
 May touch: errors, definitions, preferences, transfer, paper, profiles, results, audit, notebooks, telling.
@@ -33,6 +37,17 @@ from txray_lib.answers.audited import (
     untested_table,
     verdict_counts,
     verdicts_said,
+)
+from txray_lib.answers.constant import constant_said, has_constant, rate_curves, rate_steps
+from txray_lib.answers.controls import (
+    control_rows,
+    control_scores,
+    control_transfer,
+    controls,
+    gained_by_controls,
+    lengths_by_controls,
+    masses_by_controls,
+    with_controls,
 )
 from txray_lib.answers.definitions import (
     LABELS,
@@ -87,6 +102,8 @@ from txray_lib.answers.overview import (
     spread,
     without_distance,
 )
+from txray_lib.answers.places_of_sets import at_edge_by_chance, places_said, places_table, random_draws
+from txray_lib.answers.probing import probe_said, probed
 from txray_lib.answers.questions import (
     Control,
     absorbed,
@@ -114,6 +131,7 @@ from txray_lib.answers.recovered import (
     recovered,
     recovery_said,
     recovery_table,
+    study_line,
     study_source,
 )
 from txray_lib.answers.rerunning import (
@@ -148,6 +166,7 @@ __all__ = [
     "absorbed",
     "against_null",
     "alarms_said",
+    "at_edge_by_chance",
     "audit_table",
     "beside",
     "beside_control",
@@ -160,7 +179,12 @@ __all__ = [
     "compared_by",
     "concentrated",
     "concentration",
+    "constant_said",
     "control",
+    "control_rows",
+    "control_scores",
+    "control_transfer",
+    "controls",
     "converges",
     "corpus_source",
     "departures",
@@ -180,7 +204,9 @@ __all__ = [
     "followed_table",
     "formulas",
     "gained",
+    "gained_by_controls",
     "halves_median",
+    "has_constant",
     "has_nulls",
     "headings",
     "in_use",
@@ -192,9 +218,11 @@ __all__ = [
     "length_table",
     "length_verdict",
     "lengths_bounded",
+    "lengths_by_controls",
     "lengths_settle",
     "mass_table",
     "mass_verdict",
+    "masses_by_controls",
     "meanings",
     "most_distant",
     "most_distant_said",
@@ -209,17 +237,24 @@ __all__ = [
     "optimiser",
     "outside_by_chance",
     "perplexity",
+    "places_said",
+    "places_table",
     "planted_said",
     "preferred",
+    "probe_said",
+    "probed",
     "profile_settings",
     "profile_times",
     "pruned",
     "pruned_sets_checked",
     "pruning_rows",
     "pruning_verdict",
+    "random_draws",
     "ranking",
     "ranking_said",
     "ranks_said",
+    "rate_curves",
+    "rate_steps",
     "readings",
     "readings_said",
     "readings_table",
@@ -241,6 +276,7 @@ __all__ = [
     "states_by_chance_said",
     "states_said",
     "states_table",
+    "study_line",
     "study_source",
     "supervised",
     "tag_distances",
@@ -254,6 +290,7 @@ __all__ = [
     "vocabulary_said",
     "which_move",
     "which_null",
+    "with_controls",
     "without_distance",
     "words_said",
     "words_table",

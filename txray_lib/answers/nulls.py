@@ -110,13 +110,13 @@ def _split_told() -> tuple[str, ...]:
     )
 
 
-def exceeding(found: pd.DataFrame, level: float = LEVEL, comparisons: list[str] | None = None) -> Markdown:
-    """How many shared neurons are above their null, comparison by comparison, and observed beside expected medians.
-
-    found        of `beside_null`
-    comparisons  named even where they have no shared neuron
-    """
-    names = list(dict.fromkeys([*(comparisons or []), *found["comparison"]]))
+def exceeding(results: Results, question: str, level: float = LEVEL) -> Markdown:
+    """How many shared neurons are above their null, comparison by comparison, and observed beside expected medians; nothing
+    where the run kept no nulls."""
+    found = beside_null(results, question, level)
+    if not has_nulls(results):
+        return paragraph()
+    names = results.transfer(question)["comparison"].unique()
     said = [_exceeding(name, found[found["comparison"] == name], level) for name in names]
     if not found["above"].any():
         return paragraph(*said)

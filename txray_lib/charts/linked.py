@@ -51,6 +51,7 @@ def linked(
     painted: Mapping[str, str] | None = None,
     span: tuple[float, float] | None = None,
     definitions: Definitions = PAPERS,
+    nulls: pd.DataFrame | None = None,
 ) -> alt.VConcatChart:
     """Distance against length of every shared neuron, linked to the tokens of the neuron that is clicked.
 
@@ -60,6 +61,7 @@ def linked(
     painted      role whose colour a comparison takes; otherwise the role of its stage after
     span         lengths between which the paper says that neurons concentrate (N4), shaded in the histogram
     definitions  those by which `transfer` was computed (C1, C2, C3)
+    nulls        of `answers.beside_null`: points that are not above their null are hollow; None or no row where no null was drawn
 
     Raises TxrayError for fewer than one token, and for a neuron that prefers nothing.
     """
@@ -70,7 +72,7 @@ def linked(
     shared = rows[rows["state"] == "shared"]
     summary = summarise(shared, transfer, roles, painted).reset_index(drop=True)
     start = first_shown(rows, neuron, min_length)
-    view = View(rows, summary, roles, preferences, top_tokens, definitions.probability)
+    view = View(rows, summary, roles, preferences, top_tokens, definitions.probability, nulls)
     axes = fit_axes(shared, control, definitions, rest=float(rows["x"].max()) if len(rows) else 1.0)
     encoding = encode(summary, control)
     pick = alt.selection_point(fields=["label"], bind="legend", name="comparison")
@@ -136,22 +138,28 @@ def _scatter(
     ring = base.transform_filter(chosen).mark_point(size=190, strokeWidth=2.5, color=TEXT.light, opacity=1)
     # What is pointed at lies on top of everything and shows nothing: a line above it would keep the pointer away.
     target = seen.transform_calculate(tokens="join(datum.w, ', ')").mark_point(filled=True, size=30, opacity=0)
+    tested = any("q" in record for record in view.records)
+    filled = seen.transform_filter("datum.o !== 1").mark_point(filled=True, size=30, opacity=0.55 if tested else 0.4)
+    hollow = seen.transform_filter("datum.o === 1").mark_point(filled=False, size=26, strokeWidth=1.1, opacity=0.6)
     return alt.layer(
         *band,
-        seen.mark_point(filled=True, size=30, opacity=0.4).encode(**place, **encoding).properties(name="points"),
+        filled.encode(**place, **encoding).properties(name="points"),
+        *([hollow.encode(**place, **encoding)] if tested else []),
         *median,
         *control_line(control, encoding, axes),
         ring.encode(**place),
-        target.encode(**place, tooltip=_tooltip()).properties(name="targets"),
+        target.encode(**place, tooltip=_tooltip(tested)).properties(name="targets"),
     ).properties(width=WIDTH, height=270)
 
 
-def _tooltip() -> list[alt.Tooltip]:
+def _tooltip(tested: bool = False) -> list[alt.Tooltip]:
+    chance = {"e:Q": "distance by chance", "q:Q": "q"} if tested else {}
     said = {
         "name:N": "comparison",
         "n:N": "neuron",
         "s:N": "state",
         "d:Q": "distance",
+        **chance,
         "lb:Q": "length before",
         "la:Q": "length after",
         "mb:Q": "mass before",
@@ -295,7 +303,9 @@ def _detail(view: View, chosen: alt.Parameter) -> alt.HConcatChart:
 def _numbers(view: View, chosen: alt.Parameter) -> alt.LayerChart:
     said = (
         "['', split(datum.name, ' → ')[0], '→ ' + split(datum.name, ' → ')[1], '', datum.s,"
-        " 'distance ' + (datum.d === null ? 'none' : format(datum.d, '.3~g')), '',"
+        " 'distance ' + (datum.d === null ? 'none' : format(datum.d, '.3~g')),"
+        " isValid(datum.q) ? (isValid(datum.e) ? 'by chance ' + format(datum.e, '.3~g') + ', ' : '')"
+        " + 'q ' + format(datum.q, '.2~g') : '', isValid(datum.q) ? '' : null,"
         " 'length before: ' + format(datum.lb, ','), 'length after: ' + format(datum.la, ','),"
         " 'mass before: ' + format(datum.mb, ',.2f'), 'mass after: ' + format(datum.ma, ',.2f')]"
     )
@@ -314,6 +324,9 @@ def _describe(
     counts = rows["state"].value_counts()
     lost = ", ".join(f"{counts.get(state, 0)} {state}" for state in ("avoided", "gained"))
     text += f" Ticks below it mark neurons without a distance: {lost}."
+    tested = [record["o"] for record in view.records if "o" in record]
+    if tested:
+        text += f" Hollow are the {sum(tested)} of {len(tested)} points that are not above their null."
     if start is None:
         return text
     own = next(record for record in view.records if record["k"] == view.key(start))

@@ -23,7 +23,8 @@ class View:
     """The one data set of the page: a row per comparison and preferred neuron, with short names to keep it small.
 
     c comparison, k key, n neuron, x length, d distance, s state, lb la lengths, mb ma masses, w tokens, b a their
-    probabilities. Rows of one neuron lie side by side, so that a page packs well.
+    probabilities. Rows of one neuron lie side by side, so that a page packs well. With nulls also e, the distance that chance
+    gives, q, and o, 1 where the distance is not above its null.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class View:
         preferences: Mapping[str, pd.DataFrame],
         top_tokens: int,
         probability: str,
+        nulls: pd.DataFrame | None = None,
     ) -> None:
         self.summary, self.roles = summary, roles
         self.number = {name: i for i, name in enumerate(summary["comparison"])}
@@ -46,6 +48,9 @@ class View:
             for each in summary.itertuples()
         ]
         both = rows.merge(pd.concat(parts, ignore_index=True), on=["comparison", *NEURON], how="left")
+        if nulls is not None:
+            beside = nulls[["comparison", *NEURON, "expected", "q", "above"]]
+            both = both.merge(beside, on=["comparison", *NEURON], how="left")
         both = both.sort_values([*NEURON, "comparison"], kind="stable")
         self.records = [self._record(row) for row in both.itertuples()]
         self.data = alt.InlineData(values=self.records)
@@ -69,6 +74,7 @@ class View:
             "w": [] if empty else row.w,
             "b": [] if empty else [_short(p) if row.length_before else None for p in row.b],
             "a": [] if empty else [_short(p) if row.length_after else None for p in row.a],
+            **_chance(row),
         }
 
     def chart(self) -> alt.Chart:
@@ -108,6 +114,14 @@ def labels(chosen: pd.DataFrame) -> pd.Series:
     label = words.where(words.str.len() <= MAX_LETTERS, words.str.slice(0, MAX_LETTERS - 1) + "…")
     same = label.groupby([chosen["layer"], chosen["neuron"], label]).cumcount()
     return label.where(same == 0, label + " (" + (same + 1).astype(str) + ")")
+
+
+def _chance(row: Any) -> dict[str, Any]:
+    q = getattr(row, "q", np.nan)
+    if np.isnan(q):
+        return {}
+    expected = None if np.isnan(row.expected) else _short(row.expected)
+    return {"e": expected, "q": _short(q), "o": int(not row.above)}
 
 
 def _short(number: float) -> float:
