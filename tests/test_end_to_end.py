@@ -61,7 +61,7 @@ def test_every_stage_has_its_preferences_and_nothing_else_is_there(tiny_run):
     names = (
         *("stages", "transfer", "training", "scores", "pruning", "corpora", "truth", "tag_accuracy"),
         *("tag_counts", "definitions", "same_weights", "measured", "pruning_random", "probe"),
-        *("nulls", "null_states", "measures"),
+        *("nulls", "null_states", "measures", "measure_nulls"),
         *("control_transfer", "control_scores", "control_epochs", "control_training"),
     )
     preferences = {f"preferences/{s.name}.parquet" for s in stages(tiny_run.profile)}
@@ -198,6 +198,11 @@ def test_every_comparison_has_its_null_and_its_measures(tiny_run, table):
     assert (nulls.loc[has_distance, "q"] >= nulls.loc[has_distance, "p"] - 1e-12).all()
     assert nulls.loc[~has_distance, ["p", "q"]].isna().all(axis=None)
     assert set(nulls.loc[nulls["question"] == "rq2", "kind"]) == {"split"}
+    every = table("measure_nulls")
+    papers = every[every["measure"] == "hellinger"].reset_index(drop=True)
+    assert every.groupby("measure").size().nunique() == 1
+    assert papers["observed"].equals(nulls["hellinger"])
+    assert papers["q"].equals(nulls["q"])
     counted = asked.groupby(["comparison", "state"]).size()
     for row in states[states["state"] != "avoided or gained"].itertuples():
         assert row.observed == counted.get((row.comparison, row.state), 0)

@@ -34,7 +34,7 @@ _TAGS_A_SECOND = 25_000
 _TAGS = 45
 _PROBE_READINGS = 200
 _NULL_SECONDS = 4e-7
-"""Of one arrangement of one token's block, over all comparisons and what is refined."""
+"""Of one arrangement of one token's block, over all comparisons, all measures and what is refined."""
 
 _STUDY_START = 8
 _STUDY_SECONDS = 6e-5

@@ -26,6 +26,8 @@ from txray_lib.stages import stages
 from txray_lib.steps.truth import TABLES, study_seeds
 from txray_lib.tables import read_table, write_table
 
+_NULLS = ("nulls", "null_states", "measures", "measure_nulls")
+
 
 def tables(run: Run, folder: Path) -> None:
     facts = json.loads(run.file("corpora", "facts.json").read_text(encoding="utf-8"))
@@ -48,7 +50,7 @@ def tables(run: Run, folder: Path) -> None:
         "corpora": _corpora_table(run),
         "tag_counts": _tag_counts(run),
         **{name: read_table(run.file("definitions", f"{name}.parquet")) for name in ("definitions", "same_weights")},
-        **{name: read_table(run.file("nulls", f"{name}.parquet")) for name in ("nulls", "null_states", "measures")},
+        **{name: read_table(run.file("nulls", f"{name}.parquet")) for name in _NULLS},
     }
     tables |= {name: read_table(path) for name, path in _optional_tables(run).items() if path.is_file()}
     for name, table in tables.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -11,28 +12,43 @@ from txray_lib.stages import Comparison, comparisons
 from txray_lib.steps.files import write_frame
 from txray_lib.tables import read_table
 
-_TWO_TEXTS = "rq2"
+_TWO_TEXTS, _PAPERS = "rq2", "hellinger"
 
 
 def nulls(run: Run, folder: Path) -> None:
-    """Tables `nulls` (a row a comparison and neuron), `null_states` (a row a comparison and preference state) and
-    `measures` (a row a comparison and neuron; controls too)."""
+    """Tables `nulls` (a row a comparison and neuron), `null_states` (a row a comparison and preference state), `measures`
+    (a row a comparison and neuron; controls too) and `measure_nulls` (a row a comparison, measure and neuron)."""
+    from txray_lib.measures import MEASURES
+
     wanted = [c for c in comparisons(run.profile) if c.question in ("rq1", "rq2", "rq3")]
-    for comparison in wanted:
-        path = folder / f"part-{comparison.name.replace(':', '-to-')}.parquet"
+    made: dict[str, list[Path]] = {"nulls": [], "null_states": [], "measure_nulls": []}
+    for comparison, measure in product(wanted, MEASURES):
+        path = folder / f"part-{comparison.name.replace(':', '-to-')}.{measure}.parquet"
+        states = path.with_suffix(".states.parquet")
         if not path.exists():
-            write_frame(_null(run, comparison, path.with_name(f"{path.stem}.states.parquet")), path)
-    parts = sorted(folder.glob("part-*.parquet"))
-    for name, suffix in (("nulls", False), ("null_states", True)):
-        chosen = [part for part in parts if part.name.endswith(".states.parquet") == suffix]
-        write_frame(pd.concat([read_table(part) for part in chosen], ignore_index=True), folder / f"{name}.parquet")
-    for part in parts:
+            write_frame(_null(run, comparison, measure, states), path)
+        if measure == _PAPERS:
+            made["nulls"].append(path)
+            made["null_states"].append(states)
+        made["measure_nulls"].append(path)
+    for name, paths in made.items():
+        parts = [read_table(path) for path in paths]
+        if name == "measure_nulls":
+            parts = [_short(part, measure) for part, (_, measure) in zip(parts, product(wanted, MEASURES), strict=True)]
+        write_frame(pd.concat(parts, ignore_index=True), folder / f"{name}.parquet")
+    for part in folder.glob("part-*.parquet"):
         part.unlink()
     write_frame(_measures(run, wanted), folder / "measures.parquet")
 
 
-def _null(run: Run, comparison: Comparison, states: Path) -> pd.DataFrame:
-    """The null of one comparison; that of its preference states is written to `states` first."""
+def _short(null: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """What of a null is kept for every measure."""
+    columns = ["comparison", "question", "kind", "layer", "neuron", measure, "expected", "excess", "p", "q"]
+    return null[columns].rename(columns={measure: "observed"}).assign(measure=measure)
+
+
+def _null(run: Run, comparison: Comparison, measure: str, states: Path) -> pd.DataFrame:
+    """The null of one comparison by one measure; that of its preference states is written to `states` first."""
     from txray_lib.nulls import split_null, swap_null
 
     null = split_null if comparison.question == _TWO_TEXTS else swap_null
@@ -44,7 +60,8 @@ def _null(run: Run, comparison: Comparison, states: Path) -> pd.DataFrame:
         run.profile.pretraining.units,
         run.profile.nulls.permutations,
         run.profile.seed,
-        what=f"null of {comparison.name}",
+        measure=measure,
+        what=f"null of {comparison.name}, {measure}",
     )
     named = {"comparison": comparison.name, "question": comparison.question, "kind": result.kind}
     write_frame(result.states.assign(**named), states)
