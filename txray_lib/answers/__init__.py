@@ -16,6 +16,7 @@
     known      the verdict where the truth is known, and the words of the worlds
     readings   what other preprocessing does at equal weights
     nulls      what of a comparison exceeds chance
+    measures   measures beside the paper's distance: where they agree, what each finds
     against    the paper's claims against the nulls, and what vocabulary makes of a distance
     worked     one neuron's distance worked out by hand
     flaws      arithmetic with the paper's own numbers (I1–I9)
@@ -81,6 +82,21 @@ from txray_lib.answers.lengths import (
     side_by_side,
 )
 from txray_lib.answers.masses import mass_table, mass_verdict
+from txray_lib.answers.measures import (
+    agreement,
+    agreement_said,
+    found_by,
+    found_said,
+    found_table,
+    kept_no_measures,
+    measured,
+    noise_floors,
+    noise_floors_said,
+    rarefied_said,
+    separation,
+    separation_said,
+    separation_table,
+)
 from txray_lib.answers.nulls import (
     LEVEL,
     beside_null,
@@ -165,6 +181,8 @@ __all__ = [
     "Recovered",
     "absorbed",
     "against_null",
+    "agreement",
+    "agreement_said",
     "alarms_said",
     "at_edge_by_chance",
     "audit_table",
@@ -203,6 +221,9 @@ __all__ = [
     "followed_said",
     "followed_table",
     "formulas",
+    "found_by",
+    "found_said",
+    "found_table",
     "gained",
     "gained_by_controls",
     "halves_median",
@@ -212,6 +233,7 @@ __all__ = [
     "in_use",
     "introduced",
     "kept",
+    "kept_no_measures",
     "least_preferred",
     "length_changes",
     "length_shifts",
@@ -224,6 +246,7 @@ __all__ = [
     "mass_verdict",
     "masses_by_controls",
     "meanings",
+    "measured",
     "most_distant",
     "most_distant_said",
     "most_typical",
@@ -232,6 +255,8 @@ __all__ = [
     "neighbours",
     "neuron_by_hand",
     "neuron_table",
+    "noise_floors",
+    "noise_floors_said",
     "not_kept",
     "notebook_parameters",
     "optimiser",
@@ -253,6 +278,7 @@ __all__ = [
     "ranking",
     "ranking_said",
     "ranks_said",
+    "rarefied_said",
     "rate_curves",
     "rate_steps",
     "readings",
@@ -265,6 +291,9 @@ __all__ = [
     "recovery_verdict",
     "scores",
     "seeds_said",
+    "separation",
+    "separation_said",
+    "separation_table",
     "setting",
     "short_neurons",
     "side_by_side",
