@@ -6,6 +6,8 @@
     excess     observed distances against those that chance gives
     changed    avoided and gained neurons beside those that chance gives
     parts      quartiles of the parts of a distance
+    agreement  how alike measures of distance rank neurons
+    found      what each measure finds above its null
     epochs     perplexity, distances between neighbouring snapshots, lengths, counts over the epochs
     detail     one neuron: its tags and its tokens, stages side by side (Fig. 5, 7, 9)
     states     how many neurons are shared, avoided, gained, never preferred
@@ -24,6 +26,7 @@ Importing this room makes charts render offline in the running notebook. May tou
 preferences, tags, results.
 """
 
+from txray_lib.charts.agreement import agreement, found
 from txray_lib.charts.counts import mass_and_length, pruning, states
 from txray_lib.charts.definitions import moved, rankings, readings
 from txray_lib.charts.detail import detail
@@ -41,12 +44,14 @@ from txray_lib.charts.training import training
 
 __all__ = [
     "MIME",
+    "agreement",
     "changed",
     "detail",
     "detected",
     "epochs",
     "excess",
     "false_alarms",
+    "found",
     "idea",
     "lengths",
     "linked",
