@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from chance_tables import chance_tables
 
 from txray_lib.audit import formula_switches, reading_switch, same_weights
 from txray_lib.tables import write_table
+from txray_lib.truth import Study
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -68,9 +70,10 @@ def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
         write_table(
             rows.astype({"feature": "category", "tag": "category"}), folder / "preferences" / f"{stage}.parquet", source
         )
+    transfer = _transfer(preferences, rng)
     tables = {
         "stages": _stages(preferences),
-        "transfer": _transfer(preferences, rng),
+        "transfer": transfer,
         "training": _training(),
         "scores": _scores(),
         "pruning": _pruning(rng),
@@ -78,6 +81,8 @@ def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
         "tag_counts": _tag_counts(preferences),
         "definitions": _definitions(preferences, rng),
         "same_weights": _same_weights(preferences, rng),
+        **chance_tables(transfer),
+        "truth_words": truth_words(),
     }
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet", source)
@@ -301,3 +306,80 @@ def _corpora() -> pd.DataFrame:
         for m, v in (("documents", 12.0), ("tokens", 400.0), ("unknown_share", 0.08))
     ]
     return pd.DataFrame(rows, columns=["corpus", "measure", "value"])
+
+
+STUDY = {
+    "tokens": [1_000, 4_000],
+    "noises": {
+        "none": {"jitter": 0.0, "flips": 0.0, "strays": 0.0},
+        "some": {"jitter": 0.1, "flips": 0.1, "strays": 0.02},
+    },
+    "ways": ["argmax", "top-3", "positive"],
+    "texts": ["one", "two"],
+    "plan": {"units": 20, "sizes": [0.1, 0.5, 1.0]},
+}
+"""A study of 20 neurons, read with 50 and with 200 tokens a neuron."""
+
+
+def write_study(folder: Path, seeds: tuple[int, ...] = (1, 2)) -> Path:
+    """Write a study of what is known into `folder`; without noise all is found, with it less the more text there is."""
+    source = {
+        "profile": folder.name,
+        "seed": list(seeds),
+        "corpora": {f"encyclopedia-{seed}": "c3" * 32 for seed in seeds},
+        "versions": {"txray_lib": "0.1.0"},
+        "commit": "0123456789abcdef0123456789abcdef01234567",
+        "command": f"txray run {folder.name}",
+        "created": "2020-01-01T00:00:00+00:00",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "provenance.json").write_text(json.dumps(source), encoding="utf-8")
+    group = json.dumps({**STUDY, "seeds": len(seeds)})
+    (folder / "profile.yaml").write_text(f"name: {folder.name}\nseed: {seeds[0]}\ntruth: {group}\n", encoding="utf-8")
+    for name, table in study_tables_of(Study.of({**STUDY, "seeds": list(seeds)})).items():
+        write_table(table, folder / f"{name}.parquet", source)
+    return folder
+
+
+def study_tables_of(study: Study) -> dict[str, pd.DataFrame]:
+    """Tables of a study in its form, by simple rules: `share` is found of what is to be found."""
+    made: dict[str, list[dict[str, object]]] = {"truth_states": [], "truth_measures": [], "truth_detection": []}
+    for seed in study.seeds:
+        for tokens, noise, way, texts in study.settings:
+            clean, last = noise == "none", tokens == max(study.tokens)
+            share = 1.0 if clean else 0.0 if last else 0.5
+            where = {"texts": texts, "noise": noise, "tokens": tokens, "tokens_a_neuron": tokens / study.plan.units}
+            where |= {"seed": seed, "way": way}
+            for rule in ("one token", "a tenth", "tested"):
+                for state, true in (("shared", 15), ("avoided", 2), ("gained", 4)):
+                    part = 0.75 if rule == "a tenth" and state != "shared" else 1.0 if state == "shared" else share
+                    found = int(true * part)
+                    row = {"rule": rule, "state": state, "true": true, "found": found, "recall": found / true}
+                    made["truth_states"].append({**where, **row, "precision": 1.0 if found else np.nan})
+            for place, measure in enumerate(("hellinger", "mass_hellinger", "jensen_shannon", "ochiai", "rarefied")):
+                rho = 1.0 if clean else 0.5 + 0.1 * (place == 1)
+                row = {"measure": measure, "neurons": 15, "rho": rho, "rho_changed": rho, "auc": rho}
+                distances = {"unchanged": 0.0 if clean else 0.2 + 0.2 * last, "changed": 0.7, "error": 0.1}
+                made["truth_measures"].append({**where, **row, **distances})
+                for size, neurons in (("0–0.2", 2), ("0.2–0.4", 0), ("0.8–1", 2), ("all", 4)) if place < 4 else ():
+                    power = np.nan if not neurons else float(last) if size != "0–0.2" else 0.25 * last
+                    row = {"measure": measure, "size": size, "neurons": neurons, "power": power}
+                    wrong = {"false_discoveries": 0.0 if clean else 0.04, "false_positives": 0.0 if clean else 0.02}
+                    made["truth_detection"].append({**where, **row, **wrong})
+    return {name: pd.DataFrame(rows) for name, rows in made.items()}
+
+
+def truth_words(gained: float = 0.4, p: float = 0.01) -> pd.DataFrame:
+    """What a run on the worlds keeps of evaluative words: gained neurons have more than chance, avoided as many."""
+    rows = []
+    for state, side, neurons in (
+        ("gained", "after", 3),
+        ("avoided", "before", 2),
+        ("shared", "after", 10),
+        ("shared", "before", 10),
+    ):
+        for of in ("features", "mass", "neurons"):
+            seen, chance = (gained, p) if state == "gained" else (0.2, 0.9)
+            rows.append((state, side, of, neurons, 13, seen, 0.2, 0.1, 0.3, chance))
+    columns = ["state", "side", "of", "neurons", "preferred", "observed", "expected", "low", "high", "p"]
+    return pd.DataFrame(rows, columns=columns)

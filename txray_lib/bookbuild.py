@@ -41,18 +41,22 @@ TELLING = (
     "telling.py",
     "transfer.py",
 )
+STUDYING = ("corpora", "measures.py", "nulls", "planted.py", "truth.py", "ways.py", "worlds")
+"""What a page with the parameter `study` computes with, besides what every page tells with."""
 BUILDING = ("book.py", "bookbuild.py", "charts/theme.py", "static")
 
 
 def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
     """Build the site for some profiles, and return its first page.
 
-    profiles  whose pages to show; by default those of `_toc.yml` whose tables are at hand
+    profiles  whose pages to show; by default those of `_toc.yml` whose tables are at hand. A study of what is known has a page
+              in every book, and no pages of its own
     strict    a warning of the build is an error
 
     Raises TxrayError if a table is missing, a cell fails or the build does; what was whole stays whole.
     """
     opened = [open_results(profile) for profile in (profiles or default_profiles())]
+    opened = [results for results in opened if not results.is_study]
     executed = _execute_all(opened)
     toc = _write_toc([results.profile for results in opened])
     page = places.root() / "_build" / "html" / "index.html"
@@ -126,7 +130,7 @@ def _tasks(source: Path, opened: list[Results]) -> list[_Task]:
 def _execute_one(task: _Task, inputs: str) -> Path:
     stamp = task.out.with_suffix(".fingerprint")
     origin = task.results.origin if task.results else ""
-    wanted = _hash_text(inputs, origin, _hash_files(task.source), json.dumps(task.parameters))
+    wanted = _hash_text(inputs, origin, _hash_files(task.source), json.dumps(task.parameters), _studied(task.source))
     if _is_current(task.out, stamp, wanted):
         return task.out
     print(f"Executing {task}", flush=True)
@@ -134,6 +138,15 @@ def _execute_one(task: _Task, inputs: str) -> Path:
     notebooks.execute(task.source, task.out, task.parameters, cwd=places.root())
     write_text(wanted, stamp)
     return task.out
+
+
+def _studied(source: Path) -> str:
+    """A hash of the study that a page shows and of what it computes one with; the same for all pages that show none."""
+    name = notebooks.parameters_of(source).get("study")
+    if name is None:
+        return ""
+    folders = [open_results(name).folder] if name in list_results() else []
+    return _hash_files(*folders, *(_package() / room for room in STUDYING))
 
 
 def _read_toc() -> dict[str, Any]:

@@ -49,6 +49,11 @@ class Results:
         """Whether the run wrote this table."""
         return (self.folder / f"{name}.parquet").is_file()
 
+    @property
+    def is_study(self) -> bool:
+        """Whether these are the tables of a study of what is known, which has no stages, and not of a run."""
+        return (self.folder / STUDY[1]).is_file()
+
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """Profile, seed, hashes of the corpora, versions, commit, command, time."""

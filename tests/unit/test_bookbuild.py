@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 import yaml
-from telling_tables import write_tables
+from telling_tables import write_study, write_tables
 
 from txray_lib import bookbuild
 from txray_lib.book import VegaLiteRenderer
@@ -166,6 +166,25 @@ def test_a_notebook_without_a_profile_is_executed_once_and_again_when_any_profil
         "Executing audit",
         "Executing rq1 on small (frozen)",
     ]
+
+
+def test_a_page_of_a_study_runs_again_when_the_study_changes_or_comes(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_page(repository, "truth", "Truth", 'study = "truth"')
+    bookbuild.build_book()
+    assert "Executing truth\n" in said(capsys)
+    for seeds in ((1, 2), (1, 2, 3)):
+        write_study(repository / "results" / "truth", seeds)
+        bookbuild.build_book()
+        assert [line for line in said(capsys).splitlines() if line.startswith("Executing")] == ["Executing truth"]
+
+
+def test_a_study_has_no_pages_of_its_own(repository: Path) -> None:
+    write_study(repository / "results" / "truth")
+    bookbuild.build_book(["demo", "truth"])
+    assert not (repository / "build" / "notebooks" / "truth").exists()
+    assert "Profile truth" not in (repository / "build" / "_toc.yml").read_text(encoding="utf-8")
 
 
 def test_a_profile_without_tables_is_an_error(repository: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from telling_tables import HOSTILE, write_tables
+from telling_tables import HOSTILE, write_study, write_tables
 
 from txray_lib import answers, telling
 from txray_lib.charts import MIME
@@ -19,7 +19,7 @@ from txray_lib.notebooks import execute, find_notebook, list_notebooks, paramete
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
 
-CHARTS = {"rq1": 3, "rq2": 2, "rq3": 4, "fig01": 0}
+CHARTS = {"rq1": 3, "rq2": 2, "rq3": 4, "fig01": 0, "truth": 7}
 """How many charts a page has at least; others have one if they show a profile."""
 
 MINIMAL = """---
@@ -53,6 +53,7 @@ def notebook(folder: Path, code: str) -> Path:
 @pytest.fixture
 def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / "results"))
+    write_study(tmp_path / "results" / "truth")
     return write_tables(tmp_path / "results" / "tiny")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from telling_tables import write_tables
+from telling_tables import write_study, write_tables
 
 from txray_lib.errors import TxrayError
 from txray_lib.results import extremes, list_results, open_results, state_counts
@@ -48,6 +48,18 @@ def test_the_environment_names_another_folder(
     assert list_results() == {"small": "frozen"}
     with pytest.raises(TxrayError, match="TXRAY_RESULTS"):
         open_results("demo")
+
+
+def test_the_tables_of_a_study_are_results_without_stages(repository: Path) -> None:
+    (repository / "profiles" / "truth.yaml").write_text("about: a test\n", encoding="utf-8")
+    folder = write_study(repository / "results" / "truth")
+    assert list_results() == {"truth": "frozen"}
+    assert open_results("truth").is_study
+    write_tables(repository / "results" / "demo")
+    assert not open_results("demo").is_study
+    (folder / "truth_measures.parquet").unlink()
+    with pytest.raises(TxrayError, match=r"the tables of 'truth' .* not complete: truth_measures.parquet missing"):
+        open_results("truth")
 
 
 def test_missing_tables_say_how_to_get_them(repository: Path) -> None:

@@ -23,6 +23,7 @@ from txray_lib.answers.recovered import (
     enough_text,
     needed_for,
     pooled,
+    round_percent,
 )
 from txray_lib.paper import value
 from txray_lib.results import Results
@@ -30,26 +31,34 @@ from txray_lib.telling import count, paragraph, percent, plural, table
 from txray_lib.transfer import AVOIDED, GAINED
 from txray_lib.truth import ALL_SIZES, LEVEL, ONE_TOKEN, RULES
 
-OF = {"features": "of their words", "mass": "of their mass", "neurons": "mean over neurons"}
+OF = {"features": "of their words", "mass": "of their mass", "neurons": "of a neuron's words on average"}
 """What a share in `truth_words` is of."""
 
 
-def recovery_verdict(found: Recovered, enough: float) -> Markdown:
-    """When the method works, when it fails, and how much text it needs; `enough` is the share that counts as success."""
+def recovery_verdict(found: Recovered, enough: float, runs: list[Results]) -> Markdown:
+    """When the method works, when it fails, and how much text it needs; `enough` is the share that counts as success, `runs`
+    those of trained encoders on worlds whose words are known."""
     parts = {
         "Preference states": _states(found, enough),
         "Distances": _distances(found),
         "Tests": _tests(found, enough),
         "How much text": _text(found, enough),
+        "Trained encoders": [
+            _words_in_short(run.profile, run.table("truth_words")) for run in runs if run.has("truth_words")
+        ],
     }
-    lines = [f"- **{name}.** {' '.join(filter(None, said))}" for name, said in parts.items()]
+    lines = [f"- **{name}.** {' '.join(filter(None, said))}" for name, said in parts.items() if said]
     way, texts = found.study.ways[0], found.study.texts[0]
-    lead = f"Collected by {way}, with {texts} text{'s' if texts == 'two' else ''}, and with {percent(enough)} counted as enough:"
+    lead = (
+        f"Collected by {way}, on {texts} text{'s' if texts == 'two' else ''}; {round_percent(enough)} counts as enough, and “the"
+        f" most text” is {found.sizes[-1]:,g} tokens a neuron."
+    )
     return Markdown("\n".join([lead, "", *lines]))
 
 
 def _states(found: Recovered, enough: float) -> list[str]:
-    said = [f"With noise “{noise}” {_when(found, noise, enough)}." for noise in found.study.noises]
+    each = "; ".join(f"with noise “{noise}” {_when(found, noise, enough)}" for noise in found.study.noises)
+    said = [f"Precision and recall of the avoided and gained neurons, by the paper's rule, are both enough {each}."]
     most = found.sizes[-1]
     for noise in found.study.noises:
         rows = {rule: changed_states(found, noise, rule, tokens_a_neuron=most) for rule in RULES}
@@ -66,33 +75,31 @@ def _states(found: Recovered, enough: float) -> list[str]:
 def _when(found: Recovered, noise: str, enough: float) -> str:
     """At which amounts of text the paper's rule recovers avoided and gained neurons."""
     good, sizes = enough_text(found, noise, enough), found.sizes
-    what = "the paper's rule recovers avoided and gained neurons, by precision and by recall,"
     if not good:
-        return f"{what} at none of the amounts of text"
+        return "at no amount of text"
     if good == sizes:
-        return f"{what} at every amount of text"
+        return "at every amount of text"
     if good == sizes[-len(good) :]:
-        return f"{what} from {good[0]:,g} tokens a neuron on"
+        return f"from {good[0]:,g} tokens a neuron on"
     listed = ", ".join(f"{size:,g}" for size in good)
-    lost = " and loses them again with more text" if good[-1] < sizes[-1] else ""
-    return f"{what} at {listed} tokens a neuron{lost}"
+    return f"at {listed} tokens a neuron" + (", and no longer with more text" if good[-1] < sizes[-1] else "")
 
 
 def _distances(found: Recovered) -> list[str]:
-    most = found.sizes[-1]
-    said = []
+    most, said = found.sizes[-1], []
     for noise in found.study.noises:
         rho = found.where("measures", noise=noise, tokens_a_neuron=most).groupby("measure")["rho"].mean()
         rho = rho.drop("rarefied", errors="ignore").dropna()
         if PAPERS not in rho:
             continue
         best = rho.idxmax()
-        other = f"; {MEASURES[best]} does best ({_number(rho[best])})" if rho[best] - rho[PAPERS] >= 0.005 else ""
-        said.append(f"noise “{noise}” {_number(rho[PAPERS])}{other}")
+        other = f" ({MEASURES[best]}: {_number(rho[best])})" if rho[best] - rho[PAPERS] >= 0.005 else ""
+        said.append(f"{_number(rho[PAPERS])} with noise “{noise}”{other}")
     if not said:
         return ["No rank correlation could be computed."]
     return [
-        f"With the most text the paper's distance has, with the planted change, a rank correlation of: {'. '.join(said)}."
+        "With the most text the paper's distance has a rank correlation with the planted change of"
+        f" {', '.join(said)}; in brackets the best distance where another is better."
     ]
 
 
@@ -101,34 +108,34 @@ def _tests(found: Recovered, enough: float) -> list[str]:
     above = int((rows["false_discoveries"] > LEVEL).sum())
     powers = found.where("detection", measure=PAPERS, tokens_a_neuron=found.sizes[-1], size=ALL_SIZES)
     powers = powers.groupby("noise")["power"].mean().reindex(list(found.study.noises))
-    good = [noise for noise, power in powers.items() if power >= enough]
-    each = ", ".join(f"{percent(power)} with noise “{noise}”" for noise, power in powers.items())
+    each = ", ".join(
+        f"{percent(power)} with noise “{noise}”{'' if power >= enough else ', too few'}"
+        for noise, power in powers.items()
+    )
     return [
-        f"With the most text a null of the paper's distance finds {each} of the changed neurons: enough with"
-        f" {_of_noises(good, powers)}.",
-        f"False discoveries are above {percent(LEVEL)} in {count(above) if above else 'none'} of"
-        f" {plural(len(rows), 'setting')}.",
+        f"With the most text a null of the paper's distance finds, of the changed neurons, {each}.",
+        f"In {count(above) if above else 'none'} of {plural(len(rows), 'setting')} more than {round_percent(LEVEL)} of what is"
+        f" found did not change, and on average {percent(rows['false_positives'].mean())} of the unchanged neurons are found.",
     ]
 
 
 def _text(found: Recovered, enough: float) -> list[str]:
     papers = value("S3", "tokens") / value("N7", "units")
-    needs = {
-        noise: {measure: needed_for(found, noise, enough, measure) for measure in (PAPERS, "mass_hellinger")}
-        for noise in found.study.noises
-    }
+    by_mass = "mass_hellinger"
     each = "; ".join(
-        f"with noise “{noise}” {_tokens(need[PAPERS])} ({MEASURES['mass_hellinger']}: {_tokens(need['mass_hellinger'])})"
-        for noise, need in needs.items()
+        f"with noise “{noise}” {_tokens(needed_for(found, noise, enough))}, by mass"
+        f" {_tokens(needed_for(found, noise, enough, by_mass))}"
+        for noise in found.study.noises
     )
     near = min(found.sizes, key=lambda size: abs(np.log(size / papers)))
     rows = found.where("detection", measure=PAPERS, tokens_a_neuron=near)
     whole = rows.loc[rows["size"] == ALL_SIZES, "power"].mean()
     small = rows.loc[rows["size"] == _smallest(rows), "power"].mean()
     return [
-        f"To find {percent(enough)} of the changed neurons, tokens a neuron: {each}.",
-        f"The paper reads {count(papers)} a neuron; nearest to it here are {near:,g}, with which, over all noises,"
-        f" {percent(whole)} of the changes are found, and {percent(small)} of the smallest ({_smallest(rows)}).",
+        f"For a null of the paper's distance to find {round_percent(enough)} of the changed neurons it takes, in tokens a"
+        f" neuron: {each}.",
+        f"The paper reads {count(papers)}. Nearest to that is {near:,g}, which finds {percent(whole)} of all changes and"
+        f" {percent(small)} of the smallest (size {_smallest(rows)}), over all noises.",
     ]
 
 
@@ -136,6 +143,20 @@ def _smallest(rows: pd.DataFrame) -> str:
     """The bin of the smallest changes that has neurons."""
     sizes = rows.loc[(rows["size"] != ALL_SIZES) & rows["power"].notna(), "size"]
     return sizes.iloc[0] if len(sizes) else ALL_SIZES
+
+
+def _words_in_short(name: str, rows: pd.DataFrame) -> str:
+    said = []
+    for state, side in ((GAINED, "after"), (AVOIDED, "before")):
+        own = rows[(rows["state"] == state) & (rows["side"] == side)].dropna(subset=["observed"])
+        told = [f"{_direction(row)} {OF[of]}" for of, row in own.set_index("of").iterrows()]
+        clear = [each for each in told if not each.startswith("as chance")]
+        said.append(
+            f"no neuron is {state}"
+            if own.empty
+            else f"{state} neurons prefer evaluative words {'; '.join(clear) if clear else 'as often as chance does'}"
+        )
+    return f"On the world of {name} {', and '.join(said)}."
 
 
 def words_said(runs: list[Results]) -> Markdown:
@@ -166,22 +187,21 @@ def _state_words(rows: pd.DataFrame, state: str, side: str) -> str:
     mass = own.loc["mass"]
     if pd.isna(mass["observed"]):
         return f"No neuron is {state}."
-    found = {of: _direction(own.loc[of]) for of in OF if of in own.index}
     parts = ", ".join(
-        f"{percent(own.loc[of, 'observed'])} {OF[of]} (chance {percent(own.loc[of, 'expected'])})" for of in found
+        f"{percent(row['observed'])} {OF[of]} (chance: {percent(row['expected'])}; {_direction(row)})"
+        for of, row in own.iterrows()
     )
-    told = {direction: [of for of, its in found.items() if its == direction] for direction in ("more", "less")}
-    clear = "; ".join(f"{direction} than chance by {_and(ofs)}" for direction, ofs in told.items() if ofs)
+    number = int(mass["neurons"])
     return (
-        f"The {plural(int(mass['neurons']), f'{state} neuron')} of {count(mass['preferred'])} preferred {side} supervision"
-        f" prefer{'s' if mass['neurons'] == 1 else ''} evaluative words: {parts}; {clear or 'no share is told from chance'}."
+        f"Of the {plural(int(mass['preferred']), 'neuron')} preferred {side} supervision {count(number)}"
+        f" {'is' if number == 1 else 'are'} {state}. Evaluative are {parts}."
     )
 
 
 def _direction(row: pd.Series) -> str:
     if not row["p"] <= LEVEL:
         return "as chance"
-    return "more" if row["observed"] > row["expected"] else "less"
+    return "more than chance" if row["observed"] > row["expected"] else "less than chance"
 
 
 def words_table(runs: list[Results]) -> HTML | Markdown:
@@ -208,11 +228,7 @@ def words_table(runs: list[Results]) -> HTML | Markdown:
 
 
 def _tokens(tokens: float) -> str:
-    return "no text of the study is enough" if np.isnan(tokens) else f"{tokens:,g}"
-
-
-def _and(ofs: list[str]) -> str:
-    return " and ".join(ofs)
+    return "more than was read" if np.isnan(tokens) else f"{tokens:,g}"
 
 
 def _share(share: float) -> str:
@@ -221,8 +237,3 @@ def _share(share: float) -> str:
 
 def _number(number: float) -> str:
     return f"{number:.2f}".replace("-", "−")
-
-
-def _of_noises(good: list[str], powers: pd.Series) -> str:
-    """ "2 of 3 noises" """
-    return f"{count(len(good)) if good else 'none'} of {plural(len(powers), 'noise')}"

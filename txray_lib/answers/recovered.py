@@ -2,7 +2,7 @@
 
 May touch: charts (the names of measures and rules), errors, paper, profiles, results, telling, truth.
 
- recovered      the study of a profile's results or, where they are not at hand, the one that a page has just computed
+ open_study     the study of a profile's results or, where they are not at hand, the one that a page has just computed
  planted_said   what was planted and read
  recovery_…     shared, avoided and gained: precision and recall
  ranks_said     whether distances order neurons by how much they changed
@@ -63,7 +63,7 @@ class Recovered:
         return sorted(self.states["tokens_a_neuron"].unique())
 
 
-def recovered(name: str, live: Study, tables: dict[str, pd.DataFrame]) -> Recovered:
+def open_study(name: str, live: Study, tables: dict[str, pd.DataFrame]) -> Recovered:
     """The study of the profile `name`; where its tables are not at hand, the live one of these tables.
 
     Raises TxrayError for a misspelt profile, and for one that is not a study of what is known.
@@ -74,8 +74,8 @@ def recovered(name: str, live: Study, tables: dict[str, pd.DataFrame]) -> Recove
     if name not in list_results():
         return Recovered(live, *(tables[each] for each in TABLES))
     results = open_results(name)
-    if not results.has(TABLES[0]):
-        studies = [each for each in list_results() if open_results(each).has(TABLES[0])]
+    if not results.is_study:
+        studies = [each for each in list_results() if open_results(each).is_study]
         raise TxrayError(f"the profile {name!r} plants nothing: it is a run, not a study. {nearest(name, studies)}")
     group = yaml.safe_load((results.folder / "profile.yaml").read_text(encoding="utf-8"))["truth"]
     study = Study.of({**group, "seeds": list(results.provenance["seed"])})
@@ -92,13 +92,20 @@ def checked(found: Recovered, noise: str, enough: float) -> tuple[str, float]:
 
 
 def study_source(found: Recovered, name: str) -> HTML | Markdown:
-    """Where the numbers come from."""
+    """Where the numbers of a page come from, once and in full."""
     if found.results is not None:
         return provenance(found.results)
     return paragraph(
         f"**The tables of the profile {name} are not at hand**; `txray run {name}` makes them. All numbers here are from the"
         " small study that this page computes itself, so many comparisons are missing."
     )
+
+
+def study_line(found: Recovered) -> HTML:
+    """The line under a figure."""
+    if found.results is not None:
+        return provenance(found.results)
+    return HTML('<p class="txray-provenance">Source: the small study that this page computes.</p>')
 
 
 def planted_said(found: Recovered) -> Markdown:
@@ -118,8 +125,8 @@ def planted_said(found: Recovered) -> Markdown:
         f" {count(value('S3', 'tokens'))} tokens are {count(papers)} for each of its {count(value('N7', 'units'))} neurons.",
         "**What stands between.** "
         + "; ".join(
-            f"noise “{name}”: activations vary by up to {percent(noise.jitter)}, at {percent(noise.flips)} of tokens the two"
-            f" strongest neurons change places, {percent(noise.strays)} of tokens excite neurons drawn at random"
+            f"noise “{name}”: activations vary by up to {round_percent(noise.jitter)}, at {round_percent(noise.flips)} of tokens the two"
+            f" strongest neurons change places, {round_percent(noise.strays)} of tokens excite neurons drawn at random"
             for name, noise in found.study.noises.items()
         )
         + ".",
@@ -251,7 +258,7 @@ def alarms_said(found: Recovered) -> Markdown:
     return paragraph(
         f"Over {plural(len(rows), 'setting')} (texts, noise, way, amount of text, measure), {percent(rows['false_positives'].mean())}"
         f" of the unchanged neurons are found on average, and {percent(rows['false_positives'].max())} at most.",
-        f"What q ≤ {LEVEL:g} promises is that on average no more than {percent(LEVEL)} of all that is found is false: in"
+        f"What q ≤ {LEVEL:g} promises is that on average no more than {round_percent(LEVEL)} of all that is found is false: in"
         f" {count(above) if above else 'none'} of the settings it is more.",
         f"The largest is {percent(worst['false_discoveries'])} ({worst['way']}, texts: {worst['texts']}, noise"
         f" “{worst['noise']}”, {_size(worst['tokens_a_neuron'])}, {MEASURES[worst['measure']]}); a mean over"
@@ -272,7 +279,7 @@ def needed_table(found: Recovered, noise: str, enough: float) -> HTML:
         lines.append({"collected by": way, "texts": texts, "measure": MEASURES[measure], **cells})
     order = list(found.study.ways)
     frame = pd.DataFrame(lines).sort_values("collected by", key=lambda ways: ways.map(order.index), kind="stable")
-    caption = f"Tokens a neuron at which {percent(enough)} of the changed neurons are found, noise “{noise}”; a dash: not reached"
+    caption = f"Tokens a neuron at which {round_percent(enough)} of the changed neurons are found, noise “{noise}”; a dash: not reached"
     return table(frame, caption, words=["collected by", "texts", "measure"])
 
 
@@ -290,7 +297,7 @@ def beside_live(found: Recovered, live: Recovered) -> HTML:
         for noise in live.study.noises:
             at = {"noise": noise, "tokens_a_neuron": size, "way": live.study.ways[0], "texts": live.study.texts[0]}
             for name, (ours, theirs) in _quantities(live, found, at).items():
-                seen = theirs.dropna()
+                seen = theirs.dropna() if found.results is not None else theirs[:0]
                 lines.append(
                     {
                         "noise": noise,
@@ -332,9 +339,14 @@ def _size(tokens: float) -> str:
     return f"{tokens:,g} tokens a neuron"
 
 
+def round_percent(share: float) -> str:
+    """0.8 as "80 %": of a share that was chosen, not measured."""
+    return f"{100 * share:.4g} %"
+
+
 def _span(shares: Any) -> str:
     low, high = min(shares), max(shares)
-    return percent(low) if low == high else f"{percent(low)} to {percent(high)}"
+    return round_percent(low) if low == high else f"{round_percent(low)} to {round_percent(high)}"
 
 
 def _range(sizes: list[float]) -> str:
