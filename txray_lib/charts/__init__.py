@@ -13,6 +13,10 @@
     states     how many neurons are shared, avoided, gained, never preferred
     mass_and_length  length against mass, the gained neurons marked (Tab. 1)
     pruning    what removing a set of neurons does to F1 (Tab. 2)
+    random_sets  each random set behind the paper's pruned set (Tab. 2)
+    controls   fine-tunings side by side: the labels, shuffled ones, other seeds (RQ3)
+    constant   the schedule's learning rate beside a constant one (RQ1)
+    probe      how often a linear probe tells a token's tag (Fig. 3)
     training   a measure over the epochs
     lengths    the length of each neuron over stages, a line per neuron (Fig. 2, 10)
     tag_shares activation mass per tag beside the corpus (Fig. 3)
@@ -27,6 +31,8 @@ preferences, tags, results.
 """
 
 from txray_lib.charts.agreement import agreement, found
+from txray_lib.charts.constant import constant
+from txray_lib.charts.controls import controls
 from txray_lib.charts.counts import mass_and_length, pruning, states
 from txray_lib.charts.definitions import moved, rankings, readings
 from txray_lib.charts.detail import detail
@@ -37,6 +43,8 @@ from txray_lib.charts.lengths import lengths
 from txray_lib.charts.linked import linked
 from txray_lib.charts.masses import masses
 from txray_lib.charts.overview import overview
+from txray_lib.charts.probe import probe
+from txray_lib.charts.pruned import random_sets
 from txray_lib.charts.recovery import detected, false_alarms, rank_correlations, recovered_states
 from txray_lib.charts.tag_shares import tag_shares
 from txray_lib.charts.theme import MIME, enable, png
@@ -46,6 +54,8 @@ __all__ = [
     "MIME",
     "agreement",
     "changed",
+    "constant",
+    "controls",
     "detail",
     "detected",
     "epochs",
@@ -61,7 +71,9 @@ __all__ = [
     "overview",
     "parts",
     "png",
+    "probe",
     "pruning",
+    "random_sets",
     "rank_correlations",
     "rankings",
     "readings",

@@ -74,6 +74,16 @@ SERIES = (
 )
 """Lines of one chart that have no colour of their own, in this order; they differ by mark and dash too."""
 
+CONTROLS = {
+    "shuffled": Ink("#3d1a06", "#f2e47a"),
+    "seed": Ink("#463a85", "#c1d2f1"),
+    "constant": Ink("#46587a", "#a9bbd6"),
+}
+"""What is trained beside the paper's models: on shuffled labels, from another seed, at a constant learning rate.
+The first two differ from `ROLES` that they are drawn beside, the last from that of the last snapshot."""
+
+CONTROL_SHAPES = {"shuffled": "triangle-right", "seed": "triangle-left", "constant": "diamond"}
+
 CORPUS = Ink("#000001", "#fffffd")
 
 SHAPES = {
@@ -99,6 +109,7 @@ _INKS = (
     *DIRECTIONS.values(),
     *CHANCE.values(),
     *SERIES,
+    *CONTROLS.values(),
     CORPUS,
     TEXT,
     GRID,

@@ -1,0 +1,93 @@
+"""What a linear probe reads of tags in the encoder, beside what the word alone tells (Fig. 3). May touch: results, telling."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from IPython.display import Markdown
+
+from txray_lib.results import Results
+from txray_lib.telling import count, paragraph, percent, signed
+
+ABSENT = "This run has no linear probe, so it cannot be said how much of the tags the encoder holds."
+
+
+def probed(results: Results) -> pd.DataFrame | None:
+    """The probe table of a run; None where no probe was made."""
+    return results.table("probe") if results.has("probe") else None
+
+
+def probe_said(results: Results) -> Markdown:
+    """What the encoder holds of tags beyond the word, and what of that training brought."""
+    table = probed(results)
+    if table is None:
+        return paragraph(ABSENT)
+    own = table[table["reads"] == "activations"]
+    last = _row(own, own["role"] == "last")
+    untrained = _row(own, own["role"] == "untrained")
+    word, nothing = (_row(table, table["reads"] == reads) for reads in ("word alone", "nothing"))
+    if last is None or word is None:
+        return paragraph(
+            "This run's probe lacks the last snapshot or the word alone, so the two cannot be set side by side."
+        )
+    return paragraph(
+        f"**What the encoder holds.** From the activations of {last['stage']} a linear probe tells the tag of"
+        f" {_share(last)} of {count(last['tokens'])} tokens in blocks that it was not trained on.",
+        f"The word alone, read as the tag it has most often, tells {_share(word)}"
+        + (f", always the most frequent tag {percent(nothing['accuracy'])}." if nothing is not None else "."),
+        _beyond(last, word),
+        _trained(last, untrained, word) if untrained is not None else "",
+    )
+
+
+def _beyond(last: pd.Series, word: pd.Series) -> str:
+    more, wrong = last["accuracy"] - word["accuracy"], 1 - word["accuracy"]
+    if not _apart(last, word):
+        return (
+            f"The difference is {_points(more)}, and the two intervals meet: nothing shows that the encoder holds more of the tags"
+            " than the word does."
+        )
+    if more > 0:
+        return (
+            f"That is {_points(more)} more, {percent(more / wrong)} of what the word gets wrong: the encoder holds something of"
+            " tags beyond the word, from what stood before it or from likeness to other words, as the word alone has no answer for"
+            " words that its training part lacks."
+        )
+    return (
+        f"That is {_points(more)} fewer: whatever shares of mass match the corpus, a linear reader finds less of the tags in the"
+        " activations than in the word that was read."
+    )
+
+
+def _trained(last: pd.Series, untrained: pd.Series, word: pd.Series) -> str:
+    more = last["accuracy"] - untrained["accuracy"]
+    if not _apart(last, untrained):
+        return f"The untrained encoder gives {_share(untrained)}, and the intervals meet: training brought nothing that this probe sees."
+    sense = "below" if untrained["accuracy"] < word["accuracy"] else "not below"
+    brought = "more" if more > 0 else "fewer"
+    return (
+        f"The untrained encoder gives {_share(untrained)}, {sense} the word alone; training brought {_points(more)} {brought}."
+        " Shares of mass do not show this difference, a probe does."
+    )
+
+
+def _apart(one: pd.Series, other: pd.Series) -> bool:
+    """Whether two intervals do not meet; False where one is missing. Both read the same tokens, so this asks for more than it need."""
+    ends = [one["low"], one["high"], other["low"], other["high"]]
+    return not any(math.isnan(end) for end in ends) and (one["low"] > other["high"] or one["high"] < other["low"])
+
+
+def _share(row: pd.Series) -> str:
+    if math.isnan(row["low"]):
+        return percent(row["accuracy"])
+    return f"{percent(row['accuracy'])} (95 %: {percent(row['low'])} to {percent(row['high'])})"
+
+
+def _points(share: float) -> str:
+    return f"{signed(abs(share))[1:-2]} percentage points"
+
+
+def _row(table: pd.DataFrame, which: pd.Series) -> pd.Series | None:
+    rows = table[which]
+    return rows.iloc[-1] if len(rows) else None
