@@ -7,7 +7,7 @@ import math
 import pandas as pd
 from IPython.display import Markdown
 
-from txray_lib.answers.epochs import Neighbours
+from txray_lib.answers.epochs import neighbours
 from txray_lib.results import Results
 from txray_lib.telling import distance, paragraph, percent
 
@@ -30,28 +30,37 @@ def rate_curves(results: Results) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["rate", "epoch", "measure", "value"]]
 
 
-def rate_steps(results: Results, found: Neighbours) -> pd.DataFrame:
-    """[rate, start, end, low, median, high, shared]: quartiles of distance over the steps that both pretrainings have."""
-    epochs = results.stages.set_index("stage")["epoch"]
-    both = {"schedule": found.rows, "constant": results.table("control_epochs")}
+def rate_steps(results: Results, min_length: int = 1, untrained: bool = True) -> pd.DataFrame:
+    """[rate, start, end, low, median, high, shared]: quartiles of the paper's distance over the steps that both pretrainings
+    have; `min_length` and `untrained` as in `epochs.neighbours`."""
+    stages = results.stages.set_index("stage")
+    both = {
+        "schedule": neighbours(results, None, min_length, untrained).rows,
+        "constant": results.table("control_epochs"),
+    }
     rows = []
     for rate, transfer in both.items():
         for _, part in transfer.groupby("comparison", sort=False):
-            start, end = (int(epochs[str(part[side].iloc[0]).split("/")[0]]) for side in ("before", "after"))
-            distances = part.loc[part["state"] == "shared", "hellinger"]
-            rows.append((rate, start, end, *distances.quantile([0.25, 0.5, 0.75]), int(distances.notna().sum())))
+            sides = [stages.loc[str(part[side].iloc[0]).split("/")[0]] for side in ("before", "after")]
+            if sides[0]["role"] == "untrained" and not untrained:
+                continue
+            long = part[["length_before", "length_after"]].min(axis=1) >= max(min_length, 1)
+            distances = part.loc[long, "hellinger"].dropna()
+            ends = [int(side["epoch"]) for side in sides]
+            rows.append((rate, *ends, *distances.quantile([0.25, 0.5, 0.75]), len(distances)))
     table = pd.DataFrame(rows, columns=["rate", "start", "end", "low", "median", "high", "shared"])
+    table = table.dropna(subset=["median"])
     common = table.groupby(["start", "end"])["rate"].transform("nunique") == len(both)
     return table[common].sort_values(["rate", "end"], ascending=[False, True], ignore_index=True)
 
 
-def constant_said(results: Results, found: Neighbours) -> Markdown:
+def constant_said(results: Results, min_length: int = 1, untrained: bool = True) -> Markdown:
     """Whether distances fall without the learning rate's help, and what perplexity does meanwhile."""
     if not has_constant(results):
         return paragraph(ABSENT)
-    steps = rate_steps(results, found).dropna(subset=["median"])
+    steps = rate_steps(results, min_length, untrained)
     first, last = (steps.groupby("rate").nth(i).set_index("rate") for i in (0, -1))
-    if len(first) < 2 or (first["end"] == last["end"]).any():
+    if first.empty or (first["end"] == last["end"]).any():
         return paragraph("The two pretrainings have fewer than two steps in common, so no fall can be compared.")
     fall = {rate: 1 - last.loc[rate, "median"] / first.loc[rate, "median"] for rate in ("schedule", "constant")}
     told = [
@@ -63,19 +72,20 @@ def constant_said(results: Results, found: Neighbours) -> Markdown:
 
 
 def _fell(schedule: float, constant: float) -> str:
+    """What falls of the median distance, as shares of the first step, say about the schedule; 0.5 % is no fall."""
     if not constant > 0.005:
-        return "They do not fall where the rate does not" + (
-            ": the fall under the schedule is the optimiser coming to rest."
+        return (
+            "They do not fall where the rate does not: what falls under the schedule is the optimiser coming to rest."
             if schedule > 0.005
-            else ", nor under the schedule."
+            else "They fall neither where the rate is constant nor under the schedule."
         )
     if not schedule > 0.005:
-        return "They fall where the rate does not, and do not fall under the schedule: the schedule is not what makes them small."
+        return "They fall where the rate is constant, and not under the schedule: it is not the schedule that makes them small."
     share = constant / schedule
     verdict = (
-        "the schedule does little here, most of the fall is learning that slows by itself."
+        "the schedule adds little here, and most of the fall is learning that slows by itself."
         if share >= 0.8
-        else "part of the fall is learning that slows by itself, the rest is the schedule's."
+        else "part of the fall is learning that slows by itself, and the rest is the schedule's."
         if share >= 0.2
         else "nearly all of the fall is the schedule's."
     )
@@ -88,9 +98,12 @@ def _perplexity(results: Results) -> str:
     ends = rows.groupby("rate")["value"].last()
     if len(ends) < 2 or any(math.isnan(end) for end in ends):
         return ""
-    better = "better" if ends["constant"] < ends["schedule"] else "worse"
-    return f"Validation perplexity ends at {ends['constant']:.1f} and {ends['schedule']:.1f}:" + (
-        " the two encoders predict equally well."
-        if abs(math.log(ends["constant"] / ends["schedule"])) < 0.005
-        else f" at a constant rate the encoder predicts {better}."
+    if abs(math.log(ends["constant"] / ends["schedule"])) < 0.005:
+        verdict = "the two encoders predict equally well"
+    else:
+        better = "better" if ends["constant"] < ends["schedule"] else "worse"
+        verdict = f"the encoder trained at a constant rate predicts {better}"
+    return (
+        f"Validation perplexity ends at {ends['constant']:.1f} at a constant rate and at {ends['schedule']:.1f} under the schedule:"
+        f" {verdict}."
     )

@@ -6,7 +6,7 @@ results, telling.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,16 @@ ABSENT = (
     "This run was not fine-tuned on shuffled labels or from other seeds, so it cannot be said which part of the change is the"
     " labels' doing and which any further training would bring."
 )
+NOT_SHUFFLED = "This run was fine-tuned on no shuffled labels, so it cannot be said which part is the labels' doing."
 MEASURES = {
     "avoided": "avoided neurons",
     "gained": "gained neurons",
     "distance_median": "the median distance",
     "length_median": "the median change of length",
+}
+LENGTHS = {
+    "length_median": "the median change of length",
+    "tag_length_median": "the median change of length in tags",
 }
 
 
@@ -39,11 +44,19 @@ def kind_of(name: str) -> str:
     return name.rsplit("-", 1)[0]
 
 
-def shown_name(name: str, alone: bool = False) -> str:
-    """The name of a fine-tuning for a page; `alone` where there is one of its kind."""
+def shown_name(name: str) -> str:
+    """The name of a fine-tuning for a row of a table or a chart."""
     kind, _, number = name.partition("-")
-    words = {REAL: "the labels", "shuffled": "shuffled labels", "seed": "labels, seed"}[kind]
-    return words if kind == REAL or (alone and kind == "shuffled") else f"{words} {number}"
+    words = {REAL: "the labels", "shuffled": "shuffled labels", "seed": "the labels, seed"}[kind]
+    return words if kind == REAL else f"{words} {number}"
+
+
+def said_name(name: str) -> str:
+    """The name of a fine-tuning within a sentence."""
+    kind, _, number = name.partition("-")
+    return {REAL: "the labels", "shuffled": "shuffled labels", "seed": "the labels from another seed"}[kind] + (
+        f" ({number})" if number else ""
+    )
 
 
 def control_rows(results: Results) -> pd.DataFrame:
@@ -53,11 +66,10 @@ def control_rows(results: Results) -> pd.DataFrame:
     controls = control_transfer(results)
     if controls is not None:
         parts |= dict(iter(controls.groupby("control", sort=False)))
-    kinds = pd.Series([kind_of(name) for name in parts])
     rows = []
     for name, part in parts.items():
         counts, shared = part["state"].value_counts(), part[part["state"] == "shared"]
-        row = {"control": name, "kind": kind_of(name), "name": shown_name(name, (kinds == kind_of(name)).sum() == 1)}
+        row = {"control": name, "kind": kind_of(name), "name": shown_name(name)}
         row |= {state: int(counts.get(state, 0)) for state in ("shared", "avoided", "gained")}
         changes = {size: shared[f"{size}_after"] / shared[f"{size}_before"] - 1 for size in ("length", "tag_length")}
         for measure, values in {"distance": shared["hellinger"], **changes}.items():
@@ -74,18 +86,14 @@ def controls(results: Results) -> Markdown:
     rows = control_rows(results)
     real, shuffled = rows.iloc[0], rows[rows["kind"] == "shuffled"]
     if shuffled.empty:
-        return paragraph(
-            "This run was fine-tuned on no shuffled labels, so it cannot be said which part is the labels' doing.",
-            _over_seeds(rows),
-        )
-    counts = {state: f"{shuffled[state].mean():g}" for state in ("avoided", "gained", "shared")}
-    over = "" if len(shuffled) == 1 else f" (means over {len(shuffled)})"
+        return paragraph(NOT_SHUFFLED, _over_seeds(rows))
+    mean = shuffled[list(MEASURES)].mean()
+    over = "" if len(shuffled) == 1 else f" (means over {len(shuffled)} shufflings)"
     return paragraph(
-        f"**Shuffled labels**{over} make {counts['avoided']} neurons avoided and {counts['gained']} gained, where the labels make"
-        f" {count(real['avoided'])} avoided and {count(real['gained'])} gained. The shared neurons lie"
-        f" {distance(shuffled['distance_median'].mean())} from where they were in the median, with the labels"
-        f" {distance(real['distance_median'])}; their median length changes by {signed(shuffled['length_median'].mean())} and by"
-        f" {signed(real['length_median'])}.",
+        f"**Beside shuffled labels.** With shuffled labels{over} the count of avoided neurons is {mean['avoided']:g} and of gained ones"
+        f" {mean['gained']:g}; with the labels {count(real['avoided'])} and {count(real['gained'])}. The median distance of shared"
+        f" neurons is {distance(mean['distance_median'])} with shuffled labels and {distance(real['distance_median'])} with the labels,"
+        f" the median change of their length {signed(mean['length_median'])} and {signed(real['length_median'])}.",
         _part(real, shuffled),
         _over_seeds(rows),
         _beyond_seeds(rows),
@@ -122,18 +130,17 @@ def gained_by_controls(results: Results) -> Markdown:
     real = _gained(results.transfer("rq3"))
     said = [f"The labels gain {plural(len(real), 'neuron')}."]
     for name, part in table_.groupby("control", sort=False):
-        own = _gained(part)
-        again = len(real & own)
-        expected = len(real) * len(own) / len(part)
+        own, idle = _gained(part), int((part["length_before"] == 0).sum())
+        among = f"a random choice among the {count(idle)} that prefer nothing before would give about"
         said.append(
-            f"Fine-tuning on {shown_name(str(name))} gains {count(len(own))}, {count(again)} of them the same"
-            f" (chance would give about {expected:.1f})."
+            f"Fine-tuning on {said_name(str(name))} gains {count(len(own))}, {count(len(real & own))} of them among those"
+            + (f" ({among} {len(real) * len(own) / idle:.1f})." if idle else ".")
         )
     shuffled = [len(_gained(p)) for n, p in table_.groupby("control", sort=False) if kind_of(str(n)) == "shuffled"]
     if not shuffled:
-        return paragraph(*said)
+        return paragraph(*said, NOT_SHUFFLED)
     if not real:
-        return paragraph(*said, "Without a neuron gained there is nothing to ascribe to labels.")
+        return paragraph(*said, "Where the labels gain no neuron there is nothing to ascribe to them.")
     much = np.mean(shuffled) / len(real)
     return paragraph(
         *said,
@@ -152,18 +159,20 @@ def lengths_by_controls(results: Results) -> Markdown:
         return paragraph(ABSENT)
     rows = control_rows(results)
     real, shuffled = rows.iloc[0], rows[rows["kind"] == "shuffled"]
+    if shuffled.empty:
+        return paragraph(NOT_SHUFFLED, _over_seeds(rows, LENGTHS))
     said = []
-    for column, what in (("length_median", "token length"), ("tag_length_median", "length in tags")):
+    for column, what in LENGTHS.items():
         ours, theirs = real[column], shuffled[column].mean()
         if np.isnan(ours) or np.isnan(theirs):
+            said.append(f"{_capital(what)} cannot be compared: one side shares no neuron with the encoder before.")
             continue
-        same = np.sign(ours) == np.sign(theirs)
-        much = "" if ours == 0 or not same else f", {percent(theirs / ours)} of that"
+        much = f", {percent(theirs / ours)} of that" if ours * theirs > 0 else ""
         said.append(
-            f"The median {what} of shared neurons changes by {signed(ours)} with the labels and by {signed(theirs)} with shuffled"
+            f"{_capital(what)} over shared neurons is {signed(ours)} with the labels and {signed(theirs)} with shuffled"
             f" ones{much}: {_cause(ours, theirs)}."
         )
-    return paragraph(*said, _over_seeds(rows)) if said else paragraph("No shuffled labels were fine-tuned on here.")
+    return paragraph("**Beside shuffled labels.**", *said, _over_seeds(rows, LENGTHS), _beyond_seeds(rows, LENGTHS))
 
 
 def with_controls(results: Results, masses: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -182,17 +191,24 @@ def masses_by_controls(masses: pd.DataFrame, kinds: dict[str, str], before: str,
     if not kinds:
         return paragraph(ABSENT)
     own = {s: spread(masses.loc[masses["stage"] == s, "mass"].to_numpy(), top) for s in (before, after, *kinds)}
+    names = {stage: said_name(stage.rsplit("/", 1)[-1]) for stage in kinds}
     said = [
-        f"{stage}: {percent(own[stage].top)} in the top {own[stage].first}, {count(own[stage].used)} neurons with mass"
+        f"after {names[stage]} the top {own[stage].first} hold {percent(own[stage].top)} and {plural(own[stage].used, 'neuron')}"
+        f" {'has' if own[stage].used == 1 else 'have'} mass"
         for stage in kinds
     ]
-    shuffled = [own[stage].top - own[before].top for stage, kind in kinds.items() if kind == "shuffled"]
     moved = own[after].top - own[before].top
+    shuffled = [own[stage].top - own[before].top for stage, kind in kinds.items() if kind == "shuffled"]
+    seeds = [moved, *(own[stage].top - own[before].top for stage, kind in kinds.items() if kind == "seed")]
     return paragraph(
-        f"**Beside other fine-tunings.** {'; '.join(said)}.",
-        f"With the labels the share of the top {own[after].first} changes by {100 * moved:+.1f} points, with shuffled ones by"
-        f" {100 * float(np.mean(shuffled)):+.1f}: {_cause(moved, float(np.mean(shuffled)))}.".replace("-", "−")
+        f"**Beside other fine-tunings.** {_capital('; '.join(said))}.",
+        f"With the labels the share of the top {own[after].first} changes by {_points(moved)} points, with shuffled ones by"
+        f" {_points(float(np.mean(shuffled)))}: {_cause(moved, float(np.mean(shuffled)))}."
         if shuffled
+        else NOT_SHUFFLED,
+        f"Over {len(seeds)} fine-tunings on the labels that differ in the seed alone, it changes by {_points(min(seeds))} to"
+        f" {_points(max(seeds))}."
+        if len(seeds) > 1
         else "",
     )
 
@@ -206,12 +222,12 @@ def _cause(real: float, shuffled: float) -> str:
         return (
             "shuffled labels do not do this, so it needs labels that mean something"
             if share > -0.2
-            else ("shuffled labels do the reverse, so it needs labels that mean something")
+            else "shuffled labels do the reverse, so it is not what any further training does"
         )
     return (
-        "shuffled labels do most of it, so it is no effect of what the labels mean"
+        "shuffled labels do as much or nearly, so it is no effect of what the labels mean"
         if share >= 0.8
-        else "part of it comes with any further training, and what is left is the labels' at most"
+        else "part of it comes with any further training, and the rest is the labels' at most"
     )
 
 
@@ -224,37 +240,34 @@ def _part(real: pd.Series, shuffled: pd.DataFrame) -> str:
     }
     if not shares:
         return ""
-    listed = ", ".join(f"{_signed_share(share)} of {name}" for name, share in shares.items())
+    listed = ", ".join(f"{name} {percent(share) if share >= 0 else 'the reverse'}" for name, share in shares.items())
     most = [name for name, share in shares.items() if share >= 0.8]
     verdict = (
-        "None of it is mostly there without meaning in the labels."
+        "In none of them do they reach 80 %; the rest is the labels' at most."
         if not most
-        else f"What is there without any meaning in the labels, {_and(most)}, cannot be credited to supervision."
+        else f"80 % or more of it comes without any meaning in the labels in {_and(most)}: that much is no effect of what they mean."
     )
-    return f"So labels that mean nothing bring {listed}. {verdict}"
+    return f"As shares of what the labels do, shuffled ones bring: {listed}. {verdict}"
 
 
-def _over_seeds(rows: pd.DataFrame) -> str:
+def _over_seeds(rows: pd.DataFrame, measures: Mapping[str, str] = MEASURES) -> str:
     seeds = rows[rows["kind"].isin([REAL, "seed"])]
     if len(seeds) < 2:
         return "No other seed was fine-tuned from the same encoder, so it is not known how far these numbers move by chance."
-    spans = ", ".join(f"{_span(seeds[column], column)} for {name}" for column, name in MEASURES.items())
+    spans = ", ".join(f"{_span(seeds[column], column)} for {name}" for column, name in measures.items())
     return f"Over {len(seeds)} fine-tunings on the labels that differ in the seed alone, the range is {spans}."
 
 
-def _beyond_seeds(rows: pd.DataFrame) -> str:
+def _beyond_seeds(rows: pd.DataFrame, measures: Mapping[str, str] = MEASURES) -> str:
     """What of the shuffled labels lies outside the range of the fine-tunings on the labels."""
     seeds, shuffled = rows[rows["kind"].isin([REAL, "seed"])], rows[rows["kind"] == "shuffled"]
     if len(seeds) < 2:
         return ""
-    outside = [
-        name
-        for column, name in MEASURES.items()
-        if shuffled[column].mean() < seeds[column].min() or shuffled[column].mean() > seeds[column].max()
-    ]
+    means, low, high = shuffled[list(measures)].mean(), seeds[list(measures)].min(), seeds[list(measures)].max()
+    outside = [name for column, name in measures.items() if means[column] < low[column] or means[column] > high[column]]
     if not outside:
-        return "Shuffled labels stay within that range in everything: nothing here tells the labels from no labels."
-    rest = [name for name in MEASURES.values() if name not in outside]
+        return "Shuffled labels stay within that range in everything: nothing here tells labels from shuffled ones."
+    rest = [name for column, name in measures.items() if low[column] <= means[column] <= high[column]]
     return (
         f"Shuffled labels lie outside it in {_and(outside)}"
         + (f", within it in {_and(rest)}" if rest else "")
@@ -263,12 +276,16 @@ def _beyond_seeds(rows: pd.DataFrame) -> str:
 
 
 def _span(values: pd.Series, column: str) -> str:
-    form = {"distance_median": distance, "length_median": signed}.get(column, count)
+    form = {"distance_median": distance, "length_median": signed, "tag_length_median": signed}.get(column, count)
     return f"{form(values.min())} to {form(values.max())}"
 
 
-def _signed_share(share: float) -> str:
-    return percent(share) if share >= 0 else "the reverse"
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _capital(said: str) -> str:
+    return said[:1].upper() + said[1:]
 
 
 def _and(names: Sequence[str]) -> str:

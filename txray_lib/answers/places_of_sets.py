@@ -116,30 +116,30 @@ def _edges(rows: pd.DataFrame, drawn: pd.Series, match: str) -> str:
 
 
 def _everywhere(rows: pd.DataFrame) -> str:
-    """Sets whose effect leaves every kind of random set, and those that only the number of neurons makes special."""
+    """What the effects at the edge of sets of equal size are, by whether sets alike in more exist and what those do."""
     edge = pd.DataFrame({match: _is_edge(rows[column]) for match, column in COLUMNS.items()})
     known = pd.DataFrame({match: rows[column].notna() for match, column in COLUMNS.items()})
-    beyond = rows[edge["size"] & (edge | ~known).all(axis=1) & known[["variance", "mass"]].any(axis=1)]
-    explained = rows[edge["size"] & (known & ~edge)[["variance", "mass"]].any(axis=1)]
-    said = []
-    if len(beyond):
-        said.append(
-            f"At an edge of every kind of random set that exists: {_named(beyond)}. That is an effect of these neurons, and not of how"
-            " many or how active they are."
-        )
-    if len(explained):
-        said.append(
-            f"At the edge of sets of equal size, and inside sets that are as active or vary as much: {_named(explained)}. There the effect"
-            " is no more than such neurons have in any case."
-        )
-    return " ".join(said)
+    alike, inside = known[["variance", "mass"]], (known & ~edge)[["variance", "mass"]]
+    cases = {
+        "At the edge of every kind of random set that exists: {}. There it matters which neurons they are, and not only how many or"
+        " how active.": alike.any(axis=1) & ~inside.any(axis=1),
+        "At the edge of sets of equal size, and inside sets that vary as much or hold as much: {}. There the effect is no more than"
+        " that of other such neurons.": inside.any(axis=1),
+        "At the edge of sets of equal size, without any others beside it that vary or hold as much: {}. Whether it matters which neurons"
+        " they are, or only how active, cannot be told.": ~alike.any(axis=1),
+    }
+    found = {said: rows[edge["size"] & which] for said, which in cases.items()}
+    return " ".join(said.format(_named(its)) for said, its in found.items() if len(its))
 
 
 def _none(rows: pd.DataFrame) -> str:
     """Why some sets have no random ones of equal mass or variance."""
-    absent = rows[rows["why"].fillna("").astype(str) != ""]
-    groups = absent.groupby("why", sort=False)["set"].agg(lambda names: ", ".join(dict.fromkeys(names)))
-    return " ".join(f"For {names}: {why}." for why, names in groups.items())
+    absent = rows[rows["why"].fillna("").astype(str) != ""].drop_duplicates(["set", "why"])
+    return " ".join(
+        f"{row.set} holds {percent(row.mass_share) if row.mass_share else 'none'} of the activation mass in"
+        f" {plural(row.neurons, 'neuron')}: {row.why}."
+        for row in absent.itertuples()
+    )
 
 
 def _errors(rows: pd.DataFrame) -> str:

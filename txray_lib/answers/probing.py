@@ -38,6 +38,7 @@ def probe_said(results: Results) -> Markdown:
         + (f", always the most frequent tag {percent(nothing['accuracy'])}." if nothing is not None else "."),
         _beyond(last, word),
         _trained(last, untrained, word) if untrained is not None else "",
+        _early(_row(own, own["role"] == "early"), last, untrained),
     )
 
 
@@ -66,10 +67,20 @@ def _trained(last: pd.Series, untrained: pd.Series, word: pd.Series) -> str:
         return f"The untrained encoder gives {_share(untrained)}, and the intervals meet: training brought nothing that this probe sees."
     sense = "below" if untrained["accuracy"] < word["accuracy"] else "not below"
     brought = "more" if more > 0 else "fewer"
-    return (
-        f"The untrained encoder gives {_share(untrained)}, {sense} the word alone; training brought {_points(more)} {brought}."
-        " Shares of mass do not show this difference, a probe does."
-    )
+    return f"The untrained encoder gives {_share(untrained)}, {sense} the word alone; training brought {_points(more)} {brought}."
+
+
+def _early(early: pd.Series | None, last: pd.Series, untrained: pd.Series | None) -> str:
+    """How much of what training brings is there after the first snapshot; the paper says nearly all."""
+    if (
+        early is None
+        or untrained is None
+        or not last["accuracy"] > untrained["accuracy"]
+        or not _apart(last, untrained)
+    ):
+        return ""
+    share = (early["accuracy"] - untrained["accuracy"]) / (last["accuracy"] - untrained["accuracy"])
+    return f"In {early['stage']} it is {_share(early)}: {percent(share)} of what training brings is there by then."
 
 
 def _apart(one: pd.Series, other: pd.Series) -> bool:

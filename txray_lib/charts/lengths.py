@@ -24,6 +24,8 @@ DASHES = {"longer": [1, 0], "shorter": [7, 2], "unchanged": [1, 3]}
 TICKS = [0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000, 30000]
 NAMED = "datum.value == 0 ? 'none' : datum.value >= 1000 ? format(datum.value, '~s') : format(datum.value, 'd')"
 KEY = ["layer", "neuron"]
+WIDTH, LETTER = 330, 6.8
+"""Pixels of the lines' panel, and of a letter under it."""
 Top = Mapping[str, Mapping[tuple[int, int], Sequence[str]]]
 
 
@@ -112,9 +114,10 @@ def _lines(
 ) -> alt.LayerChart:
     y_scale = _scale(wide, len(stages))
     x_scale = alt.Scale(domain=[-0.25, len(stages) - 0.75], nice=False)
+    letters = int(WIDTH / (len(stages) - 0.5) / LETTER)
     axis = alt.Axis(
         values=list(range(len(stages))),
-        labelExpr=f"{json.dumps([_label(row) for row in summary.itertuples()])}[datum.value]",
+        labelExpr=f"{json.dumps([_label(row, letters) for row in summary.itertuples()])}[datum.value]",
         grid=False,
         labelOverlap=False,
         labelLineHeight=14,
@@ -164,7 +167,7 @@ def _lines(
         ),
         *_counted(counts, x),
     ]
-    return alt.layer(*layers).properties(width=330, height=380)
+    return alt.layer(*layers).properties(width=WIDTH, height=380)
 
 
 def _opacity(brush: alt.Parameter, hover: alt.Parameter, faint: float, away: float) -> dict[str, object]:
@@ -244,10 +247,11 @@ def _of_summary() -> list[alt.Tooltip]:
     ]
 
 
-def _label(row: object) -> list[str]:
-    """Lines under a stage on the axis: its name broken at its first hyphen, and what the summary marks."""
+def _label(row: object, letters: int) -> list[str]:
+    """Lines under a stage on the axis: its name, broken at its first hyphen where it has more letters than there is room
+    for, and what the summary marks."""
     name, hyphen, rest = row.stage.partition("-")  # type: ignore[attr-defined]
-    first = [f"{name}{hyphen}", rest] if len(row.stage) > 12 and rest else [row.stage]  # type: ignore[attr-defined]
+    first = [f"{name}{hyphen}", rest] if len(row.stage) > letters and rest else [row.stage]  # type: ignore[attr-defined]
     return [*first, f"median {row.median:,.4g}", f"({row.low:,.4g}–{row.high:,.4g})"]  # type: ignore[attr-defined]
 
 
