@@ -6,6 +6,7 @@
     epochs     what settles over all epochs, and with what (§3.1)
     words      tokens of single neurons (§3.1–§3.3.1)
     scoring    F1, pruning, masses (§3.3)
+    labels     what the labels do that shuffled labels do not (§3.3)
     settings   what the run was given (§3)
 
 Each has `measures(run)`, a dictionary of id to {part: Measured}. May touch: errors, paper, preferences, profiles, results,
@@ -17,7 +18,7 @@ from __future__ import annotations
 import pandas as pd
 
 from txray_lib.audit.intervals import Measured, effect, missing
-from txray_lib.audit.measures import changes, epochs, scoring, settings, tagging, words
+from txray_lib.audit.measures import changes, epochs, labels, scoring, settings, tagging, words
 from txray_lib.audit.measures.run import Run
 from txray_lib.paper import Claim, claims
 from txray_lib.results import Results
@@ -34,7 +35,7 @@ def measure(results: Results) -> pd.DataFrame:
     """
     run = Run(results)
     found: dict[str, dict[str, Measured]] = {}
-    for room in (settings, changes, tagging, epochs, words, scoring):
+    for room in (settings, changes, tagging, epochs, words, scoring, labels):
         for name, parts in room.measures(run).items():
             found.setdefault(name, {}).update(parts)
     rows = []
