@@ -141,7 +141,7 @@ def _pretraining(results: Results, found: pd.DataFrame, level: float) -> list[st
         claimed,
         f"Against the null we find that the median excess over chance goes from {difference(first)} ({arrow(names[0])}) to"
         f" {difference(last)} ({arrow(names[1])}){fall}; the median distance goes from {distance(medians[0])} to"
-        f" {distance(medians[1])}, {compared(*medians)}, since chance makes up part of both.",
+        f" {distance(medians[1])}, {compared(*medians)}; chance makes up part of both.",
         f"Above their null are {above_said(early)} of the early comparison and {above_said(late)} of the late one (q ≤ {level:g}).",
     ]
 

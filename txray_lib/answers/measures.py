@@ -146,7 +146,8 @@ def found_said(found: pd.DataFrame, level: float = LEVEL) -> Markdown:
             _listed(MEASURES[each] for each in own.loc[own["above"] == number, "measure"]) for number in (most, least)
         )
         said.append(
-            f"In {arrow(name)} {best} {_finds(best)} most, {count(most)} of {shared}, {worst} least, {count(least) if least else 'none'}."
+            f"In {arrow(name)} {best} {_finds(best)} most ({count(most)} of {shared}), {worst} least"
+            f" ({count(least) if least else 'none'})."
         )
     return paragraph(f"Above its own null at q ≤ {level:g}:", *said)
 

@@ -221,7 +221,8 @@ def beyond(changed: int, all_: int) -> str:
     """ "of the 57 that changed state 40 did so beyond chance, each by itself" """
     if all_ == 1:
         return f"the one that changed state did {'' if changed else 'not do '}so beyond chance"
-    return f"of the {count(all_)} that changed state {count(changed) if changed else 'none'} did so beyond chance, each by itself"
+    who = "all" if changed == all_ else count(changed) if changed else "none"
+    return f"of the {count(all_)} that changed state {who} did so beyond chance, each by itself"
 
 
 def changed_beyond_chance(results: Results, comparison: str, level: float = LEVEL) -> tuple[int, int]:

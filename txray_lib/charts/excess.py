@@ -17,7 +17,7 @@ from txray_lib.charts.theme import BAND, CHANCE, TEXT, finish
 ABOVE, WITHIN = tuple(CHANCE)
 MARKS = {ABOVE: "triangle-up", WITHIN: "circle"}
 BEYOND, AS_CHANCE = "beyond chance", "as chance gives"
-SIDES = {1: 330, 2: 265, 3: 172}
+SIDES = {1: 330, 2: 265, 3: 166}
 """Pixels of a panel's side by the number of panels in a row."""
 
 
