@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from txray_lib.charts.theme import ROLES, SHAPES, TEXT, finish
+from txray_lib.charts.theme import CONTROL_SHAPES, CONTROLS, ROLES, SHAPES, TEXT, finish
 from txray_lib.errors import TxrayError
 
 PLAIN = "datum.value >= 1000 ? format(datum.value, '~s') : format(datum.value, '~g')"
@@ -18,7 +19,12 @@ RANKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
 
 
 def masses(
-    table: pd.DataFrame, stages: Sequence[str], roles: Mapping[str, str], top: int = 20, reference: str | None = None
+    table: pd.DataFrame,
+    stages: Sequence[str],
+    roles: Mapping[str, str],
+    top: int = 20,
+    reference: str | None = None,
+    controls: Mapping[str, str] | None = None,
 ) -> alt.HConcatChart:
     """Left the mass of every neuron against its rank, both logarithmic; right the share of all mass up to that rank.
 
@@ -26,11 +32,13 @@ def masses(
                logarithmic axis: the curve ends where they begin)
     stages     the curves; roles gives their colours
     top        the rank that is marked: what share do the `top` strongest neurons hold?
-    reference  a stage drawn as a thin dashed line behind the others, such as the untrained encoder
+    reference  a stage drawn as a thin line behind the others, such as the untrained encoder
+    controls   further stages drawn as thin dashed lines, each with its kind: "shuffled" or "seed"
     """
     if top < 1:
         raise TxrayError(f"the share of {top} neurons was asked for: at least 1 can be marked")
-    shown = [*dict.fromkeys([*([reference] if reference else []), *stages])]
+    controls, roles = controls or {}, {**roles, **(controls or {})}
+    shown = [*dict.fromkeys([*([reference] if reference else []), *stages, *controls])]
     curves = pd.concat([_curve(table, stage) for stage in shown], ignore_index=True)
     if curves.empty:
         raise TxrayError(f"no neuron has any activation mass in {', '.join(shown)}: there is nothing to draw")
@@ -38,9 +46,11 @@ def masses(
     labels = {stage: f"{stage}: top {top} hold {_percent(held[stage])}" for stage in shown}
     curves = curves.assign(label=curves["stage"].map(labels))
     encoding = _encoding(labels, roles)
-    size = alt.condition(f"datum.stage == '{_quoted(reference)}'", alt.value(1.2), alt.value(2))
+    thin = json.dumps([*([reference] if reference else []), *controls])
+    size = alt.condition(f"indexof({thin}, datum.stage) >= 0", alt.value(1.2), alt.value(2))
+    dash = alt.condition(f"indexof({json.dumps([*controls])}, datum.stage) >= 0", alt.value([5, 3]), alt.value([1, 0]))
     panels = [
-        _panel(curves, field, title, scale, axis, encoding, size, top)
+        _panel(curves, field, title, scale, axis, encoding, {"strokeWidth": size, "strokeDash": dash}, top)
         for field, title, scale, axis in (
             (
                 "mass",
@@ -83,8 +93,9 @@ def _held(curves: pd.DataFrame, stage: str, top: int) -> float:
 
 def _encoding(labels: Mapping[str, str], roles: Mapping[str, str]) -> dict[str, object]:
     names = list(labels.values())
-    colours = alt.Scale(domain=names, range=[ROLES[roles[stage]].light for stage in labels])
-    shapes = alt.Scale(domain=names, range=[SHAPES[roles[stage]] for stage in labels])
+    inks, marks = {**ROLES, **CONTROLS}, {**SHAPES, **CONTROL_SHAPES}
+    colours = alt.Scale(domain=names, range=[inks[roles[stage]].light for stage in labels])
+    shapes = alt.Scale(domain=names, range=[marks[roles[stage]] for stage in labels])
     legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1)
     return {
         "color": alt.Color("label:N", scale=colours, legend=legend, sort=names),
@@ -99,7 +110,7 @@ def _panel(
     scale: alt.Scale,
     axis: alt.Axis,
     encoding: Mapping[str, object],
-    size: object,
+    stroke: Mapping[str, object],
     top: int,
 ) -> alt.LayerChart:
     ranks = [rank for rank in RANKS if rank <= curves["rank"].max()]
@@ -122,7 +133,7 @@ def _panel(
     hover = alt.selection_point(
         name=f"rank_{field}", fields=["rank"], nearest=True, on="pointerover", clear="pointerout", empty=False
     )
-    line = base.mark_line(clip=True).encode(x=x, y=y, color=encoding["color"], detail="stage:N", strokeWidth=size)
+    line = base.mark_line(clip=True).encode(x=x, y=y, color=encoding["color"], detail="stage:N", **stroke)
     rule = alt.Chart(pd.DataFrame({"rank": [top]})).mark_rule(color=TEXT.light, strokeDash=[2, 3]).encode(x=x)
     marks = (
         alt.Chart(_marked(curves, top))
@@ -152,10 +163,6 @@ def _marked(curves: pd.DataFrame, top: int) -> pd.DataFrame:
 
 def _percent(share: float) -> str:
     return "nothing" if np.isnan(share) else f"{100 * share:.1f} %"
-
-
-def _quoted(name: str | None) -> str:
-    return (name or "").replace("\\", "\\\\").replace("'", "\\'")
 
 
 def _describe(curves: pd.DataFrame, held: Mapping[str, float], stages: Sequence[str], top: int) -> str:

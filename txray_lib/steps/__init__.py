@@ -181,7 +181,15 @@ def _switch_steps() -> list[Step]:
             "tell how far each definition and each reading moves the numbers",
             needs=("preferences", "transfer", "prune", "vocabulary", "finetune", *(step.name for step in readings)),
             settings=("pretraining.units", "pruning.set_size"),
-            code=(*_COMPARED, "transfer", "audit/quantities", "audit/switches", "pruning", "readings", "steps/switched"),
+            code=(
+                *_COMPARED,
+                "transfer",
+                "audit/quantities",
+                "audit/switches",
+                "pruning",
+                "readings",
+                "steps/switched",
+            ),
             run=definitions,
         ),
     ]
