@@ -94,7 +94,7 @@ def test_what_was_planted_is_counted_from_the_plan(found: Recovered) -> None:
     assert "15 are shared, 1 avoided and 3 gained" in said
     assert "1,000 and 4,000 tokens of a generated encyclopedia, 50 to 200 tokens a neuron, with 1 seed" in said
     assert "400,000 tokens are 267 for each of its 1,500 neurons" in said
-    assert "noise “some”: activations vary by up to 10 %, at 10 % of tokens" in said
+    assert "noise “none”: nothing; noise “some”: activations vary by up to 10 %, at 10 % of tokens" in said
 
 
 def test_precision_and_recall_of_several_rows_together_by_hand() -> None:
@@ -117,8 +117,8 @@ def test_the_amounts_of_text_that_are_enough(found: Recovered) -> None:
 def test_what_is_said_of_states_by_hand(found: Recovered) -> None:
     """With noise half of 2 and of 4 is found at 50 tokens a neuron; by a tenth of an even share 1 of 2 and 3 of 4."""
     said = text(answers.recovery_said(found, "some"))
-    assert "with noise “none” 100.0 % at 50 tokens a neuron and 100.0 % at 200 tokens a neuron" in said
-    assert "with noise “some” 50.0 % at 50 tokens a neuron and 0.0 % at 200 tokens a neuron" in said
+    assert "with noise “none” 100.0 % at 50 and 100.0 % at 200 tokens a neuron" in said
+    assert "with noise “some” 50.0 % at 50 and 0.0 % at 200 tokens a neuron" in said
     assert "“a tenth of an even share” does best: it finds 66.7 % of the avoided and gained neurons" in said
     nothing = without(found, found=0, precision=NAN, recall=0.0)
     assert "no rule finds any" in text(answers.recovery_said(nothing, "some"))
@@ -138,14 +138,14 @@ def test_what_is_said_of_distances_by_hand(found: Recovered) -> None:
 
 def test_what_is_said_of_tests_by_hand(found: Recovered) -> None:
     said = text(answers.detected_said(found, "some"))
-    assert "finds 100.0 % of the changed neurons by argmax, 100.0 % of the changed neurons by top-3 and" in said
+    assert "finds 100.0 % by argmax, 100.0 % by top-3 and 100.0 % by positive of the changed neurons" in said
     assert "25.0 % of the smallest changes (0–0.2 of" in said
     alarms = text(answers.alarms_said(found))
     assert "Over 64 settings" in alarms
     assert "1.0 % of the unchanged neurons are found on average, and 2.0 % at most" in alarms
-    assert "in none of the settings it is more" in alarms
+    assert "it is more in none of the settings" in alarms
     assert "The largest is 4.0 %" in alarms
-    assert "in 64 of the settings it is more" in text(answers.alarms_said(without(found, false_discoveries=0.06)))
+    assert "it is more in 64 of the settings" in text(answers.alarms_said(without(found, false_discoveries=0.06)))
     assert "The largest" not in text(answers.alarms_said(without(found, false_discoveries=0.0)))
 
 
@@ -169,35 +169,53 @@ def test_the_live_study_stands_beside_the_same_setting(folder: Path, found: Reco
     assert "(0" not in text(answers.beside_live(answers.open_study("truth", LIVE, {}), elsewhere))
 
 
+def verdict(found: Recovered, enough: float, runs: list[Results] | None = None) -> dict[str, str]:
+    """The parts of the verdict by their names."""
+    lines = text(answers.recovery_verdict(found, enough, runs or [])).split("\n")
+    assert not any("nan" in line for line in lines)
+    return dict(line.removeprefix("- **").split(".** ", 1) for line in lines if line.startswith("- **"))
+
+
 def test_the_verdict_by_hand(found: Recovered) -> None:
-    said = text(answers.recovery_verdict(found, 0.8, []))
-    assert "both enough with noise “none” at every amount of text; with noise “some” at no amount of text." in said
-    assert "With noise “some” and the most text the rule “a tenth of an even share” does better: recall 66.7 %" in said
-    assert "1.00 with noise “none”, 0.50 with noise “some” (Hellinger by mass: 0.60)" in said
-    assert "100.0 % with noise “none”, 100.0 % with noise “some”." in said
-    assert "with noise “some” 200, by mass 200" in said
-    assert (
-        "The paper reads 267. Nearest to that is 200, which finds 100.0 % of all changes and 25.0 % of the smallest (size 0–0.2)"
-        in said
-    )
-    assert "Trained encoders" not in said
+    said = verdict(found, 0.8)
+    assert list(said) == ["When it works", "When it fails", "How much text it needs"]
+    works, fails, needs = said.values()
+    assert "by the paper's rule, are both enough with noise “none” at every amount of text." in works
+    assert "the most text, is 1.00 with noise “none”." in works
+    assert "of the changed neurons, 100.0 % with noise “none”, 100.0 % with noise “some”." in works
+    assert "In none of 64 settings more than 5 % of what such nulls find did not change" in works
+    assert "They are enough with noise “some” at no amount of text (recall with the most text: 0.0 %;" in fails
+    assert "“a tenth of an even share” has 66.7 % at a precision of 100.0 %)" in fails
+    assert "is 0.50 with noise “some” (Hellinger by mass: 0.60)." in fails
+    assert "with noise “some” 200, by mass 200" in needs
+    assert "The paper reads 267. Nearest to that is 200, which finds 100.0 % of all changes and 25.0 % of the" in needs
 
 
 def test_a_verdict_follows_its_tables(found: Recovered) -> None:
-    assert "with noise “some” at 50 tokens a neuron, and no longer with more text" in text(
-        answers.recovery_verdict(found, 0.5, [])
+    assert (
+        "with noise “some” at 50 tokens a neuron, and no longer with more text" in verdict(found, 0.5)["When it fails"]
     )
     rising = found.states.assign(recall=1.0, precision=1.0, found=found.states["true"])
     early = rising["tokens_a_neuron"] == 50
     rising.loc[early, ["recall", "found"]] = [0.0, 0]
     late = Recovered(found.study, rising, found.measures, found.detection)
-    assert "with noise “none” from 200 tokens a neuron on" in text(answers.recovery_verdict(late, 0.8, []))
-    weak = text(answers.recovery_verdict(without(found, power=0.3, rho=NAN, false_discoveries=0.2), 0.8, []))
-    assert "30.0 % with noise “none”, too few, 30.0 % with noise “some”, too few" in weak
-    assert "No rank correlation could be computed" in weak
-    assert "In 64 of 64 settings" in weak
-    assert "with noise “none” more than was read, by mass more than was read" in weak
-    assert "nan" not in weak
+    assert "with noise “none” from 200 tokens a neuron on" in verdict(late, 0.8)["When it works"]
+
+
+def test_a_verdict_where_nothing_works_and_where_nothing_fails(found: Recovered) -> None:
+    weak = verdict(without(found, power=0.3, rho=NAN, false_discoveries=0.2, precision=0.1), 0.8)
+    assert weak["When it works"] == "Nowhere in what was tried."
+    assert "by the paper's rule, are both enough with noise “none” at no amount" in weak["When it fails"]
+    assert "30.0 % with noise “none”, 30.0 % with noise “some”" in weak["When it fails"]
+    assert "rank correlation" not in weak["When it fails"]
+    assert "In 64 of 64 settings" in weak["When it fails"]
+    assert "with noise “none” more than was read, by mass more than was read" in weak["How much text it needs"]
+    every = found.states.assign(recall=1.0, precision=1.0, found=found.states["true"])
+    strong = Recovered(found.study, every, found.measures.assign(rho=1.0), found.detection)
+    assert verdict(strong, 0.8)["When it fails"] == "Nowhere in what was tried."
+    missed = found.states.assign(recall=0.0, precision=NAN, found=0)
+    lost = Recovered(found.study, missed, found.measures, found.detection)
+    assert "and no other rule does better" in verdict(lost, 0.8)["When it fails"]
 
 
 def run_with(folder: Path, words: pd.DataFrame | None) -> Results:
@@ -207,16 +225,17 @@ def run_with(folder: Path, words: pd.DataFrame | None) -> Results:
     return Results(folder.name, folder, "frozen")
 
 
-def test_what_is_said_of_known_words_by_hand(tmp_path: Path) -> None:
+def test_what_is_said_of_known_words_by_hand(tmp_path: Path, found: Recovered) -> None:
     """Six tests of gained and avoided neurons and six of shared ones; 3 have p = 0.01, which times 12 is 0.12."""
     run = run_with(tmp_path / "demo", truth_words())
+    assert "On the world of demo gained neurons" in verdict(found, 0.8, [run])["On trained encoders"]
     said = text(answers.words_said([run]))
     assert "Of the 13 neurons preferred after supervision 3 are gained." in said
     assert "40.0 % of their words (chance: 20.0 %; more than chance)" in said
     assert "20.0 % of their mass (chance: 20.0 %; as chance)" in said
     assert "Of its 12 tests, 3 have p ≤ 0.05 and none where p is multiplied" in said
-    verdict = "gained neurons prefer evaluative words more than chance of their words; more than chance of their mass"
-    assert verdict in known._words_in_short("demo", truth_words())
+    short = "gained neurons prefer evaluative words more than chance of their words; more than chance of their mass"
+    assert short in known._words_in_short("demo", truth_words())
     assert "avoided neurons prefer evaluative words as often as chance does" in known._words_in_short(
         "demo", truth_words()
     )

@@ -38,43 +38,58 @@ OF = {"features": "of their words", "mass": "of their mass", "neurons": "of a ne
 def recovery_verdict(found: Recovered, enough: float, runs: list[Results]) -> Markdown:
     """When the method works, when it fails, and how much text it needs; `enough` is the share that counts as success, `runs`
     those of trained encoders on worlds whose words are known."""
+    judged = [_states(found, enough), _distances(found, enough), _tests(found, enough)]
     parts = {
-        "Preference states": _states(found, enough),
-        "Distances": _distances(found),
-        "Tests": _tests(found, enough),
-        "How much text": _text(found, enough),
-        "Trained encoders": [
+        "When it works": [said for works, _ in judged for said in works] or ["Nowhere in what was tried."],
+        "When it fails": [said for _, fails in judged for said in fails] or ["Nowhere in what was tried."],
+        "How much text it needs": _text(found, enough),
+        "On trained encoders": [
             _words_in_short(run.profile, run.table("truth_words")) for run in runs if run.has("truth_words")
         ],
     }
-    lines = [f"- **{name}.** {' '.join(filter(None, said))}" for name, said in parts.items() if said]
+    lines = [f"- **{name}.** {' '.join(said)}" for name, said in parts.items() if said]
     way, texts = found.study.ways[0], found.study.texts[0]
     lead = (
-        f"Collected by {way}, on {texts} text{'s' if texts == 'two' else ''}; {round_percent(enough)} counts as enough, and “the"
-        f" most text” is {found.sizes[-1]:,g} tokens a neuron."
+        f"Collected by {way}, on {texts} text{'s' if texts == 'two' else ''}. {round_percent(enough)}, for a rank correlation"
+        f" {enough:g}, counts as enough; “the most text” is {found.sizes[-1]:,g} tokens a neuron."
     )
     return Markdown("\n".join([lead, "", *lines]))
 
 
-def _states(found: Recovered, enough: float) -> list[str]:
-    each = "; ".join(f"with noise “{noise}” {_when(found, noise, enough)}" for noise in found.study.noises)
-    said = [f"Precision and recall of the avoided and gained neurons, by the paper's rule, are both enough {each}."]
-    most = found.sizes[-1]
+Judged = tuple[list[str], list[str]]
+"""What is said of where it works, and of where it fails."""
+
+
+def _states(found: Recovered, enough: float) -> Judged:
+    """It works where precision and recall of avoided and gained neurons are both enough with the most text."""
+    works, fails = [], []
     for noise in found.study.noises:
-        rows = {rule: changed_states(found, noise, rule, tokens_a_neuron=most) for rule in RULES}
-        best = max(RULES, key=lambda rule: balance(rows[rule]))
-        if balance(rows[best]) > balance(rows[ONE_TOKEN]):
-            said.append(
-                f"With noise “{noise}” and the most text the rule “{RULE_LABELS[best]}” does better: recall"
-                f" {_share(pooled(rows[best])[1])} and precision {_share(pooled(rows[best])[0])}, where one token gives"
-                f" {_share(pooled(rows[ONE_TOKEN])[1])} and {_share(pooled(rows[ONE_TOKEN])[0])}."
-            )
-    return said
+        good = enough_text(found, noise, enough)
+        told = works if found.sizes[-1] in good else fails
+        told.append(f"with noise “{noise}” {_when(good, found.sizes)}{'' if told is works else _instead(found, noise)}")
+    lead = "Precision and recall of avoided and gained neurons, by the paper's rule, are both"
+    return (
+        [f"{lead} enough {'; '.join(works)}."] if works else [],
+        [f"{lead if not works else 'They are'} enough {'; '.join(fails)}."] if fails else [],
+    )
 
 
-def _when(found: Recovered, noise: str, enough: float) -> str:
-    """At which amounts of text the paper's rule recovers avoided and gained neurons."""
-    good, sizes = enough_text(found, noise, enough), found.sizes
+def _instead(found: Recovered, noise: str) -> str:
+    """What the paper's rule reaches with the most text, and which rule reaches more."""
+    rows = {rule: changed_states(found, noise, rule, tokens_a_neuron=found.sizes[-1]) for rule in RULES}
+    best = max(RULES, key=lambda rule: balance(rows[rule]))
+    recall = percent(pooled(rows[ONE_TOKEN])[1])
+    if balance(rows[best]) <= balance(rows[ONE_TOKEN]):
+        return f" (recall with the most text: {recall}, and no other rule does better)"
+    precision, better = pooled(rows[best])
+    return (
+        f" (recall with the most text: {recall}; the rule “{RULE_LABELS[best]}” has {percent(better)} at a precision of"
+        f" {percent(precision)})"
+    )
+
+
+def _when(good: list[float], sizes: list[float]) -> str:
+    """At which amounts of text something is enough."""
     if not good:
         return "at no amount of text"
     if good == sizes:
@@ -85,38 +100,40 @@ def _when(found: Recovered, noise: str, enough: float) -> str:
     return f"at {listed} tokens a neuron" + (", and no longer with more text" if good[-1] < sizes[-1] else "")
 
 
-def _distances(found: Recovered) -> list[str]:
-    most, said = found.sizes[-1], []
+def _distances(found: Recovered, enough: float) -> Judged:
+    """It works where the paper's distance orders neurons as the planted change does, with the most text."""
+    works, fails = [], []
     for noise in found.study.noises:
-        rho = found.where("measures", noise=noise, tokens_a_neuron=most).groupby("measure")["rho"].mean()
+        rho = found.where("measures", noise=noise, tokens_a_neuron=found.sizes[-1]).groupby("measure")["rho"].mean()
         rho = rho.drop("rarefied", errors="ignore").dropna()
         if PAPERS not in rho:
             continue
         best = rho.idxmax()
         other = f" ({MEASURES[best]}: {_number(rho[best])})" if rho[best] - rho[PAPERS] >= 0.005 else ""
-        said.append(f"{_number(rho[PAPERS])} with noise “{noise}”{other}")
-    if not said:
-        return ["No rank correlation could be computed."]
-    return [
-        "With the most text the paper's distance has a rank correlation with the planted change of"
-        f" {', '.join(said)}; in brackets the best distance where another is better."
-    ]
+        told = works if rho[PAPERS] >= enough else fails
+        told.append(f"{_number(rho[PAPERS])} with noise “{noise}”{other}")
+    lead = "The rank correlation of the paper's distance with the planted change, with the most text, is"
+    return tuple([f"{lead} {', '.join(told)}."] if told else [] for told in (works, fails))
 
 
-def _tests(found: Recovered, enough: float) -> list[str]:
-    rows = alarms(found)
-    above = int((rows["false_discoveries"] > LEVEL).sum())
+def _tests(found: Recovered, enough: float) -> Judged:
+    """It works where a null of the paper's distance finds enough of the changed neurons, and no more that is false than it
+    promises."""
     powers = found.where("detection", measure=PAPERS, tokens_a_neuron=found.sizes[-1], size=ALL_SIZES)
     powers = powers.groupby("noise")["power"].mean().reindex(list(found.study.noises))
-    each = ", ".join(
-        f"{percent(power)} with noise “{noise}”{'' if power >= enough else ', too few'}"
-        for noise, power in powers.items()
+    works, fails = (
+        [f"{percent(power)} with noise “{noise}”" for noise, power in powers.items() if (power >= enough) == good]
+        for good in (True, False)
     )
-    return [
-        f"With the most text a null of the paper's distance finds, of the changed neurons, {each}.",
-        f"In {count(above) if above else 'none'} of {plural(len(rows), 'setting')} more than {round_percent(LEVEL)} of what is"
-        f" found did not change, and on average {percent(rows['false_positives'].mean())} of the unchanged neurons are found.",
-    ]
+    lead = "A null of that distance finds, with the most text and of the changed neurons,"
+    told = tuple([f"{lead} {', '.join(those)}."] if those else [] for those in (works, fails))
+    rows = alarms(found)
+    above = int((rows["false_discoveries"] > LEVEL).sum())
+    told[above > 0].append(
+        f"In {count(above) if above else 'none'} of {plural(len(rows), 'setting')} more than {round_percent(LEVEL)} of what such"
+        f" nulls find did not change; on average they find {percent(rows['false_positives'].mean())} of the unchanged neurons."
+    )
+    return told
 
 
 def _text(found: Recovered, enough: float) -> list[str]:

@@ -15,6 +15,7 @@ What is said of one number is the mean over seeds; precision and recall are of t
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ from txray_lib.profiles import list_profiles
 from txray_lib.results import Results, list_results, open_results
 from txray_lib.telling import count, distance, paragraph, percent, plural, provenance, table
 from txray_lib.transfer import AVOIDED, GAINED, SHARED
-from txray_lib.truth import A_TENTH, ALL_SIZES, LEVEL, ONE_TOKEN, RULES, Study, text_needed
+from txray_lib.truth import A_TENTH, ALL_SIZES, LEVEL, ONE_TOKEN, RULES, Noise, Study, text_needed
 
 TABLES = ("truth_states", "truth_measures", "truth_detection")
 PAPERS = "hellinger"
@@ -103,9 +104,12 @@ def study_source(found: Recovered, name: str) -> HTML | Markdown:
 
 def study_line(found: Recovered) -> HTML:
     """The line under a figure."""
-    if found.results is not None:
-        return provenance(found.results)
-    return HTML('<p class="txray-provenance">Source: the small study that this page computes.</p>')
+    if found.results is None:
+        return HTML('<p class="txray-provenance">Source: the small study that this page computes.</p>')
+    source = found.results.provenance
+    seeds = ", ".join(map(str, found.study.seeds))
+    line = f"Source: profile {found.results.profile}, seeds {seeds}, commit {source['commit'][:12]}; its texts are named above."
+    return HTML(f'<p class="txray-provenance">{html.escape(line)}</p>')
 
 
 def planted_said(found: Recovered) -> Markdown:
@@ -123,13 +127,16 @@ def planted_said(found: Recovered) -> Markdown:
         f"**What is read.** Texts of {_listed(count(tokens) for tokens in found.study.tokens)} tokens of a generated"
         f" encyclopedia, {_range(found.sizes)} tokens a neuron, with {plural(len(found.study.seeds), 'seed')}. The paper's"
         f" {count(value('S3', 'tokens'))} tokens are {count(papers)} for each of its {count(value('N7', 'units'))} neurons.",
-        "**What stands between.** "
-        + "; ".join(
-            f"noise “{name}”: activations vary by up to {round_percent(noise.jitter)}, at {round_percent(noise.flips)} of tokens the two"
-            f" strongest neurons change places, {round_percent(noise.strays)} of tokens excite neurons drawn at random"
-            for name, noise in found.study.noises.items()
-        )
-        + ".",
+        f"**What stands between.** {'; '.join(f'noise “{name}”: {_noise(each)}' for name, each in found.study.noises.items())}.",
+    )
+
+
+def _noise(noise: Noise) -> str:
+    if noise == Noise():
+        return "nothing"
+    return (
+        f"activations vary by up to {round_percent(noise.jitter)}, at {round_percent(noise.flips)} of tokens the two strongest"
+        f" neurons change places, {round_percent(noise.strays)} of tokens excite neurons drawn at random"
     )
 
 
@@ -166,10 +173,10 @@ def recovery_said(found: Recovered, noise: str) -> Markdown:
         recalls = [pooled(rows[rows["tokens_a_neuron"] == size])[1] for size in found.sizes]
         at = f"{percent(recalls[0])} at {_size(least)}"
         if len(recalls) > 1:
-            at += f" and {percent(recalls[-1])} at {_size(most)}"
+            at = f"{percent(recalls[0])} at {least:,g} and {percent(recalls[-1])} at {_size(most)}"
             best = int(np.argmax(recalls))
             at += (
-                f", the most ({percent(recalls[best])}) at {_size(found.sizes[best])}"
+                f", the most ({percent(recalls[best])}) at {found.sizes[best]:,g}"
                 if 0 < best < len(recalls) - 1
                 else ""
             )
@@ -235,7 +242,7 @@ def detected_said(found: Recovered, noise: str) -> Markdown:
     by_size = bins[bins["size"] != ALL_SIZES].groupby("size", sort=False)["power"].mean().dropna()
     return paragraph(
         f"At {_size(most)} and with noise “{noise}” the null of the paper's distance finds"
-        f" {_listed(f'{percent(power)} of the changed neurons by {way}' for way, power in powers.items())} (q ≤ {LEVEL:g}).",
+        f" {_listed(f'{percent(power)} by {way}' for way, power in powers.items())} of the changed neurons (q ≤ {LEVEL:g}).",
         f"By {found.study.ways[0]} it finds {percent(by_size.iloc[0])} of the smallest changes ({by_size.index[0]} of a neuron's"
         f" words or text) and {percent(by_size.iloc[-1])} of the largest ({by_size.index[-1]})."
         if len(by_size) > 1
@@ -258,8 +265,8 @@ def alarms_said(found: Recovered) -> Markdown:
     return paragraph(
         f"Over {plural(len(rows), 'setting')} (texts, noise, way, amount of text, measure), {percent(rows['false_positives'].mean())}"
         f" of the unchanged neurons are found on average, and {percent(rows['false_positives'].max())} at most.",
-        f"What q ≤ {LEVEL:g} promises is that on average no more than {round_percent(LEVEL)} of all that is found is false: in"
-        f" {count(above) if above else 'none'} of the settings it is more.",
+        f"What q ≤ {LEVEL:g} promises is that on average no more than {round_percent(LEVEL)} of all that is found is false; it is more"
+        f" in {count(above) if above else 'none'} of the settings.",
         f"The largest is {percent(worst['false_discoveries'])} ({worst['way']}, texts: {worst['texts']}, noise"
         f" “{worst['noise']}”, {_size(worst['tokens_a_neuron'])}, {MEASURES[worst['measure']]}); a mean over"
         f" {plural(len(found.study.seeds), 'seed')} strays from its promise by chance too."
