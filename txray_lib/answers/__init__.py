@@ -46,6 +46,7 @@ from txray_lib.answers.controls import (
     control_transfer,
     controls,
     gained_by_controls,
+    has_controls,
     lengths_by_controls,
     masses_by_controls,
     with_controls,
@@ -118,8 +119,8 @@ from txray_lib.answers.overview import (
     spread,
     without_distance,
 )
-from txray_lib.answers.places_of_sets import at_edge_by_chance, places_said, places_table, random_draws
-from txray_lib.answers.probing import probe_said, probed
+from txray_lib.answers.places_of_sets import at_edge_by_chance, has_places, places_said, places_table, random_draws
+from txray_lib.answers.probing import has_probe, probe_said, probed
 from txray_lib.answers.questions import (
     Control,
     absorbed,
@@ -228,7 +229,10 @@ __all__ = [
     "gained_by_controls",
     "halves_median",
     "has_constant",
+    "has_controls",
     "has_nulls",
+    "has_places",
+    "has_probe",
     "headings",
     "in_use",
     "introduced",
