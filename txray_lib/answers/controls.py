@@ -6,7 +6,8 @@ results, telling.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -34,9 +35,14 @@ LENGTHS = {
 }
 
 
+def has_controls(results: Results) -> bool:
+    """Whether a run was fine-tuned on shuffled labels or from other seeds."""
+    return results.has("control_transfer")
+
+
 def control_transfer(results: Results) -> pd.DataFrame | None:
     """The transfer to each control, as rq3's is to the supervised encoder; None where a run has no controls."""
-    return results.table("control_transfer") if results.has("control_transfer") else None
+    return results.table("control_transfer") if has_controls(results) else None
 
 
 def kind_of(name: str) -> str:
@@ -51,12 +57,14 @@ def shown_name(name: str) -> str:
     return words if kind == REAL else f"{words} {number}"
 
 
-def said_name(name: str) -> str:
-    """The name of a fine-tuning within a sentence."""
-    kind, _, number = name.partition("-")
-    return {REAL: "the labels", "shuffled": "shuffled labels", "seed": "the labels from another seed"}[kind] + (
-        f" ({number})" if number else ""
-    )
+def said_names(names: Iterable[str]) -> dict[str, str]:
+    """The name of each fine-tuning within a sentence; the only one of its kind needs no number."""
+    words = {REAL: "the labels", "shuffled": "shuffled labels", "seed": "the labels from another seed"}
+    kinds = Counter(map(kind_of, names := list(names)))
+    return {
+        name: words[kind_of(name)] + (f" ({name.rsplit('-', 1)[1]})" if kinds[kind_of(name)] > 1 else "")
+        for name in names
+    }
 
 
 def control_rows(results: Results) -> pd.DataFrame:
@@ -128,12 +136,12 @@ def gained_by_controls(results: Results) -> Markdown:
     if table_ is None:
         return paragraph(ABSENT)
     real = _gained(results.transfer("rq3"))
-    said = [f"The labels gain {plural(len(real), 'neuron')}."]
+    said, names = [f"The labels gain {plural(len(real), 'neuron')}."], said_names(table_["control"].unique())
     for name, part in table_.groupby("control", sort=False):
         own, idle = _gained(part), int((part["length_before"] == 0).sum())
         among = f"a random choice among the {count(idle)} that prefer nothing before would give about"
         said.append(
-            f"Fine-tuning on {said_name(str(name))} gains {count(len(own))}, {count(len(real & own))} of them among those"
+            f"Fine-tuning on {names[str(name)]} gains {count(len(own))}, {count(len(real & own))} of them among those"
             + (f" ({among} {len(real) * len(own) / idle:.1f})." if idle else ".")
         )
     shuffled = [len(_gained(p)) for n, p in table_.groupby("control", sort=False) if kind_of(str(n)) == "shuffled"]
@@ -191,11 +199,11 @@ def masses_by_controls(masses: pd.DataFrame, kinds: dict[str, str], before: str,
     if not kinds:
         return paragraph(ABSENT)
     own = {s: spread(masses.loc[masses["stage"] == s, "mass"].to_numpy(), top) for s in (before, after, *kinds)}
-    names = {stage: said_name(stage.rsplit("/", 1)[-1]) for stage in kinds}
+    names = said_names(stage.rsplit("/", 1)[-1] for stage in kinds)
     said = [
-        f"after {names[stage]} the top {own[stage].first} hold {percent(own[stage].top)} and {plural(own[stage].used, 'neuron')}"
+        f"after {name} the top {own[stage].first} hold {percent(own[stage].top)} and {plural(own[stage].used, 'neuron')}"
         f" {'has' if own[stage].used == 1 else 'have'} mass"
-        for stage in kinds
+        for stage, name in zip(kinds, names.values(), strict=True)
     ]
     moved = own[after].top - own[before].top
     shuffled = [own[stage].top - own[before].top for stage, kind in kinds.items() if kind == "shuffled"]

@@ -13,9 +13,14 @@ from txray_lib.telling import count, paragraph, percent, signed
 ABSENT = "This run has no linear probe, so it cannot be said how much of the tags the encoder holds."
 
 
+def has_probe(results: Results) -> bool:
+    """Whether a run has a linear probe."""
+    return results.has("probe")
+
+
 def probed(results: Results) -> pd.DataFrame | None:
     """The probe table of a run; None where no probe was made."""
-    return results.table("probe") if results.has("probe") else None
+    return results.table("probe") if has_probe(results) else None
 
 
 def probe_said(results: Results) -> Markdown:
