@@ -440,8 +440,23 @@ def test_which_measure_parts_planted_change_best(tmp_path: Path, monkeypatch: py
     text = said(answers.separation_said(rows))
     assert "with noise “none” Hellinger by mass parts them best, with 0.91, the paper's distance with 0.71" in text
     assert "<td>0.910</td><td>0.910</td>" in said(answers.separation_table(rows))
+    alike = rows.assign(auc=1.0)
+    assert "with noise “some” every measure parts them alike, with 1.00" in said(answers.separation_said(alike))
     monkeypatch.setattr(measures, "list_results", dict)
     assert "not at hand" in said(answers.separation_said(answers.separation()))
+
+
+# One neuron
+
+
+def test_a_single_neuron_stands_beside_its_null(make: Make, older: Results) -> None:
+    made = make({RQ3: [("shared", 3, 5, 0.9), ("avoided", 2, 0, NAN)]}, **{RQ3: {"expected": [0.64], "q": [0.002]}})
+    picked = pd.DataFrame({"neuron": [0, 1]}, index=["most", "asked"])
+    table = said(answers.singles_table(made, made.transfer("rq3"), picked))
+    assert "by chance (q)" in table
+    assert "<td>0.64 (0.002)</td>" in table
+    assert "by chance" not in said(answers.singles_table(made, made.transfer("rq3"), picked, halves=False))
+    assert "by chance" not in said(answers.singles_table(older, older.transfer("rq3"), picked.iloc[:1]))
 
 
 # Older runs

@@ -14,6 +14,7 @@ A run of an older version kept no measures, or no null of each: tables are empty
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
@@ -236,23 +237,23 @@ def separation_said(rows: pd.DataFrame) -> Markdown:
             f"The tables of the study on planted encoders are not at hand, so which measure is right is not said here; `txray run"
             f" {STUDY}` makes them."
         )
-    said = []
-    for noise, own in rows.groupby("noise", sort=False):
-        own = own.dropna(subset=["auc"]).sort_values("auc", ascending=False, kind="stable")
-        if own.empty:
-            continue
-        papers = own.loc[own["measure"] == PAPERS, "auc"]
-        beside = (
-            f", the paper's distance with {papers.iloc[0]:.2f}"
-            if len(papers) and own["measure"].iloc[0] != PAPERS
-            else ""
-        )
-        said.append(
-            f"with noise “{noise}” {MEASURES[own['measure'].iloc[0]]} parts them best, with {own['auc'].iloc[0]:.2f}{beside}"
-        )
+    known = rows.dropna(subset=["auc"])
+    said = [_best_said(noise, own) for noise, own in known.groupby("noise", sort=False)]
     return paragraph(
         "On planted encoders, where it is known which neurons changed, the chance that a changed neuron lies further apart than an"
-        f" unchanged one (0.5 is guessing, 1 perfect) tells the measures apart: {'; '.join(said)}."
+        f" unchanged one (0.5 is guessing, 1 perfect) tells the measures apart: {'; '.join(said) or 'it could not be measured'}."
+    )
+
+
+def _best_said(noise: str, own: pd.DataFrame) -> str:
+    auc = own.set_index("measure")["auc"].round(2)
+    best = list(auc.index[auc == auc.max()])
+    if len(best) == len(auc) > 1:
+        return f"with noise “{noise}” every measure parts them alike, with {auc.max():.2f}"
+    papers = f", the paper's distance with {auc[PAPERS]:.2f}" if PAPERS in auc.index and PAPERS not in best else ""
+    names = _listed(MEASURES[name] for name in best)
+    return (
+        f"with noise “{noise}” {names} {'part' if len(best) > 1 else 'parts'} them best, with {auc.max():.2f}{papers}"
     )
 
 
@@ -277,7 +278,7 @@ def _range(values: pd.Series) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _listed(names: object) -> str:
+def _listed(names: Iterable[str]) -> str:
     each = list(names)
     return each[0] if len(each) == 1 else f"{', '.join(each[:-1])} and {each[-1]}"
 

@@ -127,9 +127,9 @@ def exchanged(results: Results, stages: Sequence[str], neuron: int, named: int =
 
 def singles_table(results: Results, comparisons: pd.DataFrame, picked: pd.DataFrame, halves: bool = True) -> HTML:
     """A row for each picked neuron and comparison: state, lengths, tokens in both, its distance, that of the median neuron,
-    and its own between two halves of one text under one encoder's weights.
+    what chance gives it (where the run kept nulls), and its own between two halves of one text under one encoder's weights.
 
-    halves  False leaves the last out, where distances follow a definition that the halves' do not
+    halves  False leaves the last two out, where distances follow a definition that chance and the halves do not
     """
     rows = []
     for kind, neuron in picked["neuron"].items():
@@ -144,7 +144,9 @@ def singles_table(results: Results, comparisons: pd.DataFrame, picked: pd.DataFr
                 "distance": distance(row["hellinger"]),
                 "median neuron": distance(part["hellinger"].median()),
             }
-            rows.append({**cells, "its halves": distance(_own_halves(results, row))} if halves else cells)
+            if halves:
+                cells |= _by_chance(results, row) | {"its halves": distance(_own_halves(results, row))}
+            rows.append(cells)
     end = (
         "; “its halves” are two halves of the text of the stage before, under the weights of that stage"
         if halves
@@ -239,6 +241,16 @@ def _own_halves(results: Results, row: pd.Series) -> float:
         if len(own):
             return float(own.iloc[0])
     return float("nan")
+
+
+def _by_chance(results: Results, row: pd.Series) -> dict[str, str]:
+    """The distance that chance gives to one neuron, with its q; nothing where the run kept no nulls."""
+    if not results.has("nulls"):
+        return {}
+    rows = results.table("nulls")
+    own = rows[(rows["comparison"] == row["comparison"]) & (rows["layer"] == row["layer"])]
+    own = own[(own["neuron"] == row["neuron"]) & own["q"].notna()]
+    return {"by chance (q)": f"{distance(own['expected'].iloc[0])} ({own['q'].iloc[0]:.2g})" if len(own) else "none"}
 
 
 def _short_enough(comparison: pd.DataFrame, max_length: int | None) -> pd.DataFrame:
