@@ -152,6 +152,8 @@ def singles_table(results: Results, comparisons: pd.DataFrame, picked: pd.DataFr
         if halves
         else ""
     )
+    if any("by chance (q)" in row for row in rows):
+        end = f"; “by chance” is what rearranged blocks of the text give{end}"
     caption = f"Distances beside the median shared neuron's{end}"
     return table(pd.DataFrame(rows), caption, words=["neuron", "comparison", "state"])
 
