@@ -107,6 +107,9 @@ def stages(profile: ProfileName) -> None:
     from txray_lib.profiles import load_profile
 
     loaded = load_profile(profile)
+    if loaded.truth is not None:
+        typer.echo(f"{loaded.name} is a study of planted encoders: it has no stages")
+        return
     for stage in room.stages(loaded):
         typer.echo(f"{stage.name:24} {stage.role:12} {stage.snapshot} on {stage.corpus}")
     for comparison in room.comparisons(loaded):
@@ -121,7 +124,9 @@ def results() -> None:
     found = list_results()
     for name, origin in found.items():
         source = open_results(name).provenance
-        typer.echo(f"{name:12} {origin:8} {source['created']} seed {source['seed']} commit {source['commit']}")
+        seeds = source["seed"] if isinstance(source["seed"], list) else [source["seed"]]
+        seed = ", ".join(map(str, seeds))
+        typer.echo(f"{name:12} {origin:8} {source['created']} seed {seed} commit {source['commit']}")
     if not found:
         typer.echo("none yet: `txray run demo` makes some")
 

@@ -43,6 +43,11 @@ class Results:
 
     def table(self, name: str) -> pd.DataFrame:
         """A table by its file's name without ending, as "scores" or "preferences/imdb-supervised"."""
+        if self.is_study and not self.has(name):
+            raise TxrayError(
+                f"the profile {self.profile!r} is a study of planted encoders, which has no {name}: show a run here, such as"
+                " demo, and the study in the notebook truth."
+            )
         return read_table(self.folder / f"{name}.parquet")
 
     def has(self, name: str) -> bool:

@@ -14,9 +14,9 @@ from IPython.display import HTML, Markdown
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.profiles import Profile, list_profiles, load_profile
+from txray_lib.profiles import Profile, TruthStudy, list_profiles, load_profile
 from txray_lib.results import list_results, open_results
-from txray_lib.telling import count, paragraph, table
+from txray_lib.telling import count, paragraph, plural, table
 
 CELL = re.compile(r"```\{code-cell\}[^\n]*\n:tags: \[[^\]\n]*\bparameters\b[^\]\n]*\]\n(.*?)```", re.DOTALL)
 SETTINGS = {
@@ -83,12 +83,30 @@ def profile_settings() -> HTML:
     profiles = [load_profile(name) for name in list_profiles()]
     frame = pd.DataFrame(
         [
-            {"profile": profile.name, **{title: _value(profile, keys) for title, keys in SETTINGS.items()}}
+            {
+                "profile": profile.name,
+                **(_run_settings(profile) if profile.truth is None else _study_settings(profile.truth)),
+            }
             for profile in profiles
         ],
         columns=["profile", *SETTINGS],
     )
     return table(frame, "Profiles in profiles/, and what they compute with", words=["what it reads"])
+
+
+def _run_settings(profile: Profile) -> dict[str, str]:
+    return {title: _value(profile, keys) for title, keys in SETTINGS.items()}
+
+
+def _study_settings(study: TruthStudy) -> dict[str, str]:
+    """What a study of what is known has of these: it trains nothing."""
+    read = {
+        "what it reads": "planted encoders",
+        "units": count(study.plan.units),
+        "tokens a stage": _said(study.tokens),
+        "seed": plural(study.seeds, "seed"),
+    }
+    return {title: read.get(title, "–") for title in SETTINGS}
 
 
 def _value(profile: Profile, keys: str) -> str:

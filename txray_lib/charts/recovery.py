@@ -152,13 +152,13 @@ def _panel(
         axis=alt.Axis(values=texts, format="~g", grid=False, labelOverlap=True),
     )
     y = alt.Y("mean:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5, labels=title is not None, ticks=False))
-    legend = alt.Legend(title=None, orient="top", columns=3, symbolType="circle")
+    legend = alt.Legend(title=None, orient="top", columns=3)
     colour, shape, dash = (
-        channel("series:N", sort=names, scale=alt.Scale(domain=names, range=list(marks[: len(names)])), legend=legend)
-        for channel, marks in (
-            (alt.Color, [ink.light for ink in SERIES]),
-            (alt.Shape, _SHAPES),
-            (alt.StrokeDash, _DASHES),
+        channel("series:N", sort=names, scale=alt.Scale(domain=names, range=list(marks[: len(names)])), legend=shown)
+        for channel, marks, shown in (
+            (alt.Color, [ink.light for ink in SERIES], legend),
+            (alt.Shape, _SHAPES, legend),
+            (alt.StrokeDash, _DASHES, None),
         )
     )
     tips = [
@@ -178,7 +178,7 @@ def _panel(
         layers.append(level.mark_rule(color=TEXT.light, strokeDash=[2, 3]).encode(y=alt.Y("level:Q", scale=scale)))
     count = lines["panel"].nunique()
     width = min(230, (_ROOM - 12 * (count - 1)) // count - 12)
-    return alt.layer(*layers).properties(width=width, height=150, title=heading)
+    return alt.layer(*layers).properties(width=width, height=150, title=alt.TitleParams(heading, frame="group"))
 
 
 def _told(lines: pd.DataFrame, part: str) -> str:

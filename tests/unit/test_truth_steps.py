@@ -1,0 +1,124 @@
+"""The profile of a study of what is known: its steps, a kill between seeds, what is gathered, frozen, and what it costs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from txray_lib import places
+from txray_lib.answers import profile_settings
+from txray_lib.costs import estimate, require_disk
+from txray_lib.errors import TxrayError
+from txray_lib.flow import Run
+from txray_lib.profiles import load_profile
+from txray_lib.results import list_results, open_results
+from txray_lib.steps import declare
+from txray_lib.tables import read_table
+
+TINY = """base: truth
+about: A study of a test.
+seed: 3
+truth:
+  tokens: [1_500]
+  seeds: {seeds}
+  ways: [argmax]
+  texts: [one]
+  plan: {{units: 40}}
+  permutations: 20
+  cap: 20
+  population: 12_000
+  words: 1_000
+"""
+TABLES = ("truth_states", "truth_measures", "truth_detection")
+
+
+def a_study(workplace: Path, seeds: int = 2) -> Run:
+    (workplace / "profiles" / "mine.yaml").write_text(TINY.format(seeds=seeds), encoding="utf-8")
+    return Run(load_profile("mine"), say=lambda line: None)
+
+
+def test_a_study_has_a_step_a_seed_and_trains_nothing(workplace: Path) -> None:
+    assert [step.name for step in declare(load_profile("truth"))] == [f"truth-seed-{seed}" for seed in range(1, 6)] + [
+        "tables"
+    ]
+    assert list(a_study(workplace).steps) == ["truth-seed-3", "truth-seed-4", "tables"]
+
+
+def test_only_a_run_on_a_world_asks_for_its_words() -> None:
+    asked = {name: "truth-words" in Run(load_profile(name)).steps for name in ("demo", "tiny", "small", "truth")}
+    assert asked == {"demo": True, "tiny": True, "small": False, "truth": False}
+    assert "truth-words" in Run(load_profile("demo")).step("tables").needs
+
+
+def test_a_study_is_made_gathered_and_read(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_study(workplace)
+    assert 0 < sum(estimate(run).values()) < 60
+    require_disk(run)
+    assert run.make("truth-seed-3") == ["truth-seed-3"]
+    assert run.make() == ["truth-seed-4", "tables"], "a study that was stopped goes on with the next seed"
+    assert run.make() == []
+    assert list_results() == {"mine": "live"}
+    results = open_results("mine")
+    assert results.is_study
+    assert not results.is_outdated
+    source = results.provenance
+    assert (source["profile"], source["seed"]) == ("mine", [3, 4])
+    assert set(source["corpora"]) == {"encyclopedia-3", "encyclopedia-4"}
+    assert len(set(source["corpora"].values())) == 2
+    assert set(source["steps"]) == {"truth-seed-3", "truth-seed-4"}
+    assert {"versions", "commit", "command", "created"} <= set(source)
+    made_with = yaml.safe_load((results.folder / "profile.yaml").read_text(encoding="utf-8"))
+    assert set(made_with) == {"name", "about", "seed", "truth"}
+    for name in TABLES:
+        table = results.table(name)
+        assert set(table["seed"]) == {3, 4}
+        assert set(table["noise"]) == {"none", "some", "much"}
+        assert table.attrs["provenance"]["seed"] == [3, 4]
+        first = read_table(run.file("truth-seed-3", f"{name}.parquet"))
+        pd.testing.assert_frame_equal(table[table["seed"] == 3].reset_index(drop=True), first)
+
+    more = a_study(workplace, seeds=3)
+    assert open_results("mine").is_outdated
+    assert more.make() == ["truth-seed-5", "tables"], "a seed more computes that one alone"
+
+
+def test_what_a_study_does_not_read_does_not_make_it_outdated(workplace: Path) -> None:
+    run = a_study(workplace, seeds=1)
+    run.make()
+    demo = workplace / "profiles" / "demo.yaml"
+    demo.write_text(demo.read_text(encoding="utf-8").replace("units: 200", "units: 300"), encoding="utf-8")
+    assert not open_results("mine").is_outdated
+    assert Run(load_profile("mine")).is_done("truth-seed-3")
+
+
+def test_a_study_is_frozen_and_listed(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from txray_lib import cli
+
+    a_study(workplace, seeds=1).make()
+    for command in (["freeze", "mine"], ["results"], ["steps", "mine"], ["profiles"], ["stages", "mine"]):
+        cli.app(command, standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "mine         live" in said
+    assert "seed 3 commit" in said
+    assert "truth-seed-3                   done" in said
+    assert "mine is a study of planted encoders: it has no stages" in said
+    with pytest.raises(TxrayError, match="a study of planted encoders, which has no stages: show a run here"):
+        open_results("mine").stage("last")
+    frozen = places.frozen_results("mine")
+    assert {path.name for path in frozen.iterdir()} == {
+        *(f"{n}.parquet" for n in TABLES),
+        "provenance.json",
+        "profile.yaml",
+    }
+    assert json.loads((frozen / "provenance.json").read_text(encoding="utf-8"))["seed"] == [3]
+
+
+def test_the_table_of_profiles_shows_of_a_study_what_it_has(workplace: Path) -> None:
+    a_study(workplace)
+    row = profile_settings().data.split(">mine</td>")[1].split("</tr>")[0]
+    assert ">planted encoders</td><td>40</td><td>–</td>" in row
+    assert "<td>2 seeds</td>" in row
