@@ -37,7 +37,7 @@ _NULL_SECONDS = 4e-7
 """Of one arrangement of one token's block, over all comparisons, all measures and what is refined."""
 
 _STUDY_START = 8
-_STUDY_SECONDS = 6e-5
+_STUDY_SECONDS = 3.5e-5
 """Of one token of one text of a study of what is known: collected on both sides, permuted for each measure."""
 
 
@@ -88,7 +88,7 @@ def _study_seconds(profile: Profile, step: str) -> float:
     if step == "tables":
         return 1.0
     comparisons = len(study.noises) * (len(study.ways) + len(study.texts) - 1)
-    return _STUDY_START + comparisons * (len(study.tokens) + sum(study.tokens) * _STUDY_SECONDS)
+    return _STUDY_START + comparisons * (0.5 * len(study.tokens) + sum(study.tokens) * _STUDY_SECONDS)
 
 
 def _run_seconds(profile: Profile, step: str, rate: float) -> float:
