@@ -59,7 +59,7 @@ def test_every_stage_has_its_preferences_and_nothing_else_is_there(tiny_run):
         p.relative_to(tiny_run.place("tables")).as_posix() for p in tiny_run.place("tables").rglob("*") if p.is_file()
     }
     names = (
-        *("stages", "transfer", "training", "scores", "pruning", "corpora", "truth", "tag_accuracy"),
+        *("stages", "transfer", "training", "scores", "pruning", "corpora", "truth", "truth_words", "tag_accuracy"),
         *("tag_counts", "definitions", "same_weights", "measured", "pruning_random", "probe"),
         *("nulls", "null_states", "measures", "measure_nulls"),
         *("control_transfer", "control_scores", "control_epochs", "control_training"),
