@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from chance_tables import chance_tables
+from control_tables import control_tables
 
 from txray_lib.audit import formula_switches, reading_switch, same_weights
 from txray_lib.tables import write_table
@@ -84,6 +85,7 @@ def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
         **chance_tables(transfer),
         "truth_words": truth_words(),
     }
+    tables |= control_tables(tables)
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet", source)
     return folder
