@@ -33,8 +33,8 @@ _READING_SECONDS = {"imdb": 60, "wikitext-2": 10, "world": 10}
 _TAGS_A_SECOND = 25_000
 _TAGS = 45
 _PROBE_READINGS = 200
-_NULL_SECONDS = 4e-7
-"""Of one arrangement of one token's block, over all comparisons, all measures and what is refined."""
+_NULL_SECONDS = 2e-7
+"""Of one arrangement of one token's block, over all comparisons and what is refined, by one measure."""
 
 _STUDY_START = 8
 _STUDY_SECONDS = 3.5e-5
@@ -109,7 +109,8 @@ def _run_seconds(profile: Profile, step: str, rate: float) -> float:
         "prune": lstm * review_tokens * 2 * _evaluations(profile) * profile.pruning.reviews,
         "probe": 3 * profile.controls.probe_tokens * (2 * lstm + _PROBE_READINGS * 6 * model.units * _TAGS),
     }
-    chance = profile.nulls.permutations * profile.collection.tokens * _NULL_SECONDS if step == "nulls" else 0.0
+    drawn = profile.nulls.permutations * (1 + len(profile.nulls.measures)) if step == "nulls" else 0
+    chance = drawn * profile.collection.tokens * _NULL_SECONDS
     tagging = 2 * profile.collection.tokens / _TAGS_A_SECOND if step == "tags" else 0.0
     collecting = _times_read(profile, step) * lstm * profile.collection.tokens
     return fixed + chance + tagging + (work.get(kind, 0.0) + collecting) / (rate * _EFFICIENCY) + 1.0

@@ -136,9 +136,11 @@ class Controls(Settings):
 
 
 class Nulls(Settings):
-    """How often blocks are permuted as a null of each comparison; neurons whose p is small get more."""
+    """How often blocks are permuted as a null of each comparison; neurons whose p is small get more. `measures` beside the
+    paper's distance get a null too, each as long as the paper's takes."""
 
     permutations: Count
+    measures: list[Literal["mass_hellinger", "jensen_shannon", "ochiai"]]
 
 
 class TruthNoise(Settings):

@@ -404,6 +404,8 @@ def test_what_each_measure_finds(make: Make) -> None:
     assert "reviews-supervised Hellinger by mass finds most (3 of 3 shared neurons)," in text
     assert "Hellinger (the paper's), Jensen-Shannon and Ochiai (features alone) least (1)." in text
     assert "every measure finds 1 of 1 shared neuron." in text
+    only = found.reset_index().query("measure == 'hellinger'")
+    assert "Hellinger (the paper's) finds 1 of 3 shared neurons." in said(answers.found_said(only))
     assert "<td>3 of 3</td><td>1</td><td>0.25</td><td>0.25</td><td>0</td>" in said(
         answers.found_table(found.reset_index())
     )

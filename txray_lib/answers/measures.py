@@ -141,7 +141,8 @@ def found_said(found: pd.DataFrame, level: float = LEVEL) -> Markdown:
         most, least = own["above"].max(), own["above"].min()
         shared = plural(int(own["shared"].max()), "shared neuron")
         if most == least:
-            said.append(f"In {arrow(name)} every measure finds {count(most) if most else 'none'} of {shared}.")
+            who = "every measure" if len(own) > 1 else MEASURES[own["measure"].iloc[0]]
+            said.append(f"In {arrow(name)} {who} finds {count(most) if most else 'none'} of {shared}.")
             continue
         best, worst = (
             _listed(MEASURES[each] for each in own.loc[own["above"] == number, "measure"]) for number in (most, least)

@@ -43,8 +43,8 @@ REPRODUCED, SAME, DIFFERS, IMPOSSIBLE, NOT_STATED, NOT_TESTED = VERDICTS = (
 )
 ENOUGH_SEEDS = 5
 _OF_STATUS = {"impossible": IMPOSSIBLE, "not_stated": NOT_STATED, "not_tested": NOT_TESTED}
-_IGNORED = {"name", "about", "seed", "controls"}
-"""Keys of a profile in which the seeds of one experiment may differ: controls change no stage."""
+_IGNORED = {"name", "about", "seed", "controls", "nulls"}
+"""Keys of a profile in which the seeds of one experiment may differ: controls and nulls change no stage."""
 
 
 def verdicts(results: Results) -> pd.DataFrame:

@@ -18,11 +18,10 @@ _TWO_TEXTS, _PAPERS = "rq2", "hellinger"
 def nulls(run: Run, folder: Path) -> None:
     """Tables `nulls` (a row a comparison and neuron), `null_states` (a row a comparison and preference state), `measures`
     (a row a comparison and neuron; controls too) and `measure_nulls` (a row a comparison, measure and neuron)."""
-    from txray_lib.measures import MEASURES
-
     wanted = [c for c in comparisons(run.profile) if c.question in ("rq1", "rq2", "rq3")]
+    asked = list(product(wanted, (_PAPERS, *run.profile.nulls.measures)))
     made: dict[str, list[Path]] = {"nulls": [], "null_states": [], "measure_nulls": []}
-    for comparison, measure in product(wanted, MEASURES):
+    for comparison, measure in asked:
         path = folder / f"part-{comparison.name.replace(':', '-to-')}.{measure}.parquet"
         states = path.with_suffix(".states.parquet")
         if not path.exists():
@@ -34,7 +33,7 @@ def nulls(run: Run, folder: Path) -> None:
     for name, paths in made.items():
         parts = [read_table(path) for path in paths]
         if name == "measure_nulls":
-            parts = [_short(part, measure) for part, (_, measure) in zip(parts, product(wanted, MEASURES), strict=True)]
+            parts = [_short(part, measure) for part, (_, measure) in zip(parts, asked, strict=True)]
         write_frame(pd.concat(parts, ignore_index=True), folder / f"{name}.parquet")
     for part in folder.glob("part-*.parquet"):
         part.unlink()
