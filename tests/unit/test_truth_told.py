@@ -183,8 +183,8 @@ def test_the_verdict_by_hand(found: Recovered) -> None:
     assert "by the paper's rule, are both enough with noise “none” at every amount of text." in works
     assert "the most text, is 1.00 with noise “none”." in works
     assert "of the changed neurons, 100.0 % with noise “none”, 100.0 % with noise “some”." in works
-    assert "In none of 64 settings more than 5 % of what such nulls find did not change" in works
-    assert "They are enough with noise “some” at no amount of text (recall with the most text: 0.0 %;" in fails
+    assert "More than 5 % of what such nulls find is unchanged in none of 64 settings" in works
+    assert "are both enough with noise “some” at no amount of text (recall with the most text: 0.0 %;" in fails
     assert "“a tenth of an even share” has 66.7 % at a precision of 100.0 %)" in fails
     assert "is 0.50 with noise “some” (Hellinger by mass: 0.60)." in fails
     assert "with noise “some” 200, by mass 200" in needs
@@ -208,7 +208,7 @@ def test_a_verdict_where_nothing_works_and_where_nothing_fails(found: Recovered)
     assert "by the paper's rule, are both enough with noise “none” at no amount" in weak["When it fails"]
     assert "30.0 % with noise “none”, 30.0 % with noise “some”" in weak["When it fails"]
     assert "rank correlation" not in weak["When it fails"]
-    assert "In 64 of 64 settings" in weak["When it fails"]
+    assert "is unchanged in 64 of 64 settings" in weak["When it fails"]
     assert "with noise “none” more than was read, by mass more than was read" in weak["How much text it needs"]
     every = found.states.assign(recall=1.0, precision=1.0, found=found.states["true"])
     strong = Recovered(found.study, every, found.measures.assign(rho=1.0), found.detection)
@@ -228,19 +228,17 @@ def run_with(folder: Path, words: pd.DataFrame | None) -> Results:
 def test_what_is_said_of_known_words_by_hand(tmp_path: Path, found: Recovered) -> None:
     """Six tests of gained and avoided neurons and six of shared ones; 3 have p = 0.01, which times 12 is 0.12."""
     run = run_with(tmp_path / "demo", truth_words())
-    assert "On the world of demo gained neurons" in verdict(found, 0.8, [run])["On trained encoders"]
+    assert "On the world of demo, what gained neurons prefer" in verdict(found, 0.8, [run])["On trained encoders"]
     said = text(answers.words_said([run]))
     assert "Of the 13 neurons preferred after supervision 3 are gained." in said
     assert "40.0 % of their words (chance: 20.0 %; more than chance)" in said
     assert "20.0 % of their mass (chance: 20.0 %; as chance)" in said
     assert "Of its 12 tests, 3 have p ≤ 0.05 and none where p is multiplied" in said
-    short = "gained neurons prefer evaluative words more than chance of their words; more than chance of their mass"
-    assert short in known._words_in_short("demo", truth_words())
-    assert "avoided neurons prefer evaluative words as often as chance does" in known._words_in_short(
-        "demo", truth_words()
-    )
-    fewer = known._words_in_short("demo", truth_words(gained=0.05))
-    assert "less than chance of their words" in fewer
+    assert "gained neurons prefer of evaluative words is not told" in known._words_in_short("demo", truth_words())
+    clear = known._words_in_short("demo", truth_words(p=0.001))
+    assert "of gained neurons, more than chance of their words and more than chance of their mass and" in clear
+    assert "and what avoided neurons prefer of evaluative words is not told from chance" in clear
+    assert "less than chance of their words" in known._words_in_short("demo", truth_words(gained=0.05, p=0.001))
     html = text(answers.words_table([run]))
     assert html.count("<tr>") == 13
     assert "<td>20.0 % (10.0 % to 30.0 %)</td><td>0.010</td>" in html
@@ -252,7 +250,7 @@ def test_words_where_no_neuron_is_gained_and_where_none_were_kept(tmp_path: Path
     run, none = run_with(tmp_path / "demo", words), run_with(tmp_path / "small", None)
     assert "No neuron is gained." in text(answers.words_said([run]))
     assert "Of its 9 tests, none have" in text(answers.words_said([run]))
-    assert "no neuron is gained, and avoided" in known._words_in_short("demo", words)
+    assert "no neuron is gained, and what avoided" in known._words_in_short("demo", words)
     assert "<td>–</td><td>–</td><td>–</td>" in text(answers.words_table([run]))
     assert "None of the runs" in text(answers.words_said([none]))
     assert text(answers.words_table([none])) == ""

@@ -33,6 +33,7 @@ from txray_lib.truth import ALL_SIZES, LEVEL, ONE_TOKEN, RULES
 
 OF = {"features": "of their words", "mass": "of their mass", "neurons": "of a neuron's words on average"}
 """What a share in `truth_words` is of."""
+_AS_CHANCE = "as chance"
 
 
 def recovery_verdict(found: Recovered, enough: float, runs: list[Results]) -> Markdown:
@@ -67,11 +68,8 @@ def _states(found: Recovered, enough: float) -> Judged:
         good = enough_text(found, noise, enough)
         told = works if found.sizes[-1] in good else fails
         told.append(f"with noise “{noise}” {_when(good, found.sizes)}{'' if told is works else _instead(found, noise)}")
-    lead = "Precision and recall of avoided and gained neurons, by the paper's rule, are both"
-    return (
-        [f"{lead} enough {'; '.join(works)}."] if works else [],
-        [f"{lead if not works else 'They are'} enough {'; '.join(fails)}."] if fails else [],
-    )
+    lead = "Precision and recall of avoided and gained neurons, by the paper's rule, are both enough"
+    return tuple([f"{lead} {'; '.join(told)}."] if told else [] for told in (works, fails))
 
 
 def _instead(found: Recovered, noise: str) -> str:
@@ -130,8 +128,8 @@ def _tests(found: Recovered, enough: float) -> Judged:
     rows = alarms(found)
     above = int((rows["false_discoveries"] > LEVEL).sum())
     told[above > 0].append(
-        f"In {count(above) if above else 'none'} of {plural(len(rows), 'setting')} more than {round_percent(LEVEL)} of what such"
-        f" nulls find did not change; on average they find {percent(rows['false_positives'].mean())} of the unchanged neurons."
+        f"More than {round_percent(LEVEL)} of what such nulls find is unchanged in {count(above) if above else 'none'} of"
+        f" {plural(len(rows), 'setting')}; on average they find {percent(rows['false_positives'].mean())} of the unchanged neurons."
     )
     return told
 
@@ -163,17 +161,20 @@ def _smallest(rows: pd.DataFrame) -> str:
 
 
 def _words_in_short(name: str, rows: pd.DataFrame) -> str:
-    said = []
+    """What is told from chance even where p is multiplied by the number of tests."""
+    strict, said = rows.assign(p=rows["p"] * rows["p"].notna().sum()), []
     for state, side in ((GAINED, "after"), (AVOIDED, "before")):
-        own = rows[(rows["state"] == state) & (rows["side"] == side)].dropna(subset=["observed"])
-        told = [f"{_direction(row)} {OF[of]}" for of, row in own.set_index("of").iterrows()]
-        clear = [each for each in told if not each.startswith("as chance")]
+        own = strict[(strict["state"] == state) & (strict["side"] == side)].dropna(subset=["observed"])
+        told = {of: _direction(row) for of, row in own.set_index("of").iterrows()}
+        clear = " and ".join(f"{how} {OF[of]}" for of, how in told.items() if how != _AS_CHANCE)
         said.append(
             f"no neuron is {state}"
             if own.empty
-            else f"{state} neurons prefer evaluative words {'; '.join(clear) if clear else 'as often as chance does'}"
+            else f"evaluative words are, of {state} neurons, {clear}"
+            if clear
+            else f"what {state} neurons prefer of evaluative words is not told from chance"
         )
-    return f"On the world of {name} {', and '.join(said)}."
+    return f"On the world of {name}, {', and '.join(said)} (p times the number of tests at most {LEVEL:g})."
 
 
 def words_said(runs: list[Results]) -> Markdown:
@@ -217,7 +218,7 @@ def _state_words(rows: pd.DataFrame, state: str, side: str) -> str:
 
 def _direction(row: pd.Series) -> str:
     if not row["p"] <= LEVEL:
-        return "as chance"
+        return _AS_CHANCE
     return "more than chance" if row["observed"] > row["expected"] else "less than chance"
 
 

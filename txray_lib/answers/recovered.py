@@ -228,7 +228,7 @@ def ranks_said(found: Recovered, noise: str) -> Markdown:
         f" {distance(unchanged[most])} with the most"
         + ("." if np.isnan(other) else f"; on two samples of one corpus, {distance(other)}."),
         "A distance alone therefore does not say that a neuron changed: it takes a null to tell."
-        if unchanged[most] > 0
+        if max(unchanged[most], np.nan_to_num(other)) > 0
         else "",
     )
 
