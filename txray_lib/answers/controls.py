@@ -87,7 +87,7 @@ def control_rows(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def controls(results: Results) -> Markdown:
+def controls_said(results: Results) -> Markdown:
     """Which part of what supervision does shuffled labels do too, against what another seed changes."""
     if control_transfer(results) is None:
         return paragraph(ABSENT)
@@ -224,7 +224,7 @@ def masses_by_controls(masses: pd.DataFrame, kinds: dict[str, str], before: str,
 def _cause(real: float, shuffled: float) -> str:
     """What a change with shuffled labels says about the same change with the labels."""
     if real == 0:
-        return "the labels change nothing here"
+        return "with the labels there is no such change to explain"
     share = shuffled / real
     if share < 0.2:
         return (
@@ -233,7 +233,7 @@ def _cause(real: float, shuffled: float) -> str:
             else "shuffled labels do the reverse, so it is not what any further training does"
         )
     return (
-        "shuffled labels do as much or nearly, so it is no effect of what the labels mean"
+        "shuffled labels do no less than 80 % of it, so what the labels mean does not explain it"
         if share >= 0.8
         else "part of it comes with any further training, and the rest is the labels' at most"
     )
