@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from telling_tables import HOSTILE, write_tables
+from telling_tables import HOSTILE, write_study, write_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("TXRAY_SITE") or ROOT / "_build" / "html")
@@ -79,6 +79,7 @@ def site(browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("_config.yml", "_toc.yml", "requirements.lock"):
         shutil.copy(ROOT / name, root)
     write_tables(root / "results" / "demo")
+    write_study(root / "results" / "truth")
     from txray_lib.bookbuild import build_book
 
     with pytest.MonkeyPatch.context() as patch:
@@ -143,7 +144,9 @@ def test_charts_are_drawn_and_redrawn_when_the_theme_changes(browser, site: Path
     page.goto(next(p for p in pages(site) if p.name == "rq3.html").as_uri())
     charts = draw_all(page)
     assert charts > 1
-    assert page.evaluate("[...document.querySelectorAll('.txray-chart')].map(f => f.dataset.drawn)") == [scheme] * charts
+    assert (
+        page.evaluate("[...document.querySelectorAll('.txray-chart')].map(f => f.dataset.drawn)") == [scheme] * charts
+    )
     assert is_painted(page)
     page.evaluate(f"document.documentElement.dataset.theme = '{other}'")
     page.wait_for_function(f"[...document.querySelectorAll('.txray-chart')].every(f => f.dataset.drawn === '{other}')")

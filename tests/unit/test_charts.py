@@ -169,7 +169,9 @@ def _contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("page", ["light", "dark"])
 @pytest.mark.parametrize("eyes", EYES)
 @pytest.mark.parametrize(
-    "palette", [theme.ROLES, theme.STATES, theme.WAYS, theme.CHANCE], ids=["roles", "states", "ways", "chance"]
+    "palette",
+    [theme.ROLES, theme.STATES, theme.WAYS, theme.CHANCE, dict(enumerate(theme.SERIES))],
+    ids=["roles", "states", "ways", "chance", "series"],
 )
 def test_colours_differ_for_all_eyes(palette: dict[str, theme.Ink], eyes: str, page: str) -> None:
     seen = {name: _lab(np.clip(EYES[eyes] @ _linear(getattr(ink, page)), 0, 1)) for name, ink in palette.items()}
@@ -180,6 +182,12 @@ def test_colours_differ_for_all_eyes(palette: dict[str, theme.Ink], eyes: str, p
 @pytest.mark.parametrize("page", ["light", "dark"])
 def test_colours_stand_out_from_the_page(page: str) -> None:
     ground = getattr(theme.PAGE, page)
-    for ink in (*theme.ROLES.values(), *theme.STATES.values(), *theme.WAYS.values(), *theme.CHANCE.values()):
+    for ink in (
+        *theme.SERIES,
+        *theme.ROLES.values(),
+        *theme.STATES.values(),
+        *theme.WAYS.values(),
+        *theme.CHANCE.values(),
+    ):
         assert _contrast(getattr(ink, page), ground) >= 3
     assert _contrast(getattr(theme.TEXT, page), ground) >= 7

@@ -67,10 +67,11 @@ class Recovered:
 def open_study(name: str, live: Study, tables: dict[str, pd.DataFrame]) -> Recovered:
     """The study of the profile `name`; where its tables are not at hand, the live one of these tables.
 
-    Raises TxrayError for a misspelt profile, and for one that is not a study of what is known.
+    Raises TxrayError for a misspelt profile (where profiles/ is at hand), and for one that is not a study of what is known.
     """
-    known = set(list_profiles()) | set(list_results())
-    if name not in known:
+    listed = list_profiles()
+    known = {*listed, *list_results()}
+    if listed and name not in known:
         raise TxrayError(f"there is no profile {name!r}. {nearest(name, known)}")
     if name not in list_results():
         return Recovered(live, *(tables[each] for each in TABLES))
