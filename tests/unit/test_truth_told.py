@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from telling_tables import STUDY, study_tables_of, truth_words, write_study, write_tables
+from telling_tables import STUDY, study_tables_of, truth_words, write_study
 
 from txray_lib import answers, charts
 from txray_lib.answers import known, recovered
@@ -17,7 +17,7 @@ from txray_lib.charts import theme
 from txray_lib.charts.recovery import MEASURES
 from txray_lib.errors import TxrayError
 from txray_lib.measures import MEASURES as MEASURED
-from txray_lib.results import Results
+from txray_lib.results import NEEDED, Results
 from txray_lib.truth import RAREFIED, Study, small_study
 
 NAN = math.nan
@@ -61,7 +61,6 @@ def test_frozen_tables_are_read_with_what_was_planted(folder: Path) -> None:
 
 
 def test_without_tables_the_live_study_stands_in_and_is_told(folder: Path) -> None:
-    write_tables(folder / "tiny")
     found = answers.open_study("truth", LIVE, study_tables_of(LIVE))
     assert found.results is None
     assert "`txray run truth` makes them" in text(answers.study_source(found, "truth"))
@@ -72,7 +71,9 @@ def test_without_tables_the_live_study_stands_in_and_is_told(folder: Path) -> No
 
 @pytest.mark.parametrize(("name", "says"), [("trueth", "Did you mean 'truth'"), ("tiny", "plants nothing")])
 def test_a_profile_that_is_no_study_is_told(folder: Path, name: str, says: str) -> None:
-    write_tables(folder / "tiny")
+    for name_of_file in NEEDED:
+        (folder / "tiny").mkdir(parents=True, exist_ok=True)
+        (folder / "tiny" / name_of_file).write_text("{}", encoding="utf-8")
     with pytest.raises(TxrayError, match=says):
         answers.open_study(name, LIVE, {})
 
