@@ -134,6 +134,12 @@ def _colours(node: Any) -> set[str]:
     return {node} if isinstance(node, str) and node.startswith("#") else set()
 
 
+FINE_TUNINGS = {
+    **{role: theme.ROLES[role] for role in ("untrained", "last", "zero-shot", "supervised")},
+    **{kind: theme.CONTROLS[kind] for kind in ("shuffled", "seed")},
+}
+RATES = {"schedule": theme.ROLES["last"], "constant": theme.CONTROLS["constant"]}
+
 # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
 EYES = {
     "usual": np.eye(3),
@@ -170,8 +176,8 @@ def _contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("eyes", EYES)
 @pytest.mark.parametrize(
     "palette",
-    [theme.ROLES, theme.STATES, theme.WAYS, theme.CHANCE, dict(enumerate(theme.SERIES))],
-    ids=["roles", "states", "ways", "chance", "series"],
+    [theme.ROLES, theme.STATES, theme.WAYS, theme.CHANCE, dict(enumerate(theme.SERIES)), FINE_TUNINGS, RATES],
+    ids=["roles", "states", "ways", "chance", "series", "fine-tunings", "rates"],
 )
 def test_colours_differ_for_all_eyes(palette: dict[str, theme.Ink], eyes: str, page: str) -> None:
     seen = {name: _lab(np.clip(EYES[eyes] @ _linear(getattr(ink, page)), 0, 1)) for name, ink in palette.items()}
@@ -187,6 +193,7 @@ def test_colours_stand_out_from_the_page(page: str) -> None:
         *theme.ROLES.values(),
         *theme.STATES.values(),
         *theme.WAYS.values(),
+        *theme.CONTROLS.values(),
         *theme.CHANCE.values(),
     ):
         assert _contrast(getattr(ink, page), ground) >= 3
