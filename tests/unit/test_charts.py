@@ -49,6 +49,7 @@ def test_a_chart_has_alt_text_with_numbers_and_a_picture_that_fits(kind: str, re
     assert any(sign.isdigit() for sign in spec["description"])
     picture = theme.png(spec, scale=1)
     assert picture.startswith(b"\x89PNG")
+    assert picture[25] == 3, "a picture without a palette takes six times the bytes"
     assert struct.unpack(">I", picture[16:20])[0] <= 650
 
 

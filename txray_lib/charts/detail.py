@@ -245,7 +245,9 @@ def _token_marks(drawn: _Drawn, roles: Mapping[str, str]) -> alt.LayerChart:
     rows = _rows(marks, "word", drawn.classes)
     colour, shape = _scales(drawn, roles)
     y = _y("word", list(rows["word"]), 120)
-    x = alt.X("value:Q", title=drawn.titles[1], axis=alt.Axis(tickCount=3, labelFlush=False), scale=alt.Scale(zero=True))
+    x = alt.X(
+        "value:Q", title=drawn.titles[1], axis=alt.Axis(tickCount=3, labelFlush=False), scale=alt.Scale(zero=True)
+    )
     tips = ["stage:N", "feature:N", "class:N", alt.Tooltip("value:Q", title=drawn.titles[1]), "count:Q"]
     height = len(rows) * max(17, 8 * len(drawn.stages))
     return alt.layer(
