@@ -276,7 +276,7 @@ def _detail(view: View, chosen: alt.Parameter) -> alt.HConcatChart:
         ),
     )
     title = "probability of the strongest tokens"
-    x_axis = alt.Axis(tickCount=4, format="~g")
+    x_axis = alt.Axis(tickCount=4, labelExpr="format(datum.value, '~g')")  # not `format`, which rounds 0.12 to 0.1
     columns = len(stages) if sum(map(len, stages)) <= MAX_LETTERS_OF_STAGES else 2
     legend = alt.Legend(title=None, orient="top", direction="horizontal", columns=columns)
     lines = tokens.mark_rule(color=BAND.light, strokeWidth=2).encode(
