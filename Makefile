@@ -12,7 +12,7 @@ book: $(READY)
 	@$(BIN)/txray book --profile $(PROFILE)
 
 test: $(READY)
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python benchmarks/collection.py
