@@ -112,15 +112,15 @@ def provenance(results: Results) -> HTML:
     corpora = ", ".join(f"{name} {digest[:12]}" for name, digest in source["corpora"].items())
     how = "computed live in this checkout" if results.origin == "live" else "frozen tables of an earlier run"
     weights = source.get("weights", source["commit"])
-    trained = f" (weights {_short(weights)})" if weights != source["commit"] else ""
-    when = f"commit {_short(source['commit'])}{trained}, {source['created'][:10]}"
+    trained = f" (weights {short_commit(weights)})" if weights != source["commit"] else ""
+    when = f"commit {short_commit(source['commit'])}{trained}, {source['created'][:10]}"
     seeds = source["seed"] if isinstance(source["seed"], list) else [source["seed"]]
     seed = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
     line = f"Source: profile {results.profile} ({how}), {seed}, corpora {corpora}, {when}."
     return HTML(f'<p class="txray-provenance">{html.escape(line)}</p>')
 
 
-def _short(commit: str) -> str:
+def short_commit(commit: str) -> str:
     """Twelve digits of a commit, and the mark of changes that no commit holds."""
     digits, plus, changes = commit.partition("+")
     return f"{digits[:12]}{plus}{changes}"

@@ -128,7 +128,8 @@ def study_tables(study: Study, what: str = "") -> dict[str, pd.DataFrame]:
                      (mean distance from the planted distance; missing for "rarefied", |log(length after / before)|)
     truth_detection  measure, size (bin of the planted size, or "all"), neurons, power (share of the changed with q ≤ 0.05; a
                      missing distance is not found), false_discoveries (share of all found that are unchanged or unused),
-                     false_positives (share of the unchanged that are found); the last two are of all sizes together
+                     false_positives (share of the neurons that did not change,
+                     unused ones included, that are found); the last two are of all sizes together
     """
     made: dict[str, list[pd.DataFrame]] = {"truth_states": [], "truth_measures": [], "truth_detection": []}
     with bar(len(study.seeds) * len(study.settings), what, "comparison") as ticker:

@@ -43,7 +43,6 @@ from txray_lib.answers.constant import constant_said, has_constant, rate_curves,
 from txray_lib.answers.controls import (
     control_rows,
     control_scores,
-    control_transfer,
     controls_said,
     gained_by_controls,
     has_controls,
@@ -71,7 +70,7 @@ from txray_lib.answers.definitions import (
 from txray_lib.answers.departures import departures, departures_table
 from txray_lib.answers.epochs import converges, epoch_table, halves_median, kept, lengths_settle, neighbours, optimiser
 from txray_lib.answers.idea import USES, followed, followed_said, followed_table, most_typical, three_uses
-from txray_lib.answers.known import recovery_verdict, words_said, words_table
+from txray_lib.answers.known import live_said, recovery_verdict, words_said, words_table
 from txray_lib.answers.lengths import (
     concentration,
     length_changes,
@@ -119,7 +118,7 @@ from txray_lib.answers.overview import (
     spread,
     without_distance,
 )
-from txray_lib.answers.places_of_sets import at_edge_by_chance, has_places, places_said, places_table, random_draws
+from txray_lib.answers.places_of_sets import has_places, places_said, places_table, random_draws
 from txray_lib.answers.probing import has_probe, probe_said, probed
 from txray_lib.answers.questions import (
     Control,
@@ -185,7 +184,6 @@ __all__ = [
     "agreement",
     "agreement_said",
     "alarms_said",
-    "at_edge_by_chance",
     "audit_table",
     "beside",
     "beside_control",
@@ -202,7 +200,6 @@ __all__ = [
     "control",
     "control_rows",
     "control_scores",
-    "control_transfer",
     "controls_said",
     "converges",
     "corpus_source",
@@ -246,6 +243,7 @@ __all__ = [
     "lengths_bounded",
     "lengths_by_controls",
     "lengths_settle",
+    "live_said",
     "mass_table",
     "mass_verdict",
     "masses_by_controls",

@@ -31,7 +31,7 @@ from txray_lib.errors import TxrayError, nearest
 from txray_lib.paper import value
 from txray_lib.profiles import list_profiles
 from txray_lib.results import Results, list_results, open_results
-from txray_lib.telling import count, distance, paragraph, percent, plural, provenance, table
+from txray_lib.telling import count, distance, paragraph, percent, plural, provenance, short_commit, table
 from txray_lib.transfer import AVOIDED, GAINED, SHARED
 from txray_lib.truth import A_TENTH, ALL_SIZES, LEVEL, ONE_TOKEN, RULES, Noise, Study, text_needed
 
@@ -109,7 +109,8 @@ def study_line(found: Recovered) -> HTML:
         return HTML('<p class="txray-provenance">Source: the small study that this page computes.</p>')
     source = found.results.provenance
     seeds = ", ".join(map(str, found.study.seeds))
-    line = f"Source: profile {found.results.profile}, seeds {seeds}, commit {source['commit'][:12]}; its texts are named above."
+    commit = short_commit(source["commit"])
+    line = f"Source: profile {found.results.profile}, seeds {seeds}, commit {commit}; its texts are named above."
     return HTML(f'<p class="txray-provenance">{html.escape(line)}</p>')
 
 
@@ -265,7 +266,8 @@ def alarms_said(found: Recovered) -> Markdown:
     worst = rows.loc[rows["false_discoveries"].idxmax()]
     return paragraph(
         f"Over {plural(len(rows), 'setting')} (texts, noise, way, amount of text, measure), {percent(rows['false_positives'].mean())}"
-        f" of the unchanged neurons are found on average, and {percent(rows['false_positives'].max())} at most.",
+        f" of the neurons that did not change, unused ones included, are found on average, and"
+        f" {percent(rows['false_positives'].max())} at most.",
         f"What q ≤ {LEVEL:g} promises is that on average no more than {round_percent(LEVEL)} of all that is found is false; it is more"
         f" in {count(above) if above else 'none'} of the settings.",
         f"The largest is {percent(worst['false_discoveries'])} ({worst['way']}, texts: {worst['texts']}, noise"
@@ -328,7 +330,7 @@ def _quantities(live: Recovered, found: Recovered, at: dict[str, Any]) -> dict[s
         "rank correlation, Hellinger": ("measures", "rho", {"measure": PAPERS}),
         "rank correlation, Hellinger by mass": ("measures", "rho", {"measure": "mass_hellinger"}),
         "changed neurons found": ("detection", "power", {"measure": PAPERS, "size": ALL_SIZES}),
-        "unchanged neurons found": ("detection", "false_positives", {"measure": PAPERS, "size": ALL_SIZES}),
+        "unchanged or unused neurons found": ("detection", "false_positives", {"measure": PAPERS, "size": ALL_SIZES}),
     }
     return {
         name: tuple(_by_seed(each.where(kind, **at, **chosen), kind, column) for each in (live, found))

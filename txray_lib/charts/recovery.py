@@ -77,16 +77,24 @@ def detected(detection: pd.DataFrame, by: str = "measure") -> alt.HConcatChart:
     return _row(lines, "power", "share found", _SHARE, f"Share of the changed neurons that are found, lines by {by}")
 
 
-def false_alarms(detection: pd.DataFrame) -> alt.HConcatChart:
-    """The share of unchanged neurons that a null finds all the same, a line a measure; dashed, the level of the tests.
+def false_alarms(detection: pd.DataFrame) -> alt.VConcatChart:
+    """What a null finds that did not change, a line a measure: as a share of all it finds, with what q promises of that at most
+    on average (dashed), and as a share of all that did not change, unused neurons included.
 
     detection  rows of `truth_detection` that differ in tokens, seed, way, texts and measure alone
     """
-    lines = _lines(_in_panels(detection), "panel", "measure", ("false_positives",))
-    high = float(np.nanmax([2 * LEVEL, lines["high"].max()]))
-    scale = alt.Scale(domain=[0, float(np.ceil(high * 20) / 20)])
-    about = f"Share of the unchanged neurons that are found; a dashed line at {LEVEL:g}"
-    return _row(lines, "false_positives", "share of the unchanged", scale, about, LEVEL)
+    parts = {"false_discoveries": "share of the found", "false_positives": "share of the unchanged"}
+    lines = _lines(_in_panels(detection), "panel", "measure", list(parts))
+    high = lines.groupby("value_of")["high"].max()
+    rows = [
+        _panels(lines, part, title, alt.Scale(domain=[0, float(np.ceil(max(high[part], 2 * LEVEL) * 20) / 20)]), rule)
+        for (part, title), rule in zip(parts.items(), (LEVEL, None), strict=True)
+    ]
+    told = (
+        f"Share of what is found that did not change, a dashed line at {LEVEL:g}: {_told(lines, 'false_discoveries')}. Share of the"
+        f" neurons that did not change, unused ones included, that is found: {_told(lines, 'false_positives')}"
+    )
+    return finish(alt.vconcat(*rows, spacing=8), f"{told}. Over tokens a neuron.")
 
 
 _SHARE = alt.Scale(domain=[0, 1])
@@ -126,12 +134,16 @@ def _lines(table: pd.DataFrame, panel: str, by: str, values: Sequence[str]) -> p
     )
 
 
-def _row(
-    lines: pd.DataFrame, part: str, title: str, scale: alt.Scale, about: str, rule: float | None = None
+def _row(lines: pd.DataFrame, part: str, title: str, scale: alt.Scale, about: str) -> alt.HConcatChart:
+    return finish(_panels(lines, part, title, scale), f"{about}, over tokens a neuron. {_told(lines, part)}.")
+
+
+def _panels(
+    lines: pd.DataFrame, part: str, title: str, scale: alt.Scale, rule: float | None = None
 ) -> alt.HConcatChart:
     names = list(dict.fromkeys(lines["panel"]))
     panels = [_panel(lines, name, part, _title(title, i == 0), scale, name, rule) for i, name in enumerate(names)]
-    return finish(alt.hconcat(*panels, spacing=12), f"{about}, over tokens a neuron. {_told(lines, part)}.")
+    return alt.hconcat(*panels, spacing=12)
 
 
 def _panel(
