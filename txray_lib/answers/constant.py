@@ -54,42 +54,67 @@ def rate_steps(results: Results, min_length: int = 1, untrained: bool = True) ->
     return table[common].sort_values(["rate", "end"], ascending=[False, True], ignore_index=True)
 
 
-def constant_said(results: Results, min_length: int = 1, untrained: bool = True) -> Markdown:
-    """Whether distances fall without the learning rate's help, and what perplexity does meanwhile."""
+def constant_said(results: Results, min_length: int = 1) -> Markdown:
+    """Whether distances fall without the learning rate's help, and what perplexity does meanwhile.
+
+    The step from the untrained encoder is left out: it is the largest at any rate, and nothing falls beside it.
+    """
     if not has_constant(results):
         return paragraph(ABSENT)
-    steps = rate_steps(results, min_length, untrained)
+    steps = rate_steps(results, min_length)
+    steps = steps[~steps["start"].isin(results.stages.query("role == 'untrained'")["epoch"])]
     first, last = (steps.groupby("rate").nth(i).set_index("rate") for i in (0, -1))
     if first.empty or (first["end"] == last["end"]).any():
-        return paragraph("The two pretrainings have fewer than two steps in common, so no fall can be compared.")
-    fall = {rate: 1 - last.loc[rate, "median"] / first.loc[rate, "median"] for rate in ("schedule", "constant")}
+        return paragraph(
+            "After the step from the untrained encoder the two pretrainings have fewer than two steps in common, so no fall can be"
+            " compared."
+        )
     told = [
         f"{name} the median distance goes from {distance(first.loc[rate, 'median'])} (epochs {first.loc[rate, 'start']} →"
         f" {first.loc[rate, 'end']}) to {distance(last.loc[rate, 'median'])} ({last.loc[rate, 'start']} → {last.loc[rate, 'end']})"
-        for rate, name in (("constant", "At a constant rate"), ("schedule", "under the schedule"))
+        for rate, name in (("constant", "at a constant rate"), ("schedule", "under the schedule"))
     ]
-    return paragraph(f"{'; '.join(told)}.", _fell(fall["schedule"], fall["constant"]), _perplexity(results))
+    ends = [(first.loc[rate, "median"], last.loc[rate, "median"]) for rate in ("schedule", "constant")]
+    return paragraph(
+        f"After the step from the untrained encoder: {'; '.join(told)}.",
+        _fell(*ends),
+        _perplexity(results),
+    )
 
 
-def _fell(schedule: float, constant: float) -> str:
-    """What falls of the median distance, as shares of the first step, say about the schedule; 0.5 % is no fall."""
-    if not constant > 0.005:
+def _fell(schedule: tuple[float, float], constant: tuple[float, float]) -> str:
+    """What the first and the last median distance of both say about the schedule; a change of 0.5 % is no fall.
+
+    Falls are compared as factors: as shares of the first distance two large ones look alike, whatever is left at the end.
+    """
+    if not min(*schedule, *constant) > 0:
+        return "One of these distances is 0, so the two falls cannot be compared as factors."
+    falls, by_itself = (math.log(first / last) for first, last in (schedule, constant))
+    if not by_itself > 0.005:
         return (
             "They do not fall where the rate does not: what falls under the schedule is the optimiser coming to rest."
-            if schedule > 0.005
+            if falls > 0.005
             else "They fall neither where the rate is constant nor under the schedule."
         )
-    if not schedule > 0.005:
+    if not falls > 0.005:
         return "They fall where the rate is constant, and not under the schedule: it is not the schedule that makes them small."
-    share = constant / schedule
+    share, left = by_itself / falls, constant[1] / schedule[1]
     verdict = (
         "the schedule adds little here, and most of the fall is learning that slows by itself."
-        if share >= 0.8
+        if share >= 0.8 and left <= 1.25
         else "part of the fall is learning that slows by itself, and the rest is the schedule's."
         if share >= 0.2
         else "nearly all of the fall is the schedule's."
     )
-    return f"They still fall where the rate does not, by {percent(constant)} against {percent(schedule)}: {verdict}"
+    return (
+        f"They still fall where the rate does not, by a factor of {_factor(math.exp(by_itself))} against {_factor(math.exp(falls))};"
+        f" at the end they are {_factor(left)} times as large as under the schedule. On a log scale that is {percent(share)} of the"
+        f" schedule's fall: {verdict}"
+    )
+
+
+def _factor(number: float) -> str:
+    return f"{number:.3g}"
 
 
 def _perplexity(results: Results) -> str:

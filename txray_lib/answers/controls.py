@@ -1,7 +1,7 @@
 """Which part of "what supervision does" shuffled labels and other seeds do too (RQ3).
 
-The control tables are laid out as the transfer table is; a run that has none says so. May touch: lengths, masses, paper,
-results, telling.
+The control tables are laid out as the transfer table is; a run that has none says so. May touch: masses, results,
+telling.
 """
 
 from __future__ import annotations
@@ -12,23 +12,29 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from IPython.display import HTML, Markdown
+from scipy import stats
 
 from txray_lib.answers.masses import spread
 from txray_lib.results import NEURON, Results
 from txray_lib.telling import count, distance, paragraph, percent, plural, signed, table
 
 REAL = "real"
+LABELS = (REAL, "seed")
+"""Kinds of fine-tuning on the true labels."""
 ABSENT = (
     "This run was not fine-tuned on shuffled labels or from other seeds, so it cannot be said which part of the change is the"
     " labels' doing and which any further training would bring."
 )
 NOT_SHUFFLED = "This run was fine-tuned on no shuffled labels, so it cannot be said which part is the labels' doing."
+NONE_SHARED = "one side shares no neuron with the encoder before"
 MEASURES = {
     "avoided": "avoided neurons",
     "gained": "gained neurons",
     "distance_median": "the median distance",
     "length_median": "the median change of length",
 }
+COUNTS = ("avoided", "gained")
+LEVEL = 0.05
 LENGTHS = {
     "length_median": "the median change of length",
     "tag_length_median": "the median change of length in tags",
@@ -102,9 +108,9 @@ def controls_said(results: Results) -> Markdown:
         f" {mean['gained']:g}; with the labels {count(real['avoided'])} and {count(real['gained'])}. The median distance of shared"
         f" neurons is {distance(mean['distance_median'])} with shuffled labels and {distance(real['distance_median'])} with the labels,"
         f" the median change of their length {signed(mean['length_median'])} and {signed(real['length_median'])}.",
-        _part(real, shuffled),
+        _part(rows),
         _over_seeds(rows),
-        _beyond_seeds(rows),
+        _told_apart(rows),
     )
 
 
@@ -144,20 +150,18 @@ def gained_by_controls(results: Results) -> Markdown:
             f"Fine-tuning on {names[str(name)]} gains {count(len(own))}, {count(len(real & own))} of them among those"
             + (f" ({among} {len(real) * len(own) / idle:.1f})." if idle else ".")
         )
-    shuffled = [len(_gained(p)) for n, p in table_.groupby("control", sort=False) if kind_of(str(n)) == "shuffled"]
-    if not shuffled:
+    rows = control_rows(results)
+    labels, shuffled = (_of(rows, kinds, "gained") for kinds in (LABELS, ["shuffled"]))
+    if not len(shuffled):
         return paragraph(*said, NOT_SHUFFLED)
-    if not real:
+    if not labels.any():
         return paragraph(*said, "Where the labels gain no neuron there is nothing to ascribe to them.")
-    much = np.mean(shuffled) / len(real)
+    verdict = _verdict(labels, shuffled, counts=True)
+    much, over = shuffled.mean() / labels.mean(), f" on average over {len(labels)} seeds" if len(labels) > 1 else ""
     return paragraph(
         *said,
-        f"Labels without meaning gain {percent(much)} as many: "
-        + (
-            "that neurons come into use is no sign that they serve the task."
-            if much >= 0.5
-            else "most of the gain needs labels that mean something."
-        ),
+        f"Labels without meaning gain {percent(much)} as many as the labels do{over}: {verdict}.",
+        "That neurons come into use is no sign by itself that they serve the task." if much >= 0.8 else "",
     )
 
 
@@ -166,21 +170,21 @@ def lengths_by_controls(results: Results) -> Markdown:
     if control_transfer(results) is None:
         return paragraph(ABSENT)
     rows = control_rows(results)
-    real, shuffled = rows.iloc[0], rows[rows["kind"] == "shuffled"]
-    if shuffled.empty:
+    real, said = rows.iloc[0], []
+    if "shuffled" not in set(rows["kind"]):
         return paragraph(NOT_SHUFFLED, _over_seeds(rows, LENGTHS))
-    said = []
     for column, what in LENGTHS.items():
-        ours, theirs = real[column], shuffled[column].mean()
-        if np.isnan(ours) or np.isnan(theirs):
-            said.append(f"{_capital(what)} cannot be compared: one side shares no neuron with the encoder before.")
+        labels, theirs = _of(rows, LABELS, column), _of(rows, ["shuffled"], column)
+        if np.isnan(real[column]) or theirs.empty:
+            said.append(f"{_capital(what)} cannot be compared: {NONE_SHARED}.")
             continue
-        much = f", {percent(theirs / ours)} of that" if ours * theirs > 0 else ""
+        mean = f" ({signed(labels.mean())} on average over {len(labels)} seeds)" if len(labels) > 1 else ""
+        much = f", {percent(theirs.mean() / labels.mean())} of that" if _same_sign([*labels, theirs.mean()]) else ""
         said.append(
-            f"{_capital(what)} over shared neurons is {signed(ours)} with the labels and {signed(theirs)} with shuffled"
-            f" ones{much}: {_cause(ours, theirs)}."
+            f"{_capital(what)} over shared neurons is {signed(real[column])} with the labels{mean} and {signed(theirs.mean())} with"
+            f" shuffled ones{much}: {_verdict(labels, theirs)}."
         )
-    return paragraph("**Beside shuffled labels.**", *said, _over_seeds(rows, LENGTHS), _beyond_seeds(rows, LENGTHS))
+    return paragraph("**Beside shuffled labels.**", *said, _over_seeds(rows, LENGTHS), _by_chance(rows))
 
 
 def with_controls(results: Results, masses: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -211,7 +215,7 @@ def masses_by_controls(masses: pd.DataFrame, kinds: dict[str, str], before: str,
     return paragraph(
         f"**Beside other fine-tunings.** {_capital('; '.join(said))}.",
         f"With the labels the share of the top {own[after].first} changes by {_points(moved)} points, with shuffled ones by"
-        f" {_points(float(np.mean(shuffled)))}: {_cause(moved, float(np.mean(shuffled)))}."
+        f" {_points(float(np.mean(shuffled)))}: {_verdict(pd.Series(seeds), pd.Series(shuffled))}."
         if shuffled
         else NOT_SHUFFLED,
         f"Over {len(seeds)} fine-tunings on the labels that differ in the seed alone, it changes by {_points(min(seeds))} to"
@@ -221,66 +225,97 @@ def masses_by_controls(masses: pd.DataFrame, kinds: dict[str, str], before: str,
     )
 
 
-def _cause(real: float, shuffled: float) -> str:
-    """What a change with shuffled labels says about the same change with the labels."""
-    if real == 0:
-        return "with the labels there is no such change to explain"
-    share = shuffled / real
+def _of(rows: pd.DataFrame, kinds: Sequence[str], column: str) -> pd.Series:
+    """What the fine-tunings of some kinds measure, those left out in which it is missing."""
+    return rows.loc[rows["kind"].isin(kinds), column].dropna()
+
+
+def _same_sign(values: Iterable[float]) -> bool:
+    signs = set(np.sign(list(values)))
+    return len(signs) == 1 and 0 not in signs
+
+
+def _verdict(labels: pd.Series, shuffled: pd.Series, counts: bool = False) -> str:
+    """What fine-tunings on shuffled labels say beside those on the labels: of a cause only outside the range of several seeds."""
+    mean = float(shuffled.mean())
+    if len(labels) < 2:
+        differ = "do not differ" if mean == float(labels.iloc[0]) else "differ"
+        return f"a single run on the labels cannot tell more than that the two {differ}"
+    if labels.min() <= mean <= labels.max():
+        return "within the range of the seeds, so shuffled labels are not told from the labels here"
+    if counts and not _more_than_counting(labels, shuffled):
+        return "outside the range of the seeds, but counts so small differ as much by chance"
+    return f"outside the range of the seeds; {_cause(labels, mean)}"
+
+
+def _more_than_counting(labels: pd.Series, shuffled: pd.Series) -> bool:
+    """Whether counts differ by more than the chance of which kind of run a neuron falls to (binomial, two-sided)."""
+    total = int(labels.sum() + shuffled.sum())
+    share = len(shuffled) / (len(labels) + len(shuffled))
+    return bool(total and stats.binomtest(int(shuffled.sum()), total, share).pvalue <= LEVEL)
+
+
+def _cause(labels: pd.Series, shuffled: float) -> str:
+    """What a change with shuffled labels says about the mean of such changes with the labels."""
+    if not _same_sign(labels):
+        return "with the labels there is no such change to explain, or one of either sign"
+    share = shuffled / labels.mean()
     if share < 0.2:
         return (
-            "shuffled labels do not do this, so it needs labels that mean something"
+            "shuffled labels hardly do this, a hint that it needs labels that mean something"
             if share > -0.2
-            else "shuffled labels do the reverse, so it is not what any further training does"
+            else "shuffled labels do the reverse, a hint that it is not what any further training does"
         )
     return (
-        "shuffled labels do no less than 80 % of it, so what the labels mean does not explain it"
+        "shuffled labels do no less than 80 % of it, so what the labels mean explains little of it"
         if share >= 0.8
-        else "part of it comes with any further training, and the rest is the labels' at most"
+        else "part of it comes with any further training, and the rest may be the labels'"
     )
 
 
-def _part(real: pd.Series, shuffled: pd.DataFrame) -> str:
-    """Quantities by the share of them that shuffled labels bring about."""
-    shares = {
-        name: shuffled[column].mean() / real[column]
-        for column, name in MEASURES.items()
-        if real[column] and not np.isnan(real[column] * shuffled[column].mean())
-    }
-    if not shares:
-        return ""
-    listed = ", ".join(f"{name} {percent(share) if share >= 0 else 'the reverse'}" for name, share in shares.items())
-    most = [name for name, share in shares.items() if share >= 0.8]
-    verdict = (
-        "In none of them do they reach 80 %; the rest is the labels' at most."
-        if not most
-        else f"80 % or more of it comes without any meaning in the labels in {_and(most)}: that much is no effect of what they mean."
-    )
-    return f"As shares of what the labels do, shuffled ones bring: {listed}. {verdict}"
+def _part(rows: pd.DataFrame) -> str:
+    """Quantities by the share of them that shuffled labels bring about, and those that have none."""
+    shares, lacking, of = [], [], len(_of(rows, LABELS, "avoided"))
+    for column, name in MEASURES.items():
+        labels, shuffled = _of(rows, LABELS, column), _of(rows, ["shuffled"], column)
+        if labels.empty or shuffled.empty:
+            lacking.append(name)
+        elif labels.mean() and _same_sign(labels[labels != 0]):
+            share = shuffled.mean() / labels.mean()
+            shares.append(f"{name} {percent(share) if share >= 0 else 'the reverse'}")
+    what = "what the labels do" if of < 2 else f"the mean over {of} fine-tunings on the labels"
+    said = [f"As shares of {what}, shuffled ones bring: {', '.join(shares)}."] if shares else []
+    said += [f"{_capital(_and(lacking))} cannot be compared: {NONE_SHARED}."] if lacking else []
+    return " ".join(said)
 
 
 def _over_seeds(rows: pd.DataFrame, measures: Mapping[str, str] = MEASURES) -> str:
-    seeds = rows[rows["kind"].isin([REAL, "seed"])]
+    seeds = rows[rows["kind"].isin(LABELS)]
     if len(seeds) < 2:
         return "No other seed was fine-tuned from the same encoder, so it is not known how far these numbers move by chance."
-    spans = ", ".join(f"{_span(seeds[column], column)} for {name}" for column, name in measures.items())
+    spans = ", ".join(
+        f"{_span(seeds[column], column)} for {name}" for column, name in measures.items() if seeds[column].notna().any()
+    )
     return f"Over {len(seeds)} fine-tunings on the labels that differ in the seed alone, the range is {spans}."
 
 
-def _beyond_seeds(rows: pd.DataFrame, measures: Mapping[str, str] = MEASURES) -> str:
-    """What of the shuffled labels lies outside the range of the fine-tunings on the labels."""
-    seeds, shuffled = rows[rows["kind"].isin([REAL, "seed"])], rows[rows["kind"] == "shuffled"]
-    if len(seeds) < 2:
+def _told_apart(rows: pd.DataFrame, measures: Mapping[str, str] = MEASURES) -> str:
+    """What of the shuffled labels lies outside the range of the fine-tunings on the labels, and what that hints at."""
+    verdicts: dict[str, list[str]] = {}
+    for column, name in measures.items():
+        labels, shuffled = _of(rows, LABELS, column), _of(rows, ["shuffled"], column)
+        if not labels.empty and not shuffled.empty:
+            verdicts.setdefault(_verdict(labels, shuffled, column in COUNTS), []).append(name)
+    said = [f"{_capital(_and(names))} with shuffled labels: {verdict}." for verdict, names in verdicts.items()]
+    return " ".join([*said, _by_chance(rows)]).rstrip()
+
+
+def _by_chance(rows: pd.DataFrame) -> str:
+    """How little it says to lie outside a range of a few."""
+    seeds = int(rows["kind"].isin(LABELS).sum())
+    if seeds < 2 or "shuffled" not in set(rows["kind"]):
         return ""
-    means, low, high = shuffled[list(measures)].mean(), seeds[list(measures)].min(), seeds[list(measures)].max()
-    outside = [name for column, name in measures.items() if means[column] < low[column] or means[column] > high[column]]
-    if not outside:
-        return "Shuffled labels stay within that range in everything: nothing here tells labels from shuffled ones."
-    rest = [name for column, name in measures.items() if low[column] <= means[column] <= high[column]]
-    return (
-        f"Shuffled labels lie outside it in {_and(outside)}"
-        + (f", within it in {_and(rest)}" if rest else "")
-        + f". A range of {len(seeds)} is narrow, so that is a hint and no test."
-    )
+    return f"A further seed of the labels would lie outside a range of {seeds} in {percent(2 / (seeds + 1))} of cases, so that is no test."
 
 
 def _span(values: pd.Series, column: str) -> str:

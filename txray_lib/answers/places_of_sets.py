@@ -1,6 +1,6 @@
 """Where the paper's pruned sets lie among random sets (Tab. 2): of equal size, of equal variance, of equal mass.
 
-May touch: results, tables, telling.
+May touch: charts (what random sets are matched by), results, tables, telling.
 """
 
 from __future__ import annotations
@@ -10,18 +10,16 @@ import math
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from txray_lib.answers.tables import pruning_rows
+from txray_lib.answers.tables import LEVEL, as_by_chance, at_edge_by_chance, is_edge, pruning_rows
+from txray_lib.charts.pruned import PLACES
 from txray_lib.results import Results
 from txray_lib.telling import count, paragraph, percent, plural, signed, table
 
-COLUMNS = {"size": "percentile", "variance": "percentile_variance", "mass": "percentile_mass"}
-"""What random sets have in common with a set, and the column that says where it lies among them."""
 MATCHES = {
     "size": "as many neurons",
     "variance": "as many neurons with the same variance of the last hidden state",
     "mass": "as many neurons with the same activation mass",
 }
-EDGE = 2.5
 ABSENT = (
     "This run's random sets match the number of neurons alone, and it kept no place of the sets among them: what is said of the"
     " interval above is all that can be said."
@@ -30,7 +28,7 @@ ABSENT = (
 
 def has_places(results: Results) -> bool:
     """Whether a run kept where each set lies among random ones."""
-    return set(COLUMNS.values()) <= set(results.table("pruning").columns)
+    return set(PLACES.values()) <= set(results.table("pruning").columns)
 
 
 def random_draws(results: Results, way: str = "both") -> pd.DataFrame | None:
@@ -58,7 +56,7 @@ def places_table(results: Results, way: str = "both") -> HTML | Markdown:
                     _place(place, int(drawn.get((row.set, row.way, row.split, match), 0)))
                     for place, row in zip(rows[column], rows.itertuples(), strict=True)
                 ]
-                for match, column in COLUMNS.items()
+                for match, column in PLACES.items()
             },
         }
     )
@@ -76,7 +74,7 @@ def draws_beside(results: Results, way: str = "both") -> pd.Series:
     if draws is not None:
         return draws.groupby(keys).size()
     rows = pruning_rows(results, way)
-    long = pd.concat([rows[rows[column].notna()].assign(match=match) for match, column in COLUMNS.items()])
+    long = pd.concat([rows[rows[column].notna()].assign(match=match) for match, column in PLACES.items()])
     return long.set_index(keys)["random_sets"]
 
 
@@ -86,27 +84,25 @@ def places_said(results: Results, way: str = "both") -> Markdown:
         return paragraph(ABSENT)
     rows = pruning_rows(results, way).dropna(subset=["change"])
     drawn = draws_beside(results, way)
-    said = [_edges(rows, drawn, match) for match in COLUMNS]
-    return paragraph(*said, _everywhere(rows), _none(rows), _errors(rows))
+    said = [_edges(rows, drawn, match) for match in PLACES]
+    return paragraph(*said, _everywhere(rows, drawn), _none(rows), _errors(rows))
 
 
-def at_edge_by_chance(draws: int) -> float:
-    """The chance that a further draw lies below the 2.5 or above the 97.5 percentile among `draws` earlier ones.
-
-    It has one of draws + 1 ranks, each as likely; at an edge are those with fewer than 2.5 % of the draws on one side.
-    """
-    return min(1.0, 2 * math.ceil(EDGE / 100 * draws) / (draws + 1)) if draws else math.nan
+def _chances(rows: pd.DataFrame, drawn: pd.Series, match: str) -> pd.Series:
+    """The chance of each row to lie at an edge of its random sets; missing where it has none."""
+    draws = [int(drawn.get((row.set, row.way, row.split, match), 0)) for row in rows.itertuples()]
+    return pd.Series([at_edge_by_chance(number) for number in draws], rows.index, dtype=float)
 
 
 def _edges(rows: pd.DataFrame, drawn: pd.Series, match: str) -> str:
-    placed = rows.dropna(subset=[COLUMNS[match]])
+    placed = rows.dropna(subset=[PLACES[match]])
     if placed.empty:
         return f"No set has random ones of {MATCHES[match]} beside it."
-    edge = placed[_is_edge(placed[COLUMNS[match]])]
-    chance = sum(at_edge_by_chance(int(drawn[(r.set, r.way, r.split, match)])) for r in placed.itertuples())
+    edge = placed[is_edge(placed[PLACES[match]])]
+    chance = float(_chances(placed, drawn, match).sum())
     named = "; ".join(
         f"{r.set} {r.way} on {r.split} ({signed(r.change)}, percentile {p:g})"
-        for r, p in zip(edge.itertuples(), edge[COLUMNS[match]], strict=True)
+        for r, p in zip(edge.itertuples(), edge[PLACES[match]], strict=True)
     )
     return (
         f"**Among random sets of {MATCHES[match]}**, {count(len(edge))} of {plural(len(placed), 'change')}"
@@ -115,21 +111,54 @@ def _edges(rows: pd.DataFrame, drawn: pd.Series, match: str) -> str:
     )
 
 
-def _everywhere(rows: pd.DataFrame) -> str:
-    """What the effects at the edge of sets of equal size are, by whether sets alike in more exist and what those do."""
-    edge = pd.DataFrame({match: _is_edge(rows[column]) for match, column in COLUMNS.items()})
-    known = pd.DataFrame({match: rows[column].notna() for match, column in COLUMNS.items()})
-    alike, inside = known[["variance", "mass"]], (known & ~edge)[["variance", "mass"]]
+def _everywhere(rows: pd.DataFrame, drawn: pd.Series) -> str:
+    """What the effects at the edge of sets of equal size are, by whether sets alike in more exist and what those do.
+
+    Said only of rows with so many draws that chance puts no more than `LEVEL` at an edge, and only where more are there.
+    """
+    edge = pd.DataFrame({match: is_edge(rows[column]) for match, column in PLACES.items()})
+    known = pd.DataFrame({match: rows[column].notna() for match, column in PLACES.items()})
+    chances = pd.DataFrame({match: _chances(rows, drawn, match) for match in PLACES})
+    enough = known & (chances <= LEVEL)
+    clear, coarse = rows[edge["size"] & enough["size"]], rows[edge["size"] & ~enough["size"]]
+    expected = float(chances.loc[enough["size"], "size"].sum())
+    said = (
+        [_alike(clear, known & ~edge, enough)]
+        if not as_by_chance(len(clear), expected)
+        else [
+            f"Of the changes with enough random sets of equal size, {count(len(clear))} at an edge"
+            f" {'is' if len(clear) == 1 else 'are'} no more than chance may well put there, about {expected:.1f} on average: nothing"
+            " here says that it matters which neurons they are."
+        ]
+        if len(clear)
+        else []
+    )
+    if len(coarse):
+        share = chances.loc[coarse.index, "size"].max()
+        said.append(
+            f"At the edge of so few sets of equal size that chance puts up to {percent(share)} of changes there: {_named(coarse)}. That"
+            " does not tell which neurons they are from how many."
+        )
+    return " ".join(said)
+
+
+def _alike(clear: pd.DataFrame, inside: pd.DataFrame, enough: pd.DataFrame) -> str:
+    """What rows at the edge of sets of equal size do among sets that are alike in more."""
+    inside, enough = (each.loc[clear.index] for each in (inside, enough))
+    within = inside[["variance", "mass"]].any(axis=1)
     cases = {
         "At the edge of every kind of random set that exists: {}. There it matters which neurons they are, and not only how many or"
-        " how active.": alike.any(axis=1) & ~inside.any(axis=1),
+        " how active.": ~within & enough["mass"],
+        "At the edge of sets of equal size and of those that vary as much, without enough that hold as much: {}. There it matters which"
+        " neurons they are, and not only how many or how much they vary; how active they are is not ruled out.": ~within
+        & enough["variance"]
+        & ~enough["mass"],
         "At the edge of sets of equal size, and inside sets that vary as much or hold as much: {}. There the effect is no more than"
-        " that of other such neurons.": inside.any(axis=1),
-        "At the edge of sets of equal size, without any others beside it that vary or hold as much: {}. Whether it matters which neurons"
-        " they are, or only how active, cannot be told.": ~alike.any(axis=1),
+        " that of other such neurons.": within,
+        "At the edge of sets of equal size, without enough others beside it that vary or hold as much: {}. Whether it matters which"
+        " neurons they are, or only how active, cannot be told.": ~within & ~enough[["variance", "mass"]].any(axis=1),
     }
-    found = {said: rows[edge["size"] & which] for said, which in cases.items()}
-    return " ".join(said.format(_named(its)) for said, its in found.items() if len(its))
+    return " ".join(said.format(_named(clear[which])) for said, which in cases.items() if which.any())
 
 
 def _none(rows: pd.DataFrame) -> str:
@@ -144,17 +173,17 @@ def _none(rows: pd.DataFrame) -> str:
 
 def _errors(rows: pd.DataFrame) -> str:
     known = rows.dropna(subset=["sampling_error"])
-    small = known[known["change"].abs() <= 2 * known["sampling_error"]]
-    if known.empty:
-        return ""
-    return (
-        f"Of {plural(len(known), 'change')}, {count(len(small))} ({percent(len(small) / len(known))})"
+    moved = known[known["change"] != 0]
+    small = moved[moved["change"].abs() <= 2 * moved["sampling_error"]]
+    still = len(known) - len(moved)
+    zero = f"{plural(still, 'change is', 'changes are')} exactly 0 and left out here." if still else ""
+    if moved.empty:
+        return zero
+    said = (
+        f"Of {plural(len(moved), 'change')}, {count(len(small))} ({percent(len(small) / len(moved))})"
         f" {'is' if len(small) == 1 else 'are'} within two sampling errors of 0: with other reviews the sign could be another."
     )
-
-
-def _is_edge(places: pd.Series) -> pd.Series:
-    return (places < EDGE) | (places > 100 - EDGE)
+    return f"{said} {zero}".rstrip()
 
 
 def _named(rows: pd.DataFrame) -> str:

@@ -11,6 +11,9 @@ from txray_lib.results import Results
 from txray_lib.telling import count, paragraph, percent, signed
 
 ABSENT = "This run has no linear probe, so it cannot be said how much of the tags the encoder holds."
+NO_INTERVAL = (
+    "with fewer than two blocks to test on there is no interval, so it cannot be said whether it is more than chance"
+)
 
 
 def has_probe(results: Results) -> bool:
@@ -49,6 +52,8 @@ def probe_said(results: Results) -> Markdown:
 
 def _beyond(last: pd.Series, word: pd.Series) -> str:
     more, wrong = last["accuracy"] - word["accuracy"], 1 - word["accuracy"]
+    if _without_interval(last, word):
+        return f"The difference is {_points(more)}, and {NO_INTERVAL}."
     if not _apart(last, word):
         return (
             f"The difference is {_points(more)}, and the two intervals meet: nothing shows that the encoder holds more of the tags"
@@ -56,9 +61,9 @@ def _beyond(last: pd.Series, word: pd.Series) -> str:
         )
     if more > 0:
         return (
-            f"That is {_points(more)} more, {percent(more / wrong)} of what the word gets wrong: the encoder holds something of"
-            " tags beyond the word, from what stood before it or from likeness to other words, as the word alone has no answer for"
-            " words that its training part lacks."
+            f"That is {_points(more)} more, net {percent(more / wrong)} of what the word gets wrong: the encoder holds something of"
+            " tags beyond the word, from what stood before it or from likeness to other words, where the word alone answers with the"
+            " most frequent tag for every word that its training part lacks."
         )
     return (
         f"That is {_points(more)} fewer: whatever shares of mass match the corpus, a linear reader finds less of the tags in the"
@@ -68,6 +73,8 @@ def _beyond(last: pd.Series, word: pd.Series) -> str:
 
 def _trained(last: pd.Series, untrained: pd.Series, word: pd.Series) -> str:
     more = last["accuracy"] - untrained["accuracy"]
+    if _without_interval(last, untrained):
+        return f"The untrained encoder gives {_share(untrained)}, and {NO_INTERVAL}."
     if not _apart(last, untrained):
         return f"The untrained encoder gives {_share(untrained)}, and the intervals meet: training brought nothing that this probe sees."
     sense = "below" if untrained["accuracy"] < word["accuracy"] else "not below"
@@ -88,10 +95,13 @@ def _early(early: pd.Series | None, last: pd.Series, untrained: pd.Series | None
     return f"In {early['stage']} it is {_share(early)}: {percent(share)} of what training brings is there by then."
 
 
+def _without_interval(*rows: pd.Series) -> bool:
+    return any(math.isnan(row[end]) for row in rows for end in ("low", "high"))
+
+
 def _apart(one: pd.Series, other: pd.Series) -> bool:
     """Whether two intervals do not meet; False where one is missing. Both read the same tokens, so this asks for more than it need."""
-    ends = [one["low"], one["high"], other["low"], other["high"]]
-    return not any(math.isnan(end) for end in ends) and (one["low"] > other["high"] or one["high"] < other["low"])
+    return not _without_interval(one, other) and (one["low"] > other["high"] or one["high"] < other["low"])
 
 
 def _share(row: pd.Series) -> str:

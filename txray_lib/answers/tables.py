@@ -221,25 +221,55 @@ def pruning_verdict(results: Results, way: str = "both") -> Markdown:
     """How many of the effects leave the interval that random sets of the same size give."""
     rows = pruning_rows(results, way)
     measured = rows.dropna(subset=["random_low", "random_high", "change"])
+    ranked = "percentile" in rows and bool(measured["percentile"].notna().all())
     if measured.empty:
         return paragraph("No random sets were measured in this run, so none of these changes can be told from chance.")
-    outside = measured[(measured["change"] < measured["random_low"]) | (measured["change"] > measured["random_high"])]
+    beyond = (measured["change"] < measured["random_low"]) | (measured["change"] > measured["random_high"])
+    outside = measured[is_edge(measured["percentile"]) if ranked else beyond]
     named = "; ".join(f"{r.set} {r.way} on {r.split} ({signed(r.change)})" for r in outside.itertuples())
-    by_chance = float(outside_by_chance(measured["random_sets"]).sum())
+    by_chance = float(
+        measured["random_sets"].map(at_edge_by_chance).sum()
+        if ranked
+        else outside_by_chance(measured["random_sets"]).sum()
+    )
+    why = "as few draws leave few ranks" if ranked else "since few draws make a narrow interval"
+    where = "below the 2.5 or above the 97.5 percentile" if ranked else "outside the interval that holds 95 %"
     verdict = (
-        "Nothing here tells these sets from random ones."
-        if len(outside) <= by_chance
+        "Chance may well put as many there: nothing here tells these sets from random ones."
+        if as_by_chance(len(outside), by_chance)
         else "That is more than chance gives; which of them would stay with other seeds and more random sets is open."
     )
     return paragraph(
         f"Of {plural(len(measured), 'change')} that can be compared with random sets of the same size,"
-        f" {len(outside)} {'lies' if len(outside) == 1 else 'lie'} outside the interval that holds 95 % of those drawn"
+        f" {len(outside)} {'lies' if len(outside) == 1 else 'lie'} {where} of those drawn"
         f"{': ' + named if named else ''}.",
-        f"Of as many further random sets about {by_chance:.1f} would, since few draws make a narrow interval. {verdict}",
+        f"Of as many further random sets about {by_chance:.1f} would, {why}. {verdict}",
         f"{plural(len(rows) - len(measured), 'change')} had no random sets beside them."
         if len(rows) > len(measured)
         else "",
     )
+
+
+EDGE = 2.5
+LEVEL = 0.05
+
+
+def as_by_chance(edges: int, expected: float) -> bool:
+    """Whether chance, which puts `expected` at an edge on average, puts as many or more there in over 5 % of cases (Poisson)."""
+    return bool(stats.poisson.sf(edges - 1, expected) > LEVEL)
+
+
+def is_edge(places: pd.Series) -> pd.Series:
+    """Whether percentiles lie below the 2.5 or above the 97.5."""
+    return (places < EDGE) | (places > 100 - EDGE)
+
+
+def at_edge_by_chance(draws: int) -> float:
+    """The chance that a further draw lies below the 2.5 or above the 97.5 percentile among `draws` earlier ones.
+
+    It has one of draws + 1 ranks, each as likely; at an edge are those with fewer than 2.5 % of the draws on one side.
+    """
+    return min(1.0, 2 * math.ceil(EDGE / 100 * draws) / (draws + 1)) if draws else math.nan
 
 
 def outside_by_chance(draws: pd.Series) -> pd.Series:

@@ -22,7 +22,7 @@ def constant(curves: pd.DataFrame, steps: pd.DataFrame) -> alt.VConcatChart:
     steps   [rate, start, end, low, median, high]: a step's distances stand at the epoch where it ends
     """
     if steps.empty:
-        raise TxrayError("no step is there to be drawn: a pretraining at a constant rate was not compared")
+        raise TxrayError("no step is there to be drawn: the two pretrainings have none in common that has a distance")
     curves, steps = (table.assign(name=table["rate"].map(RATES)) for table in (curves, steps))
     last = float(max(curves["epoch"].max(), steps["end"].max()))
     perplexity = curves[curves["measure"] == "valid_perplexity"]

@@ -40,7 +40,6 @@ def probe(table: pd.DataFrame, roles: Mapping[str, str]) -> alt.LayerChart:
     )
     drawn = rows.drop(columns=["role", "unit", "l2", "seed"], errors="ignore")
     base = alt.Chart(drawn).encode(y=y)
-    lines = alt.Chart(drawn[~own])
     colour = alt.Color("colour:N", scale=None)
     lines = base.transform_filter("datum.reads != 'activations'").encode(y=alt.Y())
     chart = alt.layer(
