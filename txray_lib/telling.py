@@ -33,6 +33,12 @@ def quoted(tokens: Iterable[str]) -> str:
     return ", ".join(f"“{escape(token)}”" for token in tokens) or "nothing"
 
 
+def listed(parts: Iterable[object]) -> str:
+    """ "a", "a and b", "a, b and c"; "none" of nothing"""
+    *most, last = [str(part) for part in parts] or ["none"]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def paragraph(*sentences: str) -> Markdown:
     """Sentences as one Markdown paragraph; empty ones are left out."""
     return Markdown(" ".join(sentence for sentence in sentences if sentence))
