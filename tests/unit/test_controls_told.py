@@ -222,6 +222,8 @@ def test_masses_of_controls_by_hand(tmp_path: Path):
     assert "After shuffled labels the top 1 hold 100.0 % and 1 neuron has mass" in said
     assert "With the labels the share of the top 1 changes by +0.0 points, with shuffled ones by +75.0" in said
     assert "Over 2 fine-tunings on the labels that differ in the seed alone, it changes by +0.0 to +25.0" in said
+    assert "+75.0: outside the range of the seeds; with the labels there is no such change to explain" in said
+    assert "outside a range of 2 in 66.7 % of cases" in said
     seeds_only = {stage: kind for stage, kind in kinds.items() if kind == "seed"}
     assert told.NOT_SHUFFLED in text(answers.masses_by_controls(every, seeds_only, "z", "s", 1))
 

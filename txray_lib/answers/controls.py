@@ -184,7 +184,9 @@ def lengths_by_controls(results: Results) -> Markdown:
             f"{_capital(what)} over shared neurons is {signed(real[column])} with the labels{mean} and {signed(theirs.mean())} with"
             f" shuffled ones{much}: {_verdict(labels, theirs)}."
         )
-    return paragraph("**Beside shuffled labels.**", *said, _over_seeds(rows, LENGTHS), _by_chance(rows))
+    return paragraph(
+        "**Beside shuffled labels.**", *said, _over_seeds(rows, LENGTHS), _by_chance(len(_of(rows, LABELS, "avoided")))
+    )
 
 
 def with_controls(results: Results, masses: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -222,6 +224,7 @@ def masses_by_controls(masses: pd.DataFrame, kinds: dict[str, str], before: str,
         f" {_points(max(seeds))}."
         if len(seeds) > 1
         else "",
+        _by_chance(len(seeds)) if shuffled else "",
     )
 
 
@@ -307,13 +310,12 @@ def _told_apart(rows: pd.DataFrame, measures: Mapping[str, str] = MEASURES) -> s
         if not labels.empty and not shuffled.empty:
             verdicts.setdefault(_verdict(labels, shuffled, column in COUNTS), []).append(name)
     said = [f"{_capital(_and(names))} with shuffled labels: {verdict}." for verdict, names in verdicts.items()]
-    return " ".join([*said, _by_chance(rows)]).rstrip()
+    return " ".join([*said, _by_chance(len(_of(rows, LABELS, "avoided")))]).rstrip()
 
 
-def _by_chance(rows: pd.DataFrame) -> str:
-    """How little it says to lie outside a range of a few."""
-    seeds = int(rows["kind"].isin(LABELS).sum())
-    if seeds < 2 or "shuffled" not in set(rows["kind"]):
+def _by_chance(seeds: int) -> str:
+    """How little it says to lie outside a range of a few fine-tunings."""
+    if seeds < 2:
         return ""
     return f"A further seed of the labels would lie outside a range of {seeds} in {percent(2 / (seeds + 1))} of cases, so that is no test."
 
