@@ -16,7 +16,7 @@ from scipy import stats
 
 from txray_lib.answers.masses import spread
 from txray_lib.results import NEURON, Results
-from txray_lib.telling import count, distance, paragraph, percent, plural, signed, table
+from txray_lib.telling import count, distance, listed, paragraph, percent, plural, signed, table
 
 REAL = "real"
 LABELS = (REAL, "seed")
@@ -288,7 +288,7 @@ def _part(rows: pd.DataFrame) -> str:
             shares.append(f"{name} {percent(share) if share >= 0 else 'the reverse'}")
     what = "what the labels do" if of < 2 else f"the mean over {of} fine-tunings on the labels"
     said = [f"As shares of {what}, shuffled ones bring: {', '.join(shares)}."] if shares else []
-    said += [f"{_capital(_and(lacking))} cannot be compared: {NONE_SHARED}."] if lacking else []
+    said += [f"{_capital(listed(lacking))} cannot be compared: {NONE_SHARED}."] if lacking else []
     return " ".join(said)
 
 
@@ -309,7 +309,7 @@ def _told_apart(rows: pd.DataFrame, measures: Mapping[str, str] = MEASURES) -> s
         labels, shuffled = _of(rows, LABELS, column), _of(rows, ["shuffled"], column)
         if not labels.empty and not shuffled.empty:
             verdicts.setdefault(_verdict(labels, shuffled, column in COUNTS), []).append(name)
-    said = [f"{_capital(_and(names))} with shuffled labels: {verdict}." for verdict, names in verdicts.items()]
+    said = [f"{_capital(listed(names))} with shuffled labels: {verdict}." for verdict, names in verdicts.items()]
     return " ".join([*said, _by_chance(len(_of(rows, LABELS, "avoided")))]).rstrip()
 
 
@@ -331,10 +331,6 @@ def _points(share: float) -> str:
 
 def _capital(said: str) -> str:
     return said[:1].upper() + said[1:]
-
-
-def _and(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _gained(part: pd.DataFrame) -> set[int]:

@@ -31,7 +31,7 @@ from txray_lib.errors import TxrayError, nearest
 from txray_lib.paper import value
 from txray_lib.profiles import list_profiles
 from txray_lib.results import Results, list_results, open_results
-from txray_lib.telling import count, distance, paragraph, percent, plural, provenance, short_commit, table
+from txray_lib.telling import count, distance, listed, paragraph, percent, plural, provenance, short_commit, table
 from txray_lib.transfer import AVOIDED, GAINED, SHARED
 from txray_lib.truth import A_TENTH, ALL_SIZES, LEVEL, ONE_TOKEN, RULES, Noise, Study, text_needed
 
@@ -126,7 +126,7 @@ def planted_said(found: Recovered) -> Markdown:
         f" {count(kinds['unchanged'])} stay as they are. So {count(kinds['replaced'] + kinds['lost'] + kinds['unchanged'])} are"
         f" shared, {count(kinds['silenced'])} avoided and {count(kinds['revived'])} gained. A word excites"
         f" {plural(plan.depth, 'neuron')}.",
-        f"**What is read.** Texts of {_listed(count(tokens) for tokens in found.study.tokens)} tokens of a generated"
+        f"**What is read.** Texts of {listed(count(tokens) for tokens in found.study.tokens)} tokens of a generated"
         f" encyclopedia, {_range(found.sizes)} tokens a neuron, with {plural(len(found.study.seeds), 'seed')}. The paper's"
         f" {count(value('S3', 'tokens'))} tokens are {count(papers)} for each of its {count(value('N7', 'units'))} neurons.",
         f"**What stands between.** {'; '.join(f'noise “{name}”: {_noise(each)}' for name, each in found.study.noises.items())}.",
@@ -244,7 +244,7 @@ def detected_said(found: Recovered, noise: str) -> Markdown:
     by_size = bins[bins["size"] != ALL_SIZES].groupby("size", sort=False)["power"].mean().dropna()
     return paragraph(
         f"At {_size(most)} and with noise “{noise}” the null of the paper's distance finds"
-        f" {_listed(f'{percent(power)} by {way}' for way, power in powers.items())} of the changed neurons (q ≤ {LEVEL:g}).",
+        f" {listed(f'{percent(power)} by {way}' for way, power in powers.items())} of the changed neurons (q ≤ {LEVEL:g}).",
         f"By {found.study.ways[0]} it finds {percent(by_size.iloc[0])} of the smallest changes ({by_size.index[0]} of a neuron's"
         f" words or text) and {percent(by_size.iloc[-1])} of the largest ({by_size.index[-1]})."
         if len(by_size) > 1
@@ -361,11 +361,6 @@ def _span(shares: Any) -> str:
 
 def _range(sizes: list[float]) -> str:
     return f"{sizes[0]:,g}" if len(sizes) == 1 else f"{sizes[0]:,g} to {sizes[-1]:,g}"
-
-
-def _listed(parts: Any) -> str:
-    *most, last = parts
-    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _share(share: float) -> str:
