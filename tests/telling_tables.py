@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,6 @@ NEURONS = 40
 
 def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
     """Write a whole set of result tables into `folder`, whose name is the profile's."""
-    rng = np.random.default_rng(seed)
     source = {
         "profile": folder.name,
         "seed": seed,
@@ -66,11 +66,16 @@ def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "provenance.json").write_text(json.dumps(source), encoding="utf-8")
     (folder / "profile.yaml").write_text(f"name: {folder.name}\nseed: {seed}\n", encoding="utf-8")
+    for name, table in _tables(seed, hostile).items():
+        write_table(table, folder / f"{name}.parquet", source)
+    return folder
+
+
+@cache
+def _tables(seed: int, hostile: bool) -> dict[str, pd.DataFrame]:
+    """The tables, made once: it takes seconds, and nearly every test of the telling half writes them."""
+    rng = np.random.default_rng(seed)
     preferences = {stage: _preferences(rng, i, hostile) for i, (stage, *_) in enumerate(ROLES)}
-    for stage, rows in preferences.items():
-        write_table(
-            rows.astype({"feature": "category", "tag": "category"}), folder / "preferences" / f"{stage}.parquet", source
-        )
     transfer = _transfer(preferences, rng)
     tables = {
         "stages": _stages(preferences),
@@ -86,9 +91,9 @@ def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
         "truth_words": truth_words(),
     }
     tables |= control_tables(tables)
-    for name, table in tables.items():
-        write_table(table, folder / f"{name}.parquet", source)
-    return folder
+    for stage, rows in preferences.items():
+        tables[f"preferences/{stage}"] = rows.astype({"feature": "category", "tag": "category"})
+    return tables
 
 
 def _vocabulary(hostile: bool) -> list[tuple[str, str]]:

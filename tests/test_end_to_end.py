@@ -20,7 +20,7 @@ from txray_lib.corpora import UNKNOWN, load_corpus_file
 from txray_lib.corpora.documents import content_hash
 from txray_lib.flow import Run
 from txray_lib.preferences import NOBODY, add, aggregate, distributions
-from txray_lib.profiles import load_profile
+from txray_lib.profiles import Profile, load_profile
 from txray_lib.results import Results
 from txray_lib.stages import comparisons, stages
 from txray_lib.tables import read_table
@@ -131,7 +131,7 @@ def test_every_table_carries_its_source(tiny_run):
         assert source["commit"]
         assert source["command"] == "txray run tiny"
     saved = yaml.safe_load(tiny_run.file("tables", "profile.yaml").read_text())
-    assert saved == tiny_run.profile.model_dump()
+    assert Profile(**saved) == tiny_run.profile
     noted = json.loads(tiny_run.file("tables", "provenance.json").read_text())
     assert set(noted["steps"]) == set(tiny_run.steps) - {"tables"}
     assert noted["weights"] == noted["steps"]["finetune"]["commit"]
