@@ -35,9 +35,9 @@ def nulls(run: Run, folder: Path) -> None:
         if name == "measure_nulls":
             parts = [_short(part, measure) for part, (_, measure) in zip(parts, asked, strict=True)]
         write_frame(pd.concat(parts, ignore_index=True), folder / f"{name}.parquet")
+    write_frame(_measures(run, wanted), folder / "measures.parquet")
     for part in folder.glob("part-*.parquet"):
         part.unlink()
-    write_frame(_measures(run, wanted), folder / "measures.parquet")
 
 
 def _short(null: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -47,7 +47,8 @@ def _short(null: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 
 def _null(run: Run, comparison: Comparison, measure: str, states: Path) -> pd.DataFrame:
-    """The null of one comparison by one measure; that of its preference states is written to `states` first."""
+    """The null of one comparison by one measure. That of its preference states, the same by each, is written to `states` first
+    by the paper's."""
     from txray_lib.nulls import split_null, swap_null
 
     null = split_null if comparison.question == _TWO_TEXTS else swap_null
@@ -63,7 +64,8 @@ def _null(run: Run, comparison: Comparison, measure: str, states: Path) -> pd.Da
         what=f"null of {comparison.name}, {measure}",
     )
     named = {"comparison": comparison.name, "question": comparison.question, "kind": result.kind}
-    write_frame(result.states.assign(**named), states)
+    if measure == _PAPERS:
+        write_frame(result.states.assign(**named), states)
     return result.table.assign(**named)
 
 

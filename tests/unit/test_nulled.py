@@ -1,0 +1,58 @@
+"""The step nulls, killed at its worst moment: nothing that takes long is computed again (law 8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from txray_lib.flow import Run
+from txray_lib.profiles import load_profile
+from txray_lib.steps import nulled
+from txray_lib.tables import read_table
+
+
+def test_parts_stay_until_every_table_is_written_and_only_the_papers_null_has_states(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = load_profile("tiny")
+    measures = ("hellinger", *profile.nulls.measures)
+    drawn: list[str] = []
+
+    def null(*_: Any, measure: str, what: str) -> SimpleNamespace:
+        drawn.append(what)
+        columns = {
+            "layer": [0],
+            "neuron": [0],
+            measure: [0.5],
+            "expected": [0.4],
+            "excess": [0.1],
+            "p": [0.2],
+            "q": [0.2],
+        }
+        return SimpleNamespace(kind="swap", table=pd.DataFrame(columns), states=pd.DataFrame({"state": ["shared"]}))
+
+    def killed(*_: Any) -> pd.DataFrame:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("txray_lib.nulls.swap_null", null)
+    monkeypatch.setattr("txray_lib.nulls.split_null", null)
+    monkeypatch.setattr(
+        nulled, "read_table", lambda path: read_table(path) if path.parent == tmp_path else pd.DataFrame()
+    )
+    monkeypatch.setattr(nulled, "_measures", killed)
+    with pytest.raises(KeyboardInterrupt):
+        nulled.nulls(Run(profile), tmp_path)
+    states = list(tmp_path.glob("part-*.states.parquet"))
+    parts = set(tmp_path.glob("part-*.parquet")) - set(states)
+    assert len(parts) == len(drawn) == len(states) * len(measures) > 0
+    assert all(".hellinger." in path.name for path in states)
+
+    monkeypatch.setattr(nulled, "_measures", lambda *_: pd.DataFrame({"neuron": [0]}))
+    nulled.nulls(Run(profile), tmp_path)
+    assert len(drawn) == len(parts)
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["measure_nulls", "measures", "null_states", "nulls"]
+    assert len(read_table(tmp_path / "measure_nulls.parquet")) == len(parts)
