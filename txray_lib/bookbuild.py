@@ -56,7 +56,13 @@ def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
     Raises TxrayError if a table is missing, a cell fails or the build does; what was whole stays whole.
     """
     opened = [open_results(profile) for profile in (profiles or default_profiles())]
+    studies = [results.profile for results in opened if results.is_study]
     opened = [results for results in opened if not results.is_study]
+    if not opened:
+        raise TxrayError(
+            f"a study has no pages of its own, and {' and '.join(studies)} {'is one' if len(studies) == 1 else 'are studies'}: name"
+            " a run too, such as demo. A study is told on pages of every book."
+        )
     executed = _execute_all(opened)
     toc = _write_toc([results.profile for results in opened])
     page = places.root() / "_build" / "html" / "index.html"

@@ -180,6 +180,26 @@ def test_a_page_of_a_study_runs_again_when_the_study_changes_or_comes(
         assert [line for line in said(capsys).splitlines() if line.startswith("Executing")] == ["Executing truth"]
 
 
+def test_a_page_of_a_profile_that_shows_a_study_too_runs_again_when_the_study_changes(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_page(repository, "measures", "Measures", 'profile = "demo"\nstudy = "truth"')
+    bookbuild.build_book()
+    said(capsys)
+    write_study(repository / "results" / "truth")
+    bookbuild.build_book()
+    assert [line for line in said(capsys).splitlines() if line.startswith("Executing")] == [
+        "Executing measures on demo (live)"
+    ]
+
+
+def test_a_book_of_studies_alone_is_an_error(repository: Path) -> None:
+    write_study(repository / "results" / "truth")
+    with pytest.raises(TxrayError, match=r"no pages of its own, and truth is one: name a run"):
+        bookbuild.build_book(["truth"])
+    assert not (repository / "build" / "_toc.yml").exists()
+
+
 def test_a_study_has_no_pages_of_its_own(repository: Path) -> None:
     write_study(repository / "results" / "truth")
     bookbuild.build_book(["demo", "truth"])
