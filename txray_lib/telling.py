@@ -16,6 +16,8 @@ from txray_lib.preferences import distributions
 from txray_lib.results import NEURON, Results
 
 MAX_LETTERS = 40
+LEVEL = 0.05
+"""The largest p or q at which something is said to exceed chance, where a page asks for no other."""
 
 
 def escape(text: str) -> str:
@@ -37,6 +39,11 @@ def listed(parts: Iterable[object]) -> str:
     """ "a", "a and b", "a, b and c"; "none" of nothing"""
     *most, last = [str(part) for part in parts] or ["none"]
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def arrow(comparison: str) -> str:
+    """ "a → b" of "a:b" """
+    return comparison.replace(":", " → ")
 
 
 def paragraph(*sentences: str) -> Markdown:

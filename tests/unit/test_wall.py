@@ -37,7 +37,7 @@ COMPUTING = [
     "costs",
     "runs",
 ]
-TELLING = ["charts", "telling", "answers", "notebooks", "book", "bookbuild"]
+TELLING = ["telling", "charts", "answers", "notebooks", "book", "bookbuild"]
 DRAWS_OR_BUILDS = {
     "altair",
     "vl_convert",

@@ -15,7 +15,7 @@ from txray_lib.audit.intervals import Measured, bootstrap, missing, rank_correla
 from txray_lib.definitions import PAPER, RELEASED, Definitions
 from txray_lib.paper import value
 from txray_lib.results import NEURON, Results
-from txray_lib.telling import compared, count, distance, paragraph, percent, plural, table
+from txray_lib.telling import arrow, compared, count, distance, paragraph, percent, plural, table
 
 CONCENTRATION = value("N4", "low"), value("N4", "high")
 """Lengths between which the paper says that neurons concentrate (N4)."""
@@ -67,7 +67,7 @@ def _row(name: str, rows: pd.DataFrame, length: str) -> dict[str, str]:
     x = lengths(shared, length)
     rho = correlation(rows, length).value
     return {
-        "comparison": name if name.startswith("control") else name.replace(":", " → "),
+        "comparison": name if name.startswith("control") else arrow(name),
         "shared": f"{count(len(shared))} ({percent(len(shared) / len(rows))})",
         "mean H": _far(shared["hellinger"].mean()),
         "median H (quartiles)": f"{_far(median)} ({_far(low)}–{_far(high)})" if len(shared) else "none",
@@ -90,8 +90,8 @@ def fell(results: Results, transfer: pd.DataFrame) -> Markdown:
     ratio = late.median() / early.median() if early.median() else math.nan
     times = "" if math.isnan(ratio) else f" The ratio of the medians is {ratio:.3f}."
     return paragraph(
-        f"The mean distance goes from {_far(early.mean())} ({_arrow(names[0])}) to {_far(late.mean())}"
-        f" ({_arrow(names[1])}), {compared(early.mean(), late.mean())}; the median from {_far(early.median())} to"
+        f"The mean distance goes from {_far(early.mean())} ({arrow(names[0])}) to {_far(late.mean())}"
+        f" ({arrow(names[1])}), {compared(early.mean(), late.mean())}; the median from {_far(early.median())} to"
         f" {_far(late.median())}, {compared(early.median(), late.median())}; {paper}, as a mean.{times}"
     )
 
@@ -106,7 +106,7 @@ def short_neurons(
     claim = "The paper says of pretraining that short neurons seem to have higher distances than long ones (§3.1)."
     if not known:
         return paragraph(claim, f"With fewer than {FEW} shared neurons, or no spread, that cannot be told here.")
-    said = " and ".join(f"{_with_interval(rho)} in {_arrow(name)}" for name, rho in known.items())
+    said = " and ".join(f"{_with_interval(rho)} in {arrow(name)}" for name, rho in known.items())
     if all(rho.high < 0 for rho in known.values()):
         verdict = "So it is here"
     elif all(rho.value < 0 for rho in known.values()):
@@ -150,9 +150,7 @@ def concentrated(transfer: pd.DataFrame, definitions: Definitions = PAPERS) -> M
     length = definitions.length
     low, high = CONCENTRATION
     shares = {name: concentration_share(rows, length) for name, rows in transfer.groupby("comparison", sort=False)}
-    said = " and ".join(
-        f"{percent(share)} in {_arrow(name)}" for name, share in shares.items() if not math.isnan(share)
-    )
+    said = " and ".join(f"{percent(share)} in {arrow(name)}" for name, share in shares.items() if not math.isnan(share))
     shared = transfer[transfer["state"] == "shared"]
     if not said:
         return paragraph("No neuron is shared, so there are no lengths to speak of.")
@@ -170,7 +168,7 @@ def without_distance(transfer: pd.DataFrame) -> Markdown:
     for name, rows in transfer.groupby("comparison", sort=False):
         counts = rows["state"].value_counts()
         parts.append(
-            f"in {_arrow(name)} {count(counts.get('avoided', 0))} avoided and {plural(int(counts.get('gained', 0)), 'gained neuron')}"
+            f"in {arrow(name)} {count(counts.get('avoided', 0))} avoided and {plural(int(counts.get('gained', 0)), 'gained neuron')}"
         )
     return paragraph(
         f"A neuron that only one of the stages prefers has no distance (“ill-defined”, §2.2) and no point: {'; '.join(parts)}."
@@ -186,7 +184,7 @@ def in_use(transfer: pd.DataFrame) -> Markdown:
         shared = int((rows["state"] == "shared").sum())
         share = percent(shared / before if before else math.nan)
         said.append(
-            f"In {_arrow(name)} {plural(before, 'neuron')} of {count(len(rows))} prefer{'s' if before == 1 else ''} anything"
+            f"In {arrow(name)} {plural(before, 'neuron')} of {count(len(rows))} prefer{'s' if before == 1 else ''} anything"
             f" before and {count(after)} after; {count(shared)} are shared, {share} of those before."
         )
     return paragraph(*said)
@@ -211,7 +209,7 @@ def beside_control(
         both = part.merge(own, on=NEURON, suffixes=("", "_halves"))
         if len(both):
             further = float((both["hellinger"] > both["hellinger_halves"]).mean())
-            said.append(f"{percent(further)} of {count(len(both))} in {_arrow(name)}")
+            said.append(f"{percent(further)} of {count(len(both))} in {arrow(name)}")
     compared_with = (
         f"Of the neurons that have both distances, these lie further apart than their own halves: {', '.join(said)}."
         if said
@@ -231,7 +229,3 @@ def _with_interval(rho: Measured) -> str:
 
 def _rho(rho: float) -> str:
     return f"{rho:+.2f}".replace("-", "−")
-
-
-def _arrow(comparison: str) -> str:
-    return comparison.replace(":", " → ")

@@ -14,7 +14,7 @@ from IPython.display import HTML, Markdown
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.paper import value
 from txray_lib.results import Results, state_counts
-from txray_lib.telling import compared, count, distance, paragraph, percent, plural, signed, table
+from txray_lib.telling import arrow, compared, count, distance, paragraph, percent, plural, signed, table
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def distances(results: Results, question: str) -> HTML:
     frame = pd.DataFrame(
         [
             {
-                "comparison": name.replace(":", " → ") if not name.startswith("control") else name,
+                "comparison": arrow(name) if not name.startswith("control") else name,
                 "shared": count(len(shared)),
                 "mean H": distance(shared["hellinger"].mean()),
                 "median H": distance(shared["hellinger"].median()),
@@ -152,7 +152,7 @@ def absorbed(results: Results) -> Markdown:
     first, second = _shared(rows, early)["hellinger"].mean(), _shared(rows, late)["hellinger"].mean()
     halves = control(results, "last")
     return paragraph(
-        f"The mean distance is {distance(first)} in {_arrow(early)} and {distance(second)} in {_arrow(late)}: {compared(first, second)}."
+        f"The mean distance is {distance(first)} in {arrow(early)} and {distance(second)} in {arrow(late)}: {compared(first, second)}."
         f" The paper reports {100 * value('N3', 'share'):.2f} % less.",
         f"{halves.said}; here both stages read the same text, so unchanged weights would give 0." if halves else "",
     )
@@ -178,7 +178,7 @@ def perplexity(results: Results) -> Markdown:
     agree = perplexity_step * distance_step > 0
     return paragraph(
         opening,
-        f"Over {_arrow(early)} it changes by {percent(-fall[0])}, over {_arrow(late)} by {percent(-fall[1])};"
+        f"Over {arrow(early)} it changes by {percent(-fall[0])}, over {arrow(late)} by {percent(-fall[1])};"
         f" the mean distances are {distance(mean[0])} and {distance(mean[1])}.",
         "The two measures agree on which step is the larger."
         if agree
@@ -254,7 +254,7 @@ def states_said(results: Results, question: str) -> Markdown:
     """The counts of preference states, comparison by comparison."""
     counts = state_counts(results.transfer(question))
     lines = [
-        f"{_arrow(name)}: " + ", ".join(f"{count(number)} {state}" for state, number in row.items())
+        f"{arrow(name)}: " + ", ".join(f"{count(number)} {state}" for state, number in row.items())
         for name, row in counts.iterrows()
     ]
     return paragraph("; ".join(lines) + ".")
@@ -269,10 +269,6 @@ def _main_comparisons(results: Results) -> tuple[str, str]:
 def _shared(rows: pd.DataFrame, comparison: str | None = None) -> pd.DataFrame:
     chosen_rows = rows if comparison is None else rows[rows["comparison"] == comparison]
     return chosen_rows[chosen_rows["state"] == "shared"]
-
-
-def _arrow(comparison: str) -> str:
-    return comparison.replace(":", " → ")
 
 
 def _length(number: float) -> str:

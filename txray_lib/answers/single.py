@@ -15,7 +15,7 @@ from IPython.display import HTML, Markdown
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import distributions, grouped_by_tag
 from txray_lib.results import Results, extremes
-from txray_lib.telling import count, distance, paragraph, percent, plural, quoted, table
+from txray_lib.telling import arrow, count, distance, paragraph, percent, plural, quoted, table
 
 ASKED = "asked for"
 SIDES = ["length_before", "length_after"]
@@ -137,7 +137,7 @@ def singles_table(results: Results, comparisons: pd.DataFrame, picked: pd.DataFr
             row = part[part["neuron"] == neuron].iloc[0]
             cells = {
                 "neuron": f"{neuron} ({kind})",
-                "comparison": str(name).replace(":", " → "),
+                "comparison": arrow(str(name)),
                 "state": row["state"],
                 "length": f"{count(row['length_before'])} → {count(row['length_after'])}",
                 "tokens in both": count(_in_both(results, row)),

@@ -16,7 +16,7 @@ from txray_lib.errors import TxrayError, nearest
 from txray_lib.paper import value
 from txray_lib.preferences import distributions
 from txray_lib.results import Results
-from txray_lib.telling import count, paragraph, percent, plural, signed, table
+from txray_lib.telling import LEVEL, count, paragraph, percent, plural, signed, table
 
 _LUCENE = (
     "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to "
@@ -251,7 +251,6 @@ def pruning_verdict(results: Results, way: str = "both") -> Markdown:
 
 
 EDGE = 2.5
-LEVEL = 0.05
 
 
 def as_by_chance(edges: int, expected: float) -> bool:

@@ -27,7 +27,7 @@
     readings   preference states between two readings of one text by the same weights
 
 Importing this room makes charts render offline in the running notebook. May touch: errors, definitions,
-preferences, tags, results.
+preferences, tags, results, telling.
 """
 
 from txray_lib.charts.agreement import agreement, found
