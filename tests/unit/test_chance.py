@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from chance_tables import chance_tables
-from telling_tables import write_tables
+from telling_tables import write_study, write_tables
 
 from txray_lib import answers, charts
-from txray_lib.answers import measures
 from txray_lib.answers.against import vocabulary_share
 from txray_lib.answers.nulls import beyond, changed_beyond_chance, difference, halves_of, span
 from txray_lib.charts import theme
@@ -146,10 +145,23 @@ def test_sentences_of_none_one_and_many(make: Make) -> None:
     )
     assert "and the median excess is +0.40." in text
     assert "none of 3 shared neurons lie above their null" in text
-    assert "a share of 5.0 % at most" in text
+    assert (
+        "about 5.0 % at most are to be expected there by chance, in each comparison by itself, if neurons were" in text
+    )
+    assert "empty a side" not in text
     table = said(answers.excess_table(made, answers.beside_null(made, "rq1")))
     assert "<td>1 (100.0 %)</td><td>0.90</td><td>0.50</td><td>+0.40</td>" in table
     assert "<td>0 (0.0 %)</td><td>0.60</td><td>0.50</td><td>+0.10</td>" in table
+
+
+def test_arrangements_that_empty_a_side_are_told_where_they_are_many(make: Make) -> None:
+    made = make({RQ3: shared(0.9, 0.8, 0.7)}, **{RQ3: {"undefined": [0.25, 0.06, 0.05]}})
+    text = said(answers.exceeding(made, "rq3"))
+    assert "For 2 neurons more than 5.0 % of the arrangements (at most 25.0 %) empty a side" in text
+    assert "left out of what chance gives, while p counts them as further apart." in text
+    assert "leaves out arrangements that empty a side" in said(
+        answers.excess_table(made, answers.beside_null(made, "rq3"))
+    )
 
 
 def test_nothing_above_needs_no_word_on_false_ones(make: Make) -> None:
@@ -194,7 +206,13 @@ def test_states_beside_their_null(make: Make) -> None:
     text = said(answers.states_by_chance_said(made, "rq3"))
     assert "5 avoided where chance gives 2.0 (5–95 %: 1–4) and 1 gained where chance gives 2.0 (5–95 %: 1–4)" in text
     assert "of the 6 that changed state 3 did so beyond chance, each by itself." in text
-    assert "<td>2.0</td><td>1–4</td><td>0.001 (as many)</td>" in said(answers.states_table(made, "rq3"))
+    assert (
+        "neurons make 2 tests, of which, each by itself, 1 has p ≤ 0.05; had nothing changed, 0.1 would on average, or fewer."
+        in text
+    )
+    table = said(answers.states_table(made, "rq3"))
+    assert "<td>2.0</td><td>1–4</td><td>0.001 (as many)</td>" in table
+    assert "(1 + arrangements with as few, or as many) / (1 + all arrangements)" in table
 
 
 @pytest.mark.parametrize(
@@ -212,9 +230,10 @@ def test_how_many_changed_beyond_chance_is_said_for_every_number(changed: int, a
 
 def test_no_change_of_state_is_said_without_a_share(make: Make) -> None:
     text = said(answers.states_by_chance_said(make({RQ3: shared(0.4)}), "rq3"))
-    assert text.endswith(
-        "0 avoided where chance gives 2.0 (5–95 %: 1–4) and 0 gained where chance gives 2.0 (5–95 %: 1–4)."
+    assert (
+        "0 avoided where chance gives 2.0 (5–95 %: 1–4) and 0 gained where chance gives 2.0 (5–95 %: 1–4). The" in text
     )
+    assert "2 tests, of which, each by itself, none have p ≤ 0.05" in text
 
 
 def test_numbers_are_written_as_they_are() -> None:
@@ -236,10 +255,16 @@ def test_a_distance_is_parted_into_vocabulary_and_the_rest(make: Make) -> None:
     assert vocabulary_share(found).round(3).tolist() == [0.304, 0.304]
     text = said(answers.vocabulary_said(made))
     assert "The median distance is 0.88." in text
-    assert "would still make it 0.60" in text
+    assert (
+        "words that one of the two texts alone holds, whether by domain or by sampling, would still make it 0.60."
+        in text
+    )
+    assert "where the blocks are dealt anew, the whole distance is 0.50 in the median." in text
+    assert "About half would by chance if nothing differed and both had as many tokens." in text
+    assert "explain" not in text
     assert "Over the words that occur in both texts it is 0.80, the median of 2 neurons." in text
     assert "1 shared neuron has a side without any word of both texts." in text
-    assert "the median neuron owes 30.4 %" in text
+    assert "the median neuron owes 30.4 % of its own to words of one text alone." in text
     parts = answers.distance_parts(made)
     assert parts.groupby("part", sort=False).size().iloc[:4].tolist() == [3, 2, 3, 3]
     assert (parts["part"] == "halves of one text").sum() == len(halves_of(made, "encyclopedia-6"))
@@ -283,7 +308,7 @@ def test_zero_shot_against_its_null(make: Make) -> None:
     )
     assert "is only that 5.0 fewer are shared" in text
     as_many = make({RQ2: shared(0.9, 0.9)})
-    assert "the count tells nothing of the domain" in said(answers.against_null(as_many, "rq2"))
+    assert "That is within what dealing the blocks anew gives." in said(answers.against_null(as_many, "rq2"))
 
 
 def test_supervision_against_its_null(make: Make) -> None:
@@ -293,8 +318,24 @@ def test_supervision_against_its_null(make: Make) -> None:
     assert "7 avoided where records that change sides give 2.0 (5–95 %: 1–4), p = 0.001" in text
     assert "Beyond chance are 5.0 avoided ones, 62.5 % of those in use before." in text
     none = said(answers.against_null(make({RQ3: []}), "rq3"))
-    assert "No more are avoided than chance gives." in none
+    assert "So many avoided ones are within what chance gives." in none
     assert "No neuron is shared." in none
+
+
+def test_what_is_not_rejected_is_no_fact_whatever_the_counts(make: Make) -> None:
+    """Nine avoided where chance gives two, seven shared too few: with p above the level neither is told as more than chance."""
+    rows = [*shared(0.9), *[("avoided", 1, 0, NAN)] * 9]
+    made = make({RQ2: rows, RQ3: rows})
+    states = read_table(made.folder / "null_states.parquet")
+    write_table(states.assign(p=0.02), made.folder / "null_states.parquet", {})
+    assert "Beyond chance are" in said(answers.against_null(made, "rq3"))
+    assert "calls for an explanation" in said(answers.against_null(made, "rq2"))
+    strict = said(answers.against_null(made, "rq3", 0.01))
+    assert "Beyond chance are" not in strict
+    assert "So many avoided ones are within what chance gives." in strict
+    strict = said(answers.against_null(made, "rq2", 0.01))
+    assert "calls for an explanation" not in strict
+    assert "That is within what dealing the blocks anew gives." in strict
 
 
 def test_an_unknown_question_is_an_error(results: Results) -> None:
@@ -334,8 +375,9 @@ def test_changes_of_state_beside_chance(results: Results) -> None:
     spec = drawn(charts.changed(states))
     rows = data(spec, "stands")
     assert [row["state"] for row in rows] == ["avoided", "gained"]
-    assert {row["stands"] for row in rows} == {"beyond chance"}
-    assert data(drawn(charts.changed(states, 0.0005)), "stands")[0]["stands"] == "as chance gives"
+    assert {row["stands"] for row in rows} == {"p ≤ 0.05, each by itself"}
+    assert "triangles have p up to 0.05, each by itself, of 2 tests" in spec["description"]
+    assert data(drawn(charts.changed(states, 0.0005)), "stands")[0]["stands"] == "p > 0.0005"
 
 
 def test_the_linked_overview_draws_points_that_are_not_above_their_null_hollow(results: Results) -> None:
@@ -389,6 +431,9 @@ def test_too_few_neurons_have_no_agreement(make: Make) -> None:
     made = make({name: shared(0.3, 0.4) for name in (*RQ1, RQ2, RQ3)})
     pairs = answers.agreement(answers.measured(made))
     assert pairs["rho"].isna().all()
+    assert "none, too few neurons or none of different distance" in drawn(charts.agreement(pairs))["description"]
+    known = pd.concat([pairs, pairs.assign(comparison="other", rho=0.5)])
+    assert "have too few shared neurons for it, or none of different distance." in said(answers.agreement_said(known))
     assert "No comparison has 10 shared neurons" in said(answers.agreement_said(pairs))
     drawn(charts.agreement(pairs))
 
@@ -405,7 +450,10 @@ def test_what_each_measure_finds(make: Make) -> None:
     assert "Hellinger (the paper's), Jensen-Shannon and Ochiai (features alone) least (1)." in text
     assert "every measure finds 1 of 1 shared neuron." in text
     only = found.reset_index().query("measure == 'hellinger'")
-    assert "Hellinger (the paper's) finds 1 of 3 shared neurons." in said(answers.found_said(only))
+    alone = said(answers.found_said(only))
+    assert "by Hellinger (the paper's), the only measure that was tested: in" in alone
+    assert "reviews-zero-shot → reviews-supervised 1 of 3 shared neurons" in alone
+    assert "<td>1 of 3</td><td>–</td>" in said(answers.found_table(only))
     assert "<td>3 of 3</td><td>1</td><td>0.25</td><td>0.25</td><td>0</td>" in said(
         answers.found_table(found.reset_index())
     )
@@ -434,18 +482,29 @@ def test_which_measure_parts_planted_change_best(tmp_path: Path, monkeypatch: py
         for seed in (0, 1)
     ]
     columns = ["measure", "noise", "way", "texts", "seed", "auc", "changed", "unchanged", "neurons"]
-    write_table(pd.DataFrame(made, columns=columns), tmp_path / "truth_measures.parquet", {})
-    monkeypatch.setattr(measures, "list_results", lambda: {"truth": "live"})
-    monkeypatch.setattr(measures, "open_results", lambda name: Results(name, tmp_path, "live"))
-    rows = answers.separation()
+    folder = write_study(tmp_path / "truth")
+    write_table(pd.DataFrame(made, columns=columns), folder / "truth_measures.parquet", {})
+    write_tables(tmp_path / "demo")
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
+    rows = answers.separation("truth")
     assert rows.set_index(["measure", "noise"])["auc"].loc[("mass_hellinger", "some")] == pytest.approx(0.91)
-    text = said(answers.separation_said(rows))
+    text = said(answers.separation_said(rows, "truth"))
     assert "with noise “none” Hellinger by mass parts them best, with 0.91, the paper's distance with 0.71" in text
     assert "<td>0.910</td><td>0.910</td>" in said(answers.separation_table(rows))
     alike = rows.assign(auc=1.0)
-    assert "with noise “some” every measure parts them alike, with 1.00" in said(answers.separation_said(alike))
-    monkeypatch.setattr(measures, "list_results", dict)
-    assert "not at hand" in said(answers.separation_said(answers.separation()))
+    assert "with noise “some” every measure parts them alike, with 1.00" in said(
+        answers.separation_said(alike, "truth")
+    )
+    assert "Source: profile truth" in said(answers.separation_source("truth"))
+    for name, words in (("demo", "a run, not a study"), ("trth", "truth")):
+        with pytest.raises(TxrayError, match=words):
+            answers.separation(name)
+    shutil.rmtree(folder)
+    assert answers.separation("truth").empty
+    assert said(answers.separation_source("truth")) == ""
+    assert "tables of the study truth on planted encoders are not at hand" in said(
+        answers.separation_said(answers.separation("truth"), "truth")
+    )
 
 
 # One neuron
@@ -486,4 +545,9 @@ def test_a_run_without_nulls_of_measures_says_so(tmp_path: Path, results: Result
     (folder / "measure_nulls.parquet").unlink()
     (told,) = answers.kept_no_measures(Results("demo", folder, "frozen"))
     assert "before a null of each measure was kept" in said(told)
+    rows = results.table("measure_nulls")
+    write_table(rows[rows["measure"] == "hellinger"], folder / "measure_nulls.parquet", {})
+    (told,) = answers.kept_no_measures(Results("demo", folder, "frozen"))
+    assert "a null of the paper's distance alone" in said(told)
+    assert "before" not in said(told)
     assert answers.kept_no_measures(results) == ()

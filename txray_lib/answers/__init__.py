@@ -17,7 +17,7 @@
     readings   what other preprocessing does at equal weights
     nulls      what of a comparison exceeds chance
     measures   measures beside the paper's distance: where they agree, what each finds
-    against    the paper's claims against the nulls, and what vocabulary makes of a distance
+    against    the paper's claims against the nulls, and what words of one text alone make of a distance
     worked     one neuron's distance worked out by hand
     flaws      arithmetic with the paper's own numbers (I1–I9)
     controls   what shuffled labels and other seeds do beside supervision (RQ3)
@@ -26,7 +26,7 @@
     places_of_sets where pruned sets lie among random ones (Tab. 2)
     departures where the released code departs from the paper (C1–C36)
 
-May touch: errors, definitions, preferences, transfer, paper, profiles, results, audit, notebooks, telling.
+May touch: errors, definitions, preferences, transfer, paper, profiles, results, audit, truth, notebooks, telling, charts (names).
 """
 
 from txray_lib.answers.against import against_null, distance_parts, vocabulary_said
@@ -95,10 +95,10 @@ from txray_lib.answers.measures import (
     rarefied_said,
     separation,
     separation_said,
+    separation_source,
     separation_table,
 )
 from txray_lib.answers.nulls import (
-    LEVEL,
     beside_null,
     exceeding,
     excess_table,
@@ -173,7 +173,6 @@ from txray_lib.answers.worked import neuron_by_hand, worked, worked_distance, wo
 __all__ = [
     "CONCENTRATION",
     "LABELS",
-    "LEVEL",
     "READINGS",
     "SWITCHES",
     "USES",
@@ -295,6 +294,7 @@ __all__ = [
     "seeds_said",
     "separation",
     "separation_said",
+    "separation_source",
     "separation_table",
     "setting",
     "short_neurons",

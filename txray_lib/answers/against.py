@@ -1,6 +1,6 @@
 """The paper's claims against the nulls: what is claimed, and what of it exceeds chance here (§3.1–§3.3).
 
-Two voices: what the shift of vocabulary makes of a distance between two texts (RQ2), and a verdict for each question.
+Two voices: what words of one text alone make of a distance between two texts (RQ2), and a verdict for each question.
 May touch: errors, paper, results, telling, nulls.
 """
 
@@ -11,9 +11,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from txray_lib.answers.nulls import (
-    LEVEL,
     above_said,
-    arrow,
     beside_null,
     beyond,
     by_chance,
@@ -28,14 +26,14 @@ from txray_lib.answers.nulls import (
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.paper import value
 from txray_lib.results import NEURON, Results
-from txray_lib.telling import compared, count, distance, paragraph, percent, plural
+from txray_lib.telling import LEVEL, arrow, compared, count, distance, paragraph, percent, plural
 
 
 def distance_parts(results: Results, level: float = LEVEL) -> pd.DataFrame:
     """What a distance between two texts is made of (RQ2): [part, neuron, distance], a row per part and neuron that has it.
 
-    Parts: "as the paper measures it", "over words of both texts", "vocabulary alone", "by chance, blocks dealt anew",
-    "halves of one text" (of the stage before). Empty where the run kept no nulls.
+    Parts: "as the paper measures it", "over words of both texts", "by words of one text alone", "by chance, blocks dealt
+    anew" (all words), "halves of one text" (of the stage before). Empty where the run kept no nulls.
     """
     found = beside_null(results, "rq2", level)
     if found.empty:
@@ -44,7 +42,7 @@ def distance_parts(results: Results, level: float = LEVEL) -> pd.DataFrame:
     parts = {
         "as the paper measures it": found[["neuron", "hellinger"]],
         "over words of both texts": found[["neuron", "hellinger_common"]],
-        "vocabulary alone": found[["neuron", "hellinger_vocabulary"]],
+        "by words of one text alone": found[["neuron", "hellinger_vocabulary"]],
         "by chance, blocks dealt anew": found[["neuron", "expected"]],
         "halves of one text": halves[["neuron", "hellinger"]],
     }
@@ -53,15 +51,19 @@ def distance_parts(results: Results, level: float = LEVEL) -> pd.DataFrame:
 
 
 def vocabulary_said(results: Results, level: float = LEVEL) -> Markdown:
-    """What of the distance between two texts is their vocabularies', and what is left over the words of both (RQ2)."""
+    """What words of one text alone make of a distance between two texts, and what is left over the words of both (RQ2).
+
+    Two samples of one corpus have such words too, so what dealing the blocks anew gives stands beside it.
+    """
     found = beside_null(results, "rq2", level)
     if found.empty:
         return paragraph()
     common = found["hellinger_common"].dropna()
     opening = (
         f"The median distance is {distance(found['hellinger'].median())}. Had every neuron preferred the words of both texts in"
-        " unchanged proportions, the words of one text alone would still make it"
-        f" {distance(found['hellinger_vocabulary'].median())}: so much a shift of vocabulary produces by itself."
+        " unchanged proportions, words that one of the two texts alone holds, whether by domain or by sampling, would still make"
+        f" it {distance(found['hellinger_vocabulary'].median())}. Two samples of one text have such words too: where the blocks"
+        f" are dealt anew, the whole distance is {distance(found['expected'].median())} in the median."
     )
     without = len(found) - len(common)
     none = (
@@ -82,8 +84,8 @@ def vocabulary_said(results: Results, level: float = LEVEL) -> Markdown:
 
 
 def vocabulary_share(found: pd.DataFrame) -> pd.Series:
-    """The part of each distance that the shift of vocabulary makes, in [0, 1]: affinities 1 − H² multiply, so their logarithms
-    add. Neurons whose distance is 0 or 1 have none."""
+    """The part of each distance that words of one text alone make, by domain or by sampling, in [0, 1]: affinities 1 − H²
+    multiply, so their logarithms add. Neurons whose distance is 0 or 1 have none."""
     known = found[(found["hellinger"] > 0) & (found["hellinger"] < 1) & found["hellinger_common"].notna()]
     whole = np.log1p(-(known["hellinger"] ** 2))
     return (np.log1p(-(known["hellinger_vocabulary"] ** 2)) / whole)[whole < 0].clip(0, 1)
@@ -95,7 +97,7 @@ def _share_of_vocabulary(found: pd.DataFrame) -> str:
         return ""
     return (
         "Both parts together make the whole: 1 − H² is the product of theirs, so the logarithms add, and the median neuron"
-        f" owes {percent(shares.median())} of its own to vocabulary."
+        f" owes {percent(shares.median())} of its own to words of one text alone."
     )
 
 
@@ -109,7 +111,8 @@ def _beyond_halves(results: Results, found: pd.DataFrame) -> str:
     return (
         f"Two halves of the text of {stage} are {distance(both['hellinger_halves'].median())} apart in the median, and"
         f" {count(further) if further else 'none'} of {plural(len(both), 'neuron')} {'lies' if further == 1 else 'lie'} further apart"
-        " over the words of both texts than over these halves: what vocabulary does not explain."
+        " over the words of both texts than over these halves. About half would by chance if nothing differed and both had as"
+        " many tokens."
     )
 
 
@@ -155,19 +158,19 @@ def _zero_shot(results: Results, found: pd.DataFrame, level: float) -> list[str]
         f"The paper takes {percent(share)} of neurons that two texts share for broad transfer.",
         f"Against the null we find that of {plural(in_use, 'neuron')} in use {count(shared['observed'])}"
         f" {'is' if shared['observed'] == 1 else 'are'} shared where dealing the blocks of both texts anew leaves"
-        f" {by_chance(shared)}, p = {p_value(shared['p'])} of as few. {_missing(shared)}",
+        f" {by_chance(shared)}, p = {p_value(shared['p'])} of as few. {_missing(shared, level)}",
     ]
     if len(found):
         sentences.append(
             f"Above their null are the distances of {above_said(found)} (q ≤ {level:g}), which says that the two texts differ for"
-            " them; how much of that is vocabulary is a matter of its own."
+            " them; how much of that is made by words of one text alone is a matter of its own."
         )
     return sentences
 
 
-def _missing(shared: pd.Series) -> str:
-    if shared["observed"] >= shared["null_05"]:
-        return "That is no fewer than any two samples of such text share: the count tells nothing of the domain."
+def _missing(shared: pd.Series, level: float) -> str:
+    if not shared["p"] <= level:
+        return "That is within what dealing the blocks anew gives."
     missing = shared["expected"] - shared["observed"]
     return (
         "To share neurons is what chance gives, and what calls for an explanation is only that"
@@ -184,8 +187,8 @@ def _supervision(results: Results, found: pd.DataFrame, level: float) -> list[st
     beyond_it = avoided["observed"] - avoided["expected"]
     share = (
         f" Beyond chance are {beyond_it:,.1f} avoided ones, {percent(beyond_it / before)} of those in use before."
-        if beyond_it > 0
-        else " No more are avoided than chance gives."
+        if avoided["p"] <= level
+        else " So many avoided ones are within what chance gives."
     )
     return [
         f"The paper claims that supervision makes nearly half of the neurons ({percent(lost)}) avoided and"

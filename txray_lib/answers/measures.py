@@ -1,6 +1,6 @@
 """Better measures beside the paper's distance, on the same neurons: where they agree, what each finds, what each costs (§2.2).
 
-May touch: audit, charts (the names of measures), results, telling, nulls.
+May touch: errors, profiles, audit, charts (the names of measures), results, telling, nulls.
 
  measured       the shared neurons of every comparison by every measure
  agreement      how alike two measures rank them
@@ -14,18 +14,19 @@ A run of an older version kept no measures, or no null of each: tables are empty
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from txray_lib.answers.nulls import LEVEL, arrow, checked_level, difference
+from txray_lib.answers.nulls import checked_level, difference
 from txray_lib.audit.intervals import rank_correlation
 from txray_lib.charts.recovery import MEASURES
+from txray_lib.errors import TxrayError, nearest
+from txray_lib.profiles import list_profiles
 from txray_lib.results import NEURON, Results, list_results, open_results
-from txray_lib.telling import compared, count, distance, paragraph, plural, table
+from txray_lib.telling import LEVEL, arrow, compared, count, distance, listed, paragraph, plural, provenance, table
 
 PAPERS = "hellinger"
 RAREFIED = "rarefied"
@@ -34,8 +35,6 @@ FEW = 10
 """Fewer neurons than this carry no rank correlation worth a number."""
 ALIKE = 0.9
 """A rank correlation from here on is called nearly the same order."""
-STUDY = "truth"
-"""The profile whose planted encoders tell which measure is best."""
 
 
 def measured(results: Results) -> pd.DataFrame:
@@ -58,12 +57,20 @@ def measured(results: Results) -> pd.DataFrame:
 
 
 def kept_no_measures(results: Results) -> tuple[Markdown, ...]:
-    """One sentence to display for a run whose tables hold no measures, or no null of each; none where they hold both."""
+    """One sentence to display for a run whose tables hold no measures, or a null of no other than the paper's; none where they
+    hold both."""
     kept = {"measures": "other measures were kept", "measure_nulls": "a null of each measure was kept"}
     for name, what in kept.items():
         if not results.has(name):
             said = f"The tables of this run are from before {what}, so less is said here; `txray run {results.profile}` computes it."
             return (paragraph(said),)
+    if results.table("measure_nulls")["measure"].nunique() < 2:
+        return (
+            paragraph(
+                "This run drew a null of the paper's distance alone, so what the others find beyond chance is not said here; a"
+                f" profile that names them in `nulls.measures` has them drawn, and `txray run {results.profile}` computes them."
+            ),
+        )
     return ()
 
 
@@ -92,7 +99,9 @@ def agreement_said(pairs: pd.DataFrame) -> Markdown:
         f"Rank correlation with the paper's distance, from the lowest comparison to the highest: {'; '.join(said)}.",
         "A high one says that a measure names the same neurons as most changed, not that either is right.",
         _overlap_alone(known.loc[known["second"] == "ochiai", "rho"]),
-        f"{plural(left, 'comparison')} {'has' if left == 1 else 'have'} too few shared neurons for it." if left else "",
+        f"{plural(left, 'comparison')} {'has' if left == 1 else 'have'} too few shared neurons for it, or none of different distance."
+        if left
+        else "",
     )
 
 
@@ -136,16 +145,17 @@ def found_said(found: pd.DataFrame, level: float = LEVEL) -> Markdown:
     """Which measure finds most and which least, comparison by comparison."""
     if found.empty:
         return paragraph("No neuron has a distance to test.")
+    if found["measure"].nunique() == 1:
+        return _found_by_one(found, level)
     said = []
     for name, own in found.groupby("comparison", sort=False):
         most, least = own["above"].max(), own["above"].min()
         shared = plural(int(own["shared"].max()), "shared neuron")
         if most == least:
-            who = "every measure" if len(own) > 1 else MEASURES[own["measure"].iloc[0]]
-            said.append(f"In {arrow(name)} {who} finds {count(most) if most else 'none'} of {shared}.")
+            said.append(f"In {arrow(name)} every measure finds {count(most) if most else 'none'} of {shared}.")
             continue
         best, worst = (
-            _listed(MEASURES[each] for each in own.loc[own["above"] == number, "measure"]) for number in (most, least)
+            listed(MEASURES[each] for each in own.loc[own["above"] == number, "measure"]) for number in (most, least)
         )
         said.append(
             f"In {arrow(name)} {best} {_finds(best)} most ({count(most)} of {shared}), {worst} least"
@@ -154,14 +164,24 @@ def found_said(found: pd.DataFrame, level: float = LEVEL) -> Markdown:
     return paragraph(f"Above its own null at q ≤ {level:g}:", *said)
 
 
+def _found_by_one(found: pd.DataFrame, level: float) -> Markdown:
+    said = [
+        f"in {arrow(row.comparison)} {count(row.above) if row.above else 'none'} of {plural(int(row.shared), 'shared neuron')}"
+        for row in found.itertuples()
+    ]
+    who = MEASURES[found["measure"].iloc[0]]
+    return paragraph(f"Above its null at q ≤ {level:g} by {who}, the only measure that was tested: {'; '.join(said)}.")
+
+
 def found_table(found: pd.DataFrame) -> HTML:
     """A row per comparison and measure: neurons above their null, how many of them the paper's distance finds too, medians."""
+    too = found["with_papers"].map(count).where(found["measure"] != PAPERS, "–")
     frame = pd.DataFrame(
         {
             "comparison": found["comparison"].map(arrow),
             "measure": found["measure"].map(MEASURES),
             "above its null": [f"{count(row.above)} of {count(row.shared)}" for row in found.itertuples()],
-            "of these, by the paper's too": found["with_papers"].map(count),
+            "of these, by the paper's too": too,
             "observed": found["observed"].map(distance),
             "by chance": found["expected"].map(distance),
             "excess": found["excess"].map(difference),
@@ -217,26 +237,48 @@ def rarefied_said(rows: pd.DataFrame) -> Markdown:
     return paragraph(f"After stands to before: {'; '.join(said)}.")
 
 
-def separation() -> pd.DataFrame:
+def separation(study: str) -> pd.DataFrame:
     """How well each measure parts planted change from none: [measure, noise, auc, changed, unchanged, neurons] means over
-    texts and seeds of the paper's way of collecting; empty where no study is at hand.
+    texts and seeds of the paper's way of collecting; empty where the study is not at hand.
 
     auc is the chance that a changed neuron's distance exceeds that of an unchanged one: 0.5 is guessing, 1 is perfect.
+    study  a profile of planted encoders. Raises TxrayError for a misspelt one, and for one that is a run
     """
     columns = ["measure", "noise", "auc", "changed", "unchanged", "neurons"]
-    if STUDY not in list_results() or not (results := open_results(STUDY)).has("truth_measures"):
+    results = _study(study)
+    if results is None:
         return pd.DataFrame(columns=columns)
     rows = results.table("truth_measures")
     rows = rows[(rows["way"] == "argmax") & (rows["texts"] == "one")]
     return rows.groupby(["measure", "noise"], sort=False)[columns[2:]].mean().reset_index()
 
 
-def separation_said(rows: pd.DataFrame) -> Markdown:
-    """Which measure parts planted change from none best; a sentence that says so where no study is at hand."""
+def separation_source(study: str) -> HTML | Markdown:
+    """Where the numbers of the study come from; nothing where it is not at hand."""
+    results = _study(study)
+    return paragraph() if results is None else provenance(results)
+
+
+def _study(name: str) -> Results | None:
+    """The tables of a study; None where they are not at hand."""
+    known = {*(profiles := list_profiles()), *(at_hand := list_results())}
+    if profiles and name not in known:
+        raise TxrayError(f"there is no profile {name!r}. {nearest(name, known)}")
+    if name not in at_hand:
+        return None
+    results = open_results(name)
+    if not results.is_study:
+        studies = [each for each in at_hand if open_results(each).is_study]
+        raise TxrayError(f"the profile {name!r} plants nothing: it is a run, not a study. {nearest(name, studies)}")
+    return results
+
+
+def separation_said(rows: pd.DataFrame, study: str) -> Markdown:
+    """Which measure parts planted change from none best; a sentence that says so where the study is not at hand."""
     if rows.empty:
         return paragraph(
-            f"The tables of the study on planted encoders are not at hand, so which measure is right is not said here; `txray run"
-            f" {STUDY}` makes them."
+            f"The tables of the study {study} on planted encoders are not at hand, so which measure is right is not said here; `txray run"
+            f" {study}` makes them."
         )
     known = rows.dropna(subset=["auc"])
     said = [_best_said(noise, own) for noise, own in known.groupby("noise", sort=False)]
@@ -252,7 +294,7 @@ def _best_said(noise: str, own: pd.DataFrame) -> str:
     if len(best) == len(auc) > 1:
         return f"with noise “{noise}” every measure parts them alike, with {auc.max():.2f}"
     papers = f", the paper's distance with {auc[PAPERS]:.2f}" if PAPERS in auc.index and PAPERS not in best else ""
-    names = _listed(MEASURES[name] for name in best)
+    names = listed(MEASURES[name] for name in best)
     return (
         f"with noise “{noise}” {names} {'part' if len(best) > 1 else 'parts'} them best, with {auc.max():.2f}{papers}"
     )
@@ -277,11 +319,6 @@ def separation_table(rows: pd.DataFrame) -> HTML:
 def _range(values: pd.Series) -> str:
     low, high = (f"{value:.2f}".replace("-", "−") for value in (values.min(), values.max()))
     return low if low == high else f"{low} to {high}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    each = list(names)
-    return each[0] if len(each) == 1 else f"{', '.join(each[:-1])} and {each[-1]}"
 
 
 def _finds(names: str) -> str:

@@ -21,22 +21,26 @@ from IPython.display import HTML, Markdown
 from txray_lib.definitions import PAPER, Definitions
 from txray_lib.errors import TxrayError
 from txray_lib.results import NEURON, Results
-from txray_lib.telling import count, distance, paragraph, percent, plural, table
+from txray_lib.telling import LEVEL, arrow, count, distance, paragraph, percent, plural, table
 
-LEVEL = 0.05
 FINEST = 0.001
-"""Arrangements are drawn until a q is known to be below this, so no finer level can be told."""
+"""The finest level to ask for: for neurons that no arrangement has reached, more are drawn until their q is settled at this or
+the cap of arrangements is met. A few such neurons among many can meet the cap with a q above it."""
+OFTEN = 0.05
+"""A neuron of which more arrangements than this empty a side is told of: `expected` leaves them out."""
 PAPERS = Definitions()
 _TWO_TEXTS = "split"
+TESTED = ("avoided", "gained")
+"""The preference states whose counts are set beside chance one by one."""
 _UNITS = "A block is what is independent of others: an article, or all reviews of one film."
 
 
 def checked_level(level: float) -> float:
-    """The level, if it can be one. Raises TxrayError below 0.001, which no null here can tell, and from 1 on."""
+    """The level, if it can be one. Raises TxrayError below 0.001, up to which arrangements are drawn, and from 1 on."""
     if not FINEST <= level < 1:
         raise TxrayError(
             f"the level is {level:g}, and a neuron is above its null where its q is at most that: choose from {FINEST:g},"
-            f" the finest that the nulls can tell, to less than 1; {LEVEL:g} is usual"
+            f" the finest that is asked of the nulls, to less than 1; {LEVEL:g} is usual"
         )
     return level
 
@@ -120,7 +124,11 @@ def exceeding(results: Results, question: str, level: float = LEVEL) -> Markdown
     said = [_exceeding(name, found[found["comparison"] == name], level) for name in names]
     if not found["above"].any():
         return paragraph(*said)
-    return paragraph(*said, f"Of those above, a share of {percent(level)} at most is to be expected there by chance.")
+    return paragraph(
+        *said,
+        f"Of those above, about {percent(level)} at most are to be expected there by chance, in each comparison by itself, if"
+        " neurons were independent.",
+    )
 
 
 def _exceeding(name: str, own: pd.DataFrame, level: float) -> str:
@@ -130,7 +138,18 @@ def _exceeding(name: str, own: pd.DataFrame, level: float) -> str:
     return (
         f"In {arrow(name)} {above_said(own)} {verb} (q ≤ {level:g}): the median distance is"
         f" {distance(own['hellinger'].median())} where chance gives {distance(own['expected'].median())}, and the median excess"
-        f" is {difference(own['excess'].median())}."
+        f" is {difference(own['excess'].median())}.{_emptied(own)}"
+    )
+
+
+def _emptied(own: pd.DataFrame) -> str:
+    """Whose distance by chance leaves out more than a few arrangements, and what is made of these."""
+    often = own.loc[own["undefined"] > OFTEN, "undefined"]
+    if often.empty:
+        return ""
+    return (
+        f" For {plural(len(often), 'neuron')} more than {percent(OFTEN)} of the arrangements (at most {percent(often.max())}) empty"
+        " a side: these have no distance and are left out of what chance gives, while p counts them as further apart."
     )
 
 
@@ -149,6 +168,7 @@ def excess_table(results: Results, found: pd.DataFrame, level: float = LEVEL) ->
     ).rename(columns=_COLUMNS)
     caption = (
         f"Medians over shared neurons: the observed distance H, H by chance, and their difference; above its null is q ≤ {level:g};"
+        " H by chance leaves out arrangements that empty a side;"
         " the last column is the median H between two halves of the text of the stage after, or before, under one set of weights"
     )
     return table(frame, caption, words=["comparison"])
@@ -204,13 +224,24 @@ def states_by_chance_said(results: Results, question: str, level: float = LEVEL)
         for name, own in rows.groupby("comparison", sort=False)
     ]
     opening = "A neuron of few tokens is avoided or gained as soon as these few go to another, which takes no learning."
-    return paragraph(opening, *said) if said else paragraph()
+    return paragraph(opening, *said, _tests_said(rows, level)) if said else paragraph()
+
+
+def _tests_said(rows: pd.DataFrame, level: float) -> str:
+    """How many counts are tested without regard to each other, and how often p is small by that alone."""
+    tested = rows[rows["state"].isin(TESTED)]
+    small, tests = int((tested["p"] <= level).sum()), len(tested)
+    return (
+        f"The counts of avoided and of gained neurons make {plural(tests, 'test')}, of which, each by itself,"
+        f" {count(small) if small else 'none'} {'has' if small == 1 else 'have'} p ≤ {level:g}; had nothing changed,"
+        f" {tests * level:.2g} would on average, or fewer."
+    )
 
 
 def _changed_said(results: Results, name: str, own: pd.DataFrame, level: float) -> str:
     parts = [
         f"{count(own.loc[state, 'observed'])} {state} where chance gives {by_chance(own.loc[state])}"
-        for state in ("avoided", "gained")
+        for state in TESTED
     ]
     changed, all_ = changed_beyond_chance(results, name, level)
     each = f"; {beyond(changed, all_)}" if all_ else ""
@@ -248,8 +279,8 @@ def states_table(results: Results, question: str) -> HTML:
     )
     return table(
         frame,
-        "Neurons in each preference state beside what rearranging the blocks of the text gives by itself; p is the share of"
-        " arrangements with as few, or as many",
+        "Neurons in each preference state beside what rearranging the blocks of the text gives by itself; p is"
+        " (1 + arrangements with as few, or as many) / (1 + all arrangements)",
         words=["comparison", "state"],
     )
 
@@ -279,11 +310,6 @@ def difference(number: float) -> str:
     return (f"{number:+.2f}" if abs(number) >= 0.095 else f"{number:+.1g}").replace("-", "−")
 
 
-def arrow(comparison: str) -> str:
-    """ "a → b" of "a:b" """
-    return comparison.replace(":", " → ")
-
-
 def _is_papers_distance(definitions: Definitions) -> bool:
     return definitions.distance == PAPER and definitions.probability == PAPER
 
@@ -298,6 +324,7 @@ def _nulls(results: Results, question: str, definitions: Definitions) -> pd.Data
             "expected",
             "excess",
             "null_95",
+            "undefined",
             "permutations",
             "p",
             "q",

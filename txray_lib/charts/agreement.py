@@ -3,7 +3,7 @@
  agreement  rank correlations of every pair of measures, a panel per comparison
  found      observed and expected medians of each measure, and how many neurons are above their null
 
-May touch: theme, recovery (the names of measures).
+May touch: theme, recovery (the names of measures), telling.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 
 from txray_lib.charts.recovery import MEASURES
 from txray_lib.charts.theme import BAND, CHANCE, DIRECTIONS, TEXT, finish
+from txray_lib.telling import LEVEL, arrow
 
 SHORT = {
     "hellinger": "Hellinger",
@@ -85,10 +86,10 @@ def _matrix(name: str, own: pd.DataFrame, first: bool) -> alt.LayerChart:
 def _told(name: str, own: pd.DataFrame) -> str:
     known = own[(own["first"] == "hellinger") & own["rho"].notna()]
     each = ", ".join(f"{MEASURES[row.second]} {row.rho:.2f}" for row in known.itertuples())
-    return f"{name.replace(':', ' to ')}, {each or 'none, too few neurons'}"
+    return f"{name.replace(':', ' to ')}, {each or 'none, too few neurons or none of different distance'}"
 
 
-def found(rows: pd.DataFrame, level: float = 0.05) -> alt.VConcatChart:
+def found(rows: pd.DataFrame, level: float = LEVEL) -> alt.VConcatChart:
     """Medians of each measure as observed and as chance gives them, and how many neurons are above their null.
 
     rows  of `answers.found_by`: comparison, measure, shared, above, observed, expected
@@ -148,4 +149,4 @@ def _medians(name: str, own: pd.DataFrame, first: bool, last: bool) -> alt.Layer
             tooltip=["name:N", "kind:N", "median:Q", "said:N"],
         ),
         wide.mark_text(align="left", fontSize=11, color=TEXT.light).encode(x=alt.value(358), text="said:N"),
-    ).properties(width=350, height=22 * max(len(order), 1), title=name.replace(":", " → "))
+    ).properties(width=350, height=22 * max(len(order), 1), title=arrow(name))

@@ -4,7 +4,7 @@
  changed  avoided and gained neurons beside what rearranging the text gives
  parts    quartiles of the parts of a distance, a line per part
 
-May touch: theme.
+May touch: theme, telling.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import altair as alt
 import pandas as pd
 
 from txray_lib.charts.theme import BAND, CHANCE, TEXT, finish
+from txray_lib.telling import LEVEL, arrow, plural
 
 ABOVE, WITHIN = tuple(CHANCE)
 MARKS = {ABOVE: "triangle-up", WITHIN: "circle"}
-BEYOND, AS_CHANCE = "beyond chance", "as chance gives"
 SIDES = {1: 330, 2: 265, 3: 166}
 """Pixels of a panel's side by the number of panels in a row."""
 
 
-def excess(found: pd.DataFrame, level: float = 0.05, measure: str = "Hellinger distance H") -> alt.VConcatChart:
+def excess(found: pd.DataFrame, level: float = LEVEL, measure: str = "Hellinger distance H") -> alt.VConcatChart:
     """Observed against expected distance, a point per shared neuron and a panel per comparison.
 
     found  of `answers.beside_null`: comparison, neuron, length_before, length_after, hellinger, expected, p, q, above
@@ -76,7 +76,7 @@ def _panel(name: str, own: pd.DataFrame, side: int, first: bool, measure: str) -
 
 def _title(name: str, own: pd.DataFrame, side: int) -> list[str]:
     """The two stages, on one line where they fit, and how many neurons are above."""
-    stages = " → ".join(name.split(":"))
+    stages = arrow(name)
     lines = [stages] if 6.5 * len(stages) <= side else stages.replace(" → ", " →|").split("|")
     return [*lines, f"{int(own['above'].sum()):,} of {len(own):,} above"]
 
@@ -94,15 +94,17 @@ def _describe(panels: list[tuple[str, pd.DataFrame]], level: float) -> str:
     )
 
 
-def changed(states: pd.DataFrame, level: float = 0.05) -> alt.LayerChart:
+def changed(states: pd.DataFrame, level: float = LEVEL) -> alt.LayerChart:
     """Avoided and gained neurons of each comparison beside the middle 90 % of what chance gives.
 
     states  of `answers.states_by_chance`: comparison, state, observed, expected, null_05, null_95, p
+    level   the largest p, of each test by itself, at which a mark stands out
     """
+    small, large = f"p ≤ {level:g}, each by itself", f"p > {level:g}"
     rows = states[states["state"].isin(["avoided", "gained"])].reset_index(drop=True)
     rows = rows.assign(
-        row=[f"{row.comparison.replace(':', ' → ')}|{row.state} {row.observed:,}" for row in rows.itertuples()],
-        stands=[BEYOND if p <= level else AS_CHANCE for p in rows["p"]],
+        row=[f"{arrow(row.comparison)}|{row.state} {row.observed:,}" for row in rows.itertuples()],
+        stands=[small if p <= level else large for p in rows["p"]],
         expected=rows["expected"].round(2),
         p=rows["p"].map("{:.2g}".format),
     )
@@ -120,8 +122,8 @@ def changed(states: pd.DataFrame, level: float = 0.05) -> alt.LayerChart:
     x_axis = alt.Axis(tickCount=5, tickMinStep=1, format="d")
     title = "neurons"
     base = alt.Chart(rows).encode(y=y)
-    colour = alt.Scale(domain=[BEYOND, AS_CHANCE], range=[ink.light for ink in CHANCE.values()])
-    shape = alt.Scale(domain=[BEYOND, AS_CHANCE], range=list(MARKS.values()))
+    colour = alt.Scale(domain=[small, large], range=[ink.light for ink in CHANCE.values()])
+    shape = alt.Scale(domain=[small, large], range=list(MARKS.values()))
     legend = alt.Legend(title=None, orient="top")
     tip = ["comparison:N", "state:N", "observed:Q", "expected:Q", "null_05:Q", "null_95:Q", "p:N"]
     most = max(rows[["observed", "null_95"]].max().max(), 1) if len(rows) else 1
@@ -146,7 +148,8 @@ def changed(states: pd.DataFrame, level: float = 0.05) -> alt.LayerChart:
     return finish(
         chart,
         "Avoided and gained neurons as points, with a bar for the middle 90 % of what rearranging the blocks of the text gives"
-        f" and a tick for its mean. {each or 'There are 0 comparisons'}.",
+        f" and a tick for its mean; triangles have p up to {level:g}, each by itself, of {plural(len(rows), 'test')}, circles a"
+        f" larger one. {each or 'There are 0 comparisons'}.",
     )
 
 

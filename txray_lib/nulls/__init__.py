@@ -3,7 +3,7 @@ preferences, transfer, measures.
 
  swap_null         two encoders on one text (RQ1, RQ3): "no systematic change"
  split_null        one encoder on two texts (RQ2, and the halves of one text): "which text it was does not matter"
- vocabulary        the distance over the common vocabulary, and what the shift of vocabulary alone produces
+ vocabulary        the distance over the common vocabulary, and what words of one text alone make of it
 
 In here: `cells` sums records by neuron, feature and block; `dealing` draws arrangements of blocks on two sides;
 `permuting` counts how many of them are as far apart as the stages are, and asks for more where that is rare.

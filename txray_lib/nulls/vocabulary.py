@@ -1,4 +1,4 @@
-"""What of a distance between two texts is their vocabularies' (RQ2; `paper-numbers.md`, last section, 1).
+"""What of a distance between two texts words of one text alone make (RQ2; `paper-numbers.md`, last section, 1).
 
 The common vocabulary is the set of features that occur in both texts, whoever they excite. Let a and b be the shares of a
 neuron's P before and after that lie on it. Two distances follow:
@@ -6,7 +6,8 @@ neuron's P before and after that lie on it. Two distances follow:
  common       between P before and P after, both over the common vocabulary and normalised there anew
  vocabulary   between (a, 1 − a, 0) and (b, 0, 1 − b): all common features drawn together as one, those of one text alone as
               another. It is the distance if the neuron preferred the common features in the same proportions on both texts,
-              the smallest that the shift of vocabulary leaves possible.
+              the smallest that words of one text alone leave possible. It is no measure of a shift by itself: two samples of one
+              corpus have such words too, so it is above 0 where the domain is the same
 
 For the Hellinger distances and Ochiai's these two explain the whole, with nothing left over: affinities multiply, so
 1 − H² = (1 − H²_vocabulary)(1 − H²_common), where H²_vocabulary = 1 − √(ab). That is why this was chosen over leaving one text's
@@ -24,7 +25,7 @@ from txray_lib.preferences import aggregate
 
 
 def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int, measure: str = "hellinger") -> pd.DataFrame:
-    """Distances over the common vocabulary and of vocabulary alone, from two stages' records.
+    """Distances over the common vocabulary and of words of one text alone, from two stages' records.
 
     Columns: layer, neuron, <measure>_common (missing where a side has nothing in common), <measure>_vocabulary (1 there;
     missing where a side is empty).
