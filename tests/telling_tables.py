@@ -52,12 +52,12 @@ ROLES = (
 NEURONS = 40
 
 
-def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
-    """Write a whole set of result tables into `folder`, whose name is the profile's."""
+def _write_source(folder: Path, seed: int | list[int], corpora: dict[str, str]) -> dict[str, object]:
+    """Make `folder` with its provenance.json, and return what stands there."""
     source = {
         "profile": folder.name,
         "seed": seed,
-        "corpora": {"encyclopedia": "a1" * 32, "reviews": "b2" * 32},
+        "corpora": corpora,
         "versions": {"txray_lib": "0.1.0"},
         "commit": "0123456789abcdef0123456789abcdef01234567",
         "command": f"txray run {folder.name}",
@@ -65,6 +65,12 @@ def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "provenance.json").write_text(json.dumps(source), encoding="utf-8")
+    return source
+
+
+def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
+    """Write a whole set of result tables into `folder`, whose name is the profile's."""
+    source = _write_source(folder, seed, {"encyclopedia": "a1" * 32, "reviews": "b2" * 32})
     (folder / "profile.yaml").write_text(f"name: {folder.name}\nseed: {seed}\n", encoding="utf-8")
     for name, table in _tables(seed, hostile).items():
         write_table(table, folder / f"{name}.parquet", source)
@@ -330,17 +336,7 @@ STUDY = {
 
 def write_study(folder: Path, seeds: tuple[int, ...] = (1, 2)) -> Path:
     """Write a study of what is known into `folder`; without noise all is found, with it less the more text there is."""
-    source = {
-        "profile": folder.name,
-        "seed": list(seeds),
-        "corpora": {f"encyclopedia-{seed}": "c3" * 32 for seed in seeds},
-        "versions": {"txray_lib": "0.1.0"},
-        "commit": "0123456789abcdef0123456789abcdef01234567",
-        "command": f"txray run {folder.name}",
-        "created": "2020-01-01T00:00:00+00:00",
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "provenance.json").write_text(json.dumps(source), encoding="utf-8")
+    source = _write_source(folder, list(seeds), {f"encyclopedia-{seed}": "c3" * 32 for seed in seeds})
     group = json.dumps({**STUDY, "seeds": len(seeds)})
     (folder / "profile.yaml").write_text(f"name: {folder.name}\nseed: {seeds[0]}\ntruth: {group}\n", encoding="utf-8")
     for name, table in study_tables_of(Study.of({**STUDY, "seeds": list(seeds)})).items():

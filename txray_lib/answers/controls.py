@@ -16,7 +16,7 @@ from scipy import stats
 
 from txray_lib.answers.masses import spread
 from txray_lib.results import NEURON, Results
-from txray_lib.telling import count, distance, listed, paragraph, percent, plural, signed, table
+from txray_lib.telling import LEVEL, count, distance, listed, paragraph, percent, plural, signed, table
 
 REAL = "real"
 LABELS = (REAL, "seed")
@@ -34,7 +34,6 @@ MEASURES = {
     "length_median": "the median change of length",
 }
 COUNTS = ("avoided", "gained")
-LEVEL = 0.05
 LENGTHS = {
     "length_median": "the median change of length",
     "tag_length_median": "the median change of length in tags",

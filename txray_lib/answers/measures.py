@@ -1,6 +1,6 @@
 """Better measures beside the paper's distance, on the same neurons: where they agree, what each finds, what each costs (§2.2).
 
-May touch: errors, profiles, audit, charts (the names of measures), results, telling, nulls.
+May touch: errors, audit, charts (the names of measures), results, telling, nulls, recovered.
 
  measured       the shared neurons of every comparison by every measure
  agreement      how alike two measures rank them
@@ -21,11 +21,10 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 
 from txray_lib.answers.nulls import checked_level, difference
+from txray_lib.answers.recovered import study_at_hand
 from txray_lib.audit.intervals import rank_correlation
 from txray_lib.charts.recovery import MEASURES
-from txray_lib.errors import TxrayError, nearest
-from txray_lib.profiles import list_profiles
-from txray_lib.results import NEURON, Results, list_results, open_results
+from txray_lib.results import NEURON, Results
 from txray_lib.telling import LEVEL, arrow, compared, count, distance, listed, paragraph, plural, provenance, table
 
 PAPERS = "hellinger"
@@ -245,7 +244,7 @@ def separation(study: str) -> pd.DataFrame:
     study  a profile of planted encoders. Raises TxrayError for a misspelt one, and for one that is a run
     """
     columns = ["measure", "noise", "auc", "changed", "unchanged", "neurons"]
-    results = _study(study)
+    results = study_at_hand(study)
     if results is None:
         return pd.DataFrame(columns=columns)
     rows = results.table("truth_measures")
@@ -255,22 +254,8 @@ def separation(study: str) -> pd.DataFrame:
 
 def separation_source(study: str) -> HTML | Markdown:
     """Where the numbers of the study come from; nothing where it is not at hand."""
-    results = _study(study)
+    results = study_at_hand(study)
     return paragraph() if results is None else provenance(results)
-
-
-def _study(name: str) -> Results | None:
-    """The tables of a study; None where they are not at hand."""
-    known = {*(profiles := list_profiles()), *(at_hand := list_results())}
-    if profiles and name not in known:
-        raise TxrayError(f"there is no profile {name!r}. {nearest(name, known)}")
-    if name not in at_hand:
-        return None
-    results = open_results(name)
-    if not results.is_study:
-        studies = [each for each in at_hand if open_results(each).is_study]
-        raise TxrayError(f"the profile {name!r} plants nothing: it is a run, not a study. {nearest(name, studies)}")
-    return results
 
 
 def separation_said(rows: pd.DataFrame, study: str) -> Markdown:

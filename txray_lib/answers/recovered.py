@@ -64,21 +64,31 @@ class Recovered:
         return sorted(self.states["tokens_a_neuron"].unique())
 
 
-def open_study(name: str, live: Study, tables: dict[str, pd.DataFrame]) -> Recovered:
-    """The study of the profile `name`; where its tables are not at hand, the live one of these tables.
+def study_at_hand(name: str) -> Results | None:
+    """The results of the profile `name`, None where its tables are not at hand.
 
     Raises TxrayError for a misspelt profile (where profiles/ is at hand), and for one that is not a study of what is known.
     """
-    listed = list_profiles()
-    known = {*listed, *list_results()}
-    if listed and name not in known:
+    known = {*(profiles := list_profiles()), *(at_hand := list_results())}
+    if profiles and name not in known:
         raise TxrayError(f"there is no profile {name!r}. {nearest(name, known)}")
-    if name not in list_results():
-        return Recovered(live, *(tables[each] for each in TABLES))
+    if name not in at_hand:
+        return None
     results = open_results(name)
     if not results.is_study:
-        studies = [each for each in list_results() if open_results(each).is_study]
+        studies = [each for each in at_hand if open_results(each).is_study]
         raise TxrayError(f"the profile {name!r} plants nothing: it is a run, not a study. {nearest(name, studies)}")
+    return results
+
+
+def open_study(name: str, live: Study, tables: dict[str, pd.DataFrame]) -> Recovered:
+    """The study of the profile `name`; where its tables are not at hand, the live one of these tables.
+
+    Raises TxrayError as `study_at_hand` does.
+    """
+    results = study_at_hand(name)
+    if results is None:
+        return Recovered(live, *(tables[each] for each in TABLES))
     group = yaml.safe_load((results.folder / "profile.yaml").read_text(encoding="utf-8"))["truth"]
     study = Study.of({**group, "seeds": list(results.provenance["seed"])})
     return Recovered(study, *(results.table(each) for each in TABLES), results)

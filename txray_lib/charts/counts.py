@@ -1,4 +1,5 @@
-"""Counts of preference states, how long gained neurons are (Tab. 1), what pruning does to F1 (Tab. 2). May touch: the theme, results."""
+"""Counts of preference states, how long gained neurons are (Tab. 1), what pruning does to F1 (Tab. 2). May touch: the theme, results,
+telling."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from txray_lib.charts.theme import BAND, ON_BAR, STATES, TEXT, WAYS, finish
 from txray_lib.results import state_counts
+from txray_lib.telling import arrow
 
 
 def states(transfer: pd.DataFrame) -> alt.LayerChart:
@@ -17,7 +19,7 @@ def states(transfer: pd.DataFrame) -> alt.LayerChart:
     names = list(STATES)
     long = counts.reset_index().melt("comparison", var_name="state", value_name="neurons")
     long["rank"] = long["state"].map(names.index)
-    long["comparison"] = long["comparison"].str.replace(":", " → ", regex=False)
+    long["comparison"] = long["comparison"].map(arrow)
     total = int(counts.sum(axis=1).max())
     scale = alt.Scale(domain=names, range=[ink.light for ink in STATES.values()])
     y = alt.Y(

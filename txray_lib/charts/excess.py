@@ -94,6 +94,19 @@ def _describe(panels: list[tuple[str, pd.DataFrame]], level: float) -> str:
     )
 
 
+def _two_lines(limit: int) -> alt.Axis:
+    """An axis of rows whose labels have two lines, parted by "|", of at most `limit` pixels."""
+    return alt.Axis(
+        labelExpr="split(datum.label, '|')",
+        labelLimit=limit,
+        labelLineHeight=13,
+        labelOffset=-6,
+        labelPadding=9,
+        domain=False,
+        ticks=False,
+    )
+
+
 def changed(states: pd.DataFrame, level: float = LEVEL) -> alt.LayerChart:
     """Avoided and gained neurons of each comparison beside the middle 90 % of what chance gives.
 
@@ -109,15 +122,7 @@ def changed(states: pd.DataFrame, level: float = LEVEL) -> alt.LayerChart:
         p=rows["p"].map("{:.2g}".format),
     )
     order = list(rows["row"])
-    axis = alt.Axis(
-        labelExpr="split(datum.label, '|')",
-        labelLimit=300,
-        labelLineHeight=13,
-        labelOffset=-6,
-        labelPadding=9,
-        domain=False,
-        ticks=False,
-    )
+    axis = _two_lines(300)
     y = alt.Y("row:N", sort=order, scale=alt.Scale(domain=order), title=None, axis=axis)
     x_axis = alt.Axis(tickCount=5, tickMinStep=1, format="d")
     title = "neurons"
@@ -163,15 +168,7 @@ def parts(rows: pd.DataFrame, title: str = "Hellinger distance H") -> alt.LayerC
     table = table.assign(neurons=table["part"].map(grouped.size())).round(4)
     order = list(dict.fromkeys(rows["part"]))
     names = {row.part: f"{row.part}|{row.neurons:,} neurons, median {row.median:.2f}" for row in table.itertuples()}
-    axis = alt.Axis(
-        labelExpr="split(datum.label, '|')",
-        labelLimit=240,
-        labelLineHeight=13,
-        labelOffset=-6,
-        labelPadding=9,
-        domain=False,
-        ticks=False,
-    )
+    axis = _two_lines(240)
     y = alt.Y("row:N", sort=[names[p] for p in order], title=None, axis=axis)
     unit = alt.Scale(domain=[0, 1], nice=False)
     every = alt.Chart(rows.assign(row=rows["part"].map(names), distance=rows["distance"].round(4))).encode(y=y)

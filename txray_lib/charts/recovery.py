@@ -1,7 +1,7 @@
 """What a study of planted encoders recovers, against the amount of text: preference states, the ranking of distances, what
 a null finds and what it finds wrongly. A line is the mean over seeds, its band reaches from the lowest to the highest.
 
-May touch: errors, theme.
+May touch: errors, theme, telling.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pandas as pd
 
 from txray_lib.charts.theme import SERIES, TEXT, finish
 from txray_lib.errors import TxrayError, nearest
+from txray_lib.telling import LEVEL
 
 MEASURES = {
     "hellinger": "Hellinger (the paper's)",
@@ -25,7 +26,6 @@ MEASURES = {
 """How each measure of a study is named on a page."""
 RULES = {"one token": "one token (the paper's)", "a tenth": "a tenth of an even share", "tested": "tested (q)"}
 TEXTS = {"one": "one text", "two": "two texts"}
-LEVEL = 0.05
 _NAMES = {"measure": MEASURES, "rule": RULES, "texts": TEXTS}
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4])
