@@ -107,11 +107,13 @@ class Finetuning(Settings):
 
 
 class Collection(Settings):
-    """How much text a stage reads: the paper's 400,000 tokens. `exclude_unknown` leaves `<unk>` out of preferences."""
+    """How much text a stage reads: the paper's 400,000 tokens. `exclude_unknown` leaves `<unk>` out of preferences;
+    `shards` is into how many steps, each for some of the documents, the reading of a stage is divided."""
 
     tokens: Annotated[int, Ge(2)]
     batch_size: Count
     exclude_unknown: bool
+    shards: Count = 1
 
 
 class Pruning(Settings):
