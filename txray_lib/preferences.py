@@ -3,7 +3,7 @@
 A record is a row of the paper's matrix M. Columns of a table of records, a row a token:
     document int32, block, layer int8, feature, tag (categories), neuron int32 (-1: nobody's), activation float32,
     prediction float32 (ŷ; NaN without a classifier), y int8 (-1 without labels)
-Columns of preferences, a row for each (layer, neuron, feature, tag, y):
+Columns of preferences, a row for each (layer, neuron, feature, tag, y), in the order of these, words by alphabet:
     count int64, activation_sum float64, prediction_sum float64 (NaN without a classifier)
 """
 
@@ -82,11 +82,23 @@ def neurons(preferences: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
+def _numbered(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of a column's values and the values in rising order; the order of a column's categories plays no part."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return pd.factorize(column, sort=True)
+    present, code = np.unique(column.cat.codes.to_numpy(), return_inverse=True)
+    words = column.cat.categories.to_numpy(dtype=object)[present]
+    order = np.argsort(words, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return place[code], words[order]
+
+
 def _summed(rows: pd.DataFrame) -> pd.DataFrame:
     """Sum rows of equal keys by one integer key: sorting five columns at once would cost ten times as much."""
     codes, levels = [], []
     for key in KEYS:
-        code, level = pd.factorize(rows[key], sort=True)
+        code, level = _numbered(rows[key])
         codes.append(code.astype(np.int64))
         levels.append(level)
     shape = tuple(max(len(level), 1) for level in levels)
