@@ -373,31 +373,59 @@ def test_another_set_size_makes_only_pruning_and_what_follows_anew(tiny_run, tmp
     assert sizes["B"] == sizes["C"] == 2
 
 
-def test_snakemake_runs_exactly_the_steps_of_the_flow(tiny_run, tmp_path, new_workplace):
-    snakemake = shutil.which("snakemake", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+@pytest.fixture
+def snakemake() -> Callable[..., str]:
+    """Runs the Snakefile: `snakemake(compendium, profile, *arguments)` gives what it printed."""
+    found = shutil.which("snakemake", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     snakefile = Path(__file__).resolve().parents[1] / "workflow" / "Snakefile"
-    if snakemake is None or not snakefile.is_file():
+    if found is None or not snakefile.is_file():
         pytest.skip("snakemake or workflow/Snakefile is missing: pip install 'txray-lib[flow]'")
+
+    def run(compendium: Path, profile: str, *arguments: str) -> str:
+        command = [found, "-s", str(snakefile), "-d", str(compendium), "--config", f"profile={profile}", *arguments]
+        environment = {**os.environ, "TXRAY_ROOT": str(compendium)}
+        result = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
+        assert result.returncode == 0, result.stderr[-2000:]
+        return result.stdout + result.stderr
+
+    return run
+
+
+def test_snakemake_runs_exactly_the_steps_of_the_flow(tiny_run, tmp_path, new_workplace, snakemake):
     fresh = new_workplace(tmp_path / "fresh")
-    arguments = ["-s", str(snakefile), "--config", "profile=tiny", "-n", "--cores", "1"]
-    result = subprocess.run(
-        [snakemake, *arguments, "-d", str(fresh)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "TXRAY_ROOT": str(fresh)},
-    )
-    assert result.returncode == 0, result.stderr[-2000:]
-    planned = {
-        line.split()[1].rstrip(":") for line in (result.stdout + result.stderr).splitlines() if line.startswith("rule ")
-    }
+    printed = snakemake(fresh, "tiny", "-n", "--cores", "1")
+    planned = {line.split()[1].rstrip(":") for line in printed.splitlines() if line.startswith("rule ")}
     assert planned - {"all"} == set(tiny_run.steps)
-    run_it = [argument for argument in arguments if argument != "-n"]
-    command = [snakemake, *run_it, "-d", str(fresh), "--until", "vocabulary"]
-    result = subprocess.run(
-        command, capture_output=True, text=True, timeout=240, env={**os.environ, "TXRAY_ROOT": str(fresh)}
-    )
-    assert result.returncode == 0, result.stderr[-2000:]
+    snakemake(fresh, "tiny", "--cores", "1", "--until", "vocabulary")
     for step in ("corpora", "vocabulary"):
         known = json.loads((fresh / "build" / "runs" / "tiny" / step / "step.json").read_text(encoding="utf-8"))
         assert known["fingerprint"] == tiny_run.fingerprint(step)
+
+
+def test_shards_in_several_jobs_give_the_table_of_the_whole(tiny_run, tmp_path, new_workplace, snakemake, monkeypatch):
+    """Law 4, with a job of Snakemake for each shard, two at a time."""
+    fresh = new_workplace(tmp_path / "fresh")
+    profile = {"base": "tiny", "about": "Shards.", "collection": {"shards": 3}}
+    (fresh / "profiles" / "sharded.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+    for step in ("corpora", "tags", "vocabulary", "pretrain", "finetune"):
+        shutil.copytree(tiny_run.place(step), fresh / "build" / "runs" / "sharded" / step)
+    step = "collect-reviews-supervised"
+    whole = read_table(tiny_run.file(step, "records.parquet"))
+    monkeypatch.setenv("TXRAY_ROOT", str(fresh))
+    run = Run(load_profile("sharded"))
+    printed = snakemake(
+        fresh, "sharded", "--cores", "2", "--rerun-triggers", "mtime", "--", str(run.file(step, "step.json"))
+    )
+    jobs = {line.split()[1].rstrip(":") for line in printed.splitlines() if line.startswith(("rule ", "localrule "))}
+    assert jobs == {step, *(f"{step}-shard-{shard}" for shard in range(3))}
+    assert all(map(run.is_done, jobs))
+    joined = read_table(run.file(step, "records.parquet"))
+    near_ties = json.loads(run.file(step, "counts.json").read_text(encoding="utf-8"))["near_ties"]
+    assert joined["document"].tolist() == whole["document"].tolist()
+    assert joined["feature"].tolist() == whole["feature"].tolist()
+    assert (joined["neuron"] != whole["neuron"]).sum() <= near_ties
+    np.testing.assert_allclose(joined["activation"], whole["activation"], atol=2e-6)
+    shards = [read_table(run.file(f"{step}-shard-{shard}", "records.parquet")) for shard in range(3)]
+    assert min(map(len, shards)) > len(whole) / 5
+    table, added = aggregate(joined), add([aggregate(shard) for shard in shards])
+    pd.testing.assert_frame_equal(added, table)

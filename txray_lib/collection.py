@@ -1,37 +1,42 @@
-"""A stage's records (§2.1, step 1): for each token the neuron it excites most, and how much. May touch: corpora, training.
+"""A stage's records (§2.1, step 1): for each token the neuron it excites most, and how much. May touch: corpora, slots.
 
-The hidden state starts from zero at every document and runs through it. Documents of similar length are read side by
-side in windows, so memory does not grow with the corpus; which documents share a batch changes no record (law 1).
+The hidden state starts from zero at every document and runs through it. Documents are read side by side, some thousand
+tokens of records at a time, so memory does not grow with the corpus; which documents are read together changes no record
+(law 1).
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from pandas.api.types import union_categoricals
 
-from txray_lib.corpora import Corpus, Vocabulary
+from txray_lib.corpora import Corpus, Document, Vocabulary
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.progress import bar
+from txray_lib.slots import Window, windows
 from txray_lib.training.encoder import Classifier, Encoder
-from txray_lib.training.texts import batches_by_length, padded
 
 NEAR_TIE = 1e-6
-_WINDOW = 128
+PART_TOKENS = 2**17
+"""Of the documents whose records are held at once; two or three such parts are on their way at a time."""
 
 
 @dataclass(frozen=True)
 class Collected:
     """records: a row a token, in the corpus's order (columns in `preferences`); nobody: tokens whose maximum is not
-    positive; near_ties: tokens whose two largest activations differ by less than 1e-6."""
+    positive; near_ties: tokens whose two largest activations differ by less than 1e-6; documents: how many were read."""
 
     records: pd.DataFrame
     nobody: int
     near_ties: int
+    documents: int
 
     @property
     def preferences(self) -> pd.DataFrame:
@@ -39,7 +44,6 @@ class Collected:
         return aggregate(self.records)
 
 
-@torch.no_grad()
 def collect(
     model: Encoder | Classifier,
     corpus: Corpus,
@@ -51,44 +55,59 @@ def collect(
 ) -> Collected:
     """Read a tagged corpus with an encoder, or with a classifier whose ŷ is then recorded for every document.
 
-    ŷ is that of the document's first `max_tokens` tokens, as the classifier read it in fine-tuning; records go on to the
-    end. Raises TxrayError for an empty corpus, documents without tags, a vocabulary that is not the encoder's, or
-    activations that are not numbers. Leaves the model in evaluation mode and TF32 off.
+    `batch_size` documents are read side by side. ŷ is that of the document's first `max_tokens` tokens, as the classifier
+    read it in fine-tuning; records go on to the end. Raises TxrayError for an empty corpus, documents without tags, a
+    vocabulary that is not the encoder's, or activations that are not numbers. Leaves the model in evaluation mode and TF32
+    off.
     """
-    reads_classes = isinstance(model, Classifier)
-    encoder = model.encoder if reads_classes else model
-    _check(encoder, corpus, vocabulary)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    model.eval().to(device)
-    ids = [vocabulary.encode(d.tokens) for d in corpus]
-    ends = np.cumsum([len(i) for i in ids])
-    starts = ends - [len(i) for i in ids]
-    neuron, activation = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.float32)
-    read = np.minimum(ends - starts, max_tokens or ends[-1])
-    last, near_ties = torch.zeros(len(ids), encoder.units), 0
-    with bar(len(neuron), what, "token") as ticker:
-        for batch in batches_by_length(ends - starts, batch_size):
-            texts, lengths = padded([ids[i] for i in batch])
-            for rows, offset, activations in _windows(encoder, texts, lengths, device):
-                strongest, index = activations.max(dim=-1)
-                ties = (activations > (strongest - NEAR_TIE).unsqueeze(-1)).sum(dim=-1) > 1
-                strongest, index, ties = strongest.cpu().numpy(), index.cpu().numpy(), ties.cpu().numpy()
-                for row in range(rows):
-                    document, size = batch[row], min(int(lengths[row]) - offset, activations.shape[1])
-                    here = slice(starts[document] + offset, starts[document] + offset + size)
-                    neuron[here], activation[here] = index[row, :size], strongest[row, :size]
-                    near_ties += int(ties[row, :size].sum())
-                    if reads_classes and offset < read[document] <= offset + size:
-                        last[document] = activations[row, read[document] - offset - 1].cpu()
-                    ticker.update(size)
-    if not np.isfinite(activation).all():
+    total = corpus.require_text().token_count
+    return _joined([*collect_parts(model, corpus, vocabulary, batch_size, device, what, max_tokens, total)])
+
+
+@torch.no_grad()
+def collect_parts(
+    model: Encoder | Classifier,
+    documents: Iterable[Document],
+    vocabulary: Vocabulary,
+    batch_size: int = 64,
+    device: str = "cpu",
+    what: str = "",
+    max_tokens: int | None = None,
+    total: int | None = None,
+    first: int = 0,
+) -> Iterator[Collected]:
+    """`collect` for documents that need not fit in memory: a part for each `PART_TOKENS` tokens or so, in their order.
+
+    Memory grows with the longest document, not with their number. `total` tokens are what the progress is told of; `first`
+    is the number of the first document in the records. A part is yielded when its last document has been read.
+    """
+    encoder = model.encoder if isinstance(model, Classifier) else model
+    if encoder.words != len(vocabulary):
         raise TxrayError(
-            "the encoder's activations are not numbers: its training diverged. Train it with a lower rate."
+            f"the encoder knows {encoder.words} words, the vocabulary has {len(vocabulary)}: they belong to different runs"
         )
-    neuron[activation <= 0] = NOBODY
-    predictions = torch.sigmoid(model.cpu().logits(last)).numpy() if reads_classes else None
-    records = _records(corpus, vocabulary, ids, neuron, activation, predictions)
-    return Collected(records, int((neuron == NOBODY).sum()), near_ties)
+    model.eval().to(device)
+    unfinished: deque[_Part] = deque()
+    place: dict[int, tuple[_Part, int]] = {}
+
+    def texts() -> Iterator[np.ndarray]:
+        number = 0
+        for part in _parts(documents, vocabulary, encoder.units, isinstance(model, Classifier), max_tokens, first):
+            unfinished.append(part)
+            for document in part.longest_first:
+                if not len(part.ids[document]):
+                    break
+                place[number] = part, document
+                number += 1
+                yield part.ids[document]
+
+    with bar(total or 0, what, "token") as ticker:
+        for window in windows(encoder, texts(), batch_size, device):
+            ticker.update(_write(window, place))
+            while unfinished and not unfinished[0].left:
+                yield unfinished.popleft().collected(model, vocabulary)
+    for part in unfinished:  # of documents without a token
+        yield part.collected(model, vocabulary)
 
 
 def halves(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -102,55 +121,123 @@ def halves(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return records[~in_second], records[in_second]
 
 
-def _windows(encoder: Encoder, texts: Tensor, lengths: Tensor, device: str):
-    """Yield (rows, offset, activations (rows, time, units)): the texts, longest first, whose end is not reached yet."""
-    state = None
-    for offset in range(0, texts.shape[1], _WINDOW):
-        rows = int((lengths > offset).sum())
-        if not rows:
-            return
-        if state is not None:
-            state = (state[0][:, :rows].contiguous(), state[1][:, :rows].contiguous())
-        activations, state = encoder(texts[:rows, offset : offset + _WINDOW].to(device), state)
-        yield rows, offset, activations
+class _Part:
+    """Some documents in a row, and what has been read of them so far."""
+
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        ids: Sequence[np.ndarray],
+        first: int,
+        units: int | None,
+        max_tokens: int | None,
+    ) -> None:
+        lengths = np.array([len(i) for i in ids])
+        self.documents, self.ids, self.first = documents, ids, first
+        self.left = int(lengths.sum())
+        self.starts = np.cumsum(lengths) - lengths
+        self.neuron, self.activation = np.empty(self.left, np.int32), np.empty(self.left, np.float32)
+        self.longest_first = np.argsort(-lengths, kind="stable")
+        self.read = np.minimum(lengths, max_tokens or max(self.left, 1))
+        self.last = None if units is None else torch.zeros(len(ids), units)
+        self.near_ties = 0
+
+    def collected(self, model: Encoder | Classifier, vocabulary: Vocabulary) -> Collected:
+        """Its records, once nothing is left to read."""
+        if not np.isfinite(self.activation).all():
+            raise TxrayError(
+                "the encoder's activations are not numbers: its training diverged. Train it with a lower rate."
+            )
+        self.neuron[self.activation <= 0] = NOBODY
+        nobody = int((self.neuron == NOBODY).sum())
+        return Collected(_records(self, model, vocabulary), nobody, self.near_ties, len(self.documents))
 
 
-def _records(
-    corpus: Corpus,
+def _parts(
+    documents: Iterable[Document],
     vocabulary: Vocabulary,
-    ids: list[np.ndarray],
-    neuron: np.ndarray,
-    activation: np.ndarray,
-    predictions: np.ndarray | None,
-) -> pd.DataFrame:
-    lengths = [len(i) for i in ids]
-    labels = [-1 if d.label is None else d.label for d in corpus]
-    seen, feature = np.unique(np.concatenate(ids), return_inverse=True)
+    units: int,
+    classified: bool,
+    max_tokens: int | None,
+    first: int,
+) -> Iterator[_Part]:
+    held: list[Document] = []
+    ids: list[np.ndarray] = []
+    tokens = 0
+    for document in documents:
+        if document.tags is None or len(document.tags) != len(document.tokens):
+            raise TxrayError(
+                f"the document {document.name!r} has not one tag a token: tag the corpus first (`tag_corpus`)"
+            )
+        held.append(document)
+        ids.append(vocabulary.encode(document.tokens))
+        tokens += len(document)
+        if tokens >= PART_TOKENS:
+            yield _Part(held, ids, first, units if classified else None, max_tokens)
+            held, ids, tokens, first = [], [], 0, first + len(held)
+    if held:
+        yield _Part(held, ids, first, units if classified else None, max_tokens)
+
+
+def _write(window: Window, place: dict[int, tuple[_Part, int]]) -> int:
+    """Put a window's maxima in their parts; gives the number of its tokens."""
+    strongest, index = window.activations.max(dim=-1)
+    ties = (window.activations > (strongest - NEAR_TIE).unsqueeze(-1)).sum(dim=-1) > 1
+    values, neurons, tied = strongest.cpu().numpy(), index.cpu().numpy(), ties.cpu().numpy()
+    for row, (text, offset, size) in enumerate(zip(window.text, window.offset, window.size, strict=True)):
+        part, document = place[int(text)]
+        here = slice(part.starts[document] + offset, part.starts[document] + offset + size)
+        part.neuron[here], part.activation[here] = neurons[row, :size], values[row, :size]
+        part.near_ties += int(tied[row, :size].sum())
+        part.left -= int(size)
+        if part.last is not None and offset < part.read[document] <= offset + size:
+            part.last[document] = window.activations[row, part.read[document] - offset - 1].cpu()
+        if offset + size == len(part.ids[document]):
+            del place[int(text)]
+    return int(window.size.sum())
+
+
+def _records(part: _Part, model: Encoder | Classifier, vocabulary: Vocabulary) -> pd.DataFrame:
+    lengths = [len(i) for i in part.ids]
+    predictions = np.full(len(lengths), np.nan, np.float32)
+    if isinstance(model, Classifier):
+        assert part.last is not None
+        output = model.output
+        logits = part.last @ output.weight.detach().cpu().T + output.bias.detach().cpu()
+        predictions = torch.sigmoid(logits.squeeze(1)).numpy().astype(np.float32)
+    labels = [-1 if d.label is None else d.label for d in part.documents]
+    seen, feature = np.unique(np.concatenate(part.ids), return_inverse=True)
     words = pd.Index([vocabulary.word(int(i)) for i in seen], dtype=object)
-    nan = np.full(len(corpus), np.nan, np.float32)
+    number = np.arange(part.first, part.first + len(lengths), dtype=np.int32)
     return pd.DataFrame(
         {
-            "document": np.repeat(np.arange(len(corpus), dtype=np.int32), lengths),
-            "block": pd.Categorical(np.repeat(np.array([d.block for d in corpus], dtype=object), lengths)),
+            "document": np.repeat(number, lengths),
+            "block": _categorical([d.block for d in part.documents]).repeat(lengths),
             "layer": np.int8(0),
             "feature": pd.Categorical.from_codes(feature, categories=words),
-            "tag": pd.Categorical(np.array([t for d in corpus for t in d.tags], dtype=object)),
-            "neuron": neuron,
-            "activation": activation,
-            "prediction": np.repeat(nan if predictions is None else predictions.astype(np.float32), lengths),
+            "tag": _categorical([t for d in part.documents for t in d.tags or ()]),
+            "neuron": part.neuron,
+            "activation": part.activation,
+            "prediction": np.repeat(predictions, lengths),
             "y": np.repeat(np.array(labels, dtype=np.int8), lengths),
         }
     )
 
 
-def _check(encoder: Encoder, corpus: Corpus, vocabulary: Vocabulary) -> None:
-    corpus.require_text()
-    if encoder.words != len(vocabulary):
-        raise TxrayError(
-            f"the encoder knows {encoder.words} words, the vocabulary has {len(vocabulary)}: they belong to different runs"
-        )
-    untagged = next((d.name for d in corpus if d.tags is None or len(d.tags) != len(d.tokens)), None)
-    if untagged is not None:
-        raise TxrayError(
-            f"the document {untagged!r} of {corpus.name!r} has not one tag a token: tag the corpus first (`tag_corpus`)"
-        )
+def _categorical(values: Sequence[str]) -> pd.Categorical:
+    """Categories in alphabetical order; numbering by a dictionary is several times as fast as by sorting objects."""
+    number = {value: i for i, value in enumerate(sorted(set(values)))}
+    codes = np.fromiter(map(number.__getitem__, values), np.int32, len(values))
+    return pd.Categorical.from_codes(codes, categories=pd.Index(list(number), dtype=object))
+
+
+def _joined(parts: Sequence[Collected]) -> Collected:
+    if len(parts) == 1:
+        return parts[0]
+    columns = {}
+    for name, dtype in parts[0].records.dtypes.items():
+        pieces = [part.records[name] for part in parts]
+        categorical = isinstance(dtype, pd.CategoricalDtype)
+        columns[name] = union_categoricals(pieces) if categorical else np.concatenate(pieces)
+    sums = (sum(getattr(part, name) for part in parts) for name in ("nobody", "near_ties", "documents"))
+    return Collected(pd.DataFrame(columns), *sums)

@@ -1,4 +1,4 @@
-"""A linear probe: how much of a token's tag its activations hold (beside Fig. 3). May touch: corpora, training.
+"""A linear probe: how much of a token's tag its activations hold (beside Fig. 3). May touch: corpora, slots.
 
 A multinomial logistic regression from the activations at a token to its tag, trained on some blocks of a text and tested
 on others; beside it what the token's word alone gives, and what nothing at all gives.
@@ -15,12 +15,12 @@ from torch.nn import functional
 
 from txray_lib.corpora import Corpus, Document, Vocabulary
 from txray_lib.errors import TxrayError
+from txray_lib.slots import windows
 from txray_lib.training.encoder import Encoder
-from txray_lib.training.texts import batches_by_length, padded
 
 L2 = 1e-4
 _ITERATIONS = 200
-_BATCH = 32
+_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -55,19 +55,15 @@ def split_by_block(corpus: Corpus, tokens: int, seed: int) -> tuple[Corpus, Corp
     return train, test
 
 
-@torch.no_grad()
 def read_activations(encoder: Encoder, corpus: Corpus, vocabulary: Vocabulary, device: str = "cpu") -> Tensor:
     """Activations of every token, (tokens, units), float32 on the CPU; the state starts from zero at each document."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    encoder.eval().to(device)
     ids = [vocabulary.encode(d.tokens) for d in corpus]
-    lengths = np.array([len(i) for i in ids])
-    starts = np.cumsum(lengths) - lengths
-    rows = torch.empty(int(lengths.sum()), encoder.units)
-    for batch in batches_by_length(lengths, _BATCH):
-        activations = encoder(padded([ids[i] for i in batch])[0].to(device))[0].cpu()
-        for row, document in zip(activations, batch, strict=True):
-            rows[starts[document] : starts[document] + lengths[document]] = row[: lengths[document]]
+    ends = np.cumsum([len(i) for i in ids])
+    rows = torch.empty(int(ends[-1]), encoder.units)
+    for window in windows(encoder, ids, _BATCH, device):
+        first = ends[window.text] - [len(ids[text]) for text in window.text] + window.offset
+        for start, size, activations in zip(first, window.size, window.activations.cpu(), strict=True):
+            rows[start : start + size] = activations[:size]
     encoder.cpu()
     return rows
 

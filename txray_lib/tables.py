@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,24 @@ def write_table(table: pd.DataFrame, path: Path, source: dict[str, Any]) -> None
         pq.write_table(arrow.replace_schema_metadata(metadata), partial, compression="zstd")
 
 
+def write_tables(tables: Iterable[pd.DataFrame], path: Path, source: dict[str, Any]) -> None:
+    """Write tables of equal columns one under the other, each as a row group; their categories may differ.
+
+    Raises ValueError for no table at all.
+    """
+    with whole_file(path) as partial, ExitStack() as stack:
+        writer = None
+        for table in tables:
+            arrow = _with_wide_codes(pa.Table.from_pandas(table, preserve_index=False))
+            if writer is None:
+                metadata = {**(arrow.schema.metadata or {}), _KEY: json.dumps(source).encode()}
+                schema = arrow.schema.with_metadata(metadata)
+                writer = stack.enter_context(pq.ParquetWriter(partial, schema, compression="zstd"))
+            writer.write_table(arrow.replace_schema_metadata(schema.metadata))
+        if writer is None:
+            raise ValueError(f"there is no table to write into {path.name}")
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """A table with its provenance in `.attrs["provenance"]`. Raises TxrayError for a missing or damaged file."""
     if not path.is_file():
@@ -39,3 +59,10 @@ def read_table(path: Path) -> pd.DataFrame:
     table = arrow.to_pandas()
     table.attrs["provenance"] = json.loads((arrow.schema.metadata or {}).get(_KEY, b"{}"))
     return table
+
+
+def _with_wide_codes(table: pa.Table) -> pa.Table:
+    """Categories numbered by 32 bits, however few they are: as many as the next table may need."""
+    wide = pa.dictionary(pa.int32(), pa.string())
+    fields = [field.with_type(wide) if pa.types.is_dictionary(field.type) else field for field in table.schema]
+    return table.cast(pa.schema(fields, table.schema.metadata))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from txray_lib.collection import NEAR_TIE, collect, halves
+from txray_lib import collection
+from txray_lib.collection import NEAR_TIE, collect, collect_parts, halves
 from txray_lib.corpora import UNKNOWN, Corpus, Document, Vocabulary
 from txray_lib.corpora.vocabulary import END
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import KEYS, NOBODY, add, aggregate
+from txray_lib.steps.collected import shard_ends
 from txray_lib.training import Classifier, Encoder
 from txray_lib.transfer import AVOIDED, GAINED, compare
 
@@ -84,6 +87,49 @@ def test_many_short_and_long_documents_in_mixed_order(encoder, vocabulary):
         collected = collect(encoder, corpus, vocabulary, batch_size)
         assert collected.records["document"].tolist() == np.repeat(np.arange(12), lengths).tolist()
         assert_same_but_for_near_ties(collected.records, activations, collected.near_ties)
+
+
+@pytest.mark.parametrize("part_tokens", [1, 40, 200])
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_parts_give_the_table_of_the_whole(classifier, corpus, vocabulary, part_tokens, batch_size, monkeypatch):
+    whole = collect(classifier, corpus, vocabulary, batch_size)
+    monkeypatch.setattr(collection, "PART_TOKENS", part_tokens)
+    parts = [*collect_parts(classifier, iter(corpus), vocabulary, batch_size)]
+    assert len(parts) > 1
+    assert sum(part.documents for part in parts) == len(corpus)
+    joined = collect(classifier, corpus, vocabulary, batch_size)
+    assert (joined.documents, joined.nobody) == (whole.documents, whole.nobody)
+    activations = np.concatenate(one_token_at_a_time(classifier.encoder, corpus, vocabulary))
+    for records in (
+        joined.records,
+        pd.concat(
+            [part.records.astype(dict.fromkeys(("block", "feature", "tag"), object)) for part in parts],
+            ignore_index=True,
+        ),
+    ):
+        for column in TEXT_COLUMNS:
+            assert records[column].tolist() == whole.records[column].tolist()
+        np.testing.assert_allclose(records["prediction"].astype(float), whole.records["prediction"], atol=1e-6)
+        assert_same_but_for_near_ties(records, activations, joined.near_ties)
+    assert joined.records.dtypes["feature"] == "category"
+
+
+def test_no_more_is_read_ahead_than_the_slots_need(encoder, vocabulary, monkeypatch):
+    monkeypatch.setattr(collection, "PART_TOKENS", 20)
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        while True:
+            taken += 1
+            yield Document(f"d{taken}", "train", "b", ("the", "film") * 5, tags=("NN",) * 10)
+
+    parts = collect_parts(encoder, endless(), vocabulary, batch_size=4)
+    for number in range(1, 6):
+        assert next(parts).records["document"].tolist() == [
+            d for d in (2 * number - 2, 2 * number - 1) for _ in range(10)
+        ]
+        assert taken <= 2 * number + 6
 
 
 def test_a_document_longer_than_the_window_is_one_pass(encoder, corpus, vocabulary):
@@ -227,7 +273,7 @@ def test_collecting_leaves_the_weights_alone(classifier, corpus, vocabulary):
 def test_untagged_text_is_an_error_that_names_the_document(encoder, corpus, vocabulary):
     for tags in (None, ("NN",)):
         untagged = Corpus("reviews", (*corpus.documents[:3], replace(corpus.documents[3], tags=tags)))
-        with pytest.raises(TxrayError, match=r"'long' of 'reviews' has not one tag a token"):
+        with pytest.raises(TxrayError, match=r"'long' has not one tag a token"):
             collect(encoder, untagged, vocabulary)
 
 
@@ -271,3 +317,18 @@ def test_a_classifier_of_the_planted_encoder_reads_only_the_last_token(vocabular
     predictions = collect(model, text, vocabulary).records.groupby("document")["prediction"].first()
     assert predictions[0] > 0.9
     assert predictions[1] < 0.1
+
+
+@given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 6))
+def test_shards_are_documents_in_a_row_of_about_equally_many_tokens(lengths: list[int], shards: int):
+    ends = shard_ends(np.array(lengths, np.int64), shards)
+    assert len(ends) == shards + 1
+    assert (ends[0], ends[-1]) == (0, len(lengths))
+    assert (np.diff(ends) >= 0).all()
+    tokens = [sum(lengths[start:stop]) for start, stop in pairwise(ends.tolist())]
+    assert all(abs(count - sum(lengths) / shards) <= max(lengths, default=0) for count in tokens)
+
+
+def test_shards_of_a_hand_made_corpus():
+    assert shard_ends(np.array([10, 10, 20, 5, 5, 10]), 3).tolist() == [0, 2, 3, 6]
+    assert shard_ends(np.array([30]), 3).tolist() == [0, 0, 1, 1]

@@ -29,7 +29,7 @@ from txray_lib.corpora import (
     save_corpus,
     wikitext,
 )
-from txray_lib.corpora.documents import content_hash
+from txray_lib.corpora.documents import content_hash, document_lengths, stream_corpus_file
 from txray_lib.corpora.sampling import label_balanced_sample, shared_texts, validation_part
 from txray_lib.corpora.sources import Form, digest_of_all, obtain
 from txray_lib.errors import TxrayError
@@ -460,11 +460,17 @@ def test_a_corpus_file_holds_everything_and_is_whole_or_refused(tmp_path, monkey
     path = tmp_path / "toy.parquet"
     save_corpus(corpus, path)
     assert load_corpus_file(path) == corpus
+    assert [*stream_corpus_file(path, 1)] == [*corpus.documents[1:]]
+    assert [*stream_corpus_file(path, 0, 2)] == [*corpus.documents[:2]]
+    assert document_lengths(path).tolist() == [2, 1, 1]
     save_corpus(Corpus("none", ()), tmp_path / "none.parquet")
+    assert document_lengths(tmp_path / "none.parquet").tolist() == []
     assert load_corpus_file(tmp_path / "none.parquet") == Corpus("none", ())
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(TxrayError, match="not a whole corpus file"):
         load_corpus_file(path)
+    with pytest.raises(TxrayError, match="not a whole corpus file"):
+        next(stream_corpus_file(path))
     with pytest.raises(TxrayError, match="there is no corpus file"):
         load_corpus_file(tmp_path / "absent.parquet")
     pq.write_table(pa.table({"x": [1]}), path)

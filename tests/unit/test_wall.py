@@ -18,6 +18,7 @@ COMPUTING = [
     "tagging",
     "training",
     "preferences",
+    "slots",
     "collection",
     "readings",
     "probe",

@@ -6,11 +6,15 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from txray_lib.errors import TxrayError
@@ -18,7 +22,7 @@ from txray_lib.places import whole_file
 
 UNKNOWN = "<unk>"
 
-_ROWS_AT_ONCE = 2_000
+_ROWS_AT_ONCE = 500
 _DOTS = frozenset(("...", "...."))
 _CLOSERS = frozenset(("'", ")", "]", "''", "”", "’"))
 _CONTINUERS = frozenset((",", ";", ":", "–", "—", "-", "/", "@-@", "%", "'s"))
@@ -144,19 +148,42 @@ def save_corpus(corpus: Corpus, path: Path) -> None:
 
 def load_corpus_file(path: Path) -> Corpus:
     """Read what `save_corpus` wrote. Raises TxrayError where the file is missing, truncated or of another kind."""
+    with _opened(path) as file:
+        return Corpus(file.schema_arrow.metadata[b"corpus"].decode(), tuple(_documents(file)))
+
+
+def stream_corpus_file(path: Path, start: int = 0, stop: int | None = None) -> Iterator[Document]:
+    """The documents numbered from `start` to before `stop`, a few at a time: for a corpus that need not fit in memory."""
+    with _opened(path) as file:
+        yield from islice(_documents(file), start, stop)
+
+
+def document_lengths(path: Path) -> np.ndarray:
+    """How many tokens each document of a corpus file has, (documents,), without its text in memory."""
+    with _opened(path) as file:
+        batches = file.iter_batches(_ROWS_AT_ONCE, columns=["tokens"])
+        lengths = [pc.list_value_length(batch.column("tokens")).to_numpy() for batch in batches]
+    return np.concatenate([*lengths, np.empty(0, np.int64)]).astype(np.int64)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path) as file:
-            name = file.schema_arrow.metadata[b"corpus"].decode()
-            documents = tuple(
-                d for batch in file.iter_batches(_ROWS_AT_ONCE) for d in map(_document, batch.to_pylist())
-            )
+            if b"corpus" not in (file.schema_arrow.metadata or {}):
+                raise KeyError("it names no corpus")
+            yield file
     except FileNotFoundError as error:
         raise TxrayError(f"there is no corpus file {path}. Run the step that makes it.") from error
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise TxrayError(
             f"{path} is not a whole corpus file ({error}). Delete it; the next run makes it anew."
         ) from error
-    return Corpus(name, documents)
+
+
+def _documents(file: pq.ParquetFile) -> Iterator[Document]:
+    for batch in file.iter_batches(_ROWS_AT_ONCE):
+        yield from map(_document, batch.to_pylist())
 
 
 def _document(row: dict[str, Any]) -> Document:

@@ -3,7 +3,7 @@
     declare    the steps of a profile, what each needs, and the parameters and code it depends on
     texts      corpora, tags, vocabulary
     models     pretrain, finetune
-    collected  collect
+    collected  collect, and with several shards collect-…-shard-K
     compared   preferences, transfer, prune
     switched   recollect, definitions
     controls   finetune-shuffled-K, finetune-seed-K, pretrain-constant
@@ -25,7 +25,7 @@ from txray_lib import places
 from txray_lib.flow import Run, Step
 from txray_lib.profiles import Profile, TruthStudy
 from txray_lib.stages import Stage, stages
-from txray_lib.steps.collected import collect
+from txray_lib.steps.collected import collect, collect_shard, join_shards, shard_name
 from txray_lib.steps.compared import preferences, prune, transfer
 from txray_lib.steps.controlled import collect_classifier, collect_constant, compare_controls, probe_tags
 from txray_lib.steps.controls import finetune_control, finetuning_controls, has_constant, pretrain_constant
@@ -37,6 +37,7 @@ from txray_lib.steps.texts import corpora, tags, vocabulary
 from txray_lib.steps.truth import plant_and_recover, study_seeds, truth_words
 
 _MODEL = ("training/encoder", "training/snapshots", "training/texts", "steps/models", "steps/files")
+_COLLECTED = ("collection", "slots", "corpora/documents", "corpora/vocabulary")
 _COMPARED = ("stages", "preferences", "definitions", "steps/compared")
 _STUDIED = ("measures", "nulls", "ways", "planted", "truth")
 _STUDY_SETTINGS = tuple(f"truth.{name}" for name in TruthStudy.model_fields if name != "seeds")
@@ -110,17 +111,41 @@ def _model_steps() -> list[Step]:
 
 
 def _collect_steps(profile: Profile) -> list[Step]:
-    return [
-        Step(
-            _collect_name(stage),
-            f"collect the records of {stage.name}",
+    return [step for stage in stages(profile) for step in _stage_steps(stage, profile.collection.shards)]
+
+
+def _stage_steps(stage: Stage, shards: int) -> list[Step]:
+    """One step that reads a stage's text; with several shards a step for each, and one that joins their records."""
+
+    def reading(name: str, about: str, run: Callable[[Run, Path], None]) -> Step:
+        return Step(
+            name,
+            about,
             needs=("tags", "vocabulary", "finetune" if stage.role == "supervised" else "pretrain"),
-            settings=("collection.batch_size", "finetuning.max_tokens"),
-            code=(*_MODEL, "collection", "steps/collected"),
-            run=partial(collect, stage),
+            settings=("collection.batch_size", "collection.shards", "finetuning.max_tokens"),
+            code=(*_MODEL, *_COLLECTED, "steps/collected"),
+            run=run,
         )
-        for stage in stages(profile)
+
+    if shards == 1:
+        return [reading(_collect_name(stage), f"collect the records of {stage.name}", partial(collect, stage))]
+    read = [
+        reading(
+            shard_name(stage, shard),
+            f"collect the records of {stage.name}, shard {shard + 1} of {shards}",
+            partial(collect_shard, stage, shard),
+        )
+        for shard in range(shards)
     ]
+    joined = Step(
+        _collect_name(stage),
+        f"join the records of {stage.name}",
+        needs=tuple(step.name for step in read),
+        settings=("collection.shards",),
+        code=("steps/collected",),
+        run=partial(join_shards, stage),
+    )
+    return [*read, joined]
 
 
 def _table_steps(profile: Profile) -> list[Step]:
@@ -169,7 +194,7 @@ def _switch_steps() -> list[Step]:
             f"read the stages again, as the released code does ({reading})",
             needs=("tags", "vocabulary", "pretrain", "finetune"),
             settings=("collection.batch_size", "collection.exclude_unknown"),
-            code=(*_MODEL, "collection", "readings", "preferences", "steps/collected", "steps/switched"),
+            code=(*_MODEL, *_COLLECTED, "readings", "preferences", "steps/collected", "steps/switched"),
             run=partial(recollect, reading),
         )
         for reading in _RECOLLECTED
@@ -201,7 +226,7 @@ def _control_steps(profile: Profile) -> list[Step]:
         "probe the encoder for tags",
         needs=("tags", "vocabulary", "pretrain"),
         settings=("seed", "controls.probe_tokens"),
-        code=(*_MODEL, "stages", "probe", "steps/collected", "steps/controlled"),
+        code=(*_MODEL, "slots", "stages", "probe", "steps/collected", "steps/controlled"),
         run=probe_tags,
     )
     trained = [*_finetuning_controls(profile), *_constant_control(profile)]
@@ -260,7 +285,7 @@ def _collect_control(name: str, about: str, need: str, run: Callable[[Run, Path]
         about,
         needs=("tags", "vocabulary", need),
         settings=("collection.batch_size", "finetuning.max_tokens"),
-        code=(*_MODEL, "collection", "steps/controls", "steps/controlled"),
+        code=(*_MODEL, *_COLLECTED, "steps/controls", "steps/controlled"),
         run=run,
     )
 

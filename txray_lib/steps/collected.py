@@ -1,44 +1,64 @@
-"""Records: the step collect. May touch: corpora, training, collection."""
+"""Records: the step collect, and its shards. May touch: corpora, training, collection.
+
+A shard is some documents in a row; records of shards in turn are the records of the whole (law 4).
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
 from txray_lib import places
-from txray_lib.corpora import load_corpus_file
+from txray_lib.corpora.documents import document_lengths, stream_corpus_file
+from txray_lib.errors import TxrayError
 from txray_lib.flow import Run
 from txray_lib.stages import Stage
-from txray_lib.steps.files import read_vocabulary, write_frame
+from txray_lib.steps.files import read_vocabulary, write_frames
 
 if TYPE_CHECKING:
+    from txray_lib.collection import Collected
     from txray_lib.training.encoder import Classifier, Encoder
+
+COUNTS = ("documents", "tokens", "nobody", "near_ties")
 
 
 def collect(stage: Stage, run: Run, folder: Path) -> None:
-    from txray_lib.collection import collect
+    _collect(stage, run, folder, 1, 0)
 
-    vocabulary = read_vocabulary(run)
-    role = "target" if stage.corpus == run.profile.corpora.target.name else "pretraining"
-    corpus = load_corpus_file(run.file("tags", f"{role}.parquet"))
-    collected = collect(
-        load_model(run, stage),
-        corpus,
-        vocabulary,
-        run.profile.collection.batch_size,
-        run.device,
-        stage.name,
-        run.profile.finetuning.max_tokens,
-    )
-    write_frame(collected.records, folder / "records.parquet")
-    counts = {
-        "documents": len(corpus),
-        "tokens": corpus.token_count,
-        "nobody": collected.nobody,
-        "near_ties": collected.near_ties,
-    }
-    places.write_text(json.dumps(counts), folder / "counts.json")
+
+def collect_shard(stage: Stage, shard: int, run: Run, folder: Path) -> None:
+    """The records of the shard numbered `shard`, from 0; none where there are fewer documents than shards."""
+    _collect(stage, run, folder, run.profile.collection.shards, shard)
+
+
+def join_shards(stage: Stage, run: Run, folder: Path) -> None:
+    steps = [shard_name(stage, shard) for shard in range(run.profile.collection.shards)]
+    counts = [json.loads(run.file(step, "counts.json").read_text(encoding="utf-8")) for step in steps]
+    whole = [run.file(step, "records.parquet") for step, count in zip(steps, counts, strict=True) if count["documents"]]
+    write_frames((group for path in whole for group in _groups(path)), folder / "records.parquet")
+    _write_counts({name: sum(count[name] for count in counts) for name in COUNTS}, folder)
+
+
+def shard_name(stage: Stage, shard: int) -> str:
+    """The step that collects a shard."""
+    return f"collect-{stage.name}-shard-{shard}"
+
+
+def shard_ends(lengths: np.ndarray, shards: int) -> np.ndarray:
+    """Where shards of about equally many tokens end, (shards + 1,): shard k holds the documents from ends[k] to ends[k + 1].
+
+    lengths are the tokens of each document, (documents,).
+    """
+    middles = np.cumsum(lengths) - lengths / 2
+    inner = np.searchsorted(middles, np.linspace(0, lengths.sum(), shards + 1)[1:-1])
+    return np.array([0, *inner, len(lengths)])
 
 
 def load_model(run: Run, stage: Stage) -> Encoder | Classifier:
@@ -49,3 +69,46 @@ def load_model(run: Run, stage: Stage) -> Encoder | Classifier:
     if stage.role == "supervised":
         return load_classifier(run.file("finetune", "supervised.safetensors"), digest)
     return load_encoder(run.file("pretrain", f"{stage.snapshot}.safetensors"), digest)
+
+
+def _collect(stage: Stage, run: Run, folder: Path, shards: int, shard: int) -> None:
+    from txray_lib.collection import collect_parts
+
+    role = "target" if stage.corpus == run.profile.corpora.target.name else "pretraining"
+    path, settings, counts = run.file("tags", f"{role}.parquet"), run.profile.collection, Counter[str]()
+    lengths = document_lengths(path)
+    if not lengths.sum():
+        raise TxrayError(f"the corpus of {stage.name} is empty: {path} holds no token. Run the step tags again.")
+    start, stop = shard_ends(lengths, shards)[shard : shard + 2]
+
+    def told(parts: Iterator[Collected]) -> Iterator[pd.DataFrame]:
+        for part in parts:
+            counts.update(
+                documents=part.documents, tokens=len(part.records), nobody=part.nobody, near_ties=part.near_ties
+            )
+            yield part.records
+
+    if start < stop:
+        parts = collect_parts(
+            load_model(run, stage),
+            stream_corpus_file(path, start, stop),
+            read_vocabulary(run),
+            settings.batch_size,
+            run.device,
+            stage.name,
+            run.profile.finetuning.max_tokens,
+            int(lengths[start:stop].sum()),
+            int(start),
+        )
+        write_frames(told(parts), folder / "records.parquet")
+    _write_counts({name: counts[name] for name in COUNTS}, folder)
+
+
+def _write_counts(counts: dict[str, int], folder: Path) -> None:
+    places.write_text(json.dumps(counts), folder / "counts.json")
+
+
+def _groups(path: Path) -> Iterator[pd.DataFrame]:
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group).to_pandas()

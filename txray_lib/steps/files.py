@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from txray_lib.corpora import Vocabulary
 from txray_lib.flow import Run
-from txray_lib.tables import write_table
+from txray_lib.tables import write_table, write_tables
 
 SPLITS = ("train", "valid", "test")
 
@@ -23,6 +24,11 @@ def read_texts(run: Run) -> dict[str, Any]:
 
     limit = run.profile.finetuning.max_tokens
     return {split: Texts.load(run.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in SPLITS}
+
+
+def write_frames(tables: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write tables of equal columns as one, each as a row group, so that they need not fit in memory together."""
+    write_tables(tables, path, {})
 
 
 def write_frame(table: pd.DataFrame, path: Path) -> None:
