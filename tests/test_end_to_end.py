@@ -26,6 +26,8 @@ from txray_lib.stages import comparisons, stages
 from txray_lib.tables import read_table
 from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
 
+WORKFLOW = Path(__file__).resolve().parents[1] / "workflow"
+
 pytest.importorskip("flair", reason="the profile tiny is tagged with Flair: pip install 'txray-lib[tag]'")
 
 
@@ -377,12 +379,20 @@ def test_another_set_size_makes_only_pruning_and_what_follows_anew(tiny_run, tmp
 def snakemake() -> Callable[..., str]:
     """Runs the Snakefile: `snakemake(compendium, profile, *arguments)` gives what it printed."""
     found = shutil.which("snakemake", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    snakefile = Path(__file__).resolve().parents[1] / "workflow" / "Snakefile"
-    if found is None or not snakefile.is_file():
-        pytest.skip("snakemake or workflow/Snakefile is missing: pip install 'txray-lib[flow]'")
+    if found is None or not WORKFLOW.is_dir():
+        pytest.skip("snakemake or the folder workflow is missing: pip install 'txray-lib[flow]'")
 
     def run(compendium: Path, profile: str, *arguments: str) -> str:
-        command = [found, "-s", str(snakefile), "-d", str(compendium), "--config", f"profile={profile}", *arguments]
+        command = [
+            found,
+            "-s",
+            str(WORKFLOW / "Snakefile"),
+            "-d",
+            str(compendium),
+            "--config",
+            f"profile={profile}",
+            *arguments,
+        ]
         environment = {**os.environ, "TXRAY_ROOT": str(compendium)}
         result = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
         assert result.returncode == 0, result.stderr[-2000:]
@@ -429,3 +439,39 @@ def test_shards_in_several_jobs_give_the_table_of_the_whole(tiny_run, tmp_path, 
     assert min(map(len, shards)) > len(whole) / 5
     table, added = aggregate(joined), add([aggregate(shard) for shard in shards])
     pd.testing.assert_frame_equal(added, table)
+
+
+@pytest.mark.parametrize("where", ["local", "slurm", "kubernetes"])
+def test_every_executor_profile_plans_the_whole_flow(tiny_run, tmp_path, new_workplace, snakemake, where):
+    fresh = new_workplace(tmp_path / "fresh")
+    printed = snakemake(fresh, "tiny", "-n", "--profile", str(WORKFLOW / "profiles" / where))
+    assert all(f"rule {step}:" in printed for step in tiny_run.steps)
+
+
+_KUBECTL = """#!{python}
+import subprocess, sys, yaml
+verb = sys.argv[3]
+if verb == "create":
+    job = yaml.safe_load(sys.stdin)
+    step = job["spec"]["template"]["spec"]["containers"][0]
+    assert step["volumeMounts"][0]["name"] == job["spec"]["template"]["spec"]["volumes"][0]["name"]
+    done = subprocess.run(step["command"], cwd=step["workingDir"], capture_output=True).returncode == 0
+    name = job["metadata"]["generateName"] + ("good" if done else "bad")
+    print("job.batch/" + name)
+elif verb == "get":
+    print({{"txray-good": "1/", "txray-bad": "/1"}}[sys.argv[5]], end="")
+"""
+
+
+def test_kubernetes_jobs_are_submitted_and_asked_after(tiny_run, tmp_path, new_workplace, snakemake, monkeypatch):
+    """A stand-in for kubectl runs each Job's script at once and tells afterwards how it ended."""
+    fresh, tools = new_workplace(tmp_path / "fresh"), tmp_path / "tools"
+    (fresh / "workflow").symlink_to(WORKFLOW)
+    tools.mkdir()
+    (tools / "kubectl").write_text(_KUBECTL.format(python=sys.executable), encoding="utf-8")
+    (tools / "kubectl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    waiting = ("--latency-wait", "1", "--seconds-between-status-checks", "1", "--until", "corpora")
+    snakemake(fresh, "tiny", "--profile", str(WORKFLOW / "profiles" / "kubernetes"), *waiting)
+    known = json.loads((fresh / "build" / "runs" / "tiny" / "corpora" / "step.json").read_text(encoding="utf-8"))
+    assert known["fingerprint"] == tiny_run.fingerprint("corpora")
