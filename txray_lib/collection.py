@@ -115,10 +115,13 @@ def halves(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     The same weights read both, so the distance between them shows what another text alone does to a preference.
     """
-    _, first = np.unique(records["block"].cat.codes.to_numpy(), return_index=True)
-    order = records["block"].cat.codes.to_numpy()[np.sort(first)]
-    in_second = records["block"].cat.codes.isin(order[1::2])
-    return records[~in_second], records[in_second]
+    second = records["block"].isin(in_second_half([records["block"]]))
+    return records[~second], records[second]
+
+
+def in_second_half(blocks: Iterable[pd.Series]) -> list[str]:
+    """Every second block, in the order in which they first appear; `blocks` are those of records, part by part."""
+    return list(dict.fromkeys(block for part in blocks for block in part.unique()))[1::2]
 
 
 class _Part:

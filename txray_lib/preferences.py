@@ -114,5 +114,5 @@ def _summed(rows: pd.DataFrame) -> pd.DataFrame:
             )
     table["count"] = np.bincount(inverse, weights=rows["count"], minlength=len(present)).astype(np.int64)
     for name in SUMS[1:]:
-        table[name] = np.bincount(inverse, weights=rows[name], minlength=len(present))
+        table[name] = np.bincount(inverse, weights=rows[name], minlength=len(present)).astype(np.float64)
     return pd.DataFrame(table)

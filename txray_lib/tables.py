@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,13 @@ def read_table(path: Path) -> pd.DataFrame:
     table = arrow.to_pandas()
     table.attrs["provenance"] = json.loads((arrow.schema.metadata or {}).get(_KEY, b"{}"))
     return table
+
+
+def read_groups(path: Path, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+    """The row groups of a table in turn, for one that need not fit in memory; some of its columns, or all."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns).to_pandas()
 
 
 def _with_wide_codes(table: pa.Table) -> pa.Table:

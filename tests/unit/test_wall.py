@@ -18,6 +18,7 @@ COMPUTING = [
     "tagging",
     "training",
     "preferences",
+    "spilling",
     "slots",
     "collection",
     "readings",

@@ -142,7 +142,7 @@ def _stage_steps(stage: Stage, shards: int) -> list[Step]:
         f"join the records of {stage.name}",
         needs=tuple(step.name for step in read),
         settings=("collection.shards",),
-        code=("steps/collected",),
+        code=("steps/collected", "tables"),
         run=partial(join_shards, stage),
     )
     return [*read, joined]
@@ -156,7 +156,7 @@ def _table_steps(profile: Profile) -> list[Step]:
             "sum the records",
             needs=collects,
             settings=("collection.exclude_unknown",),
-            code=(*_COMPARED, "collection"),
+            code=(*_COMPARED, "collection", "spilling", "tables"),
             run=preferences,
         ),
         Step(

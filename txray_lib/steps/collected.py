@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from txray_lib import places
 from txray_lib.corpora.documents import document_lengths, stream_corpus_file
@@ -21,6 +20,7 @@ from txray_lib.errors import TxrayError
 from txray_lib.flow import Run
 from txray_lib.stages import Stage
 from txray_lib.steps.files import read_vocabulary, write_frames
+from txray_lib.tables import read_groups
 
 if TYPE_CHECKING:
     from txray_lib.collection import Collected
@@ -42,7 +42,7 @@ def join_shards(stage: Stage, run: Run, folder: Path) -> None:
     steps = [shard_name(stage, shard) for shard in range(run.profile.collection.shards)]
     counts = [json.loads(run.file(step, "counts.json").read_text(encoding="utf-8")) for step in steps]
     whole = [run.file(step, "records.parquet") for step, count in zip(steps, counts, strict=True) if count["documents"]]
-    write_frames((group for path in whole for group in _groups(path)), folder / "records.parquet")
+    write_frames((group for path in whole for group in read_groups(path)), folder / "records.parquet")
     _write_counts({name: sum(count[name] for count in counts) for name in COUNTS}, folder)
 
 
@@ -106,9 +106,3 @@ def _collect(stage: Stage, run: Run, folder: Path, shards: int, shard: int) -> N
 
 def _write_counts(counts: dict[str, int], folder: Path) -> None:
     places.write_text(json.dumps(counts), folder / "counts.json")
-
-
-def _groups(path: Path) -> Iterator[pd.DataFrame]:
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group).to_pandas()

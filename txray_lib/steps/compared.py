@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pandas as pd
 from txray_lib.flow import Run
 from txray_lib.stages import comparisons, stages
 from txray_lib.steps.files import read_texts, read_vocabulary, write_frame
-from txray_lib.tables import read_table
+from txray_lib.tables import read_groups, read_table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,19 +24,26 @@ _SCORED = ("train", "test")
 
 
 def preferences(run: Run, folder: Path) -> None:
-    from txray_lib.collection import halves
+    """The records of each stage, and of the halves of some, summed a group of rows at a time."""
+    from txray_lib.collection import in_second_half
     from txray_lib.preferences import aggregate
+    from txray_lib.spilling import SpillingSum, remove_spilled
 
-    def preferences(records: pd.DataFrame) -> pd.DataFrame:
-        return excluding_unknown(run, aggregate(records))
-
+    remove_spilled(folder)
     controls = {c.before.partition("/")[0] for c in comparisons(run.profile) if c.question == "control"}
     for stage in stages(run.profile):
-        records = read_table(run.file(f"collect-{stage.name}", "records.parquet"))
-        write_frame(preferences(records), folder / f"{stage.name}.parquet")
-        if stage.name in controls:
-            for half, part in zip(("first-half", "second-half"), halves(records), strict=True):
-                write_frame(preferences(part), folder / stage.name / f"{half}.parquet")
+        path = run.file(f"collect-{stage.name}", "records.parquet")
+        names = ["", *(("first-half", "second-half") if stage.name in controls else ())]
+        second = in_second_half(group["block"] for group in read_groups(path, ["block"]))
+        with ExitStack() as stack:
+            sums = {name: stack.enter_context(SpillingSum(folder)) for name in names}
+            for records in read_groups(path):
+                half = records["block"].isin(second)
+                parts = {"": records, "first-half": records[~half], "second-half": records[half]}
+                for name, total in sums.items():
+                    total.add(excluding_unknown(run, aggregate(parts[name])))
+            for name, total in sums.items():
+                total.write(folder / stage.name / f"{name}.parquet" if name else folder / f"{stage.name}.parquet")
 
 
 def excluding_unknown(run: Run, preferences: pd.DataFrame) -> pd.DataFrame:
