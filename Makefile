@@ -1,5 +1,6 @@
 # make book [PROFILE=small]   set up, run the demo profile (and PROFILE), build _build/html/index.html
 # make test [ARGS=...]        set up, run the tests
+# make bench [ARGS=...]       set up, measure speed and memory (a quarter of an hour; ARGS=--quick to see that it works)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PROFILE ?= demo
 ARGS ?=
@@ -15,7 +16,7 @@ test: $(READY)
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(READY)
-	@$(BIN)/python benchmarks/collection.py
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 # The stamp is written last, so an installation that was interrupted is gone on with.
 # TORCH_INDEX=URL takes torch from another package index, such as PyTorch's own for CPU builds.

@@ -1,45 +1,22 @@
-"""What summing preferences of more rows than fit in memory costs: `python benchmarks/spilling.py`.
-
-50 million distinct rows, every second one given twice, in tables of a million in mixed order, summed within 4 GB. The sum
-runs in a process of its own, so that the peak of memory is its own; it holds pandas and Arrow too.
-"""
+"""Sums of more rows than fit in memory: distinct rows, every second one given twice, in tables of a million in mixed order."""
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from txray_lib.spilling import BUDGET, SpillingSum
+from txray_lib.spilling import SpillingSum
 
-GIGABYTES, NEURONS, WORDS, TABLE = 4, 1500, 50_000, 1_000_000
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
-    parser.add_argument("--rows", type=int, default=50_000_000)
-    parser.add_argument("--budget", type=int, default=BUDGET)
-    given = parser.parse_args()
-    for name, value in measure(given.rows, given.budget).items():
-        print(f"  {name:10} {value:12,.1f}")
-    print(f"  limit      {GIGABYTES * 1000:12,.1f} peak_mb")
+NEURONS, WORDS, TABLE = 1500, 50_000, 1_000_000
 
 
-def measure(rows: int, budget: int = BUDGET) -> dict[str, float]:
-    """seconds, peak_mb, rows, runs and file_mb of the sum of `rows` distinct rows."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_measured, rows, budget).result()
-
-
-def _measured(rows: int, budget: int) -> dict[str, float]:
+def summed(rows: int, budget: int) -> dict[str, float]:
+    """seconds, rows, runs and file_mb of the sum of `rows` distinct rows."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as name, SpillingSum(Path(name), budget) as total:
         for table in _tables(rows):
@@ -49,14 +26,7 @@ def _measured(rows: int, budget: int) -> dict[str, float]:
         size = path.stat().st_size / 1e6
     if written != rows:
         raise RuntimeError(f"{written} rows were written, {rows} are distinct")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-    return {
-        "seconds": time.perf_counter() - began,
-        "peak_mb": peak,
-        "rows": written,
-        "runs": runs,
-        "file_mb": size,
-    }
+    return {"seconds": time.perf_counter() - began, "rows": written, "runs": runs, "file_mb": size}
 
 
 def _tables(rows: int) -> Iterator[pd.DataFrame]:
@@ -77,7 +47,3 @@ def _tables(rows: int) -> Iterator[pd.DataFrame]:
                     "prediction_sum": np.nan,
                 }
             )
-
-
-if __name__ == "__main__":
-    main()

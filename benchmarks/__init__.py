@@ -1,0 +1,8 @@
+"""Speed and memory against named peers, as ratios taken in one run: `python -m benchmarks`, or `make bench`.
+
+measuring   how sides are timed, how memory is measured, what a row is
+collecting  collection beside the bare pass, the token-at-a-time loops, the machine's peak, and its memory
+comparing   preferences, transfer, nulls, sums that spill
+training    tagging and pretraining
+building    the notebooks of the book and the steps of the demo
+"""

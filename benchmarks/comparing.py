@@ -1,0 +1,100 @@
+"""From records to what changed: preferences, transfer, nulls, sums that spill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+from benchmarks.measuring import Measured, Row, Sizes, in_new_process, records, seconds
+from benchmarks.spilling import summed
+from txray_lib.nulls import split_null, swap_null
+from txray_lib.preferences import aggregate
+from txray_lib.spilling import BUDGET
+from txray_lib.transfer import compare
+
+_WIKI_BLOCKS, _FILMS = 126, 2000
+
+
+def two_stages(sizes: Sizes) -> Measured:
+    sides = [records(_WIKI_BLOCKS, sizes.units, sizes.tokens, 1, seed) for seed in (1, 2)]
+    sums = [aggregate(side) for side in sides]
+    best = seconds(
+        {
+            "sum": lambda: [aggregate(side) for side in sides],
+            "transfer": lambda: compare(*sums, sizes.units),
+        },
+        sizes.rounds + 1,
+    )
+    return Measured(
+        best["sum"] + best["transfer"],
+        {"seconds of preferences, both stages": best["sum"], "seconds of transfer": best["transfer"]},
+    )
+
+
+def ten_stages(sizes: Sizes) -> Measured:
+    sums = [aggregate(records(_WIKI_BLOCKS, sizes.units, sizes.tokens, 1, seed)) for seed in range(10)]
+    pairs = [*combinations(range(10), 2)]
+    best = seconds({"all": lambda: [compare(sums[a], sums[b], sizes.units) for a, b in pairs]}, sizes.rounds)
+    return Measured(best["all"], {"pairs": len(pairs)})
+
+
+def swapped(sizes: Sizes) -> Measured:
+    return _null(sizes, swap_null, _WIKI_BLOCKS, 1)
+
+
+def dealt(sizes: Sizes) -> Measured:
+    return _null(sizes, split_null, _FILMS, 2)
+
+
+def spilled(sizes: Sizes) -> Measured:
+    budget = min(BUDGET, max(2, sizes.distinct // 12))
+    found, peak = in_new_process(summed, sizes.distinct, budget)
+    return Measured(peak / 1000, found)
+
+
+def _null(sizes: Sizes, null: Callable[..., object], blocks: int, other_text: int) -> Measured:
+    taken, peak = in_new_process(_permuted, sizes, null, blocks, other_text)
+    return Measured(taken, {"peak MB": peak, "blocks": blocks, "neurons": sizes.units, "tokens a side": sizes.tokens})
+
+
+def _permuted(sizes: Sizes, null: Callable[..., object], blocks: int, other_text: int) -> float:
+    before = records(blocks, sizes.units, sizes.tokens, 1, 1)
+    after = records(blocks, sizes.units, sizes.tokens, other_text, 2)
+    return seconds({"null": lambda: null(before, after, sizes.units, sizes.permutations)}, 1)["null"]
+
+
+ROWS = (
+    Row("two-stages", "preferences of two stages and their transfer", "seconds", "at most", 1, two_stages),
+    Row(
+        "ten-stages",
+        "transfer of every pair of ten stages, from their preferences",
+        "seconds",
+        "at most",
+        10,
+        ten_stages,
+    ),
+    Row(
+        "null-swap",
+        "null of a comparison on one text: 1,000 arrangements, with the refined tail",
+        "seconds",
+        "at most",
+        600,
+        swapped,
+    ),
+    Row(
+        "null-deal",
+        "null of a comparison of two texts: 1,000 arrangements, with the refined tail",
+        "seconds",
+        "at most",
+        600,
+        dealt,
+    ),
+    Row(
+        "spilling",
+        "peak of summing preferences of 50 million distinct rows, half of them given twice",
+        "GB",
+        "at most",
+        4,
+        spilled,
+    ),
+)
