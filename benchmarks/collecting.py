@@ -26,7 +26,7 @@ from benchmarks.measuring import (
     vocabulary,
 )
 from txray_lib.collection import PART_TOKENS, collect, collect_parts
-from txray_lib.corpora import Corpus, save_corpus
+from txray_lib.corpora import Corpus, load_corpus_file, save_corpus
 from txray_lib.corpora.documents import stream_corpus_file
 from txray_lib.slots import WINDOW, windows
 from txray_lib.tables import write_tables
@@ -120,34 +120,33 @@ def full_slots(sizes: Sizes) -> Measured:
 
 def memory(sizes: Sizes) -> Measured:
     """The peak of a process that reads a corpus file and writes a file of records, for few tokens and for ten times as many."""
-    found = {}
+    collected, held, asked = [], [], (sizes.many // 10, sizes.many)
     with tempfile.TemporaryDirectory() as name:
-        for tokens in (sizes.many // 10, sizes.many):
+        for tokens in asked:
             path = Path(name) / f"{tokens}.parquet"
             save_corpus(Corpus("text", tuple(documents(review_lengths(tokens), sizes.words))), path)
-            _, found[tokens] = in_new_process(collect_file, path, sizes)
-    few, many = found.values()
+            collected.append(in_new_process(collect_file, path, sizes)[1])
+            held.append(in_new_process(hold_file, path)[1])
     return Measured(
-        100 * (many / few - 1),
-        {f"MB at {tokens:,} tokens": peak_mb for tokens, peak_mb in found.items()},
+        100 * (collected[1] / collected[0] - 1),
+        {
+            **{f"MB at {tokens:,} tokens": peak_mb for tokens, peak_mb in zip(asked, collected, strict=True)},
+            "bytes a token of a corpus held whole": 1e6 * (held[1] - held[0]) / (asked[1] - asked[0]),
+        },
         f"{sizes.memory_units} units; weights and activations take the same for any number of tokens.",
     )
 
 
-def collect_file(path: Path, sizes: Sizes) -> int:
-    """Collect a corpus file into a file of records beside it, as the step collect does; gives the number of tokens."""
+def collect_file(path: Path, sizes: Sizes) -> None:
+    """Collect a corpus file into a file of records beside it, as the step collect does."""
     encoder = Encoder(sizes.words, sizes.embedding, sizes.memory_units)
     parts = collect_parts(encoder, stream_corpus_file(path), vocabulary(sizes), sizes.slots, sizes.device)
-    total = 0
+    write_tables((part.records for part in parts), path.with_suffix(".records"), {})
 
-    def counted() -> Iterable[object]:
-        nonlocal total
-        for part in parts:
-            total += len(part.records)
-            yield part.records
 
-    write_tables(counted(), path.with_suffix(".records"), {})  # type: ignore[arg-type]
-    return total
+def hold_file(path: Path) -> int:
+    """Hold a corpus file's documents in memory, as the steps before collection do; gives their number."""
+    return len(load_corpus_file(path))
 
 
 def peak(sizes: Sizes) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 
 from benchmarks.measuring import Measured, Row, Sizes, in_new_process, records, seconds
@@ -54,7 +55,18 @@ def spilled(sizes: Sizes) -> Measured:
 
 def _null(sizes: Sizes, null: Callable[..., object], blocks: int, other_text: int) -> Measured:
     taken, peak = in_new_process(_permuted, sizes, null, blocks, other_text)
-    return Measured(taken, {"peak MB": peak, "blocks": blocks, "neurons": sizes.units, "tokens a side": sizes.tokens})
+    fewer = replace(sizes, tokens=sizes.tokens // 4)
+    _, peak_of_fewer = in_new_process(_permuted, fewer, null, blocks, other_text)
+    return Measured(
+        taken,
+        {
+            "peak MB": peak,
+            "blocks": blocks,
+            "neurons": sizes.units,
+            "tokens a side": sizes.tokens,
+            "bytes a token of a side": 1e6 * (peak - peak_of_fewer) / (sizes.tokens - fewer.tokens),
+        },
+    )
 
 
 def _permuted(sizes: Sizes, null: Callable[..., object], blocks: int, other_text: int) -> float:
