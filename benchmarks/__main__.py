@@ -16,10 +16,10 @@ from benchmarks import building, collecting, comparing, training
 from benchmarks.measuring import QUICK, Measured, Row, Sizes, machine
 from txray_lib import places
 from txray_lib.provenance import commit, versions
+from txray_lib.results import benchmarks_file
 from txray_lib.tables import write_table
 
 ROWS = {row.name: row for room in (collecting, comparing, training, building) for row in room.ROWS}
-FROZEN = "benchmarks.parquet"
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"which rows; all by default: {', '.join(ROWS)}")
     parser.add_argument("--quick", action="store_true", help="at sizes that say nothing, to see that it works")
     parser.add_argument("--again", action="store_true", help="measure rows anew that were measured before")
-    parser.add_argument("--freeze", action="store_true", help=f"keep the table in results/{FROZEN} for the book")
+    parser.add_argument("--freeze", action="store_true", help="keep the table in results/ for the book")
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     if unknown := set(given.rows) - set(ROWS):
@@ -42,7 +42,7 @@ def main() -> None:
     for name, row in told.items():
         print(f"{name:15} {line(row)}")
     if given.freeze:
-        path = places.root() / "results" / FROZEN
+        path = benchmarks_file()
         write_table(table(list(told.values())), path, {"commit": commit(), "versions": versions()})
         print(f"kept in {path}")
 

@@ -23,7 +23,7 @@ import yaml
 from txray_lib import notebooks, places
 from txray_lib.errors import TxrayError
 from txray_lib.places import write_text
-from txray_lib.results import Results, list_results, open_results
+from txray_lib.results import Results, benchmarks_file, list_results, open_results
 
 PREFIX = "build/notebooks/"
 TELLING = (
@@ -107,7 +107,8 @@ class _Task:
 def _execute_all(opened: list[Results]) -> list[Path]:
     """The executed notebooks; those whose fingerprint is unchanged are not run again. As many at once as there are cores."""
     tasks = [task for source in notebooks.list_notebooks().values() for task in _tasks(source, opened)]
-    code = _hash_files(places.root() / "requirements.lock", *(_package() / name for name in TELLING))
+    measured = [benchmarks_file()] if benchmarks_file().is_file() else []
+    code = _hash_files(places.root() / "requirements.lock", *measured, *(_package() / name for name in TELLING))
     shown = {results.profile: _hash_files(results.folder) for results in opened}
     seeds = _hash_files(*(f for r in opened for f in sorted(r.folder.parent.glob("*/measured.parquet"))))
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

@@ -172,6 +172,11 @@ def state_counts(transfer: pd.DataFrame) -> pd.DataFrame:
     return counts.reindex(columns=list(STATES), fill_value=0).loc[transfer["comparison"].unique()]
 
 
+def benchmarks_file() -> Path:
+    """Where the frozen benchmarks lie, beside the tables of profiles."""
+    return (Path(given) if (given := _given()) else places.root() / "results") / "benchmarks.parquet"
+
+
 def _given() -> str | None:
     return os.environ.get("TXRAY_RESULTS") or None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from benchmark_tables import write_benchmarks
 from telling_tables import HOSTILE, write_study, write_tables
 
 from txray_lib import answers, telling
@@ -19,7 +20,7 @@ from txray_lib.notebooks import execute, find_notebook, list_notebooks, paramete
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
 
-CHARTS = {"rq1": 3, "rq2": 2, "rq3": 4, "fig01": 0, "truth": 7}
+CHARTS = {"rq1": 3, "rq2": 2, "rq3": 4, "fig01": 0, "truth": 7, "speed": 1}
 """How many charts a page has at least; others have one if they show a profile."""
 
 MINIMAL = """---
@@ -54,6 +55,7 @@ def notebook(folder: Path, code: str) -> Path:
 def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / "results"))
     write_study(tmp_path / "results" / "truth")
+    write_benchmarks(tmp_path / "results" / "benchmarks.parquet")
     return write_tables(tmp_path / "results" / "tiny")
 
 

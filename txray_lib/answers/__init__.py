@@ -24,9 +24,12 @@
     constant   whether distances fall where the learning rate does not (RQ1)
     probing    what a linear probe reads of tags (Fig. 3)
     places_of_sets where pruned sets lie among random ones (Tab. 2)
+    speed      what the benchmarks measured beside what was asked
+    scaling    what a larger corpus costs, and what breaks first
     departures where the released code departs from the paper (C1–C36)
 
-May touch: errors, definitions, preferences, transfer, paper, profiles, results, audit, truth, notebooks, telling, charts (names).
+May touch: errors, places, tables, definitions, preferences, transfer, paper, profiles, results, audit, truth, notebooks,
+telling, charts (names).
 """
 
 from txray_lib.answers.against import against_null, distance_parts, vocabulary_said
@@ -155,7 +158,17 @@ from txray_lib.answers.rerunning import (
     profile_settings,
     profile_times,
 )
+from txray_lib.answers.scaling import breaking_said, breaking_table, cost_table, machines_said, scaling_source
 from txray_lib.answers.single import chosen, exchanged, introduced, singled_out, singles_table
+from txray_lib.answers.speed import (
+    benchmarks,
+    speed_beside,
+    speed_notes,
+    speed_points,
+    speed_said,
+    speed_source,
+    speed_table,
+)
 from txray_lib.answers.tables import (
     gained,
     least_preferred,
@@ -184,10 +197,13 @@ __all__ = [
     "agreement_said",
     "alarms_said",
     "audit_table",
+    "benchmarks",
     "beside",
     "beside_control",
     "beside_live",
     "beside_null",
+    "breaking_said",
+    "breaking_table",
     "checked",
     "chosen",
     "chosen_runs",
@@ -202,6 +218,7 @@ __all__ = [
     "controls_said",
     "converges",
     "corpus_source",
+    "cost_table",
     "departures",
     "departures_table",
     "detected_said",
@@ -243,6 +260,7 @@ __all__ = [
     "lengths_by_controls",
     "lengths_settle",
     "live_said",
+    "machines_said",
     "mass_table",
     "mass_verdict",
     "masses_by_controls",
@@ -290,6 +308,7 @@ __all__ = [
     "recovery_said",
     "recovery_table",
     "recovery_verdict",
+    "scaling_source",
     "scores",
     "seeds_said",
     "separation",
@@ -302,6 +321,12 @@ __all__ = [
     "singled_out",
     "singles_table",
     "specialised",
+    "speed_beside",
+    "speed_notes",
+    "speed_points",
+    "speed_said",
+    "speed_source",
+    "speed_table",
     "spread",
     "states_by_chance",
     "states_by_chance_said",

@@ -24,6 +24,7 @@
     moved      by how much each choice of definition moves each number
     rankings   how alike two definitions of distance rank neurons
     recovered_states, rank_correlations, detected, false_alarms  what a study of planted encoders recovers
+    speed      how far each benchmark lies from its limit
     readings   preference states between two readings of one text by the same weights
 
 Importing this room makes charts render offline in the running notebook. May touch: errors, definitions,
@@ -46,6 +47,7 @@ from txray_lib.charts.overview import overview
 from txray_lib.charts.probe import probe
 from txray_lib.charts.pruned import random_sets
 from txray_lib.charts.recovery import detected, false_alarms, rank_correlations, recovered_states
+from txray_lib.charts.speed import speed
 from txray_lib.charts.tag_shares import tag_shares
 from txray_lib.charts.theme import MIME, enable, png
 from txray_lib.charts.training import training
@@ -78,6 +80,7 @@ __all__ = [
     "rankings",
     "readings",
     "recovered_states",
+    "speed",
     "states",
     "tag_shares",
     "training",
