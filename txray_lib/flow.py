@@ -200,4 +200,19 @@ def _meaning(file: Path) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree)
+    return _spelt(tree)
+
+
+def _spelt(node: Any) -> str:
+    """A syntax tree as text, the same from every version of Python.
+
+    `ast.dump` names empty fields that newer versions added, and some put an empty text behind the parts of an f-string.
+    """
+    if isinstance(node, list):
+        return f"[{','.join(map(_spelt, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    if isinstance(node, ast.JoinedStr):
+        node.values = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
+    fields = (f"{name}={_spelt(value)}" for name, value in ast.iter_fields(node) if value is not None and value != [])
+    return f"{type(node).__name__}({','.join(fields)})"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import platform
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -336,3 +339,35 @@ def test_what_is_known_of_finished_steps(workshop):
         assert step["seconds"] >= 0
         assert step["commit"] == "unknown"
         assert step["versions"]["python"] == platform.python_version()
+
+
+_SPELL = """
+import ast, hashlib, sys
+from pathlib import Path
+from typing import Any
+library = Path(sys.argv[1])
+wanted = [n for n in ast.parse((library / "flow.py").read_text(encoding="utf-8")).body
+          if isinstance(n, ast.FunctionDef) and n.name in ("_meaning", "_spelt")]
+exec(compile(ast.Module(wanted, []), "flow", "exec"))
+digest = hashlib.sha256()
+for file in sorted(library.rglob("*.py")):
+    digest.update(_meaning(file).encode())
+print(digest.hexdigest())
+"""
+
+
+def test_code_means_the_same_to_every_version_of_python():
+    """Steps made by one version are taken over by another, as on a machine that has a GPU."""
+    library = Path(flow.__file__).parent
+    found = {name: shutil.which(f"python3.{name}") for name in (11, 12, 13)}
+    found |= {name: path for name in (12, 13) if not found[name] and (path := _of_pyenv(name))}
+    if len(paths := {*filter(None, found.values()), sys.executable}) < 2:
+        pytest.skip("NO SECOND PYTHON: only one interpreter of 3.11 to 3.13 is at hand")
+    told = [subprocess.run([path, "-c", _SPELL, str(library)], capture_output=True, text=True) for path in paths]
+    hashes = {each.stdout for each in told if each.returncode == 0}
+    assert len(hashes) == 1, [each.stderr for each in told]
+
+
+def _of_pyenv(minor: int) -> str | None:
+    versions = Path.home() / ".pyenv" / "versions"
+    return next((str(p) for p in sorted(versions.glob(f"3.{minor}.*/bin/python"))), None)
