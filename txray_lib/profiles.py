@@ -17,6 +17,7 @@ Even = Annotated[int, Ge(2), MultipleOf(2)]
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[float, Gt(0)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Precision = Literal["float32", "bfloat16"]
 Way = Annotated[str, StringConstraints(pattern=r"^(argmax|positive|top-[1-9][0-9]*)$")]
 
 
@@ -70,7 +71,8 @@ class VocabularySettings(Settings):
 
 
 class Pretraining(Settings):
-    """The language model (§3.1). `units` is the paper's 1500; `snapshots` are epochs, 0 for the untrained encoder."""
+    """The language model (§3.1). `units` is the paper's 1500; `snapshots` are epochs, 0 for the untrained encoder. With
+    `precision` bfloat16 products are rounded to it in training; weights, and whatever reads with them, stay float32."""
 
     embedding_size: Count
     units: Annotated[int, Ge(2)]
@@ -82,6 +84,7 @@ class Pretraining(Settings):
     learning_rate: Positive
     weight_decay: Annotated[float, Ge(0)]
     schedule: Literal["one-cycle", "constant"]
+    precision: Precision = "float32"
 
     @model_validator(mode="after")
     def _snapshots(self) -> Pretraining:
@@ -95,7 +98,8 @@ class Pretraining(Settings):
 
 
 class Finetuning(Settings):
-    """The supervised classifier (§3.3). Stops once F1 on the validation part reaches `target_f1`."""
+    """The supervised classifier (§3.3). Stops once F1 on the validation part reaches `target_f1`; `precision` as in
+    `Pretraining`."""
 
     reviews: Reviews
     max_tokens: Count
@@ -104,6 +108,7 @@ class Finetuning(Settings):
     batch_size: Count
     learning_rate: Positive
     target_f1: Share
+    precision: Precision = "float32"
 
 
 class Collection(Settings):

@@ -139,6 +139,36 @@ def test_pretraining_killed_after_a_snapshot_gives_the_same_bits(tmp_path, monke
     pd.testing.assert_frame_equal(curve, whole_pretraining[1], check_exact=True)
 
 
+def test_rounded_products_train_nearly_as_well_and_leave_whole_weights(whole_pretraining):
+    rounded, curve = run_pretraining(precision="bfloat16")
+    exact, exact_curve = whole_pretraining
+    last = PRETRAINING.epochs
+    assert all(weight.dtype == torch.float32 for weight in rounded[last].values())
+    assert same(rounded[0], exact[0])
+    assert not same(rounded[last], exact[last])
+    measured, wanted = (c.query("measure == 'valid_perplexity'")["value"].to_numpy() for c in (curve, exact_curve))
+    np.testing.assert_allclose(measured, wanted, rtol=0.05)
+
+
+@pytest.mark.parametrize("after", [1, WINDOWS + 1])
+def test_rounded_pretraining_goes_on_to_the_same_bits(tmp_path, monkeypatch, after):
+    monkeypatch.setattr(pretraining, "CHECKPOINT_SECONDS", -1)
+    whole, _ = run_pretraining(precision="bfloat16")
+    kept: dict[int, Any] = {}
+    with monkeypatch.context() as patch:
+        patch.setattr(pretraining, "_update", killing(pretraining._update, after))
+        with pytest.raises(Killed):
+            run_pretraining(tmp_path / "c.safetensors", kept, precision="bfloat16")
+    run_pretraining(tmp_path / "c.safetensors", kept, precision="bfloat16")
+    assert same(whole[PRETRAINING.epochs], kept[PRETRAINING.epochs])
+
+
+def test_rounded_finetuning_leaves_whole_weights():
+    exact, rounded = (run_finetuning(precision=precision)[0] for precision in ("float32", "bfloat16"))
+    assert all(weight.dtype == torch.float32 for weight in rounded.state_dict().values())
+    assert not same(exact.state_dict(), rounded.state_dict())
+
+
 def test_snapshots_come_in_order_and_only_those_wanted(whole_pretraining):
     assert list(whole_pretraining[0]) == [0, 1, 2, 3]
     assert list(run_pretraining(epochs=4, snapshots=[0, 4, 3, 1])[0]) == [0, 1, 3, 4]

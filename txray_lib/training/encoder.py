@@ -9,6 +9,11 @@ from torch.nn import functional
 State = tuple[Tensor, Tensor]
 
 
+def rounded_to(precision: str, device: str) -> torch.autocast:
+    """In this context products of `precision` "bfloat16" are rounded to it; with "float32" nothing is."""
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
 class Encoder(nn.Module):
     """Token ids to activations: an embedding and one LSTM layer; the activations are its hidden states."""
 

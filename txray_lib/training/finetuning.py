@@ -18,7 +18,7 @@ from torch.nn import functional
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Finetuning
 from txray_lib.progress import bar
-from txray_lib.training.encoder import Classifier, Encoder
+from txray_lib.training.encoder import Classifier, Encoder, rounded_to
 from txray_lib.training.snapshots import load_checkpoint, save_checkpoint
 from txray_lib.training.texts import Texts, batches_by_length, padded
 
@@ -158,7 +158,9 @@ def _train(
         batch = epoch_batches[number]
         ids, lengths = padded([train.ids[i] for i in batch])
         labels = torch.from_numpy(train.labels[batch]).float().to(device)
-        loss = functional.binary_cross_entropy_with_logits(classifier(ids.to(device), lengths.to(device)), labels)
+        with rounded_to(settings.precision, device):
+            logits = classifier(ids.to(device), lengths.to(device))
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), labels)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(classifier.parameters(), CLIP)

@@ -22,12 +22,13 @@ from torch.nn import functional
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pretraining
 from txray_lib.progress import bar
-from txray_lib.training.encoder import Encoder, LanguageModel, State
+from txray_lib.training.encoder import Encoder, LanguageModel, State, rounded_to
 from txray_lib.training.snapshots import load_checkpoint, save_checkpoint
 
 CHECKPOINT_SECONDS = 60.0
 CLIP = 0.25
 _WARM_UP = 0.2
+_UNREAD = 50
 
 
 def learning_rate(settings: Pretraining, done: float) -> float:
@@ -59,7 +60,9 @@ def pretrain(
     lanes = _lanes(train, settings.batch_size).to(device)
     torch.manual_seed(seed)
     model = LanguageModel(Encoder(words, settings.embedding_size, settings.units), settings.dropout).to(device)
-    optimiser = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=lanes.is_cuda
+    )
     starts = range(0, lanes.shape[1] - 1, settings.window)
     progress: dict[str, Any] = {"epoch": 0, "window": 0, "loss": 0.0, "seconds": 0.0, "curve": []}
     state: State | None = None
@@ -70,16 +73,21 @@ def pretrain(
         on_snapshot(0, model.encoder)
         _note(progress, 0, valid_perplexity=perplexity(model, valid, settings, device))
     began, saved = time.monotonic() - progress["seconds"], time.monotonic()
-    total = settings.epochs * len(starts)
+    total, unread = settings.epochs * len(starts), list[Tensor]()
     with bar(total, "pretraining", "window", progress["epoch"] * len(starts) + progress["window"]) as ticker:
         for epoch in range(progress["epoch"], settings.epochs):
             model.train()
             for number in range(progress["window"], len(starts)):
                 now = learning_rate(settings, (epoch * len(starts) + number) / total)
-                loss, state = _update(model, optimiser, now, lanes, starts[number], settings.window, state)
-                progress.update(window=number + 1, loss=progress["loss"] + loss, seconds=time.monotonic() - began)
+                loss, state = _update(model, optimiser, settings, now, lanes, starts[number], state)
+                unread.append(loss)
                 ticker.update()
-                if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                due = bool(checkpoint) and time.monotonic() - saved > CHECKPOINT_SECONDS
+                if due or len(unread) == _UNREAD or number + 1 == len(starts):
+                    for value in _read(unread, now):
+                        progress["loss"] += value
+                    progress.update(window=number + 1, seconds=time.monotonic() - began)
+                if checkpoint and due:
                     save_checkpoint(checkpoint, model, optimiser, _extra(state), progress)
                     saved = time.monotonic()
             rate = learning_rate(settings, ((epoch + 1) * len(starts) - 1) / total)
@@ -128,27 +136,34 @@ def _perplexity(mean_loss: float) -> float:
 def _update(
     model: LanguageModel,
     optimiser: torch.optim.Optimizer,
+    settings: Pretraining,
     rate: float,
     lanes: Tensor,
     start: int,
-    window: int,
     state: State | None,
-) -> tuple[float, State]:
+) -> tuple[Tensor, State]:
     for group in optimiser.param_groups:
         group["lr"] = rate
-    inputs, targets = _window(lanes, start, window)
-    logits, (h, c) = model(inputs, state)
-    loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    inputs, targets = _window(lanes, start, settings.window)
+    with rounded_to(settings.precision, lanes.device.type):
+        logits, (h, c) = model(inputs, state)
+        loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
     optimiser.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
     optimiser.step()
-    value = loss.item()
-    if not math.isfinite(value):
+    return loss.detach(), (h.detach(), c.detach())
+
+
+def _read(losses: list[Tensor], rate: float) -> list[float]:
+    """Losses that are not read yet, which then are none; to read each at once would make a GPU wait."""
+    values = torch.stack(losses).tolist()
+    losses.clear()
+    if bad := [value for value in values if not math.isfinite(value)]:
         raise TxrayError(
-            f"the pretraining loss became {value}: lower pretraining.learning_rate (now {rate:.2g} at this update)"
+            f"the pretraining loss became {bad[0]}: lower pretraining.learning_rate (now {rate:.2g} at this update)"
         )
-    return value, (h.detach(), c.detach())
+    return values
 
 
 def _lanes(ids: np.ndarray, batch_size: int) -> Tensor:
