@@ -19,6 +19,7 @@ import yaml
 from txray_lib.corpora import UNKNOWN, load_corpus_file
 from txray_lib.corpora.documents import content_hash
 from txray_lib.flow import Run
+from txray_lib.parcels import TEXT, pack, unpack
 from txray_lib.preferences import NOBODY, add, aggregate, distributions
 from txray_lib.profiles import Profile, load_profile
 from txray_lib.results import Results
@@ -475,3 +476,44 @@ def test_kubernetes_jobs_are_submitted_and_asked_after(tiny_run, tmp_path, new_w
     snakemake(fresh, "tiny", "--profile", str(WORKFLOW / "profiles" / "kubernetes"), *waiting)
     known = json.loads((fresh / "build" / "runs" / "tiny" / "corpora" / "step.json").read_text(encoding="utf-8"))
     assert known["fingerprint"] == tiny_run.fingerprint("corpora")
+
+
+_WITHOUT = """
+import sys
+class Refusing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {
+            "altair", "flair", "IPython", "jupytext", "nbformat", "papermill", "snakemake", "sphinx", "vl_convert"
+        }:
+            raise ModuleNotFoundError(f"{name} belongs to the other half")
+sys.meta_path.insert(0, Refusing())
+"""
+
+
+def test_the_computing_half_alone_goes_on_from_an_archive_and_sends_tables_home(
+    tiny_run, tmp_path, new_workplace, monkeypatch
+):
+    """What a borrowed machine does, by its own script: no tagger, nothing that draws, calls that are cut short."""
+    away, home, hook = new_workplace(tmp_path / "away"), new_workplace(tmp_path / "home"), tmp_path / "hook"
+    archive, out = tmp_path / "tiny.tar.gz", tmp_path / "out"
+    assert pack(tiny_run, TEXT, archive) < 2e6
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(_WITHOUT, encoding="utf-8")
+    shutil.copytree(WORKFLOW, away / "workflow", ignore=shutil.ignore_patterns(".snakemake"))
+    library = str(WORKFLOW.parent)
+    environment = {**os.environ, "TXRAY_ROOT": str(away), "PYTHONPATH": f"{hook}{os.pathsep}{library}"}
+    environment |= {"PYTHON": sys.executable, "DEVICE": "cpu"}
+    for seconds, told in (("4", "not finished"), ("200", "finished: tables")):
+        command = [str(away / "workflow" / "gpu.sh"), "tiny", str(archive), seconds, str(out)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+        assert result.returncode == 0, result.stderr[-2000:]
+        assert told in result.stdout
+    joined = tmp_path / "tables.tar.gz"
+    joined.write_bytes(b"".join(p.read_bytes() for p in sorted(out.glob("tiny-tables.tar.gz.*"))))
+    monkeypatch.setenv("TXRAY_ROOT", str(home))
+    run = Run(load_profile("tiny"))
+    assert unpack(run, joined) == ["tables"]
+    assert run.is_done("tables")
+    theirs = Results("tiny", run.place("tables"), "live")
+    assert theirs.stages["tokens"].eq(run.profile.collection.tokens).all()
+    assert (out / "pretrain-curve.parquet").is_file()

@@ -46,6 +46,29 @@ def step(profile: ProfileName, name: Annotated[str, typer.Argument(help="The ste
 
 
 @app.command()
+def pack(
+    profile: ProfileName,
+    names: Annotated[list[str] | None, typer.Argument(help="Steps; by default those that need no weights.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The archive; default: PROFILE.tar.gz here.")] = None,
+) -> None:
+    """Pack finished steps to go on with them on another machine. The archive holds text of the corpora: not for git."""
+    from txray_lib.parcels import TEXT, pack
+
+    current = _run(profile)
+    archive = out or Path.cwd() / f"{current.profile.name}.tar.gz"
+    size = pack(current, names or TEXT, archive)
+    typer.echo(f"packed {', '.join(names or TEXT)} in {archive}, {size / 1e6:.1f} MB")
+
+
+@app.command()
+def unpack(profile: ProfileName, archive: Annotated[Path, typer.Argument(help="What `txray pack` wrote.")]) -> None:
+    """Take over the steps in an archive that the same profile and the same code made elsewhere."""
+    from txray_lib.parcels import unpack
+
+    typer.echo(f"unpacked {', '.join(unpack(_run(profile), archive))}")
+
+
+@app.command()
 def steps(profile: ProfileName) -> None:
     """List the steps of a profile, what each needs, and which are done."""
     current = _run(profile)

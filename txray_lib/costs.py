@@ -116,7 +116,7 @@ def _run_seconds(profile: Profile, step: str, rate: float) -> float:
     return fixed + chance + tagging + (work.get(kind, 0.0) + collecting) / (rate * _EFFICIENCY) + 1.0
 
 
-def _times_read(profile: Profile, step: str) -> int:
+def _times_read(profile: Profile, step: str) -> float:
     """How often a step reads the text of a stage."""
     if step.startswith("recollect-"):
         from txray_lib.readings import READINGS
@@ -124,6 +124,8 @@ def _times_read(profile: Profile, step: str) -> int:
         return len(READINGS[step.removeprefix("recollect-")].roles)
     if step == "collect-control-constant":
         return len(profile.pretraining.snapshots)
+    if profile.collection.shards > 1 and not step.startswith("collect-control-"):
+        return 1 / profile.collection.shards if "-shard-" in step else 0
     return 1 if step.startswith("collect-") else 0
 
 

@@ -36,6 +36,7 @@ COMPUTING = [
     "audit",
     "flow",
     "steps",
+    "parcels",
     "costs",
     "runs",
 ]
