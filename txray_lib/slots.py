@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from txray_lib.training.encoder import Encoder
+from txray_lib.training.encoder import Encoder, exact_products
 
 WINDOW = 16
 """Shorter ones waste less of their last slot and cost more calls: of 8, 16, 32 the best for paragraphs and reviews."""
@@ -43,7 +43,7 @@ def windows(encoder: Encoder, texts: Iterable[np.ndarray], slots: int, device: s
 
     The encoder is left in evaluation mode on `device`, and TF32 off.
     """
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    exact_products()
     encoder.eval().to(device)
     waiting = ((number, ids) for number, ids in enumerate(texts) if len(ids))
     here: list[tuple[int, np.ndarray]] = []

@@ -14,6 +14,11 @@ def rounded_to(precision: str, device: str) -> torch.autocast:
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
+def exact_products() -> None:
+    """From now on float32 products on a GPU are float32 ones, and not TF32, which cuDNN's LSTM would take by itself."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+
 class Encoder(nn.Module):
     """Token ids to activations: an embedding and one LSTM layer; the activations are its hidden states."""
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Finetuning
 from txray_lib.progress import bar
-from txray_lib.training.encoder import Classifier, Encoder, rounded_to
+from txray_lib.training.encoder import Classifier, Encoder, exact_products, rounded_to
 from txray_lib.training.snapshots import load_checkpoint, save_checkpoint
 from txray_lib.training.texts import Texts, batches_by_length, padded
 
@@ -50,6 +50,7 @@ def score(predictions: np.ndarray, labels: np.ndarray) -> Scores:
 @torch.no_grad()
 def last_hidden_states(classifier: Classifier, texts: Texts, device: str = "cpu", what: str = "") -> Tensor:
     """The encoder's state after each text, (texts, units), float32 on the CPU: all that the classifier sees of a text."""
+    exact_products()
     classifier.eval().to(device)
     states = torch.empty(len(texts), classifier.encoder.units)
     batches = batches_by_length(texts.lengths, _EVALUATION_BATCH)

@@ -22,7 +22,7 @@ from torch.nn import functional
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pretraining
 from txray_lib.progress import bar
-from txray_lib.training.encoder import Encoder, LanguageModel, State, rounded_to
+from txray_lib.training.encoder import Encoder, LanguageModel, State, exact_products, rounded_to
 from txray_lib.training.snapshots import load_checkpoint, save_checkpoint
 
 CHECKPOINT_SECONDS = 60.0
@@ -112,7 +112,8 @@ def pretrain(
 
 @torch.no_grad()
 def perplexity(model: LanguageModel, ids: np.ndarray, settings: Pretraining, device: str = "cpu") -> float:
-    """exp of the mean loss of the next token over the stream `ids`, shape (tokens,)."""
+    """exp of the mean loss of the next token over the stream `ids`, shape (tokens,), in float32."""
+    exact_products()
     model.eval()
     lanes = _lanes(ids, min(settings.batch_size, max(1, len(ids) // (4 * settings.window)))).to(device)
     state, loss, count = None, 0.0, 0
