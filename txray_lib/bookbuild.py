@@ -35,6 +35,7 @@ TELLING = (
     "paper.py",
     "paper.yaml",
     "preferences.py",
+    "published.yaml",
     "results.py",
     "tables.py",
     "tags.py",

@@ -24,6 +24,7 @@
     constant   whether distances fall where the learning rate does not (RQ1)
     probing    what a linear probe reads of tags (Fig. 3)
     places_of_sets where pruned sets lie among random ones (Tab. 2)
+    published  a run's language model beside published ones
     speed      what the benchmarks measured beside what was asked
     scaling    what a larger corpus costs, and what breaks first
     departures where the released code departs from the paper (C1–C36)
@@ -123,6 +124,7 @@ from txray_lib.answers.overview import (
 )
 from txray_lib.answers.places_of_sets import has_places, places_said, places_table, random_draws
 from txray_lib.answers.probing import has_probe, probe_said, probed
+from txray_lib.answers.published import beside_published
 from txray_lib.answers.questions import (
     Control,
     absorbed,
@@ -202,6 +204,7 @@ __all__ = [
     "beside_control",
     "beside_live",
     "beside_null",
+    "beside_published",
     "breaking_said",
     "breaking_table",
     "checked",
