@@ -32,8 +32,6 @@ from txray_lib.slots import WINDOW, windows
 from txray_lib.tables import write_tables
 from txray_lib.training.encoder import Encoder
 
-_LOOP_TOKENS = 10
-
 
 def overhead(sizes: Sizes) -> Measured:
     text, encoder, known = corpus(paragraph_lengths(sizes.tokens), sizes), _encoder(sizes), vocabulary(sizes)
@@ -176,7 +174,7 @@ def _against(
     sizes: Sizes, peer: Callable[[Encoder, np.ndarray, Path], object], ratio: Callable[[float, float], float]
 ) -> Measured:
     """Seconds a token of a loop over few tokens, beside those of collection over many."""
-    tokens = max(_LOOP_TOKENS * sizes.few, sizes.tokens // 4)
+    tokens = sizes.tokens
     text, encoder, known = corpus(paragraph_lengths(tokens), sizes), _encoder(sizes), vocabulary(sizes)
     few = np.concatenate([known.encode(d.tokens) for d in text])[: sizes.few]
     with tempfile.TemporaryDirectory() as name:

@@ -7,6 +7,7 @@ tokens of records at a time, so memory does not grow with the corpus; which docu
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -145,6 +146,31 @@ class _Part:
         self.last = None if units is None else torch.zeros(len(ids), units)
         self.near_ties = 0
 
+    def keep_last(self, window: Window, pairs: list[tuple[int, int]]) -> None:
+        """Keep the states that ŷ is made from, of the (row, document) that reach them in this window."""
+        if self.last is not None:
+            for row, document in pairs:
+                at = self.read[document] - window.offset[row] - 1
+                if 0 <= at < window.size[row]:
+                    self.last[document] = window.activations[row, at].cpu()
+
+    def write(
+        self,
+        window: Window,
+        pairs: list[tuple[int, int]],
+        strongest: np.ndarray,
+        neuron: np.ndarray,
+        ties: np.ndarray,
+    ) -> None:
+        """Write the maxima, (rows, WINDOW) each, of the (row, document) that are this part's."""
+        row, document = np.array(pairs).T
+        step = np.arange(strongest.shape[1])
+        there = step < window.size[row, None]
+        place = ((self.starts[document] + window.offset[row])[:, None] + step)[there]
+        self.neuron[place], self.activation[place] = neuron[row][there], strongest[row][there]
+        self.near_ties += int(ties[row][there].sum())
+        self.left -= len(place)
+
     def collected(self, model: Encoder | Classifier, vocabulary: Vocabulary) -> Collected:
         """Its records, once nothing is left to read."""
         if not np.isfinite(self.activation).all():
@@ -183,20 +209,20 @@ def _parts(
 
 
 def _write(window: Window, place: dict[int, tuple[_Part, int]]) -> int:
-    """Put a window's maxima in their parts; gives the number of its tokens."""
-    strongest, index = window.activations.max(dim=-1)
-    ties = (window.activations > (strongest - NEAR_TIE).unsqueeze(-1)).sum(dim=-1) > 1
-    values, neurons, tied = strongest.cpu().numpy(), index.cpu().numpy(), ties.cpu().numpy()
-    for row, (text, offset, size) in enumerate(zip(window.text, window.offset, window.size, strict=True)):
-        part, document = place[int(text)]
-        here = slice(part.starts[document] + offset, part.starts[document] + offset + size)
-        part.neuron[here], part.activation[here] = neurons[row, :size], values[row, :size]
-        part.near_ties += int(tied[row, :size].sum())
-        part.left -= int(size)
-        if part.last is not None and offset < part.read[document] <= offset + size:
-            part.last[document] = window.activations[row, part.read[document] - offset - 1].cpu()
-        if offset + size == len(part.ids[document]):
-            del place[int(text)]
+    """Put a window's maxima in their parts; gives the number of its tokens. Its activations are lost."""
+    rows: dict[_Part, list[tuple[int, int]]] = {}
+    for row, (text, ended) in enumerate(zip(window.text.tolist(), window.ended.tolist(), strict=True)):
+        part, document = place.pop(text) if ended else place[text]
+        rows.setdefault(part, []).append((row, document))
+    for part, pairs in rows.items():
+        part.keep_last(window, pairs)
+    strongest, neuron = window.activations.max(dim=-1, keepdim=True)
+    second = window.activations.scatter_(-1, neuron, -math.inf).amax(dim=-1)
+    values, neurons = strongest.squeeze(-1), neuron.squeeze(-1)
+    ties = values - second < NEAR_TIE
+    found = values.cpu().numpy(), neurons.cpu().numpy(), ties.cpu().numpy()
+    for part, pairs in rows.items():
+        part.write(window, pairs, *found)
     return int(window.size.sum())
 
 

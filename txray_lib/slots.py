@@ -28,12 +28,14 @@ class Window:
     text         which of the texts, in the order in which they were given, (rows,)
     offset       the token of it that the window starts with, (rows,)
     size         how many tokens of it are in the window, from 1 to WINDOW, (rows,)
+    ended        whether the window holds its last token, (rows,)
     activations  (rows, WINDOW, units) on the encoder's device; what lies past a row's `size` means nothing
     """
 
     text: np.ndarray
     offset: np.ndarray
     size: np.ndarray
+    ended: np.ndarray
     activations: Tensor
 
 
@@ -47,12 +49,10 @@ def windows(encoder: Encoder, texts: Iterable[np.ndarray], slots: int, device: s
     encoder.eval().to(device)
     waiting = ((number, ids) for number, ids in enumerate(texts) if len(ids))
     here: list[tuple[int, np.ndarray]] = []
-    offset, size = np.empty(0, np.int64), np.empty(0, np.int64)
+    offset, ended, step = np.empty(0, np.int64), np.empty(0, bool), np.arange(WINDOW)
     state = (torch.zeros(1, 0, encoder.units, device=device),) * 2
     while True:
-        going = np.flatnonzero(
-            [first + count < len(ids) for (_, ids), first, count in zip(here, offset, size, strict=True)]
-        )
+        going = np.flatnonzero(~ended)
         taken = list(islice(waiting, slots - len(going)))
         if len(going) < len(here) or taken:
             rows = torch.from_numpy(going).to(device)
@@ -62,10 +62,12 @@ def windows(encoder: Encoder, texts: Iterable[np.ndarray], slots: int, device: s
         if not here:
             return
         offset = np.concatenate([offset[going] + WINDOW, np.zeros(len(taken), np.int64)])
+        length = np.array([len(text) for _, text in here])
+        size = np.minimum(length - offset, WINDOW)
+        ended = offset + WINDOW >= length
         ids = np.zeros((len(here), WINDOW), np.int64)
-        for row, ((_, text), first) in enumerate(zip(here, offset, strict=True)):
-            part = text[first : first + WINDOW]
-            ids[row, : len(part)] = part
-        size = np.array([min(WINDOW, len(text) - first) for (_, text), first in zip(here, offset, strict=True)])
+        ids[step < size[:, None]] = np.concatenate(
+            [text[first : first + WINDOW] for (_, text), first in zip(here, offset.tolist(), strict=True)]
+        )
         activations, state = encoder(torch.from_numpy(ids).to(device), state)
-        yield Window(np.array([number for number, _ in here]), offset, size, activations)
+        yield Window(np.array([number for number, _ in here]), offset, size, ended, activations)
