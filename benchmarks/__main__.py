@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--freeze", action="store_true", help="keep the table in results/ for the book")
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
+    os.environ["TXRAY_QUIET"] = "1"
     if unknown := set(given.rows) - set(ROWS):
         parser.error(f"there is no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     if given.freeze and (given.quick or given.rows):
