@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from benchmark_tables import write_benchmarks
 from telling_tables import HOSTILE, write_study, write_tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +81,7 @@ def site(browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, root)
     write_tables(root / "results" / "demo")
     write_study(root / "results" / "truth")
+    write_benchmarks(root / "results" / "benchmarks.parquet")
     from txray_lib.bookbuild import build_book
 
     with pytest.MonkeyPatch.context() as patch:
