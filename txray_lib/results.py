@@ -15,11 +15,12 @@ from typing import Any, Literal
 
 import pandas as pd
 import yaml
+from pydantic import ValidationError
 
 from txray_lib import places
 from txray_lib.definitions import Definitions
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.profiles import list_profiles, load_profile
+from txray_lib.profiles import Profile, list_profiles, load_profile
 from txray_lib.tables import read_table
 from txray_lib.transfer import STATES, compare
 
@@ -66,13 +67,18 @@ class Results:
 
     @cached_property
     def is_outdated(self) -> bool:
-        """Whether the profile of this name has other parameters now than when the tables were made."""
+        """Whether the profile of this name has other parameters now than when the tables were made; a parameter that did not
+        exist then had its default."""
         made_with = self.folder / "profile.yaml"
         if self.profile not in list_profiles() or not made_with.is_file():
             return False
-        before, now = yaml.safe_load(made_with.read_text(encoding="utf-8")), load_profile(self.profile).parameters
+        before, now = yaml.safe_load(made_with.read_text(encoding="utf-8")), load_profile(self.profile)
         given = {name: value for name, value in before.items() if value is not None}
-        return {**given, "about": ""} != {**now, "about": ""}
+        try:
+            then = Profile.model_validate({**now.model_dump(), **given})
+        except ValidationError:
+            return True
+        return {**then.parameters, "about": ""} != {**now.parameters, "about": ""}
 
     @cached_property
     def stages(self) -> pd.DataFrame:

@@ -130,7 +130,15 @@ def test_results_of_another_profile_than_todays_are_outdated(workplace: Path) ->
 
     folder = write_tables(workplace / "build" / "results" / "tiny")
     plain = load_profile("tiny").model_dump()
-    for changed, outdated in (({}, False), ({"about": "else"}, False), ({"seed": 99}, True)):
+    without = {name: value for name, value in plain["pretraining"].items() if name != "precision"}
+    for changed, outdated in (
+        ({}, False),
+        ({"about": "else"}, False),
+        ({"seed": 99}, True),
+        ({"pretraining": without}, False),
+        ({"pretraining": {**without, "precision": "bfloat16"}}, True),
+        ({"pretraining": {"units": 3}}, True),
+    ):
         (folder / "profile.yaml").write_text(yaml.safe_dump({**plain, **changed}))
         assert open_results("tiny").is_outdated == outdated
 
