@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 from pandas.api.types import union_categoricals
+from torch import Tensor
 
 from txray_lib.corpora import Corpus, Document, Vocabulary
 from txray_lib.errors import TxrayError
@@ -25,7 +26,7 @@ from txray_lib.slots import Window, windows
 from txray_lib.training.encoder import Classifier, Encoder
 
 NEAR_TIE = 1e-6
-PART_TOKENS = 2**17
+PART_TOKENS = 2**16
 """Of the documents whose records are held at once; two or three such parts are on their way at a time."""
 
 
@@ -208,6 +209,17 @@ def _parts(
         yield _Part(held, ids, first, units if classified else None, max_tokens)
 
 
+def _strongest(activations: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest activation and its neuron, the lowest of equal ones, (rows, WINDOW, 1) each.
+
+    NumPy's argmax on one thread is seven times as fast as torch's on two.
+    """
+    if activations.device.type != "cpu":
+        return activations.max(dim=-1, keepdim=True)
+    neuron = torch.from_numpy(activations.numpy().argmax(axis=-1)).unsqueeze(-1)
+    return activations.gather(-1, neuron), neuron
+
+
 def _write(window: Window, place: dict[int, tuple[_Part, int]]) -> int:
     """Put a window's maxima in their parts; gives the number of its tokens. Its activations are lost."""
     rows: dict[_Part, list[tuple[int, int]]] = {}
@@ -216,7 +228,7 @@ def _write(window: Window, place: dict[int, tuple[_Part, int]]) -> int:
         rows.setdefault(part, []).append((row, document))
     for part, pairs in rows.items():
         part.keep_last(window, pairs)
-    strongest, neuron = window.activations.max(dim=-1, keepdim=True)
+    strongest, neuron = _strongest(window.activations)
     second = window.activations.scatter_(-1, neuron, -math.inf).amax(dim=-1)
     values, neurons = strongest.squeeze(-1), neuron.squeeze(-1)
     ties = values - second < NEAR_TIE
