@@ -84,13 +84,16 @@ def _union(before: sparse.csr_matrix, after: sparse.csr_matrix) -> np.ndarray:
 def _roots_of(
     before: pd.DataFrame, after: pd.DataFrame, by: str, units: int, probability: str
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    p, q = distributions(before, by, probability), distributions(after, by, probability)
-    features = pd.Index(np.unique(np.concatenate([p[by].astype(object), q[by].astype(object)])))
-    return _roots(p, by, features, units), _roots(q, by, features, units)
+    sides = [distributions(side, by, probability).astype({by: "category"}) for side in (before, after)]
+    words = [side[by].cat.categories.to_numpy(dtype=object) for side in sides]
+    features = pd.Index(np.unique(np.concatenate(words)), dtype=object)
+    p, q = (_roots(side, by, features, units) for side in sides)
+    return p, q
 
 
 def _roots(distribution: pd.DataFrame, by: str, features: pd.Index, units: int) -> sparse.csr_matrix:
     """Square roots of the probabilities, (units, features). A probability of exactly 0 stays a stored entry."""
-    columns = features.get_indexer(distribution[by].astype(object))
+    words = distribution[by].cat
+    columns = features.get_indexer(words.categories.astype(object))[words.codes.to_numpy()]
     entries = (np.sqrt(distribution["p"].to_numpy()), (distribution["neuron"].to_numpy(), columns))
     return sparse.csr_matrix(entries, shape=(units, len(features)))
