@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ import pandas as pd
 import torch
 
 from txray_lib.corpora import Corpus, Document, Vocabulary
+from txray_lib.corpora.imdb import load_imdb
 
 
 @dataclass(frozen=True)
@@ -93,15 +95,25 @@ def timed(side: Callable[[], object]) -> float:
 
 
 def best_threads(side: Callable[[], object]) -> int:
-    """The number of threads, from 1 to that of the cores, with which a short call of a side is fastest; it is left set."""
-    found = {}
-    for threads in range(1, (os.cpu_count() or 1) + 1):
+    """The number of threads (1, 2, 4, … up to that of the cores) with which a short call is fastest; it is left set."""
+    cores, found = os.cpu_count() or 1, {}
+    for threads in sorted({*(2**i for i in range(cores.bit_length()) if 2**i < cores), cores}):
         torch.set_num_threads(threads)
         side()
         found[threads] = min(timed(side) for _ in range(2))
     threads = min(found, key=found.__getitem__)
     torch.set_num_threads(threads)
     return threads
+
+
+def on_threads(threads: int, side: Callable[[], object]) -> Callable[[], object]:
+    """The same call, on that many threads."""
+
+    def set_and_call() -> object:
+        torch.set_num_threads(threads)
+        return side()
+
+    return set_and_call
 
 
 def in_new_process(side: Callable[..., Any], *given: Any) -> tuple[Any, float]:
@@ -124,10 +136,10 @@ def _peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
-def machine(device: str) -> str:
+def machine() -> str:
     """The machine in words: processor, cores, memory, versions."""
     gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
-    gpu = f", {torch.cuda.get_device_name()}" if device != "cpu" and torch.cuda.is_available() else ""
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return (
         f"{_processor()}, {os.cpu_count()} cores, {gigabytes:.0f} GB{gpu}; "
         f"Python {platform.python_version()}, torch {torch.__version__}"
@@ -174,21 +186,41 @@ def paragraph_lengths(tokens: int) -> np.ndarray:
 def review_lengths(tokens: int) -> np.ndarray:
     """Lengths of documents as unequal as IMDB's reviews, `tokens` in all, (documents,).
 
-    A log-normal with the mean (5.38) and the deviation (0.64) of the logarithms of the lengths of 12,000 of them, cut at
-    about the longest.
+    Those of the reviews where `TXRAY_DATA` is set, one after the other, from the first again where they do not suffice.
+    Elsewhere a log-normal with the mean (5.38) and the deviation (0.64) of the logarithms of the lengths of 12,000 of them,
+    cut at about the longest.
     """
+    if os.environ.get("TXRAY_DATA"):
+        known = _imdb_lengths()
+        return _cut(np.tile(known, 1 + tokens // int(known.sum())), tokens)
     return _lengths(tokens, 5.38, 0.64, 2000)
+
+
+def review_source() -> str:
+    """Whose lengths `review_lengths` gives, in words."""
+    if os.environ.get("TXRAY_DATA"):
+        return "Lengths of documents are those of IMDB's reviews."
+    return "Lengths of documents are drawn from a log-normal fitted to those of IMDB's reviews."
+
+
+@cache
+def _imdb_lengths() -> np.ndarray:
+    return np.array([len(document) for document in load_imdb() if len(document)])
 
 
 def _lengths(tokens: int, mean: float, deviation: float, longest: int) -> np.ndarray:
     random = np.random.default_rng(1)
     drawn = random.lognormal(mean, deviation, 2 + int(2 * tokens / np.exp(mean))).astype(np.int64) + 1
-    drawn = np.minimum(drawn, longest)
-    ends = np.cumsum(drawn)
+    return _cut(np.minimum(drawn, longest), tokens)
+
+
+def _cut(lengths: np.ndarray, tokens: int) -> np.ndarray:
+    """The first of them that make `tokens`, the last of these shortened."""
+    ends = np.cumsum(lengths)
     count = int(np.searchsorted(ends, tokens)) + 1
-    lengths = drawn[:count]
-    lengths[-1] -= ends[count - 1] - tokens
-    return lengths
+    kept = lengths[:count].copy()
+    kept[-1] -= ends[count - 1] - tokens
+    return kept
 
 
 def records(blocks: int, units: int, tokens: int, text: int, seed: int, words: int = 30_000) -> pd.DataFrame:

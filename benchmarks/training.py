@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.measuring import Measured, Row, Sizes, best_threads, seconds
+from benchmarks.measuring import Measured, Row, Sizes, best_threads, on_threads, seconds
 from txray_lib.profiles import Pretraining
 from txray_lib.training import pretrain
 
@@ -36,9 +36,14 @@ def pretraining(sizes: Sizes) -> Measured:
     updates = _UPDATES * _WINDOW * lanes
     stream = np.random.default_rng(1).integers(0, sizes.words, updates + lanes).astype(np.int32)
     valid = stream[: 4 * _WINDOW]
-    threads = best_threads(lambda: _plain(sizes, stream[: 2 * _WINDOW * lanes], lanes))
+    start = stream[: 3 * _WINDOW * lanes]
+    plain_threads = best_threads(lambda: _plain(sizes, start, lanes))
+    our_threads = best_threads(lambda: _ours(sizes, start, valid, lanes))
     best = seconds(
-        {"plain": lambda: _plain(sizes, stream, lanes), "ours": lambda: _ours(sizes, stream, valid, lanes)},
+        {
+            "plain": on_threads(plain_threads, lambda: _plain(sizes, stream, lanes)),
+            "ours": on_threads(our_threads, lambda: _ours(sizes, stream, valid, lanes)),
+        },
         sizes.rounds,
     )
     return Measured(
@@ -48,7 +53,8 @@ def pretraining(sizes: Sizes) -> Measured:
             "plain, tokens a second": updates / best["plain"],
             "lanes": lanes,
             "window": _WINDOW,
-            "threads": threads,
+            "threads, ours": our_threads,
+            "threads, plain": plain_threads,
         },
     )
 

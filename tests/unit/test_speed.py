@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import nbformat
 import pandas as pd
 import pytest
 from benchmark_tables import benchmark_rows, write_benchmarks
@@ -9,6 +12,9 @@ from benchmark_tables import benchmark_rows, write_benchmarks
 from txray_lib import answers, charts
 from txray_lib.answers import scaling
 from txray_lib.errors import TxrayError
+from txray_lib.notebooks import execute
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 @pytest.fixture
@@ -24,11 +30,22 @@ def test_frozen_benchmarks_are_read_back(rows, tmp_path, monkeypatch):
     assert read["met"].tolist() == rows["met"].tolist()
 
 
-def test_no_benchmark_at_all_is_an_error_that_says_how_to_make_some(workplace):
+def test_without_benchmarks_a_page_says_how_to_make_some(workplace):
     with pytest.raises(TxrayError, match="make bench"):
         answers.benchmarks(live=True)
-    with pytest.raises(TxrayError, match="does not exist"):
-        answers.benchmarks()
+    rows = answers.benchmarks()
+    assert rows.empty
+    (said,) = answers.no_benchmarks(rows)
+    assert "make bench ARGS=--freeze" in said.data
+    assert answers.no_benchmarks(benchmark_rows()) == ()
+
+
+@pytest.mark.parametrize("name", ["speed", "scale"])
+def test_a_page_without_benchmarks_runs_and_draws_nothing(name, workplace, tmp_path):
+    out = execute(NOTEBOOKS / f"{name}.md", tmp_path / "out.ipynb", {}, tmp_path)
+    outputs = [o for cell in nbformat.read(out, 4).cells if cell.cell_type == "code" for o in cell.outputs]
+    assert len(outputs) == 1
+    assert "No benchmark is frozen here" in outputs[0].data["text/markdown"]
 
 
 def test_what_falls_short_is_named_with_its_reason(rows):

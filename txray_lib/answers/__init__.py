@@ -164,6 +164,7 @@ from txray_lib.answers.scaling import breaking_said, breaking_table, cost_table,
 from txray_lib.answers.single import chosen, exchanged, introduced, singled_out, singles_table
 from txray_lib.answers.speed import (
     benchmarks,
+    no_benchmarks,
     speed_beside,
     speed_notes,
     speed_points,
@@ -277,6 +278,7 @@ __all__ = [
     "neighbours",
     "neuron_by_hand",
     "neuron_table",
+    "no_benchmarks",
     "noise_floors",
     "noise_floors_said",
     "not_kept",

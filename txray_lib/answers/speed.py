@@ -13,14 +13,18 @@ from txray_lib.errors import TxrayError
 from txray_lib.results import benchmarks_file
 from txray_lib.tables import read_table
 
+_COLUMNS = ("name", "what", "unit", "sense", "limit", "value", "met", "note", "beside", "machine", "commit", "created")
+
 
 def benchmarks(live: bool = False) -> pd.DataFrame:
     """A row for each benchmark: the frozen ones of the book, or those that `make bench` measured in this checkout.
 
     Columns: name, what, unit, sense, limit, value (missing where it was not at hand), met, note, beside (a dictionary),
-    machine, commit, created. Raises TxrayError where none was measured.
+    machine, commit, created. No row at all where none are frozen; raises TxrayError where `live` ones were not measured.
     """
     if not live:
+        if not benchmarks_file().is_file():
+            return pd.DataFrame(columns=_COLUMNS)
         rows = read_table(benchmarks_file())
         return rows.assign(beside=rows["beside"].map(json.loads))
     folder = places.root() / "build" / "benchmarks" / "cpu"
@@ -30,6 +34,18 @@ def benchmarks(live: bool = False) -> pd.DataFrame:
             "no benchmark was measured in this checkout: `make bench` measures them, in a quarter of an hour"
         )
     return pd.DataFrame(found)
+
+
+def no_benchmarks(rows: pd.DataFrame) -> tuple[Markdown, ...]:
+    """One sentence to display where no benchmark is frozen; none where some are."""
+    if len(rows):
+        return ()
+    return (
+        telling.paragraph(
+            "No benchmark is frozen here, so nothing is shown: `make bench ARGS=--freeze` measures them all and keeps the table,"
+            " in a quarter of an hour on two cores."
+        ),
+    )
 
 
 def speed_source(rows: pd.DataFrame) -> HTML:
