@@ -88,8 +88,10 @@ def _told(row: Row, measured: dict[str, Any]) -> dict[str, object]:
     """What was measured with what the row says of it. note: why it falls short, where it does, and what one should know."""
     met = None if measured["value"] is None else row.is_met(measured["value"])
     said = {name: getattr(row, name) for name in ("name", "what", "unit", "sense", "limit")}
-    note = " ".join(filter(None, [row.short if met is False else "", measured.get("remark", "")]))
-    return {**said, **{name: measured[name] for name in _MEASURED if name in measured}, "met": met, "note": note}
+    kept = {name: measured[name] for name in _MEASURED if name in measured}
+    kept.setdefault("remark", str(measured.get("note", "")).removeprefix(row.short).strip())
+    note = " ".join(filter(None, [row.short if met is False else "", kept["remark"]]))
+    return {**said, **kept, "met": met, "note": note}
 
 
 def table(rows: list[dict[str, object]]) -> pd.DataFrame:
