@@ -88,13 +88,14 @@ def collect_parts(
         raise TxrayError(
             f"the encoder knows {encoder.words} words, the vocabulary has {len(vocabulary)}: they belong to different runs"
         )
+    states = encoder.units if isinstance(model, Classifier) else None
     model.eval().to(device)
     unfinished: deque[_Part] = deque()
     place: dict[int, tuple[_Part, int]] = {}
 
     def texts() -> Iterator[np.ndarray]:
         number = 0
-        for part in _parts(documents, vocabulary, encoder.units, isinstance(model, Classifier), max_tokens, first):
+        for part in _parts(documents, vocabulary, states, max_tokens, first):
             unfinished.append(part)
             for document in part.longest_first:
                 if not len(part.ids[document]):
@@ -186,11 +187,11 @@ class _Part:
 def _parts(
     documents: Iterable[Document],
     vocabulary: Vocabulary,
-    units: int,
-    classified: bool,
+    units: int | None,
     max_tokens: int | None,
     first: int,
 ) -> Iterator[_Part]:
+    """Documents in parts. units: how many a state has that is kept for ŷ; None where there is no ŷ."""
     held: list[Document] = []
     ids: list[np.ndarray] = []
     tokens = 0
@@ -203,10 +204,10 @@ def _parts(
         ids.append(vocabulary.encode(document.tokens))
         tokens += len(document)
         if tokens >= PART_TOKENS:
-            yield _Part(held, ids, first, units if classified else None, max_tokens)
+            yield _Part(held, ids, first, units, max_tokens)
             held, ids, tokens, first = [], [], 0, first + len(held)
     if held:
-        yield _Part(held, ids, first, units if classified else None, max_tokens)
+        yield _Part(held, ids, first, units, max_tokens)
 
 
 def _strongest(activations: Tensor) -> tuple[Tensor, Tensor]:

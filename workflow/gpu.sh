@@ -6,12 +6,14 @@ set -euo pipefail
 [ $# -eq 4 ] || { sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 profile=$1 archive=$2 seconds=$3 out=$4
 cd "$(dirname "$0")/.."
-txray() { "${PYTHON:-python3}" -m txray_lib.cli "$@"; }
+limit=()
+txray() { "${limit[@]}" "${PYTHON:-python3}" -m txray_lib.cli "$@"; }
 
 txray unpack "$profile" "$archive"
 status=0
-timeout --signal=INT --kill-after=20 "$seconds" \
-    "${PYTHON:-python3}" -m txray_lib.cli run "$profile" --device "${DEVICE:-cuda}" || status=$?
+limit=(timeout --signal=INT --kill-after=20 "$seconds")
+txray run "$profile" --device "${DEVICE:-cuda}" || status=$?
+limit=()
 mkdir -p "$out"
 for step in pretrain finetune; do
     for table in curve scores; do
@@ -24,7 +26,7 @@ if [ "$status" -eq 0 ]; then
     txray pack "$profile" tables --out "build/$profile-tables.tar.gz"
     split --bytes=15M "build/$profile-tables.tar.gz" "$out/$profile-tables.tar.gz."
     echo "finished: tables are in $out"
-elif [ "$status" -eq 124 ] || [ "$status" -eq 130 ]; then
+elif [ "$status" -eq 124 ] || [ "$status" -eq 130 ] || [ "$status" -eq 137 ]; then
     echo "not finished: the same command goes on, on this machine"
 else
     exit "$status"

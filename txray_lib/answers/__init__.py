@@ -160,7 +160,7 @@ from txray_lib.answers.rerunning import (
     profile_settings,
     profile_times,
 )
-from txray_lib.answers.scaling import breaking_said, breaking_table, cost_table, machines_said, scaling_source
+from txray_lib.answers.scaling import breaking_said, breaking_table, cost_table, machines_said
 from txray_lib.answers.single import chosen, exchanged, introduced, singled_out, singles_table
 from txray_lib.answers.speed import (
     benchmarks,
@@ -313,7 +313,6 @@ __all__ = [
     "recovery_said",
     "recovery_table",
     "recovery_verdict",
-    "scaling_source",
     "scores",
     "seeds_said",
     "separation",

@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 
 from txray_lib import telling
-from txray_lib.answers.speed import figure, speed_source
+from txray_lib.answers.speed import figure
 from txray_lib.errors import TxrayError
 
 _HOUR, _DAY, _YEAR = 3600, 24, 8766
@@ -95,11 +95,6 @@ def breaking_said(rows: pd.DataFrame, memory_gb: float, disk_tb: float) -> Markd
         f"The first to break is {first['part']}: at {first['breaks at']} tokens it outgrows the machine, because it holds"
         f" {first['holds']}."
     )
-
-
-def scaling_source(rows: pd.DataFrame) -> HTML:
-    """Whose rates these are."""
-    return speed_source(rows)
 
 
 def _breaking(rows: pd.DataFrame, memory_gb: float, disk_tb: float) -> pd.DataFrame:

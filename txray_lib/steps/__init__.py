@@ -285,7 +285,7 @@ def _collect_control(name: str, about: str, need: str, run: Callable[[Run, Path]
         about,
         needs=("tags", "vocabulary", need),
         settings=("collection.batch_size", "finetuning.max_tokens"),
-        code=(*_MODEL, *_COLLECTED, "steps/controls", "steps/controlled"),
+        code=(*_MODEL, *_COLLECTED, "steps/collected", "steps/controls", "steps/controlled"),
         run=run,
     )
 

@@ -1,4 +1,4 @@
-"""Records: the step collect, and its shards. May touch: corpora, training, collection.
+"""Records: the step collect, its shards, and what controls read in the same way. May touch: corpora, training, collection.
 
 A shard is some documents in a row; records of shards in turn are the records of the whole (law 4).
 """
@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,16 +26,18 @@ if TYPE_CHECKING:
     from txray_lib.collection import Collected
     from txray_lib.training.encoder import Classifier, Encoder
 
+Text = Literal["pretraining", "target"]
 COUNTS = ("documents", "tokens", "nobody", "near_ties")
 
 
 def collect(stage: Stage, run: Run, folder: Path) -> None:
-    _collect(stage, run, folder, 1, 0)
+    collect_text(load_model(run, stage), text_of(run, stage), stage.name, run, folder)
 
 
 def collect_shard(stage: Stage, shard: int, run: Run, folder: Path) -> None:
     """The records of the shard numbered `shard`, from 0; none where there are fewer documents than shards."""
-    _collect(stage, run, folder, run.profile.collection.shards, shard)
+    shards = run.profile.collection.shards
+    collect_text(load_model(run, stage), text_of(run, stage), stage.name, run, folder, shards=shards, shard=shard)
 
 
 def join_shards(stage: Stage, run: Run, folder: Path) -> None:
@@ -71,15 +73,29 @@ def load_model(run: Run, stage: Stage) -> Encoder | Classifier:
     return load_encoder(run.file("pretrain", f"{stage.snapshot}.safetensors"), digest)
 
 
-def _collect(stage: Stage, run: Run, folder: Path, shards: int, shard: int) -> None:
+def text_of(run: Run, stage: Stage) -> Text:
+    """Which of the two tagged texts a stage reads."""
+    return "target" if stage.corpus == run.profile.corpora.target.name else "pretraining"
+
+
+def collect_text(
+    model: Encoder | Classifier,
+    text: Text,
+    what: str,
+    run: Run,
+    folder: Path,
+    name: str = "records",
+    shards: int = 1,
+    shard: int = 0,
+) -> None:
+    """Read a tagged text, or one of its shards, into `name`.parquet, streaming; its counts are written last."""
     from txray_lib.collection import collect_parts
 
-    role = "target" if stage.corpus == run.profile.corpora.target.name else "pretraining"
-    path, settings, counts = run.file("tags", f"{role}.parquet"), run.profile.collection, Counter[str]()
+    path, settings, counts = run.file("tags", f"{text}.parquet"), run.profile.collection, Counter[str]()
     lengths = document_lengths(path)
     if not lengths.sum():
-        raise TxrayError(f"the corpus of {stage.name} is empty: {path} holds no token. Run the step tags again.")
-    start, stop = shard_ends(lengths, shards)[shard : shard + 2]
+        raise TxrayError(f"the text of {what} is empty: {path} holds no token. Run the step tags again.")
+    start, stop = map(int, shard_ends(lengths, shards)[shard : shard + 2])
 
     def told(parts: Iterator[Collected]) -> Iterator[pd.DataFrame]:
         for part in parts:
@@ -90,19 +106,19 @@ def _collect(stage: Stage, run: Run, folder: Path, shards: int, shard: int) -> N
 
     if start < stop:
         parts = collect_parts(
-            load_model(run, stage),
+            model,
             stream_corpus_file(path, start, stop),
             read_vocabulary(run),
             settings.batch_size,
             run.device,
-            stage.name,
+            what,
             run.profile.finetuning.max_tokens,
             int(lengths[start:stop].sum()),
-            int(start),
+            start,
         )
-        write_frames(told(parts), folder / "records.parquet")
-    _write_counts({name: counts[name] for name in COUNTS}, folder)
+        write_frames(told(parts), folder / f"{name}.parquet")
+    _write_counts({each: counts[each] for each in COUNTS}, folder, name)
 
 
-def _write_counts(counts: dict[str, int], folder: Path) -> None:
-    places.write_text(json.dumps(counts), folder / "counts.json")
+def _write_counts(counts: dict[str, int], folder: Path, name: str = "records") -> None:
+    places.write_text(json.dumps(counts), folder / f"{name.replace('records', 'counts')}.json")

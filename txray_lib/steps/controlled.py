@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from txray_lib import places
 from txray_lib.corpora import Corpus, load_corpus_file
 from txray_lib.flow import Run
 from txray_lib.stages import stages
-from txray_lib.steps.collected import load_model
+from txray_lib.steps.collected import Text, collect_text, load_model
 from txray_lib.steps.compared import excluding_unknown
 from txray_lib.steps.controls import Control, finetuning_controls, has_constant
 from txray_lib.steps.files import read_vocabulary, write_frame
 from txray_lib.tables import read_table
 
 if TYPE_CHECKING:
-    from txray_lib.training.encoder import Classifier, Encoder
+    pass
 
 CONSTANT = "constant"
 _PROBED = ("untrained", "early", "last")
@@ -32,7 +30,7 @@ def collect_classifier(control: Control, run: Run, folder: Path) -> None:
     from txray_lib.training import load_classifier
 
     path = run.file(f"finetune-{control.name}", "supervised.safetensors")
-    _collect(load_classifier(path, read_vocabulary(run).digest()), "target", control.name, run, folder, "records")
+    collect_text(load_classifier(path, read_vocabulary(run).digest()), "target", control.name, run, folder)
 
 
 def collect_constant(run: Run, folder: Path) -> None:
@@ -42,26 +40,7 @@ def collect_constant(run: Run, folder: Path) -> None:
         if not (folder / f"counts-{epoch}.json").exists():
             path = run.file("pretrain-constant", f"epoch-{epoch}.safetensors")
             encoder = load_encoder(path, read_vocabulary(run).digest())
-            _collect(encoder, "pretraining", f"epoch {epoch} at a constant rate", run, folder, f"records-{epoch}")
-
-
-def _collect(
-    model: Encoder | Classifier,
-    role: Literal["pretraining", "target"],
-    what: str,
-    run: Run,
-    folder: Path,
-    name: str,
-) -> None:
-    """Read the text of a stage as `collect` does; the counts are written last."""
-    from txray_lib.collection import collect
-
-    corpus, profile = _text(run, role), run.profile
-    vocabulary, size, limit = read_vocabulary(run), profile.collection.batch_size, profile.finetuning.max_tokens
-    collected = collect(model, corpus, vocabulary, size, run.device, what, limit)
-    write_frame(collected.records, folder / f"{name}.parquet")
-    counts = {"tokens": corpus.token_count, "nobody": collected.nobody, "near_ties": collected.near_ties}
-    places.write_text(json.dumps(counts), folder / f"{name.replace('records', 'counts')}.json")
+            collect_text(encoder, "pretraining", f"epoch {epoch} at a constant rate", run, folder, f"records-{epoch}")
 
 
 def compare_controls(run: Run, folder: Path) -> None:
@@ -152,5 +131,5 @@ def _preferences(run: Run, step: str, name: str) -> pd.DataFrame:
     return excluding_unknown(run, aggregate(read_table(run.file(step, f"{name}.parquet"))))
 
 
-def _text(run: Run, role: Literal["pretraining", "target"]) -> Corpus:
+def _text(run: Run, role: Text) -> Corpus:
     return load_corpus_file(run.file("tags", f"{role}.parquet"))

@@ -10,7 +10,7 @@ import pandas as pd
 from txray_lib.corpora import load_corpus_file
 from txray_lib.flow import Run
 from txray_lib.stages import Stage, stages
-from txray_lib.steps.collected import load_model
+from txray_lib.steps.collected import load_model, text_of
 from txray_lib.steps.compared import excluding_unknown, read_scored
 from txray_lib.steps.files import read_vocabulary, write_frame
 from txray_lib.tables import read_table
@@ -35,11 +35,10 @@ def recollect(reading: str, run: Run, folder: Path) -> None:
         path = folder / f"{stage.name}.parquet"
         if path.exists():
             continue
-        role = "target" if stage.corpus == run.profile.corpora.target.name else "pretraining"
         collected = collect_as(
             reading,
             load_model(run, stage),
-            load_corpus_file(run.file("tags", f"{role}.parquet")),
+            load_corpus_file(run.file("tags", f"{text_of(run, stage)}.parquet")),
             read_vocabulary(run),
             run.profile.collection.batch_size,
             run.device,
