@@ -1,32 +1,32 @@
-"""The book's side of a chart: a Sphinx extension and a MyST-NB renderer. May touch: charts.
+"""The book's side of a chart: a Sphinx extension and a MyST-NB renderer. May touch: charts, bookfiles.
 
 `VegaLiteRenderer` (entry point `myst_nb.mime_renderers`) turns a Vega-Lite output into a figure: a picture, and beside it the
-spec as inert JSON for the loader in `static/`. `setup` puts the Vega bundle that ships inside vl-convert, MathJax and the
-loaders into the site, so that no page asks another server for anything.
+spec as inert JSON for the loader in `static/`. `setup` adds the loaders and what the site brings along to its pages.
 """
 
 from __future__ import annotations
 
 import base64
 import html
-import importlib.util
 import json
-import shutil
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util import logging
 
-from txray_lib.charts.theme import MIME, VEGA_LITE, png
+from txray_lib.bookfiles import provide_static_files
+from txray_lib.charts.theme import MIME, png
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
     from sphinx.application import Sphinx
-    from sphinx.config import Config
+    from sphinx.writers.html5 import HTML5Translator
 
-STATIC = Path(__file__).parent / "static"
-MATHJAX = "output/chtml/fonts/woff-v2"
+LOGGER = logging.getLogger(__name__)
+EXPLORER = 'class="txray-explorer"'
 PICTURE_SCALE = 2
 
 
@@ -61,42 +61,57 @@ def figure(spec: dict[str, Any]) -> str:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry to this extension."""
-    app.connect("config-inited", _provide_static_files)
+    app.connect("config-inited", provide_static_files)
+    app.connect("html-page-context", _add_explorer)
+    app.connect("html-page-context", _name_toggles, priority=900)
+    app.add_html_math_renderer("mathml", inline_renderers=(_inline_math, None), block_renderers=(_block_math, None))
     app.add_js_file("txray-charts.js", loading_method="defer")
     app.add_js_file("txray-tables.js", loading_method="defer")
+    app.add_css_file("txray-icons.css")
     app.add_css_file("txray-charts.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def _provide_static_files(app: Sphinx, config: Config) -> None:
-    folder = Path(app.outdir).parent / ".txray-static"
-    _write_bundle(folder / "txray" / "vega-bundle.js")
-    if _copy_mathjax(folder / "mathjax"):
-        config.mathjax_path = "mathjax/tex-mml-chtml.js"
-    config.html_static_path = [*config.html_static_path, str(folder), str(STATIC)]
+def _add_explorer(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """The explorer's script and style, on the pages that have one."""
+    if EXPLORER in context.get("body", ""):
+        app.add_js_file("txray-explorer.js", loading_method="defer")
+        app.add_css_file("txray-explorer.css")
 
 
-def _write_bundle(path: Path) -> None:
-    """Vega, Vega-Lite and vega-embed in a function scope: their top-level names would collide with Sphinx's `_`."""
-    import vl_convert
+def _name_toggles(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """The theme's arrows that unfold the pages below a page have no name for a screen reader: give them one."""
+    generate = context.get("generate_toctree_html")
+    if generate is None:
+        return
 
-    head = f"/* vl-convert {vl_convert.__version__}, vega-lite {VEGA_LITE} */"
-    if path.exists():
-        with path.open(encoding="utf-8") as old:
-            if old.readline().rstrip("\n") == head:
-                return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    bundle = vl_convert.javascript_bundle(vl_version=VEGA_LITE)
-    path.write_text(f"{head}\n(function(){{{bundle}\n}})();", encoding="utf-8")
+    def named(*arguments: Any, **options: Any) -> Any:
+        tree = generate(*arguments, **options)
+        if not hasattr(tree, "find_all"):
+            return tree
+        for toggle in tree.find_all("summary"):
+            link = toggle.find_previous("a")
+            toggle["aria-label"] = f"pages below: {link.get_text(strip=True)}" if link else "pages below"
+        return tree
+
+    context["generate_toctree_html"] = named
 
 
-def _copy_mathjax(folder: Path) -> bool:
-    """The part of MathJax that HTML output needs, out of the package that carries all of it."""
-    package = importlib.util.find_spec("sphinx-mathjax-offline")
-    if package is None or package.origin is None:
-        return False
-    source = Path(package.origin).parent / "static" / "mathjax"
-    if not (folder / MATHJAX).exists():
-        shutil.copytree(source / MATHJAX, folder / MATHJAX)
-        shutil.copy(source / "tex-mml-chtml.js", folder)
-    return True
+def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:
+    translator.body.append(_mathml(node))
+    raise nodes.SkipNode
+
+
+def _block_math(translator: HTML5Translator, node: nodes.math_block) -> None:
+    translator.body.append(f'<div class="math">{_mathml(node, as_block=True)}</div>')
+    raise nodes.SkipNode
+
+
+def _mathml(node: nodes.Element, as_block: bool = False) -> str:
+    """Formulas as MathML, which browsers draw by themselves: MathJax is 265 kB (compressed) on a page and needs JavaScript.
+    A formula that cannot be read is shown as it stands, with a warning, which fails a strict build."""
+    try:
+        return tex2mathml(node.astext(), as_block=as_block)
+    except MathError as error:
+        LOGGER.warning("the formula %r cannot be drawn: %s", node.astext(), error, location=node)
+        return f"<code>{html.escape(node.astext())}</code>"

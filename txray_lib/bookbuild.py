@@ -1,7 +1,7 @@
 """Executes the notebooks that need it and builds the site. The last room: nothing imports it but the command line.
 
 What an output depends on is hashed into a fingerprint that lies beside it; an equal fingerprint means nothing to do.
-May touch: errors, places, results, notebooks.
+May touch: errors, places, results, explorer, notebooks.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ from typing import Any
 
 import yaml
 
-from txray_lib import notebooks, places
+from txray_lib import explorer, notebooks, places
 from txray_lib.errors import TxrayError
 from txray_lib.places import write_text
 from txray_lib.results import Results, benchmarks_file, list_results, open_results
 
 PREFIX = "build/notebooks/"
+SHARDS = "build/static/explorer"
+"""Everything below build/static becomes a static file of the site."""
 TELLING = (
     "answers",
     "audit",
     "charts",
     "definitions.py",
+    "explorer.py",
     "notebooks.py",
     "paper.py",
     "paper.yaml",
@@ -44,7 +47,7 @@ TELLING = (
 )
 STUDYING = ("corpora", "measures.py", "nulls", "planted.py", "truth.py", "ways.py", "worlds")
 """What a page with the parameter `study` computes with, besides what every page tells with."""
-BUILDING = ("book.py", "bookbuild.py", "charts/theme.py", "static")
+BUILDING = ("book.py", "bookbuild.py", "bookfiles.py", "charts/theme.py", "static")
 
 
 def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
@@ -65,10 +68,11 @@ def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
             " a run too, such as demo. A study is told on pages of every book."
         )
     executed = _execute_all(opened)
+    shards = _write_all_shards(opened)
     toc = _write_toc([results.profile for results in opened])
     page = places.root() / "_build" / "html" / "index.html"
     stamp = page.parent.parent / "book.fingerprint"
-    wanted = _book_fingerprint(executed, toc, strict)
+    wanted = _book_fingerprint([*executed, *shards], toc, strict)
     if _is_current(page, stamp, wanted):
         print(f"The book is up to date, nothing to do: {page}")
         return page
@@ -146,6 +150,29 @@ def _execute_one(task: _Task, inputs: str) -> Path:
     notebooks.execute(task.source, task.out, task.parameters, cwd=places.root())
     write_text(wanted, stamp)
     return task.out
+
+
+def _write_all_shards(opened: list[Results]) -> list[Path]:
+    """The explorer's scripts of the profiles that are shown, and of no other."""
+    folder, shown = places.root() / SHARDS, {results.profile for results in opened}
+    for old in folder.glob("*"):
+        if old.name.removesuffix(".fingerprint") not in shown:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    return [_write_shards(results) for results in opened]
+
+
+def _write_shards(results: Results) -> Path:
+    """The explorer's scripts of one profile, made anew when its tables or the code have changed; returns their fingerprint."""
+    folder = places.root() / SHARDS / results.profile
+    stamp = folder.with_name(f"{folder.name}.fingerprint")
+    names = ("explorer.py", "preferences.py", "results.py")
+    wanted = _hash_text(_hash_files(results.folder), _hash_files(*(_package() / name for name in names)))
+    if not _is_current(folder, stamp, wanted):
+        print(f"Writing the explorer's tables of {results.profile}", flush=True)
+        stamp.unlink(missing_ok=True)
+        explorer.write_shards(results, folder)
+        write_text(wanted, stamp)
+    return stamp
 
 
 def _studied(source: Path) -> str:

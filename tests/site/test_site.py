@@ -184,13 +184,14 @@ def test_charts_and_formulas_have_words_and_shapes(browser, site: Path) -> None:
 def test_hostile_tokens_are_inert(browser, tmp_path: Path) -> None:
     """A page of figures and sentences made of hostile tokens: they are seen, and nothing runs."""
     from txray_lib import answers, charts
-    from txray_lib.book import STATIC, _write_bundle, figure
+    from txray_lib.book import figure
+    from txray_lib.bookfiles import STATIC, write_bundle
     from txray_lib.results import Results
 
     results = Results("tiny", write_tables(tmp_path / "tiny"), "frozen")
     stages = [results.stage("zero-shot"), results.stage("supervised")]
     chart = charts.detail({s: results.preferences(s) for s in stages}, results.roles, neuron=2, top_tokens=80)
-    _write_bundle(tmp_path / "txray" / "vega-bundle.js")
+    write_bundle(tmp_path / "txray" / "vega-bundle.js")
     shutil.copy(STATIC / "txray-charts.js", tmp_path)
     table = answers.gained(results, 20, 50).data
     body = f'{figure(chart.to_dict())}{table}<script src="txray-charts.js"></script>'
@@ -218,7 +219,7 @@ def sortable(folder: Path) -> Path:
     import pandas as pd
 
     from txray_lib import telling
-    from txray_lib.book import STATIC
+    from txray_lib.bookfiles import STATIC
 
     for name in ("txray-tables.js", "txray-charts.css"):
         shutil.copy(STATIC / name, folder)

@@ -7,6 +7,7 @@
     lengths    how long neurons are and how that changes (Fig. 2, 10)
     tag_shares activation mass per tag beside the corpus (Fig. 3)
     single     which single neurons are shown, what they keep, lose and take on (Fig. 5, 7, 9)
+    exploring  the frames of the neuron explorer
     idea       one neuron through the three uses of the method (Fig. 1)
     overview   distance against length (Fig. 4, 6, 8)
     epochs     whether distance and length converge as perplexity does (RQ1)
@@ -30,7 +31,7 @@
     departures where the released code departs from the paper (C1–C36)
 
 May touch: errors, places, tables, definitions, preferences, transfer, paper, profiles, results, audit, truth, notebooks,
-telling, charts (names).
+telling, explorer, charts (names).
 """
 
 from txray_lib.answers.against import against_null, distance_parts, vocabulary_said
@@ -73,6 +74,7 @@ from txray_lib.answers.definitions import (
 )
 from txray_lib.answers.departures import departures, departures_table
 from txray_lib.answers.epochs import converges, epoch_table, halves_median, kept, lengths_settle, neighbours, optimiser
+from txray_lib.answers.exploring import explored_first, explored_neuron, explorer_detail, explorer_panel
 from txray_lib.answers.idea import USES, followed, followed_said, followed_table, most_typical, three_uses
 from txray_lib.answers.known import live_said, recovery_verdict, words_said, words_table
 from txray_lib.answers.lengths import (
@@ -234,6 +236,10 @@ __all__ = [
     "exceeding",
     "excess_table",
     "exchanged",
+    "explored_first",
+    "explored_neuron",
+    "explorer_detail",
+    "explorer_panel",
     "fell",
     "followed",
     "followed_said",

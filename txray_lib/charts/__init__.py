@@ -3,6 +3,7 @@
     idea       one neuron through the three uses of the method (Fig. 1)
     overview   distance against length, a point per shared neuron (Fig. 4, 6, 8)
     linked     that overview with margins and the detail of the neuron that is clicked
+    explorer   every neuron of every comparison, which the explorer's page drives
     excess     observed distances against those that chance gives
     changed    avoided and gained neurons beside those that chance gives
     parts      quartiles of the parts of a distance
@@ -39,6 +40,7 @@ from txray_lib.charts.definitions import moved, rankings, readings
 from txray_lib.charts.detail import detail
 from txray_lib.charts.epochs import epochs
 from txray_lib.charts.excess import changed, excess, parts
+from txray_lib.charts.explorer import explorer
 from txray_lib.charts.idea import idea
 from txray_lib.charts.lengths import lengths
 from txray_lib.charts.linked import linked
@@ -62,6 +64,7 @@ __all__ = [
     "detected",
     "epochs",
     "excess",
+    "explorer",
     "false_alarms",
     "found",
     "idea",

@@ -71,6 +71,7 @@
       views.set(figure, { view, finalize, room });
       box.replaceChildren(host);
       figure.dataset.drawn = isDark() ? "dark" : "light";
+      figure.dispatchEvent(new CustomEvent("txray:drawn", { detail: view }));
     } catch (error) {
       const note = document.createElement("p");
       note.className = "txray-error";
