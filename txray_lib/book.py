@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 import struct
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +18,7 @@ from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
-from txray_lib.bookfiles import provide_static_files
+from txray_lib.bookfiles import provide_static_files, publish
 from txray_lib.charts.theme import MIME, png
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sphinx.writers.html5 import HTML5Translator
 
 LOGGER = logging.getLogger(__name__)
+SENTENCE_END = re.compile(r"(?<=[^.]\.) (?=[A-Z])")
 EXPLORER = 'class="txray-explorer"'
 PICTURE_SCALE = 2
 
@@ -42,12 +44,16 @@ class VegaLiteRenderer:
         spec = data.content if isinstance(data.content, dict) else json.loads(data.content)
         if not str(spec.get("description", "")).strip():
             renderer.logger.warning("a chart has no description (alt text)", subtype="alt", line=data.line)
-        return [nodes.raw(text=figure(spec), format="html", classes=["output", "txray"])]
+        page = renderer.renderer.sphinx_env.docname if renderer.renderer.sphinx_env else None
+        return [nodes.raw(text=figure(spec, page), format="html", classes=["output", "txray"])]
 
 
-def figure(spec: dict[str, Any]) -> str:
-    """The HTML of a chart. Text from a corpus stays text: it can neither end the script element nor an attribute."""
-    alt = html.escape(str(spec.get("description", "")), quote=True)
+def figure(spec: dict[str, Any], page: str | None = None) -> str:
+    """The HTML of a chart, with its caption: its alt text, the first sentence in sight and the rest folded away, and a link to
+    the executed notebook, if `page` (a document's name) is one. The loader adds downloads of its data and its picture. Text
+    from a corpus stays text: it can neither end the script element nor an attribute."""
+    description = str(spec.get("description", ""))
+    alt = html.escape(description, quote=True)
     body = json.dumps(spec, separators=(",", ":")).replace("<", "\\u003c")
     picture = png(spec, scale=PICTURE_SCALE)
     width = struct.unpack(">I", picture[16:20])[0] // PICTURE_SCALE
@@ -55,13 +61,24 @@ def figure(spec: dict[str, Any]) -> str:
     return (
         f'<figure class="txray-chart"><div class="txray-vega" role="img" aria-label="{alt}">'
         f'<img alt="{alt}" width="{width}" src="data:image/png;base64,{source}"></div>'
-        f'<script type="application/json" class="txray-spec">{body}</script></figure>'
+        f'<script type="application/json" class="txray-spec">{body}</script>{_caption(description, page)}</figure>'
     )
+
+
+def _caption(description: str, page: str | None) -> str:
+    first, *rest = SENTENCE_END.split(description, maxsplit=1)
+    more = f"<details><summary>The figure in words</summary>{html.escape(rest[0])}</details>" if rest else ""
+    link = ""
+    if page:
+        address = html.escape(f"{'../' * page.count('/')}_sources/{page}.ipynb", quote=True)
+        link = f'<a class="txray-source" href="{address}" download>source notebook</a>'
+    return f'<figcaption>{html.escape(first)} <span class="txray-links">{link}</span>{more}</figcaption>'
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry to this extension."""
     app.connect("config-inited", provide_static_files)
+    app.connect("build-finished", publish)
     app.connect("html-page-context", _add_explorer)
     app.connect("html-page-context", _name_toggles, priority=900)
     app.add_html_math_renderer("mathml", inline_renderers=(_inline_math, None), block_renderers=(_block_math, None))

@@ -7,6 +7,7 @@
     lengths    how long neurons are and how that changes (Fig. 2, 10)
     tag_shares activation mass per tag beside the corpus (Fig. 3)
     single     which single neurons are shown, what they keep, lose and take on (Fig. 5, 7, 9)
+    front      the first page of the book
     exploring  the frames of the neuron explorer
     idea       one neuron through the three uses of the method (Fig. 1)
     overview   distance against length (Fig. 4, 6, 8)
@@ -75,6 +76,7 @@ from txray_lib.answers.definitions import (
 from txray_lib.answers.departures import departures, departures_table
 from txray_lib.answers.epochs import converges, epoch_table, halves_median, kept, lengths_settle, neighbours, optimiser
 from txray_lib.answers.exploring import explored_first, explored_neuron, explorer_detail, explorer_panel
+from txray_lib.answers.front import front_answers, front_neuron, front_said, largest
 from txray_lib.answers.idea import USES, followed, followed_said, followed_table, most_typical, three_uses
 from txray_lib.answers.known import live_said, recovery_verdict, words_said, words_table
 from txray_lib.answers.lengths import (
@@ -248,6 +250,9 @@ __all__ = [
     "found_by",
     "found_said",
     "found_table",
+    "front_answers",
+    "front_neuron",
+    "front_said",
     "gained",
     "gained_by_controls",
     "halves_median",
@@ -261,6 +266,7 @@ __all__ = [
     "introduced",
     "kept",
     "kept_no_measures",
+    "largest",
     "least_preferred",
     "length_changes",
     "length_shifts",

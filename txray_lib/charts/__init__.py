@@ -1,5 +1,6 @@
 """One function per kind of figure; each reads tables and returns an Altair chart with alt text.
 
+    front      the first figure of the book: all neurons, and the words of the one that is touched
     idea       one neuron through the three uses of the method (Fig. 1)
     overview   distance against length, a point per shared neuron (Fig. 4, 6, 8)
     linked     that overview with margins and the detail of the neuron that is clicked
@@ -41,6 +42,7 @@ from txray_lib.charts.detail import detail
 from txray_lib.charts.epochs import epochs
 from txray_lib.charts.excess import changed, excess, parts
 from txray_lib.charts.explorer import explorer
+from txray_lib.charts.front import front
 from txray_lib.charts.idea import idea
 from txray_lib.charts.lengths import lengths
 from txray_lib.charts.linked import linked
@@ -67,6 +69,7 @@ __all__ = [
     "explorer",
     "false_alarms",
     "found",
+    "front",
     "idea",
     "lengths",
     "linked",

@@ -81,9 +81,54 @@
     }
   }
 
+  // Downloads: what a chart draws as a table, and the chart as it is drawn.
+  const quoted = value => {
+    const text = value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : `${value}`;
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+
+  function save(name, address) {
+    const link = document.createElement("a");
+    link.href = address;
+    link.download = name;
+    link.click();
+  }
+
+  function table(spec) {
+    const sets = Object.values(spec.datasets ?? {}).filter(Array.isArray), many = sets.length > 1;
+    const names = [...new Set(sets.flat().flatMap(row => Object.keys(row)))];
+    const rows = sets.flatMap((set, i) => set.map(row => [...(many ? [i + 1] : []), ...names.map(name => row[name])]));
+    return [[...(many ? ["dataset"] : []), ...names], ...rows].map(row => row.map(quoted).join(",")).join("\n") + "\n";
+  }
+
+  function offer(figure, number) {
+    const links = figure.querySelector(".txray-links");
+    if (!links) return;
+    const name = `${location.pathname.split("/").pop().replace(/\.html$/, "") || "page"}-figure-${number + 1}`;
+    const add = (label, act) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = label;
+      button.setAttribute("aria-label", `${label} of figure ${number + 1}`);
+      button.addEventListener("click", act);
+      links.prepend(button, " ");
+    };
+    add("picture (PNG)", async () => {
+      const drawn = views.get(figure);
+      save(`${name}.png`, drawn ? await drawn.view.toImageURL("png", 2) : figure.querySelector("img").src);
+    });
+    add("data (CSV)", () => {
+      const blob = new Blob([table(JSON.parse(figure.querySelector(".txray-spec").textContent))], { type: "text/csv" });
+      const address = URL.createObjectURL(blob);
+      save(`${name}.csv`, address);
+      setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    });
+  }
+
   function start() {
     const figures = [...document.querySelectorAll(".txray-chart")];
     if (!figures.length) return;
+    figures.forEach(offer);
     const near = new IntersectionObserver(entries => entries.forEach(entry => {
       if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target); }
     }), { rootMargin: "400px" });
