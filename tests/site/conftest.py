@@ -22,7 +22,7 @@ SITE = Path(os.environ.get("TXRAY_SITE") or ROOT / "_build" / "html")
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         message = "no Chromium on this machine: the site was NOT looked at in a browser (apt-get install chromium)"
         if os.environ.get("CI", "").lower() == "true":
