@@ -24,6 +24,7 @@ from txray_lib.charts.theme import MIME, png
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
     from sphinx.application import Sphinx
+    from sphinx.config import Config
     from sphinx.writers.html5 import HTML5Translator
 
 LOGGER = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ def _caption(description: str, page: str | None) -> str:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry to this extension."""
     app.connect("config-inited", provide_static_files)
+    app.connect("config-inited", _launch_only_from_a_repository)
     app.connect("build-finished", publish)
     app.connect("html-page-context", _add_explorer)
     app.connect("html-page-context", _name_toggles, priority=900)
@@ -87,6 +89,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_css_file("txray-icons.css")
     app.add_css_file("txray-charts.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _launch_only_from_a_repository(app: Sphinx, config: Config) -> None:
+    """Without the address of a repository there is nothing that Binder or Colab could open, and the theme would fail."""
+    if not config.html_theme_options.get("repository_url"):
+        config.html_theme_options["launch_buttons"] = {}
 
 
 def _add_explorer(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:

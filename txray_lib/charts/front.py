@@ -70,7 +70,7 @@ def _words(view: View, chosen: alt.Parameter) -> alt.LayerChart:
     roles = [view.roles[stage] for stage in stages]
     colour = alt.Scale(domain=stages, range=[ROLES[role].light for role in roles])
     shape = alt.Scale(domain=stages, range=[SHAPES[role] for role in roles])
-    legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1)
+    legend = alt.Legend(title=None, orient="bottom", direction="horizontal", columns=2)
     base = view.chart().transform_filter(chosen)
     tokens = base.transform_flatten(["w", "b", "a"], as_=["token", "before", "after"]).transform_calculate(
         most="max(datum.before, datum.after)"
@@ -79,7 +79,7 @@ def _words(view: View, chosen: alt.Parameter) -> alt.LayerChart:
         "token:N",
         title=None,
         sort=alt.EncodingSortField("most", op="max", order="descending"),
-        axis=alt.Axis(domain=False, ticks=False, grid=True, labelLimit=95, minExtent=95, maxExtent=95),
+        axis=alt.Axis(domain=False, ticks=False, grid=True, labelLimit=88, labelPadding=9, minExtent=97, maxExtent=97),
     )
     x_axis = alt.Axis(tickCount=3, labelExpr="format(datum.value, '~g')")
     title = "share of the neuron's preferences P"
@@ -104,9 +104,9 @@ def _words(view: View, chosen: alt.Parameter) -> alt.LayerChart:
         " + (isValid(datum.e) ? ', by chance ' + format(datum.e, '.2f') : '')"
     )
     said = head.mark_text(align="left", baseline="bottom", fontSize=13, fontWeight="bold", dy=-6).encode(
-        text="head:N", x=alt.value(-95), y=alt.value(0)
+        text="head:N", x=alt.value(-97), y=alt.value(0)
     )
-    return alt.layer(line, marks, said).properties(width=165, height=HEIGHT - 30)
+    return alt.layer(line, marks, said).properties(width=165, height=HEIGHT - 40)
 
 
 def _describe(rows: pd.DataFrame, own: pd.Series, view: View) -> str:
