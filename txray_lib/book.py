@@ -7,10 +7,12 @@ spec as inert JSON for the loader in `static/`. `setup` adds the loaders and wha
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import json
 import re
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
@@ -45,25 +47,47 @@ class VegaLiteRenderer:
         spec = data.content if isinstance(data.content, dict) else json.loads(data.content)
         if not str(spec.get("description", "")).strip():
             renderer.logger.warning("a chart has no description (alt text)", subtype="alt", line=data.line)
-        page = renderer.renderer.sphinx_env.docname if renderer.renderer.sphinx_env else None
-        return [nodes.raw(text=figure(spec, page), format="html", classes=["output", "txray"])]
+        env = renderer.renderer.sphinx_env
+        page = env.docname if env else None
+        pictures = Path(env.app.outdir) / "_images" if env else None
+        return [nodes.raw(text=figure(spec, page, pictures), format="html", classes=["output", "txray"])]
 
 
-def figure(spec: dict[str, Any], page: str | None = None) -> str:
-    """The HTML of a chart, with its caption: its alt text, the first sentence in sight and the rest folded away, and a link to
-    the executed notebook, if `page` (a document's name) is one. The loader adds downloads of its data and its picture. Text
-    from a corpus stays text: it can neither end the script element nor an attribute."""
+def figure(spec: dict[str, Any], page: str | None = None, pictures: Path | None = None) -> str:
+    """The HTML of a chart, with its caption: its alt text, the first sentence in sight and the rest folded away.
+
+    page      the name of the document it stands in, whose executed notebook the caption links to
+    pictures  where its picture is written, which a browser without scripts shows; None puts it into the page
+
+    The loader draws it, and adds downloads of its data and its picture. Text from a corpus stays text: it can neither end the
+    script element nor an attribute.
+    """
     description = str(spec.get("description", ""))
     alt = html.escape(description, quote=True)
     body = json.dumps(spec, separators=(",", ":")).replace("<", "\\u003c")
     picture = png(spec, scale=PICTURE_SCALE)
-    width = struct.unpack(">I", picture[16:20])[0] // PICTURE_SCALE
-    source = base64.b64encode(picture).decode()
+    width, height = (side // PICTURE_SCALE for side in struct.unpack(">II", picture[16:24]))
+    source = html.escape(_address(picture, page, pictures), quote=True)
     return (
-        f'<figure class="txray-chart"><div class="txray-vega" role="img" aria-label="{alt}">'
-        f'<img alt="{alt}" width="{width}" src="data:image/png;base64,{source}"></div>'
+        f'<figure class="txray-chart" data-picture="{source}">'
+        f'<div class="txray-vega" role="img" aria-label="{alt}" style="max-width:{width}px;aspect-ratio:{width}/{height}">'
+        f'<noscript><img alt="{alt}" width="{width}" src="{source}"></noscript></div>'
         f'<script type="application/json" class="txray-spec">{body}</script>{_caption(description, page)}</figure>'
     )
+
+
+def _address(picture: bytes, page: str | None, pictures: Path | None) -> str:
+    if pictures is None:
+        return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    name = f"figure-{hashlib.sha256(picture).hexdigest()[:16]}.png"
+    pictures.mkdir(parents=True, exist_ok=True)
+    (pictures / name).write_bytes(picture)
+    return f"{_up(page)}_images/{name}"
+
+
+def _up(page: str | None) -> str:
+    """The way from a page to the top of the site."""
+    return "../" * (page or "").count("/")
 
 
 def _caption(description: str, page: str | None) -> str:
@@ -71,7 +95,7 @@ def _caption(description: str, page: str | None) -> str:
     more = f"<details><summary>The figure in words</summary>{html.escape(rest[0])}</details>" if rest else ""
     link = ""
     if page:
-        address = html.escape(f"{'../' * page.count('/')}_sources/{page}.ipynb", quote=True)
+        address = html.escape(f"{_up(page)}_sources/{page}.ipynb", quote=True)
         link = f'<a class="txray-source" href="{address}" download>source notebook</a>'
     return f'<figcaption>{html.escape(first)} <span class="txray-links">{link}</span>{more}</figcaption>'
 
@@ -83,6 +107,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", publish)
     app.connect("html-page-context", _add_explorer)
     app.connect("html-page-context", _name_toggles, priority=900)
+    app.connect("html-page-context", _name_literature)
     app.add_html_math_renderer("mathml", inline_renderers=(_inline_math, None), block_renderers=(_block_math, None))
     app.add_js_file("txray-charts.js", loading_method="defer")
     app.add_js_file("txray-tables.js", loading_method="defer")
@@ -120,6 +145,12 @@ def _name_toggles(app: Sphinx, pagename: str, templatename: str, context: dict[s
         return tree
 
     context["generate_toctree_html"] = named
+
+
+def _name_literature(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """Sphinx gives an entry of the literature a role that ARIA has given up, inside a list that then has no items."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:
