@@ -31,6 +31,8 @@ TELLING = (
     "audit",
     "charts",
     "definitions.py",
+    "departures.yaml",
+    "lessons.yaml",
     "notebooks.py",
     "paper.py",
     "paper.yaml",
