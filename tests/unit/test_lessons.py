@@ -111,6 +111,8 @@ def test_outcomes_are_counted_by_part():
         columns=["id", "verdict"],
     )
     assert lessons._outcome(rows, ["N1", "N2"]) == "2 of 3 held, 1 impossible"
+    assert lessons._held(rows, ["N1", "N2"]) == "2 of 3"
+    assert lessons._held(rows, ["N3"]) == "–"
     assert lessons._outcome(rows, ["N3"]) == "none tested"
     assert lessons._outcome(rows, []) == "none tested"
 

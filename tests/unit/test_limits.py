@@ -179,7 +179,8 @@ def test_neurons_come_into_use_as_more_is_read(results: Results):
 
 def test_the_tokens_of_a_word_are_spread_over_neurons(results: Results):
     rows = even({0: "ab", 1: "a", 2: "a"}).assign(count=[60, 99, 30, 10])
-    changed(results, f"preferences/{results.stage('last')}", rows)
+    unknown = rows.tail(1).assign(feature="<unk>", count=500)
+    changed(results, f"preferences/{results.stage('last')}", pd.concat([rows, unknown]))
     words = limits.spread_of_words(results)
     assert words.index.tolist() == ["a"]
     assert words.loc["a", "neurons"] == 3

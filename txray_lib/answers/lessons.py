@@ -122,23 +122,23 @@ def parse(entry: Mapping[str, Any]) -> Lesson:
 
 
 def lessons_table(runs: Sequence[Results]) -> HTML:
-    """A row a pattern: instances, how the parts of its claims came out in each run, and the first guard."""
+    """A row a pattern: instances, claims that rest on it, how many of their parts held in each run, and the first guard."""
     found = {run.profile: verdicts(run) for run in runs}
     rows = [
         {
             "pattern": own.name,
             "instances": own.instances,
-            "claims that rest on it": ", ".join(own.claims) or "–",
-            **{profile: _outcome(rows, own.claims) for profile, rows in found.items()},
+            "claims": len(own.claims),
+            **{profile: _held(rows, own.claims) for profile, rows in found.items()},
             "guard": own.guards[0].what,
         }
         for own in lessons().values()
     ]
     caption = (
-        "Patterns, and how the claims that rest on each came out in our runs: parts that held (same direction or reproduced) of those"
-        " that were tested, then those that are impossible as stated"
+        "Patterns, their instances and the claims that rest on them; for each run, how many parts of these claims held (same direction"
+        " or reproduced) of those that were tested"
     )
-    return table(pd.DataFrame(rows), caption, words=["pattern", "instances", "claims that rest on it", "guard"])
+    return table(pd.DataFrame(rows), caption, words=["pattern", "instances", "guard"])
 
 
 def lesson_shown(name: str, runs: Sequence[Results]) -> HTML:
@@ -182,13 +182,19 @@ def held_table(runs: Sequence[Results]) -> HTML:
     return table(frame, "What held in every run that could test it: the paper's direction, or its number", list(frame))
 
 
-def _outcome(rows: pd.DataFrame, ids: Sequence[str]) -> str:
-    """ "3 of 5 held, 1 impossible" of the parts of these claims."""
+def _held(rows: pd.DataFrame, ids: Sequence[str]) -> str:
+    """ "3 of 5": parts of these claims that held, of those that were tested; a dash where none was."""
     counts = Counter(rows.loc[rows["id"].isin(ids), "verdict"])
     held = sum(counts[verdict] for verdict in HELD)
     tested = held + counts[DIFFERS]
-    said = [f"{held} of {tested} held"] if tested else []
-    return ", ".join([*said, *([f"{counts[IMPOSSIBLE]} impossible"] if counts[IMPOSSIBLE] else [])]) or "none tested"
+    return f"{held} of {tested}" if tested else "–"
+
+
+def _outcome(rows: pd.DataFrame, ids: Sequence[str]) -> str:
+    """ "3 of 5 held, 1 impossible" of the parts of these claims."""
+    held, impossible = _held(rows, ids), int((rows["id"].isin(ids) & (rows["verdict"] == IMPOSSIBLE)).sum())
+    said = [f"{held} held"] if held != "–" else []
+    return ", ".join([*said, *([f"{impossible} impossible"] if impossible else [])]) or "none tested"
 
 
 def _guard(own: Guard) -> str:

@@ -1,6 +1,6 @@
 """What the method cannot see, measured on our own runs: a table for each limit and one of them all.
 
-May touch: preferences, transfer, paper, results, audit, truth (names), telling, overlaps, against, audited, nulls, recovered.
+May touch: corpora (names), preferences, transfer, paper, results, audit, truth (names), telling, overlaps, against, audited, nulls, recovered.
 
  limits_table   every limit in one number for each run
  discarded_…    neurons that no token excites most (argmax keeps one activation of each token)
@@ -28,6 +28,7 @@ from txray_lib.answers.audited import shown
 from txray_lib.answers.nulls import beside_null, changed_beyond_chance
 from txray_lib.answers.recovered import study_at_hand
 from txray_lib.audit.verdicts import seeds, siblings
+from txray_lib.corpora import UNKNOWN
 from txray_lib.paper import claim
 from txray_lib.preferences import neurons
 from txray_lib.results import NEURON, Results
@@ -217,11 +218,12 @@ def reading_table(runs: Sequence[Results]) -> HTML:
 
 def spread_of_words(results: Results, role: str = PRETRAINED) -> pd.DataFrame:
     """Words of 100 tokens or more: [tokens, neurons, first], the neurons among which its tokens are divided and the share of
-    the one that takes most; the most frequent first."""
+    the one that takes most; the most frequent first. Without `<unk>`, which is many words."""
     own = results.preferences(results.stage(role)).groupby(["feature", *NEURON], observed=True)["count"].sum()
     by = own.groupby(level="feature", observed=True)
     words = pd.DataFrame({"tokens": by.sum(), "neurons": by.size(), "first": by.max() / by.sum()})
-    return words[words["tokens"] >= FREQUENT].sort_values("tokens", ascending=False, kind="stable")
+    words = words[(words["tokens"] >= FREQUENT) & (words.index != UNKNOWN)]
+    return words.sort_values("tokens", ascending=False, kind="stable")
 
 
 def context_table(runs: Sequence[Results]) -> HTML:
