@@ -1,6 +1,7 @@
 """What the method cannot see, measured on our own runs: a table for each limit and one of them all.
 
-May touch: corpora (names), preferences, transfer, paper, results, audit, truth (names), telling, overlaps, against, audited, nulls, recovered.
+May touch: corpora, truth (names), preferences, transfer, paper, results, audit, telling, overlaps, against, audited, nulls,
+recovered.
 
  limits_table   every limit in one number for each run
  discarded_…    neurons that no token excites most (argmax keeps one activation of each token)
