@@ -34,6 +34,8 @@ TELLING = (
     "charts",
     "definitions.py",
     "explorer.py",
+    "departures.yaml",
+    "lessons.yaml",
     "notebooks.py",
     "paper.py",
     "paper.yaml",

@@ -20,7 +20,7 @@ from txray_lib.notebooks import execute, find_notebook, list_notebooks, paramete
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
 
-CHARTS = {"rq1": 3, "rq2": 2, "rq3": 4, "fig01": 0, "truth": 7, "speed": 1}
+CHARTS = {"rq1": 3, "rq2": 2, "rq3": 4, "fig01": 0, "truth": 7, "speed": 1, "limits": 3}
 """How many charts a page has at least; others have one if they show a profile."""
 
 MINIMAL = """---

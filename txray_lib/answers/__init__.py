@@ -30,6 +30,9 @@
     speed      what the benchmarks measured beside what was asked
     scaling    what a larger corpus costs, and what breaks first
     departures where the released code departs from the paper (C1–C36)
+    limits     what the method cannot see, each limit measured
+    overlaps   what a distance is made of, and what a neuron's number is worth
+    lessons    what the paper got wrong, by pattern, with the guard against it
 
 May touch: errors, places, tables, definitions, preferences, transfer, paper, profiles, results, audit, truth, notebooks,
 telling, explorer, charts (names).

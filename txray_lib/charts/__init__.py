@@ -20,6 +20,7 @@
     constant   the schedule's learning rate beside a constant one (RQ1)
     probe      how often a linear probe tells a token's tag (Fig. 3)
     training   a measure over the epochs
+    overlaps, nearness, met  what the method cannot see
     lengths    the length of each neuron over stages, a line per neuron (Fig. 2, 10)
     tag_shares activation mass per tag beside the corpus (Fig. 3)
     masses     sorted activation masses and the share of the strongest neurons (Fig. 11)
@@ -45,6 +46,7 @@ from txray_lib.charts.explorer import explorer
 from txray_lib.charts.front import front
 from txray_lib.charts.idea import idea
 from txray_lib.charts.lengths import lengths
+from txray_lib.charts.limits import met, nearness, overlaps
 from txray_lib.charts.linked import linked
 from txray_lib.charts.masses import masses
 from txray_lib.charts.overview import overview
@@ -75,7 +77,10 @@ __all__ = [
     "linked",
     "mass_and_length",
     "masses",
+    "met",
     "moved",
+    "nearness",
+    "overlaps",
     "overview",
     "parts",
     "png",
