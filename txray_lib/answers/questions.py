@@ -14,7 +14,7 @@ from IPython.display import HTML, Markdown
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.paper import value
 from txray_lib.results import Results, state_counts
-from txray_lib.telling import arrow, compared, count, distance, paragraph, percent, plural, signed, table
+from txray_lib.telling import arrow, compared, count, distance, paragraph, percent, plural, quoted, signed, table
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,19 @@ def setting(results: Results) -> Markdown:
         f"Over all stages {plural(nobody, 'token')} excited no neuron and {'belongs' if nobody == 1 else 'belong'} to nobody."
         if nobody
         else "Every token excited some neuron.",
+        *_labels_told(results),
         f"**The profile {results.profile} has been changed since these results were computed**; `txray run {results.profile}` renews them."
         if results.is_outdated
         else "",
     )
+
+
+def _labels_told(results: Results) -> list[str]:
+    """What the two classes are called in a file of the user's own."""
+    return [
+        f"The texts of {corpus} have two labels: {quoted([labels[0]])} is 0, {quoted([labels[1]])} is 1, the class whose F1 is told."
+        for corpus, labels in results.provenance.get("labels", {}).items()
+    ]
 
 
 def preferred(results: Results) -> Markdown:

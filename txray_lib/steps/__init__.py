@@ -50,7 +50,7 @@ def declare(profile: Profile) -> list[Step]:
     if profile.truth is not None:
         return _study_steps(profile)
     return [
-        *_text_steps(),
+        *_text_steps(profile),
         *_model_steps(),
         *_collect_steps(profile),
         *_table_steps(profile),
@@ -60,7 +60,8 @@ def declare(profile: Profile) -> list[Step]:
     ]
 
 
-def _text_steps() -> list[Step]:
+def _text_steps(profile: Profile) -> list[Step]:
+    texts = (profile.corpora.pretraining.path, profile.corpora.target.path)
     return [
         Step(
             "corpora",
@@ -69,6 +70,7 @@ def _text_steps() -> list[Step]:
             settings=("seed", "corpora", "world", "collection.tokens", "finetuning.reviews"),
             code=("corpora", "worlds", "steps/texts"),
             run=corpora,
+            files=tuple(filter(None, texts)),
         ),
         Step(
             "tags",
