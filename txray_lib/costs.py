@@ -101,6 +101,8 @@ def _run_seconds(profile: Profile, step: str, rate: float) -> float:
     fixed = _FIXED_SECONDS.get(step, 0.0)
     if step == "corpora":
         fixed += sum(_READING_SECONDS[c.source] for c in (profile.corpora.pretraining, profile.corpora.target))
+    if step == "pretrain" and profile.encoder:
+        return 2.0
     kind = step.partition("-")[0] if step.startswith(("pretrain-", "finetune-")) else step
     work = {
         "pretrain": 3 * (lstm + output) * tokens * model.epochs,

@@ -74,11 +74,14 @@ class Corpora(Settings):
         return self
 
 
+FEWEST_SNAPSHOTS = 3
+
+
 class OwnEncoder(Settings):
     """Weights of the user's own in place of pretraining (`training.own`).
 
-    files       snapshots by epoch, as {1: early.safetensors, 10: last.safetensors}; without an epoch 0 the untrained encoder
-                is drawn from the seed
+    files       three snapshots or more by epoch, as {1: early.safetensors, 9: late.safetensors, 10: last.safetensors}; without
+                an epoch 0 the untrained encoder is drawn from the seed
     vocabulary  a text file, the word of each row of the embedding in turn, `<unk>` and `<eos>` among them
     embedding   what the embedding is called in the files: the tensor `embedding.weight`
     lstm        what the LSTM layer is called there: the tensors `lstm.weight_ih_l0` …
@@ -91,8 +94,11 @@ class OwnEncoder(Settings):
 
     @model_validator(mode="after")
     def _is_trained(self) -> OwnEncoder:
-        if max(self.files) == 0:
-            raise ValueError("files: epoch 0 is the untrained encoder; give a trained one under a later epoch")
+        if (trained := len(set(self.files) - {0})) < FEWEST_SNAPSHOTS:
+            raise ValueError(
+                f"files: RQ1 compares an early, the last but one and the last snapshot; {trained} of epochs after 0 given. With fewer,"
+                " collect and compare in your own code, as the page 'A chapter of your own' shows"
+            )
         return self
 
     @property

@@ -1,10 +1,11 @@
-"""A user's own text: plain text to pretrain on, and a table of texts with two labels to transfer to.
+"""A user's own text: plain text to pretrain on, a table of texts with two labels to transfer to, an encoder's words.
 
     load_text      UTF-8 text: a line is a document, a blank line begins a new block
     load_labelled  .csv, .tsv or .jsonl with the columns text and label, and, if wished, split and block
+    load_words     UTF-8 text: the word of each row of an encoder's embedding
 
-Both are tokenised like WikiText-2. Every error names the file and the line or row. May touch: errors, documents, sources,
-tokenise.
+Text is tokenised like WikiText-2. Every error names the file and the line or row. May touch: errors, documents, sources,
+tokenise, vocabulary.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from txray_lib.corpora.documents import Corpus, Document, sentence_starts
+from txray_lib.corpora.documents import UNKNOWN, Corpus, Document, sentence_starts
 from txray_lib.corpora.sources import utf8
 from txray_lib.corpora.tokenise import BREAK, tokenise_like_wikitext
+from txray_lib.corpora.vocabulary import END, Vocabulary
 from txray_lib.errors import TxrayError, nearest
 
 SPLITS = ("train", "valid", "test")
@@ -111,6 +113,32 @@ def load_labelled(path: Path, name: str, sizes: Mapping[str, int], seed: int) ->
     corpus = _dealt(Corpus(name, tuple(documents)), missing, sizes, seed)
     _require_sizes(corpus, sizes, labels, path)
     return Labelled(corpus, labels, tuple(sorted({column for row in rows for column in row.unread})))
+
+
+def load_words(path: Path, lowercase: bool) -> tuple[Vocabulary, list[int]]:
+    """The vocabulary of an encoder of the user's own, and the line, from 0, of each of its words, (words,).
+
+    The file has a word a line, that of each row of the embedding in turn; `<unk>` stands for every word that it lacks, `<eos>`
+    for the end of a document, and is the last word here wherever it stands there. Raises TxrayError for a file that is missing
+    or not UTF-8, an empty or repeated line, or one of the two words missing.
+    """
+    lines = [line.removesuffix("\r") for line in _text_of(path).removesuffix("\n").split("\n")]
+    first: dict[str, int] = {}
+    for number, word in enumerate(lines):
+        if not word.strip():
+            raise TxrayError(f"{path}, line {number + 1} is empty: every row of the embedding has a word. Give it one.")
+        if first.setdefault(word, number) != number:
+            raise TxrayError(
+                f"{path} has {word!r} on the lines {first[word] + 1} and {number + 1}. Give each row its own word."
+            )
+    for mark, about in ((UNKNOWN, "every word that the encoder does not know"), (END, "the end of a document")):
+        if mark not in first:
+            raise TxrayError(
+                f"{path} has no line {mark}, which stands for {about}: write it in place of the encoder's own name for that, or add"
+                " the line, and a row to the embedding."
+            )
+    words = (*(word for word in lines if word != END), END)
+    return Vocabulary(words, lowercase), [first[word] for word in words]
 
 
 def shared_blocks(corpus: Corpus) -> int:

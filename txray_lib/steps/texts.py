@@ -19,6 +19,7 @@ from txray_lib.corpora import (
     load_labelled,
     load_text,
     load_wikitext,
+    load_words,
     save_corpus,
 )
 from txray_lib.corpora.documents import content_hash
@@ -88,8 +89,11 @@ def vocabulary(run: Run, folder: Path) -> None:
     from txray_lib.training.texts import encode_stream, encode_texts
 
     pretraining = load_corpus_file(run.file("corpora", "pretraining.parquet"))
-    settings = run.profile.vocabulary
-    vocabulary = build_vocabulary(pretraining.split("train"), settings.size, settings.lowercase)
+    settings, own = run.profile.vocabulary, run.profile.encoder
+    if own:
+        vocabulary = load_words(run.profile.own_file(own.vocabulary), settings.lowercase)[0]
+    else:
+        vocabulary = build_vocabulary(pretraining.split("train"), settings.size, settings.lowercase)
     vocabulary.save(folder / "vocabulary.json")
     for split in ("train", "valid"):
         np.save(folder / f"stream-{split}.npy", encode_stream(pretraining.split(split), vocabulary), allow_pickle=False)
