@@ -33,6 +33,7 @@ COMPUTING = [
     "spilling",
     "slots",
     "collection",
+    "activations",
     "readings",
     "probe",
     "transfer",

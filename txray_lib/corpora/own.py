@@ -59,13 +59,14 @@ class Row:
     unread: frozenset[str]
 
 
-def load_text(path: Path, name: str, seed: int) -> Corpus:
+def load_text(path: Path | str, name: str, seed: int) -> Corpus:
     """A text file as documents, a line each, in the order of the file; lines between blank lines are of one block.
 
     Where there is no blank line every line is a block of its own. A twentieth of the blocks, one at least, drawn by the
     seed, is the split "valid", the rest "train". Raises TxrayError for a file that is missing, not UTF-8, or holds fewer
     than two blocks with a token.
     """
+    path = Path(path)
     blocks = _blocks(_lines(path))
     if len(blocks) < 2:
         raise TxrayError(
@@ -84,7 +85,7 @@ def load_text(path: Path, name: str, seed: int) -> Corpus:
     )
 
 
-def load_labelled(path: Path, name: str, sizes: Mapping[str, int], seed: int) -> Labelled:
+def load_labelled(path: Path | str, name: str, sizes: Mapping[str, int], seed: int) -> Labelled:
     """A labelled file as documents in its order.
 
     Of the two labels the first is 0, the second 1, the class whose F1 is told: by number where both are numbers, else by
@@ -95,6 +96,7 @@ def load_labelled(path: Path, name: str, sizes: Mapping[str, int], seed: int) ->
     Raises TxrayError for a file that is missing, of another kind, not UTF-8 or empty; a column that is missing or misspelt;
     a row without a text, a label or a token; labels that are not two; and a split with fewer texts than `sizes` asks for.
     """
+    path = Path(path)
     rows = list(_rows(path))
     labels = _two_labels(rows, path)
     unit = {row.block for row in rows} != {""}
