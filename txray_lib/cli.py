@@ -112,6 +112,17 @@ def book(
 
 
 @app.command()
+def example(
+    folder: Annotated[Path, typer.Argument(help="A new folder; its name is that of the profile.")],
+) -> None:
+    """Write a text, labelled reviews and a profile that reads them: what to replace by files of your own."""
+    from txray_lib.example import write_example
+
+    profile = write_example(folder)
+    typer.echo(f"wrote {', '.join(sorted(p.name for p in folder.iterdir()))} in {folder}. Now: txray run {profile}")
+
+
+@app.command()
 def profiles() -> None:
     """List the profiles."""
     from txray_lib.profiles import list_profiles, load_profile

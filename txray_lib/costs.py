@@ -15,7 +15,8 @@ from txray_lib.profiles import Profile
 
 _EFFICIENCY = 0.7  # of training against the product measured here: 0.65 to 0.71 on two cores
 _WIKITEXT_TOKENS = 2_089_000
-_REVIEW_TOKENS = {"world": 60, "imdb": 230}
+_REVIEW_TOKENS = {"world": 60, "imdb": 230, "file": 230}
+_BYTES_OF_A_TOKEN = 5
 _FIXED_SECONDS = {
     "corpora": 10,
     "tags": 8,
@@ -29,7 +30,7 @@ _FIXED_SECONDS = {
     "truth-words": 2,
     "tables": 5,
 }
-_READING_SECONDS = {"imdb": 60, "wikitext-2": 10, "world": 10}
+_READING_SECONDS = {"imdb": 60, "wikitext-2": 10, "world": 10, "file": 5}
 _TAGS_A_SECOND = 25_000
 _TAGS = 45
 _PROBE_READINGS = 200
@@ -93,14 +94,15 @@ def _study_seconds(profile: Profile, step: str) -> float:
 
 def _run_seconds(profile: Profile, step: str, rate: float) -> float:
     model, reviews, target = profile.pretraining, profile.finetuning.reviews, profile.corpora.target.source
-    world_tokens = profile.world.encyclopedia_tokens if profile.world else 0
-    tokens = world_tokens if profile.corpora.pretraining.source == "world" else _WIKITEXT_TOKENS
+    tokens = _pretraining_tokens(profile)
     review_tokens = min(_REVIEW_TOKENS[target], profile.finetuning.max_tokens)
     lstm = 8 * model.units * (model.embedding_size + model.units)
     output = 2 * model.embedding_size * (model.units + profile.vocabulary.size)
     fixed = _FIXED_SECONDS.get(step, 0.0)
     if step == "corpora":
         fixed += sum(_READING_SECONDS[c.source] for c in (profile.corpora.pretraining, profile.corpora.target))
+    if step == "pretrain" and profile.encoder:
+        return 2.0
     kind = step.partition("-")[0] if step.startswith(("pretrain-", "finetune-")) else step
     work = {
         "pretrain": 3 * (lstm + output) * tokens * model.epochs,
@@ -114,6 +116,15 @@ def _run_seconds(profile: Profile, step: str, rate: float) -> float:
     tagging = 2 * profile.collection.tokens / _TAGS_A_SECOND if step == "tags" else 0.0
     collecting = _times_read(profile, step) * lstm * profile.collection.tokens
     return fixed + chance + tagging + (work.get(kind, 0.0) + collecting) / (rate * _EFFICIENCY) + 1.0
+
+
+def _pretraining_tokens(profile: Profile) -> int:
+    """About how many tokens there are to pretrain on; 0 where a file of the user's own is not there."""
+    settings = profile.corpora.pretraining
+    if settings.path:
+        path = profile.own_file(settings.path)
+        return path.stat().st_size // _BYTES_OF_A_TOKEN if path.is_file() else 0
+    return profile.world.encyclopedia_tokens if settings.source == "world" and profile.world else _WIKITEXT_TOKENS
 
 
 def _times_read(profile: Profile, step: str) -> float:

@@ -35,7 +35,7 @@ class Step:
     """One step: `run(run, folder)` writes its files into `folder`, reading those of the steps it `needs`.
 
     settings: dotted keys of the profile; code: modules of the library, as "training/pretraining"; place: the folder that
-    the files end up in, where it is not the run's own.
+    the files end up in, where it is not the run's own; files: the user's own that it reads, as the profile names them.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Step:
     code: tuple[str, ...]
     run: Callable[[Run, Path], None]
     place: Path | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ class Run:
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """For each step a hash of all that its files follow from: parameters, code, and the same of what it needs."""
+        """For each step a hash of all that its files follow from: parameters, code, the user's own files, and the same of what
+        it needs."""
         found: dict[str, str] = {}
         for name, step in self.steps.items():
             parts = {
@@ -91,6 +93,8 @@ class Run:
                 "code": {module: code_hash(module) for module in step.code},
                 "needs": {need: found[need] for need in step.needs},
             }
+            if step.files:
+                parts["files"] = {file: content_hash(self.profile.own_file(file)) for file in step.files}
             found[name] = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
         return found
 
@@ -179,6 +183,15 @@ class Run:
             needed.add(name)
             queue += self.steps[name].needs
         return [name for name in self.steps if name in needed]
+
+
+def content_hash(path: Path) -> str:
+    """The sha256 of a file's content; empty where there is none to read, which the step that reads it tells."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 @cache

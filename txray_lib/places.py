@@ -10,6 +10,9 @@ from pathlib import Path
 
 from txray_lib.errors import TxrayError
 
+DATA_VARIABLE = "TXRAY_DATA"
+"""The environment variable that names a folder of corpora."""
+
 
 def root() -> Path:
     """The compendium's folder: `TXRAY_ROOT`, else the checkout that this package stands in, else the one we work in.

@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from annotated_types import Ge, Gt, Le, MultipleOf
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
+from txray_lib.settings import Corpora, Count, Even, Name, OwnEncoder, Positive, Settings, Share
 
-Count = Annotated[int, Ge(1)]
-Even = Annotated[int, Ge(2), MultipleOf(2)]
-Share = Annotated[float, Ge(0), Le(1)]
-Positive = Annotated[float, Gt(0)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Precision = Literal["float32", "bfloat16"]
 Way = Annotated[str, StringConstraints(pattern=r"^(argmax|positive|top-[1-9][0-9]*)$")]
-
-
-class Settings(BaseModel):
-    """A group of parameters: unknown keys, wrong types and impossible values are errors."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class CorpusSettings(Settings):
-    """One corpus. `name` is the first half of its stages' names; `source` says where its text comes from."""
-
-    name: Name
-    source: Literal["world", "wikitext-2", "imdb"]
-
-
-class Corpora(Settings):
-    """The corpus to pretrain on (the paper's WikiText-2) and the new domain with labels (its IMDB)."""
-
-    pretraining: CorpusSettings
-    target: CorpusSettings
-
-    @model_validator(mode="after")
-    def _roles(self) -> Corpora:
-        if self.pretraining.source == "imdb" or self.target.source == "wikitext-2":
-            raise ValueError("pretraining reads 'world' or 'wikitext-2', the target needs labels: 'world' or 'imdb'")
-        if self.pretraining.name == self.target.name:
-            raise ValueError(f"both corpora are named {self.target.name!r}; stages could not be told apart")
-        return self
 
 
 class Reviews(Settings):
@@ -71,13 +40,14 @@ class VocabularySettings(Settings):
 
 
 class Pretraining(Settings):
-    """The language model (§3.1). `units` is the paper's 1500; `snapshots` are epochs, 0 for the untrained encoder. With
-    `precision` bfloat16 products are rounded to it in training; weights, and whatever reads with them, stay float32."""
+    """The language model (§3.1). `units` is the paper's 1500; `snapshots` are epochs, 0 for the untrained encoder; with an
+    encoder of the user's own they and `epochs` are those of its files. With `precision` bfloat16 products are rounded to it
+    in training; weights, and whatever reads with them, stay float32."""
 
     embedding_size: Count
     units: Annotated[int, Ge(2)]
     dropout: Annotated[float, Ge(0), Le(0.9)]
-    epochs: Annotated[int, Ge(3)]
+    epochs: Count
     snapshots: list[Annotated[int, Ge(0)]]
     batch_size: Count
     window: Count
@@ -86,15 +56,17 @@ class Pretraining(Settings):
     schedule: Literal["one-cycle", "constant"]
     precision: Precision = "float32"
 
-    @model_validator(mode="after")
-    def _snapshots(self) -> Pretraining:
+    def snapshots_problem(self) -> str:
+        """What keeps these snapshots of a pretraining from giving the stages of RQ1; empty if nothing does."""
         last = self.epochs
+        if last < 3:
+            return f"epochs: RQ1 compares an early, the last but one and the last of at least 3 epochs, not of {last}"
         wanted, early = {0, last - 1, last}, [s for s in self.snapshots if 0 < s < last - 1]
         if missing := sorted(wanted - set(self.snapshots)):
-            raise ValueError(f"snapshots must hold 0 and the last two epochs; missing: {missing}")
+            return f"snapshots must hold 0 and the last two epochs; missing: {missing}"
         if max(self.snapshots) > last or len(set(self.snapshots)) < len(self.snapshots) or not early:
-            raise ValueError(f"snapshots must be distinct epochs up to {last}, one of them between 0 and {last - 1}")
-        return self
+            return f"snapshots must be distinct epochs up to {last}, one of them between 0 and {last - 1}"
+        return ""
 
 
 class Finetuning(Settings):
@@ -216,6 +188,7 @@ class Profile(Settings):
     world: World | None = None
     vocabulary: VocabularySettings
     tagger: str
+    encoder: OwnEncoder | None = None
     pretraining: Pretraining
     finetuning: Finetuning
     collection: Collection
@@ -223,9 +196,22 @@ class Profile(Settings):
     controls: Controls
     nulls: Nulls
     truth: TruthStudy | None = None
+    _folder: Path | None = PrivateAttr(None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given_snapshots(cls, groups: Any) -> Any:
+        """With an encoder of the user's own, `epochs` and `snapshots` are those of its files, whatever a base says."""
+        own, model = (groups.get(name) for name in ("encoder", "pretraining"))
+        files = own.get("files") if isinstance(own, dict) else None
+        if not isinstance(files, dict) or not isinstance(model, dict) or not all(isinstance(e, int) for e in files):
+            return groups
+        return {**groups, "pretraining": {**model, "epochs": max(files, default=0), "snapshots": sorted({0, *files})}}
 
     @model_validator(mode="after")
     def _consistent(self) -> Profile:
+        if not self.encoder and (problem := self.pretraining.snapshots_problem()):
+            raise ValueError(f"pretraining: {problem}")
         sources = {self.corpora.pretraining.source, self.corpora.target.source}
         if "world" in sources and self.world is None:
             raise ValueError("a corpus from the world needs the group 'world'")
@@ -250,6 +236,20 @@ class Profile(Settings):
         return value
 
     @property
+    def own_files(self) -> tuple[str, ...]:
+        """The user's own files that the run reads, as the profile names them."""
+        corpora = [c.path for c in (self.corpora.pretraining, self.corpora.target) if c.path]
+        return (*corpora, *((self.encoder.vocabulary, *self.encoder.files.values()) if self.encoder else ()))
+
+    def own_file(self, name: str) -> Path:
+        """Where a file of the user's own lies, or would lie: in the folder of the profile's file, else in TXRAY_DATA."""
+        folders = [self._folder or places.profiles_folder()]
+        if data := os.environ.get(places.DATA_VARIABLE):
+            folders.append(Path(data))
+        found = [folder / name for folder in folders if (folder / name).exists()]
+        return (found or [folder / name for folder in folders])[0]
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """The plain values of all groups that the run reads: what stands beside its tables."""
         read = self.model_dump(include={"name", "about", "seed", "truth"} if self.truth else None)
@@ -262,11 +262,14 @@ def load_profile(name: str) -> Profile:
     if not path.is_file():
         raise TxrayError(f"there is no profile {name!r} ({path} does not exist). {nearest(name, list_profiles())}")
     try:
-        return Profile.model_validate(_merged(path))
+        profile = Profile.model_validate(_merged(path))
     except ValidationError as error:
         found = sorted(error.errors(), key=lambda e: e["type"] == "missing")
         problems = "\n".join(f"  {_problem(e)}" for e in found)
         raise TxrayError(f"the profile {path.name} has {error.error_count()} problem(s):\n{problems}") from None
+    if profile.own_files:
+        profile._folder = path.parent
+    return profile
 
 
 def list_profiles() -> list[str]:

@@ -38,13 +38,12 @@ class Comparison:
 def stages(profile: Profile) -> list[Stage]:
     """All stages in the order of training."""
     pretraining, target = profile.corpora.pretraining.name, profile.corpora.target.name
-    last = profile.pretraining.epochs
-    roles = {0: "untrained", last - 1: "before-last", last: "last"}
-    early = min(s for s in profile.pretraining.snapshots if s > 0)
+    early, *_, before_last, last = sorted(s for s in profile.pretraining.snapshots if s > 0)
+    roles = {0: "untrained", early: "early", before_last: "before-last", last: "last"}
     found = [
         Stage(
             f"{pretraining}-{epoch}",
-            roles.get(epoch, "early" if epoch == early else "between"),
+            roles.get(epoch, "between"),
             pretraining,
             f"epoch-{epoch}",
             epoch,

@@ -64,7 +64,7 @@ def test_a_base_beside_the_file_comes_first(workplace, tmp_path):
 
 def test_a_study_of_what_is_known_reads_its_own_groups_and_a_run_all_but_that():
     assert set(load_profile("truth").parameters) == {"name", "about", "seed", "truth"}
-    assert set(load_profile("demo").parameters) == set(Profile.model_fields) - {"truth"}
+    assert set(load_profile("demo").parameters) == set(Profile.model_fields) - {"truth", "encoder"}
     assert "world" not in load_profile("small").parameters
 
 
@@ -155,7 +155,7 @@ def test_all_problems_are_told_at_once(workplace):
     assert "pretraining.units" in message
 
 
-@pytest.mark.parametrize("key", sorted(set(Profile.model_fields) - {"name", "world", "truth"}))
+@pytest.mark.parametrize("key", sorted(set(Profile.model_fields) - {"name", "world", "truth", "encoder"}))
 def test_a_missing_key_is_named(workplace, key):
     content = yaml.safe_load((workplace / "profiles" / "demo.yaml").read_text())
     del content[key]

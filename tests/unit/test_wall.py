@@ -11,16 +11,29 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).resolve().parents[2] / "txray_lib"
-BELOW = ["errors", "places", "progress", "tables", "tags", "provenance", "profiles", "stages", "definitions"]
+BELOW = [
+    "errors",
+    "places",
+    "progress",
+    "tables",
+    "tags",
+    "provenance",
+    "settings",
+    "profiles",
+    "stages",
+    "definitions",
+]
 COMPUTING = [
     "corpora",
     "worlds",
+    "example",
     "tagging",
     "training",
     "preferences",
     "spilling",
     "slots",
     "collection",
+    "activations",
     "readings",
     "probe",
     "transfer",

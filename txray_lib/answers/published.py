@@ -21,6 +21,10 @@ def beside_published(results: Results) -> HTML | Markdown:
     """Validation perplexity of a run on WikiText-2 and of published LSTMs, a row each; a sentence for generated text."""
     if is_generated(results):
         return telling.paragraph("This run reads generated text, on which nobody else has measured a perplexity.")
+    if not _reads_wikitext(results):
+        return telling.paragraph(
+            "This run pretrained on a text of its own, on which nobody else has measured a perplexity."
+        )
     curve = results.table("training").query("phase == 'pretraining' and measure == 'valid_perplexity'")
     ours = {
         "model": f"{results.profile}, {curve['epoch'].max():g} epochs",
@@ -40,6 +44,15 @@ def beside_published(results: Results) -> HTML | Markdown:
         for each in _published()
     ]
     return telling.table(pd.DataFrame([ours, *theirs]), "Language models on WikiText-2", words=["model"])
+
+
+def _reads_wikitext(results: Results) -> bool:
+    """Whether the language model was pretrained on WikiText-2, as the published ones were."""
+    made_with = results.folder / "profile.yaml"
+    settings = yaml.safe_load(made_with.read_text(encoding="utf-8")) if made_with.is_file() else {}
+    return (
+        "encoder" not in settings and settings.get("corpora", {}).get("pretraining", {}).get("source") == "wikitext-2"
+    )
 
 
 def _published() -> list[dict[str, Any]]:

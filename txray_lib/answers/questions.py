@@ -1,20 +1,25 @@
 """What the tables say to the three questions, in sentences that are true for any profile and any numbers.
 
-May touch: errors, preferences, paper, results, telling.
+May touch: errors, preferences, paper, results, telling, charts.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from IPython.display import HTML, Markdown
 
+from txray_lib import charts
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.paper import value
 from txray_lib.results import Results, state_counts
-from txray_lib.telling import arrow, compared, count, distance, paragraph, percent, plural, signed, table
+from txray_lib.telling import arrow, compared, count, distance, paragraph, percent, plural, quoted, signed, table
+
+if TYPE_CHECKING:
+    import altair as alt
 
 
 @dataclass(frozen=True)
@@ -96,10 +101,19 @@ def setting(results: Results) -> Markdown:
         f"Over all stages {plural(nobody, 'token')} excited no neuron and {'belongs' if nobody == 1 else 'belong'} to nobody."
         if nobody
         else "Every token excited some neuron.",
+        *_labels_told(results),
         f"**The profile {results.profile} has been changed since these results were computed**; `txray run {results.profile}` renews them."
         if results.is_outdated
         else "",
     )
+
+
+def _labels_told(results: Results) -> list[str]:
+    """What the two classes are called in a file of the user's own."""
+    return [
+        f"The texts of {corpus} have two labels: {quoted([labels[0]])} is 0, {quoted([labels[1]])} is 1, the class whose F1 is told."
+        for corpus, labels in results.provenance.get("labels", {}).items()
+    ]
 
 
 def preferred(results: Results) -> Markdown:
@@ -160,12 +174,11 @@ def absorbed(results: Results) -> Markdown:
 
 def perplexity(results: Results) -> Markdown:
     """Whether distance and perplexity tell the same story (rq1)."""
-    rows = results.table("training")
-    curve = (
-        rows[(rows["phase"] == "pretraining") & (rows["measure"] == "valid_perplexity")]
-        .groupby("epoch")["value"]
-        .last()
-    )
+    curve = _validation(results).groupby("epoch")["value"].last()
+    if curve.empty:
+        return paragraph(
+            "The snapshots of this run were given to it, and no perplexity with them: how well each predicts text is not known here."
+        )
     early, late = _main_comparisons(results)
     epochs = results.stages.set_index("stage")["epoch"]
     fall = [_fall(curve, epochs[c.split(":")[0]], epochs[c.split(":")[1]]) for c in (early, late)]
@@ -184,6 +197,18 @@ def perplexity(results: Results) -> Markdown:
         if agree
         else "The two measures do not agree on which step is the larger.",
     )
+
+
+def learning_curve(results: Results, stages: pd.DataFrame) -> list[alt.LayerChart]:
+    """The chart of validation perplexity over pretraining with these stages marked; none where the run did not pretrain."""
+    return (
+        [charts.training(rows, "pretraining", "valid_perplexity", stages)] if len(rows := _validation(results)) else []
+    )
+
+
+def _validation(results: Results) -> pd.DataFrame:
+    rows = results.table("training")
+    return rows[(rows["phase"] == "pretraining") & (rows["measure"] == "valid_perplexity")]
 
 
 def zero_shot(results: Results) -> Markdown:

@@ -63,17 +63,17 @@ def epochs(
 ) -> alt.VConcatChart:
     """Perplexity, learning rate, distances between neighbouring snapshots, lengths and counts over the epochs.
 
-    training    the training table; its phase "pretraining" is drawn
+    training    the training table; its phase "pretraining" is drawn, where the run has one
     neighbours  transfer rows of snapshots that follow each other
     stages      rows of the stages table, for the epoch of each
     control     median distance between two halves of one text under the same weights, a dashed line
     """
     curves = training[training["phase"] == "pretraining"]
-    if curves.empty or neighbours.empty:
-        raise TxrayError("epochs need the training table's phase 'pretraining' and snapshots that were compared")
+    if neighbours.empty:
+        raise TxrayError("epochs need snapshots that were compared: the transfer table has none")
     epoch_of = stages.set_index("stage")["epoch"]
     moved, sizes = steps(neighbours, epoch_of), snapshot_lengths(neighbours, epoch_of)
-    last = float(max(curves["epoch"].max(), sizes["epoch"].max()))
+    last = float(max([*curves["epoch"], *sizes["epoch"]]))
     panel = _Panel(last)
     lines = curves[curves["measure"].isin(PERPLEXITIES)]
     perplexity = lines.assign(name=lines["measure"].map(PERPLEXITIES))[["epoch", "name", "value"]].round(3)
@@ -86,7 +86,7 @@ def epochs(
             .assign(name="shared with the snapshot before"),
         ]
     )
-    panels = [panel.lines(perplexity, "perplexity (log)", "~s", log=True)]
+    panels = [panel.lines(perplexity, "perplexity (log)", "~s", log=True)] if len(perplexity) else []
     if len(rate):
         panels.append(panel.lines(rate, "learning rate", height=45))
     panels += [
@@ -198,7 +198,7 @@ def _describe(perplexity: pd.DataFrame, moved: pd.DataFrame, sizes: pd.DataFrame
     curve = (
         f"validation perplexity from {valid['value'].iloc[0]:.4g} to {valid['value'].iloc[-1]:.4g}"
         if len(valid)
-        else ""
+        else "no perplexity"
     )
     distances = ", ".join(f"{row.start} to {row.epoch}: {_known(row.median, '.2f')}" for row in moved.itertuples())
     lengths = ", ".join(f"{row.epoch}: {_known(row.median, 'g')}" for row in sizes.itertuples())

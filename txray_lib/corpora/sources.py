@@ -2,7 +2,7 @@
 
 Knows nothing of tokens: `wikitext` and `imdb` say which forms they accept and what their content must be. Archives are
 read in memory, member by member: nothing is unpacked to disk, no link in them is followed, no size is trusted.
-May touch: errors.
+May touch: errors, places.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from txray_lib.errors import TxrayError
+from txray_lib.places import DATA_VARIABLE
 
-DATA_VARIABLE = "TXRAY_DATA"
 SECONDS_PER_SOURCE = 15
 MEMBERS_AT_MOST = 400_000
 

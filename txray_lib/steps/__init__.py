@@ -24,13 +24,14 @@ from pathlib import Path
 from txray_lib import places
 from txray_lib.flow import Run, Step
 from txray_lib.profiles import Profile, TruthStudy
+from txray_lib.settings import OwnEncoder
 from txray_lib.stages import Stage, stages
 from txray_lib.steps.collected import collect, collect_shard, join_shards, shard_name
 from txray_lib.steps.compared import preferences, prune, transfer
 from txray_lib.steps.controlled import collect_classifier, collect_constant, compare_controls, probe_tags
 from txray_lib.steps.controls import finetune_control, finetuning_controls, has_constant, pretrain_constant
 from txray_lib.steps.gathered import study, tables
-from txray_lib.steps.models import finetune, pretrain
+from txray_lib.steps.models import finetune, pretrain, take_encoder
 from txray_lib.steps.nulled import nulls
 from txray_lib.steps.switched import definitions, recollect
 from txray_lib.steps.texts import corpora, tags, vocabulary
@@ -50,8 +51,8 @@ def declare(profile: Profile) -> list[Step]:
     if profile.truth is not None:
         return _study_steps(profile)
     return [
-        *_text_steps(),
-        *_model_steps(),
+        *_text_steps(profile),
+        *_model_steps(profile),
         *_collect_steps(profile),
         *_table_steps(profile),
         *_control_steps(profile),
@@ -60,7 +61,8 @@ def declare(profile: Profile) -> list[Step]:
     ]
 
 
-def _text_steps() -> list[Step]:
+def _text_steps(profile: Profile) -> list[Step]:
+    texts = (profile.corpora.pretraining.path, profile.corpora.target.path)
     return [
         Step(
             "corpora",
@@ -69,6 +71,7 @@ def _text_steps() -> list[Step]:
             settings=("seed", "corpora", "world", "collection.tokens", "finetuning.reviews"),
             code=("corpora", "worlds", "steps/texts"),
             run=corpora,
+            files=tuple(filter(None, texts)),
         ),
         Step(
             "tags",
@@ -82,16 +85,20 @@ def _text_steps() -> list[Step]:
             "vocabulary",
             "build the vocabulary and encode the training text",
             needs=("corpora",),
-            settings=("vocabulary",),
+            settings=("vocabulary", *(("encoder",) if profile.encoder else ())),
             code=("corpora/vocabulary", "training/texts"),
             run=vocabulary,
+            files=(profile.encoder.vocabulary,) if profile.encoder else (),
         ),
     ]
 
 
-def _model_steps() -> list[Step]:
+def _model_steps(profile: Profile) -> list[Step]:
+    own = profile.encoder
     return [
-        Step(
+        _taking(own)
+        if own
+        else Step(
             "pretrain",
             "pretrain the language model and keep snapshots",
             needs=("vocabulary",),
@@ -108,6 +115,18 @@ def _model_steps() -> list[Step]:
             run=finetune,
         ),
     ]
+
+
+def _taking(own: OwnEncoder) -> Step:
+    return Step(
+        "pretrain",
+        "take the snapshots from the encoder's files",
+        needs=("vocabulary",),
+        settings=("seed", "pretraining", "encoder", "vocabulary.lowercase"),
+        code=(*_MODEL, "training/own"),
+        run=take_encoder,
+        files=(own.vocabulary, *own.files.values()),
+    )
 
 
 def _collect_steps(profile: Profile) -> list[Step]:

@@ -45,8 +45,8 @@ def finetuning_controls(profile: Profile) -> list[Control]:
 
 
 def has_constant(profile: Profile) -> bool:
-    """Whether there is a control of RQ1: not where the schedule itself is constant."""
-    return profile.controls.constant_rate and profile.pretraining.schedule != "constant"
+    """Whether there is a control of RQ1: not where the schedule itself is constant, nor where nothing is pretrained."""
+    return profile.controls.constant_rate and not profile.encoder and profile.pretraining.schedule != "constant"
 
 
 def finetune_control(control: Control, run: Run, folder: Path) -> None:

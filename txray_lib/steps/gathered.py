@@ -82,9 +82,11 @@ def study(run: Run, folder: Path) -> None:
 
 
 def _write_source(run: Run, folder: Path, source: dict[str, Any], made: dict[str, dict[str, Any]]) -> None:
-    """provenance.json with the time of each step, and profile.yaml with what the run read."""
+    """provenance.json with the time of each step and what the labels of the user's own are, and profile.yaml with what the run read."""
     steps = {name: {"seconds": step["seconds"], "commit": step["commit"]} for name, step in made.items()}
-    places.write_text(json.dumps({**source, "steps": steps}, indent=1), folder / "provenance.json")
+    facts = json.loads(run.file("corpora", "facts.json").read_text(encoding="utf-8")) if "corpora" in run.steps else {}
+    labels = {"labels": facts["labels"]} if facts.get("labels") else {}
+    places.write_text(json.dumps({**source, **labels, "steps": steps}, indent=1), folder / "provenance.json")
     places.write_text(
         yaml.safe_dump(run.profile.parameters, sort_keys=False, allow_unicode=True), folder / "profile.yaml"
     )

@@ -1,4 +1,4 @@
-"""Weights: the steps pretrain and finetune. May touch: corpora, training."""
+"""Weights: the steps pretrain, which may take them from the user's own files, and finetune. May touch: corpora, training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from txray_lib.corpora import load_words
 from txray_lib.flow import Run
 from txray_lib.steps.files import read_texts, read_vocabulary, write_frame
 
@@ -27,6 +29,25 @@ def pretrain(run: Run, folder: Path) -> None:
         run.device,
     )
     write_frame(curve, folder / "curve.parquet")
+
+
+def take_encoder(run: Run, folder: Path) -> None:
+    """The snapshots of `pretrain` out of files of the user's own; no curve, for a language model is not asked for."""
+    from txray_lib import training
+    from txray_lib.training.own import load_own_encoder, untrained_encoder
+
+    own, model = run.profile.encoder, run.profile.pretraining
+    assert own is not None
+    vocabulary, rows = load_words(run.profile.own_file(own.vocabulary), run.profile.vocabulary.lowercase)
+    for epoch in own.snapshots:
+        if epoch in own.files:
+            path = run.profile.own_file(own.files[epoch])
+            encoder = load_own_encoder(path, rows, model.embedding_size, model.units, own.embedding, own.lstm)
+        else:
+            encoder = untrained_encoder(len(vocabulary), model.embedding_size, model.units, run.profile.seed)
+        training.save_snapshot(encoder, folder / f"epoch-{epoch}.safetensors", vocabulary.digest())
+    empty = {"epoch": "float64", "measure": object, "value": "float64", "seconds": "float64"}
+    write_frame(pd.DataFrame(columns=list(empty)).astype(empty), folder / "curve.parquet")
 
 
 def finetune(run: Run, folder: Path) -> None:

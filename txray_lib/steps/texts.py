@@ -11,8 +11,19 @@ import numpy as np
 import pandas as pd
 
 from txray_lib import places
-from txray_lib.corpora import Corpus, build_vocabulary, load_corpus_file, load_imdb, load_wikitext, save_corpus
+from txray_lib.corpora import (
+    Corpus,
+    build_vocabulary,
+    load_corpus_file,
+    load_imdb,
+    load_labelled,
+    load_text,
+    load_wikitext,
+    load_words,
+    save_corpus,
+)
 from txray_lib.corpora.documents import content_hash
+from txray_lib.corpora.own import shared_blocks
 from txray_lib.corpora.sampling import label_balanced_sample, shared_texts, validation_part
 from txray_lib.errors import TxrayError
 from txray_lib.flow import Run
@@ -23,7 +34,7 @@ from txray_lib.steps.files import SPLITS, write_frame
 def corpora(run: Run, folder: Path) -> None:
     profile, tokens = run.profile, run.profile.collection.tokens
     wanted = profile.finetuning.reviews
-    pretraining, target = _load(profile, "pretraining").require_text(), _load(profile, "target").require_text()
+    pretraining, (target, labels) = _pretraining(profile).require_text(), _target(run)
     if not target.split("valid").documents:
         target = validation_part(target, wanted.valid, profile.seed)
     chosen = {split: _balanced(target.split(split), getattr(wanted, split), profile.seed) for split in SPLITS}
@@ -51,9 +62,10 @@ def corpora(run: Run, folder: Path) -> None:
     facts = {
         "hashes": {c.name: content_hash(c) for c in (pretraining, target)},
         "shared": sorted(name for names in shared for name in names),
+        "labels": {target.name: labels} if labels else {},
     }
     places.write_text(json.dumps(facts), folder / "facts.json")
-    if profile.world:
+    if profile.corpora.target.source == "world":
         from txray_lib.worlds import truth
 
         write_frame(truth(_world_size(profile), profile.seed), folder / "truth.parquet")
@@ -77,8 +89,11 @@ def vocabulary(run: Run, folder: Path) -> None:
     from txray_lib.training.texts import encode_stream, encode_texts
 
     pretraining = load_corpus_file(run.file("corpora", "pretraining.parquet"))
-    settings = run.profile.vocabulary
-    vocabulary = build_vocabulary(pretraining.split("train"), settings.size, settings.lowercase)
+    settings, own = run.profile.vocabulary, run.profile.encoder
+    if own:
+        vocabulary = load_words(run.profile.own_file(own.vocabulary), settings.lowercase)[0]
+    else:
+        vocabulary = build_vocabulary(pretraining.split("train"), settings.size, settings.lowercase)
     vocabulary.save(folder / "vocabulary.json")
     for split in ("train", "valid"):
         np.save(folder / f"stream-{split}.npy", encode_stream(pretraining.split(split), vocabulary), allow_pickle=False)
@@ -91,15 +106,36 @@ def vocabulary(run: Run, folder: Path) -> None:
     write_frame(pd.DataFrame(measures, columns=["corpus", "measure", "value"]), folder / "measures.parquet")
 
 
-def _load(profile: Profile, role: str) -> Corpus:
-    settings = getattr(profile.corpora, role)
+def _pretraining(profile: Profile) -> Corpus:
+    settings = profile.corpora.pretraining
     if settings.source == "world":
         from txray_lib import worlds
 
-        return (worlds.encyclopedia if role == "pretraining" else worlds.reviews)(
-            _world_size(profile), profile.seed, settings.name
-        )
-    return {"wikitext-2": load_wikitext, "imdb": load_imdb}[settings.source](settings.name)
+        return worlds.encyclopedia(_world_size(profile), profile.seed, settings.name)
+    if settings.path:
+        return load_text(profile.own_file(settings.path), settings.name, profile.seed)
+    return load_wikitext(settings.name)
+
+
+def _target(run: Run) -> tuple[Corpus, tuple[str, str] | None]:
+    """The labelled corpus, and what its labels 0 and 1 are called where it is the user's own."""
+    profile, settings = run.profile, run.profile.corpora.target
+    if settings.source == "world":
+        from txray_lib import worlds
+
+        return worlds.reviews(_world_size(profile), profile.seed, settings.name), None
+    if not settings.path:
+        return load_imdb(settings.name), None
+    sizes = profile.finetuning.reviews.model_dump()
+    read = load_labelled(profile.own_file(settings.path), settings.name, sizes, profile.seed)
+    run.say(
+        f"    {settings.path}: the label {read.labels[0]!r} is 0, {read.labels[1]!r} is 1, the class whose F1 is told"
+    )
+    if read.unread:
+        run.say(f"    {settings.path}: columns that are not read: {', '.join(read.unread)}")
+    if both := shared_blocks(read.corpus):
+        run.say(f"    {settings.path}: blocks with texts in more than one split: {both:,}")
+    return read.corpus, read.labels
 
 
 def _world_size(profile: Profile) -> Any:

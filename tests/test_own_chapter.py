@@ -1,0 +1,203 @@
+"""The page "A chapter of your own" is true: its commands, files and code, at the size of a test."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from txray_lib import bookbuild
+from txray_lib.errors import TxrayError
+from txray_lib.example import PROFILE, write_example
+from txray_lib.flow import Run
+from txray_lib.notebooks import execute
+from txray_lib.profiles import load_profile
+from txray_lib.results import open_results
+from txray_lib.runs import open_run
+from txray_lib.tables import read_table
+from txray_lib.worlds import WorldSize
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PAGE = (REPOSITORY / "book" / "own.md").read_text(encoding="utf-8")
+SIZE = WorldSize(encyclopedia_tokens=20_000, reviews={"train": 200, "valid": 2, "test": 100}, words=1_000, noise=0.15)
+QUICK = {
+    "base": "mine",
+    "about": "The example at the size of a test.",
+    "vocabulary": {"size": 600},
+    "collection": {"tokens": 3_000, "batch_size": 16},
+    "pretraining": {"embedding_size": 16, "units": 24, "batch_size": 8, "window": 20},
+    "finetuning": {"reviews": {"train": 120, "valid": 40, "test": 60}, "epochs": 2},
+    "pruning": {"set_size": 3, "reviews": 40, "random_sets": 5, "recurrent_random_sets": 1},
+    "controls": {"probe_tokens": 1_000},
+    "nulls": {"permutations": 20, "measures": []},
+}
+
+pytest.importorskip("flair", reason="a run is tagged with Flair: pip install 'txray-lib[tag]'")
+
+
+def blocks(language: str) -> list[str]:
+    """The page's blocks of code in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory, new_workplace: Callable[[Path], Path]) -> Iterator[Path]:
+    """The folder of the page, beside a compendium of its own in TXRAY_ROOT."""
+    base = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TXRAY_ROOT", str(new_workplace(base / "compendium")))
+        patch.delenv("TXRAY_RESULTS", raising=False)
+        patch.delenv("TXRAY_DATA", raising=False)
+        patch.setattr(sys, "argv", ["txray", "run", "mine/quick.yaml"])
+        write_example(base / "mine", size=SIZE)
+        (base / "mine" / "quick.yaml").write_text(yaml.safe_dump(QUICK), encoding="utf-8")
+        yield base / "mine"
+
+
+@pytest.fixture(scope="module")
+def quick(mine: Path) -> Run:
+    """A finished run on the files of one's own."""
+    run = Run(load_profile(str(mine / "quick.yaml")), say=lambda line: None)
+    assert run.make() == list(run.steps)
+    return run
+
+
+@pytest.fixture(scope="module")
+def chapter(quick: Run) -> Callable[[str, str], str]:
+    """Executes a notebook for a profile and gives what it says."""
+
+    def executed(name: str, profile: str) -> str:
+        source = REPOSITORY / "notebooks" / f"{name}.md"
+        made = execute(source, quick.folder / f"{name}.ipynb", {"profile": profile}, quick.folder)
+        outputs = [o for cell in nbformat.read(made, 4).cells for o in cell.get("outputs", []) if "data" in o]
+        return "".join(o.data.get(kind, "") for o in outputs for kind in ("text/markdown", "text/html"))
+
+    return executed
+
+
+def test_the_page_shows_the_profile_that_the_example_writes(mine: Path) -> None:
+    assert blocks("yaml")[0] == PROFILE.read_text(encoding="utf-8") == (mine / "mine.yaml").read_text(encoding="utf-8")
+    assert load_profile(str(mine / "mine.yaml")).own_files == ("text.txt", "reviews.csv")
+
+
+def test_the_example_of_the_page_has_texts_enough_for_its_profile(workplace: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    run = Run(load_profile(str(write_example(tmp_path / "whole"))), say=said.append)
+    run.make("corpora")
+    measures = read_table(run.file("corpora", "measures.parquet")).set_index(["corpus", "measure"])["value"]
+    assert [measures["films", f"finetuning_{s}_reviews"] for s in ("train", "valid", "test")] == [1000, 200, 400]
+    assert "    reviews.csv: the label 'bad' is 0, 'good' is 1, the class whose F1 is told" in said
+
+
+def test_the_example_overwrites_nothing(mine: Path, tmp_path: Path) -> None:
+    for folder, told in (
+        (mine, "nothing in it is overwritten"),
+        (tmp_path / "demo", "already"),
+        (tmp_path / "a b", "cannot"),
+    ):
+        with pytest.raises(TxrayError, match=told):
+            write_example(folder)
+    assert not (tmp_path / "demo").exists()
+
+
+def test_text_and_labels_become_the_chapters_of_a_book(quick: Run, chapter: Callable[[str, str], str]) -> None:
+    names = ("rq1", "rq2", "rq3")
+    with ThreadPoolExecutor(len(names)) as pool:
+        said = dict(zip(names, pool.map(lambda name: chapter(name, "quick"), names), strict=True))
+    assert all("profile quick (computed live" in text for text in said.values())
+    assert "The texts of films have two labels: “bad” is 0, “good” is 1" in said["rq3"]
+    assert "Validation perplexity goes from" in said["rq1"]
+    source = open_results("quick").provenance
+    assert source["labels"] == {"films": ["bad", "good"]}
+    assert set(source["corpora"]) == {"articles", "films"}
+    assert not open_results("quick").has("truth")
+    root = quick.folder.parents[2]
+    (root / "_toc.yml").write_bytes((REPOSITORY / "_toc.yml").read_bytes())
+    toc = yaml.safe_load(bookbuild._write_toc(["demo", "quick"]).read_text(encoding="utf-8"))
+    (part,) = (part for part in toc["parts"] if part["caption"] == "Profile quick")
+    assert "build/notebooks/quick/rq3" in [page["file"] for page in part["chapters"]]
+    assert str(quick.folder.parents[2]) not in (quick.place("tables") / "profile.yaml").read_text(encoding="utf-8")
+
+
+def test_a_changed_file_is_read_again_and_a_moved_one_is_not(quick: Run, mine: Path, monkeypatch) -> None:
+    again = lambda: Run(load_profile(str(mine / "quick.yaml")), say=lambda line: None)  # noqa: E731
+    assert all(again().is_done(name) for name in quick.steps)
+    moved = mine / "elsewhere"
+    moved.mkdir()
+    text = (mine / "text.txt").rename(moved / "text.txt")
+    assert not again().is_done("corpora")
+    with pytest.raises(TxrayError, match=r"text\.txt cannot be read"):
+        again().make("corpora")
+    monkeypatch.setenv("TXRAY_DATA", str(moved))
+    assert again().is_done("tables")
+    content = text.read_text(encoding="utf-8")
+    text.write_text(content + "One more line.\n", encoding="utf-8")
+    assert not any(again().is_done(name) for name in quick.steps)
+    text.write_text(content, encoding="utf-8")
+    assert again().is_done("tables")
+    text.rename(mine / "text.txt")
+
+
+class TheirModel(torch.nn.Module):
+    """A language model as the page means it: other names, rows in an order of its own."""
+
+    def __init__(self, words: int, size: int, units: int) -> None:
+        super().__init__()
+        self.encoder, self.rnn = torch.nn.Embedding(words, size), torch.nn.LSTM(size, units)
+        self.decoder = torch.nn.Linear(units, words)
+
+
+def test_snapshots_of_ones_own_become_the_chapters_of_a_book(
+    quick: Run, mine: Path, chapter: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the finished run, written as the page says: so each stage must prefer what it preferred there."""
+    settings = yaml.safe_load(blocks("yaml")[1])
+    model_of = load_profile(str(mine / "quick.yaml")).pretraining
+    settings |= {"base": "quick", "vocabulary": {"size": 600}}
+    settings["pretraining"] = {"embedding_size": model_of.embedding_size, "units": model_of.units}
+    (mine / "encoder.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    finished = open_run(str(mine / "quick.yaml"))
+    order = np.random.default_rng(1).permutation(len(finished.vocabulary))
+    monkeypatch.chdir(mine.parent)
+    for epoch in (1, 2, 3):
+        own = finished.model(f"articles-{epoch}")
+        model = TheirModel(len(order), model_of.embedding_size, model_of.units)
+        model.encoder.weight.data = own.embedding.weight.data[order]
+        model.rnn.load_state_dict(own.lstm.state_dict())
+        words = [finished.vocabulary.words[i] for i in order]
+        exec(blocks("python")[0].replace("epoch-3", f"epoch-{epoch}"), {"model": model, "words": words})
+    run = Run(load_profile(str(mine / "encoder.yaml")), say=lambda line: None)
+    assert run.make() == [name for name in quick.steps]
+    for stage in ("articles-1", "articles-2", "articles-3", "films-zero-shot", "films-supervised"):
+        theirs, ours = (read_table(r.file("preferences", f"{stage}.parquet")) for r in (run, quick))
+        pd.testing.assert_frame_equal(theirs, ours)
+    said = chapter("rq1", "encoder")
+    assert "no perplexity with them" in said
+    assert "profile encoder (computed live" in said
+    chapter("epochs", "encoder")
+
+
+def test_the_code_for_other_encoders_runs(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mine.parent)
+    names: dict[str, object] = {}
+    _, encoder, comparison, arrays = blocks("python")
+    exec(encoder, names)
+    exec(comparison, names)
+    changed, tagged = names["changed"], names["tagged"]
+    assert list(changed["neuron"]) == list(range(20))
+    assert changed["count_before"].sum() == changed["count_after"].sum() == tagged.token_count
+    gru, words = names["before"], names["words"]
+    names["my_activations"] = lambda tokens: gru(torch.from_numpy(words.encode(tokens)).long()[None], [None])[0][
+        0
+    ].detach()
+    exec(arrays, names)
+    assert names["preferences"]["count"].sum() == tagged.token_count

@@ -1,0 +1,231 @@
+"""A user's own text and labels: how a file becomes documents, and what is said of every way in which it can be wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from txray_lib.corpora import load_labelled, load_text
+from txray_lib.corpora.documents import content_hash
+from txray_lib.corpora.own import shared_blocks
+from txray_lib.corpora.sampling import shared_texts
+from txray_lib.errors import TxrayError
+
+SIZES = {"train": 4, "valid": 2, "test": 2}
+ROWS = [(f"Text {number} is {'fine' if number % 2 else 'poor'}.", ("no", "yes")[number % 2]) for number in range(12)]
+
+
+def write(path: Path, text: str | bytes) -> Path:
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def write_csv(path: Path, rows: list[tuple[str, ...]] = ROWS, header: tuple[str, ...] = ("text", "label")) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        writer.writerows([header, *rows])
+    return path
+
+
+def error_of(path: Path, sizes: dict[str, int] = SIZES) -> str:
+    with pytest.raises(TxrayError) as error:
+        load_labelled(path, "mine", sizes, 1)
+    return str(error.value)
+
+
+def test_a_line_is_a_document_and_a_blank_line_begins_a_block(tmp_path):
+    text = "\nOne well-made line.  It goes on!\r\nAnother one.\n\n  \nA second block.\n\nA third, last.\n\n"
+    corpus = load_text(write(tmp_path / "text.txt", text), "wiki", 1)
+    assert [d.name for d in corpus] == ["line-0000002", "line-0000003", "line-0000006", "line-0000008"]
+    assert [d.block for d in corpus] == ["block-000000", "block-000000", "block-000001", "block-000002"]
+    assert corpus.documents[0].tokens == ("One", "well", "@-@", "made", "line", ".", "It", "goes", "on", "!")
+    assert corpus.documents[0].sentences == (0, 6)
+    assert {d.label for d in corpus} == {None}
+    splits = {d.block: d.split for d in corpus}
+    assert Counter(splits.values()) == {"valid": 1, "train": 2}
+    assert all(splits[d.block] == d.split for d in corpus)
+
+
+def test_without_blank_lines_every_line_is_a_block(tmp_path):
+    corpus = load_text(write(tmp_path / "text.txt", "".join(f"Line {i}.\n" for i in range(40)) + "\n"), "wiki", 1)
+    assert len({d.block for d in corpus}) == len(corpus) == 40
+    assert Counter(d.split for d in corpus) == {"valid": 2, "train": 38}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (b" \n\n ", "is empty"),
+        (b"one line only", "holds 1 block"),
+        (b"fine\n\xff\n", "byte 5 (0xff) is not UTF-8"),
+    ],
+)
+def test_what_is_wrong_with_a_text_is_told(tmp_path, content, told):
+    with pytest.raises(TxrayError, match=re.escape(told)) as error:
+        load_text(write(tmp_path / "text.txt", content), "wiki", 1)
+    assert str(tmp_path / "text.txt") in str(error.value)
+
+
+def test_a_missing_file_and_a_folder_are_told(tmp_path):
+    with pytest.raises(TxrayError, match=r"none\.txt cannot be read \(No such file.*TXRAY_DATA"):
+        load_text(tmp_path / "none.txt", "wiki", 1)
+    (tmp_path / "folder.csv").mkdir()
+    assert "cannot be read (Is a directory)" in error_of(tmp_path / "folder.csv")
+
+
+def test_three_kinds_of_table_give_the_same_documents(tmp_path):
+    rows = [('He said, "Fine\t – no."\nSo be it.', "yes"), *ROWS]
+    lines = [json.dumps({"text": text, "label": label}) for text, label in rows]
+    files = [
+        write_csv(tmp_path / "a.csv", rows),
+        write_csv(tmp_path / "a.tsv", rows),
+        write(tmp_path / "a.jsonl", "\ufeff" + "\n".join(lines) + "\n\n"),
+    ]
+    read = [load_labelled(path, "mine", SIZES, 1) for path in files]
+    assert len({content_hash(each.corpus) for each in read}) == 1
+    assert {each.labels for each in read} == {("no", "yes")}
+    first = read[0].corpus.documents[0]
+    assert first.tokens == ("He", "said", ",", '"', "Fine", "–", "no", ".", '"', "So", "be", "it", ".")
+    assert first.sentences == (0, 9)
+    assert [d.label for d in read[0].corpus] == [1, *(number % 2 for number in range(12))]
+
+
+@pytest.mark.parametrize(
+    ("given", "labels"),
+    [
+        (("neg", "pos"), ("neg", "pos")),
+        ((1, -1), ("-1", "1")),
+        (("10", "9"), ("9", "10")),
+        ((True, False), ("False", "True")),
+    ],
+)
+def test_the_first_of_the_labels_is_0(tmp_path, given, labels):
+    lines = [json.dumps({"text": text, "label": given[number % 2]}) for number, (text, _) in enumerate(ROWS)]
+    read = load_labelled(write(tmp_path / "a.jsonl", "\n".join(lines)), "mine", SIZES, 1)
+    assert read.labels == labels
+    assert [read.labels[d.label] for d in read.corpus] == [str(given[number % 2]) for number in range(12)]
+
+
+def test_texts_are_dealt_by_the_seed_into_splits_that_have_what_is_asked(tmp_path):
+    path = write_csv(tmp_path / "a.csv")
+    for seed in range(5):
+        corpus = load_labelled(path, "mine", SIZES, seed).corpus
+        assert corpus == load_labelled(path, "mine", SIZES, seed).corpus
+        counts = Counter((d.split, d.label) for d in corpus)
+        assert counts == {("train", 0): 4, ("train", 1): 4, **{(s, y): 1 for s in ("valid", "test") for y in (0, 1)}}
+    assert len({tuple(d.split for d in load_labelled(path, "mine", SIZES, s).corpus) for s in range(9)}) > 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=40, max_size=60), st.integers(0, 99))
+def test_a_block_is_never_divided(tmp_path_factory, rows, seed):
+    path = tmp_path_factory.mktemp("blocks") / "a.csv"
+    write_csv(
+        path, [(f"Text {n}.", str(y), f"author {b}") for n, (b, y) in enumerate(rows)], ("text", "label", "block")
+    )
+    try:
+        corpus = load_labelled(path, "mine", SIZES, seed).corpus
+    except TxrayError as error:
+        assert "gives" in str(error) or "labels" in str(error)  # noqa: PT017
+        return
+    assert len(corpus) == len(rows)
+    assert shared_blocks(corpus) == 0
+    counts = Counter((d.split, d.label) for d in corpus)
+    assert all(counts[split, y] >= size // 2 for split, size in SIZES.items() for y in (0, 1))
+
+
+def test_given_splits_are_kept_and_validation_is_taken_from_train(tmp_path):
+    splits = ["test", "test", "train", "train"] * 3
+    rows = [(text, label, split) for (text, label), split in zip(ROWS, splits, strict=True)]
+    header = ("text", "label", "split")
+    corpus = load_labelled(write_csv(tmp_path / "a.csv", rows, header), "mine", SIZES, 1).corpus
+    assert [d.split == "test" for d in corpus] == [split == "test" for split in splits]
+    assert Counter(d.split for d in corpus) == {"test": 6, "valid": 2, "train": 4}
+    rows = [(*row[:2], "valid" if number in (2, 3) else row[2]) for number, row in enumerate(rows)]
+    corpus = load_labelled(write_csv(tmp_path / "a.csv", rows, header), "mine", SIZES, 1).corpus
+    assert [d.split for d in corpus] == [row[2] for row in rows]
+
+
+def test_what_splits_share_is_counted(tmp_path):
+    rows = [
+        (text, label, "test" if number < 4 else "train", "one" if number in (3, 4) else str(number))
+        for number, (text, label) in enumerate(ROWS)
+    ]
+    rows[11] = (rows[1][0], *rows[11][1:])
+    path = write_csv(tmp_path / "a.csv", rows, ("text", "label", "split", "block"))
+    corpus = load_labelled(path, "mine", {**SIZES, "train": 2}, 1).corpus
+    assert shared_texts(corpus) == [frozenset(("row-0000002", "row-0000012"))]
+    assert shared_blocks(corpus) == 1
+
+
+def test_other_columns_are_left_alone_and_told(tmp_path):
+    path = write_csv(tmp_path / "a.csv", [("7", *row) for row in ROWS], ("id", "text", "label"))
+    assert load_labelled(path, "mine", SIZES, 1).unread == ("id",)
+    path = write_csv(tmp_path / "b.csv", [("train", *row) for row in ROWS], ("Splits", "text", "label"))
+    assert "'Splits' is not read. Did you mean 'split'?" in error_of(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.txt", "text,label\n", "its name must end in .csv, .tsv or .jsonl"),
+        ("a.csv", "", "is empty"),
+        ("a.csv", "text,label\n", "has 0 labels: none. Two are needed"),
+        ("a.csv", "txt,label\nFine.,1\n", "the header 'txt, label': text missing"),
+        ("a.csv", "a;b\n", "text and label missing"),
+        ("a.csv", "text,text,label\nA.,B.,1\n", "one is there twice"),
+        ("a.csv", "text,label\nFine.,1\n,0\n", "line 3 has no text"),
+        ("a.csv", "text,label\nFine.,1\n<br />,0\n", "line 3 has a text without a token"),
+        ("a.csv", "text,label\nFine.,1\nPoor.,\n", "line 3 has no label"),
+        ("a.csv", "text,label\nFine, really.,1\n", "line 2 has 3 columns, the header 2"),
+        ("a.csv", 'text,label\n"Fine" it is.,1\n', "line 2: "),
+        ("a.csv", 'text,label\n"Fine.,1\nPoor.,0\n', "unexpected end of data"),
+        ("a.csv", "text,label\nFine.,1\nGood.,1\n", "has 1 labels: '1' (2)"),
+        (
+            "a.csv",
+            "text,label\nFine.,1\nPoor.,0\nSo so.,2\n",
+            "has 3 labels: '1' (1), '0' (1), '2' (1). Two are needed",
+        ),
+        ("a.csv", "text,label,split\nFine.,1,dev\n", "line 2 has the split 'dev'"),
+        ("a.csv", "text,label,split\nFine.,1,\n", "line 2 has the split ''"),
+        ("a.csv", "text,label,block\nFine.,1,x\nPoor.,0,\n", "line 3 has no block"),
+        ("a.jsonl", '{"text": "Fine.", "label": 1}\n{"text": NaN, "label": 0}\n', "line 2 has no text"),
+        ("a.jsonl", '{"text": "Fine.", "label": 0.5}\n', "line 1 has no label"),
+        ("a.jsonl", '{"text": "Fine.", "label": null}\n', "line 1 has no label"),
+        ("a.jsonl", '{"text": "Fine."}\n', "line 1 has the keys 'text': label missing"),
+        ("a.jsonl", "[1]\n", "line 1 is not an object"),
+        ("a.jsonl", '{"text": \n', "line 1 is not JSON"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_told(tmp_path, name, text, told):
+    message = error_of(write(tmp_path / name, text))
+    assert str(tmp_path / name) in message
+    assert told in message
+
+
+def test_a_table_that_is_not_utf8_is_told(tmp_path):
+    assert "(0xe9) is not UTF-8" in error_of(write(tmp_path / "a.csv", "text,label\nCafé.,1\n".encode("latin-1")))
+
+
+def test_too_few_texts_are_told_with_their_numbers(tmp_path):
+    message = error_of(write_csv(tmp_path / "a.csv"), {"train": 20, "valid": 2, "test": 2})
+    assert "gives train 4 of 'no' and 4 of 'yes', of 12 texts in all" in message
+    assert "lower finetuning.reviews.train (now 20)" in message
+    assert "gives test 0 of 'no'" in error_of(
+        write_csv(tmp_path / "b.csv", [(t, y, "train") for t, y in ROWS], ("text", "label", "split"))
+    )
+
+
+def test_a_long_text_and_a_line_separator_stay_in_their_row(tmp_path):
+    rows = [("word " * 60_000 + "\u2028 end\x0b\x85", "yes"), *ROWS]
+    corpus = load_labelled(write_csv(tmp_path / "a.csv", rows), "mine", SIZES, 1).corpus
+    assert len(corpus) == 13
+    assert len(corpus.documents[0]) > 60_000
+    assert csv.field_size_limit() == 131_072

@@ -1,0 +1,107 @@
+"""Groups of parameters of a profile: what they have in common, and those that name a user's own files. Below every room.
+
+May touch: nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, MultipleOf
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_serializer, model_validator
+
+Count = Annotated[int, Ge(1)]
+Even = Annotated[int, Ge(2), MultipleOf(2)]
+Share = Annotated[float, Ge(0), Le(1)]
+Positive = Annotated[float, Gt(0)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+def _relative(path: str) -> str:
+    if not path.strip() or PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute():
+        raise ValueError(
+            "a path relative to the profile's folder or to TXRAY_DATA is wanted: an absolute one holds on no other machine, and"
+            " it would be published with the tables"
+        )
+    return path
+
+
+OwnFile = Annotated[str, AfterValidator(_relative)]
+"""A file of the user's own, relative to the folder of the profile that is loaded, or to TXRAY_DATA."""
+
+
+class Settings(BaseModel):
+    """A group of parameters: unknown keys, wrong types and impossible values are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class CorpusSettings(Settings):
+    """One corpus. `name` is the first half of its stages' names; `source` says where its text comes from; `path` is the
+    file of the source "file": plain text to pretrain on, a table with labels as the target (`corpora.own`)."""
+
+    name: Name
+    source: Literal["world", "wikitext-2", "imdb", "file"]
+    path: OwnFile | None = None
+
+    @model_validator(mode="after")
+    def _has_its_path(self) -> CorpusSettings:
+        if (self.path is None) == (self.source == "file"):
+            wrong = "needs the path of a file" if self.path is None else f"reads no path, and {self.path!r} is given"
+            raise ValueError(f"the source {self.source!r} {wrong}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _plain(self, plain: Any) -> dict[str, Any]:
+        return {key: value for key, value in plain(self).items() if value is not None}
+
+
+class Corpora(Settings):
+    """The corpus to pretrain on (the paper's WikiText-2) and the new domain with labels (its IMDB)."""
+
+    pretraining: CorpusSettings
+    target: CorpusSettings
+
+    @model_validator(mode="after")
+    def _roles(self) -> Corpora:
+        if self.pretraining.source == "imdb" or self.target.source == "wikitext-2":
+            raise ValueError(
+                "pretraining reads 'world', 'wikitext-2' or 'file', the target needs labels: 'world', 'imdb' or 'file'"
+            )
+        if self.pretraining.name == self.target.name:
+            raise ValueError(f"both corpora are named {self.target.name!r}; stages could not be told apart")
+        return self
+
+
+FEWEST_SNAPSHOTS = 3
+
+
+class OwnEncoder(Settings):
+    """Weights of the user's own in place of pretraining (`training.own`).
+
+    files       three snapshots or more by epoch, as {1: early.safetensors, 9: late.safetensors, 10: last.safetensors}; without
+                an epoch 0 the untrained encoder is drawn from the seed
+    vocabulary  a text file, the word of each row of the embedding in turn, `<unk>` and `<eos>` among them
+    embedding   what the embedding is called in the files: the tensor `embedding.weight`
+    lstm        what the LSTM layer is called there: the tensors `lstm.weight_ih_l0` …
+    """
+
+    files: Annotated[dict[Annotated[int, Ge(0)], OwnFile], Field(min_length=1)]
+    vocabulary: OwnFile
+    embedding: str = "embedding"
+    lstm: str = "lstm"
+
+    @model_validator(mode="after")
+    def _is_trained(self) -> OwnEncoder:
+        if (trained := len(set(self.files) - {0})) < FEWEST_SNAPSHOTS:
+            raise ValueError(
+                f"files: RQ1 compares an early, the last but one and the last snapshot; {trained} of epochs after 0 given. With fewer,"
+                " collect and compare in your own code, as the page 'A chapter of your own' shows"
+            )
+        return self
+
+    @property
+    def snapshots(self) -> list[int]:
+        """The epochs of the run's snapshots, rising."""
+        return sorted({0, *self.files})
