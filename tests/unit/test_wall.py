@@ -23,6 +23,8 @@ COMPUTING = [
     "collection",
     "readings",
     "probe",
+    "attribution",
+    "sentence",
     "transfer",
     "measures",
     "nulls",
