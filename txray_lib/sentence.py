@@ -91,7 +91,7 @@ def sentence_tables(
     tokens      on which a probe is fitted; at most half of what the other blocks have
     max_tokens  of a review that the classifier reads
 
-    The columns of the tables stand in `answers.sentence`.
+    The columns of the tables stand in `answers.one_sentence`.
     """
     exact_products()
     models = {name: model.cpu().eval() for name, model in models.items()}
@@ -276,5 +276,6 @@ def _probed(
         columns[f"right_p_{name}"] = [row[right[tag]] if tag in right else 0.0 for row, tag in zip(p, own, strict=True)]
     facts.add("word", told=(by_word(words[0], tags[0], words[1]) == tags[1]).mean())
     facts.add("majority", told=(majority(tags[0], len(tags[1])) == tags[1]).mean())
+    facts.add("rule", shortest=SHORTEST, longest=LONGEST)
     facts.add("probe", tokens=len(tags[0]), tested=len(tags[1]))
     return pd.DataFrame(columns)
