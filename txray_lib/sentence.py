@@ -13,7 +13,7 @@ after the sentence's last token, as if the review ended there.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +27,12 @@ from txray_lib.corpora import Corpus, Document, Vocabulary
 from txray_lib.preferences import NOBODY
 from txray_lib.probe import by_word, fit, majority, random_tags, read_activations, split_by_block
 from txray_lib.training.encoder import Classifier, Encoder, State, exact_products
+from txray_lib.training.texts import padded
 
 SHORTEST, LONGEST = 8, 14
 SPLIT = "test"
+ELSEWHERE = 200
+"""Other reviews in which a word is occluded, at most."""
 LARGEST = 5
 """Activations of a token that are kept: enough to see the largest one being taken."""
 QUANTILES = {"low": 0.05, "middle": 0.5, "high": 0.95}
@@ -76,6 +79,7 @@ def sentence_tables(
     corpus: Corpus,
     vocabulary: Vocabulary,
     words: pd.DataFrame,
+    training: Corpus,
     models: Mapping[str, Encoder | Classifier],
     tokens: int,
     seed: int,
@@ -86,6 +90,7 @@ def sentence_tables(
 
     corpus      the tagged text of the target stages, on whose other blocks probes are fitted and shares are taken
     words       [word, sentiment] of the generated world
+    training    the labelled documents that the classifier was fine-tuned on
     models      the encoder "before", the classifier "after" and, where there is one, the classifier "shuffled"; they are
                 left on the CPU, in evaluation mode
     tokens      on which a probe is fitted; at most half of what the other blocks have
@@ -95,7 +100,7 @@ def sentence_tables(
     """
     exact_products()
     models = {name: model.cpu().eval() for name, model in models.items()}
-    tuned = [name for name in models if name != BEFORE]
+    changed = [name for name in models if name != BEFORE]
     states = {name: _states(_encoder(model), sentence, vocabulary) for name, model in models.items()}
     table, facts = _text(sentence, vocabulary, words), _Facts()
     for name, rows in states.items():
@@ -103,13 +108,16 @@ def sentence_tables(
     for name, model in models.items():
         if isinstance(model, Classifier):
             table = table.join(_attributed(model, sentence, vocabulary, name, max_tokens, facts))
-    for name in tuned:
+    for name in changed:
         table = table.join(_changed(states[BEFORE], states[name]).add_suffix(f"_{name}"))
     others = Corpus(corpus.name, tuple(d for d in corpus if d.block != sentence.document.block and len(d)))
+    table = table.join(_labelled(table, training, vocabulary))
+    if isinstance(tuned := models.get(AFTER), Classifier):
+        table = table.join(_elsewhere(table, tuned, others, vocabulary, max_tokens))
     parts = split_by_block(others, min(tokens, others.token_count // 2), seed)
     read = {n: [read_activations(_encoder(m), p, vocabulary, device) for p in parts] for n, m in models.items()}
     table = table.join(_probed(read, states, parts, sentence, vocabulary, seed, facts))
-    for name in tuned:
+    for name in changed:
         _usual(read[BEFORE][1], read[name][1], name, facts)
     largest = pd.concat([_largest(rows).assign(side=name) for name, rows in states.items()], ignore_index=True)
     return {"sentence": table, "sentence_activations": largest, "sentence_facts": facts.table()}
@@ -232,6 +240,44 @@ def _logit_after(classifier: Classifier, state: State | None) -> Output:
         return classifier.logits(activations[:, -1])
 
     return output
+
+
+def _labelled(table: pd.DataFrame, training: Corpus, vocabulary: Vocabulary) -> pd.DataFrame:
+    """In how many training documents each evaluative word stands, and what share of these is positive; NaN for other words."""
+    found = {word: np.zeros(2) for word in table.loc[table["sentiment"] != 0, "feature"]}
+    for document in training:
+        for word in found.keys() & {vocabulary.seen(token) for token in document.tokens}:
+            found[word] += (1, document.label or 0)
+    counts = np.array([found.get(word, (np.nan, np.nan)) for word in table["feature"]])
+    share = np.divide(counts[:, 1], counts[:, 0], out=np.full(len(counts), np.nan), where=counts[:, 0] > 0)
+    return pd.DataFrame({"labelled": counts[:, 0], "positive": share})
+
+
+@torch.no_grad()
+def _elsewhere(
+    table: pd.DataFrame, classifier: Classifier, others: Corpus, vocabulary: Vocabulary, max_tokens: int
+) -> pd.DataFrame:
+    """The occlusion of each evaluative word in other reviews, of the logit after the whole review: its median, and in how many
+    reviews; NaN for other words. Every place where the word stands in a review is replaced at once."""
+    texts = [torch.from_numpy(vocabulary.encode(d.tokens[:max_tokens]).astype(np.int64)) for d in others]
+    medians, counts = np.full(len(table), np.nan), np.full(len(table), np.nan)
+    for at, (word, sentiment) in enumerate(zip(table["feature"], table["sentiment"], strict=True)):
+        if not sentiment:
+            continue
+        own = int(vocabulary.encode([word])[0])
+        held = [ids for ids in texts if own in ids][:ELSEWHERE]
+        without = [torch.where(ids == own, vocabulary.unknown, ids) for ids in held]
+        counts[at] = len(held)
+        if held:
+            logits = [_last_logits(classifier, part) for part in (held, without)]
+            medians[at] = np.median((logits[0] - logits[1]).numpy())
+    return pd.DataFrame({"elsewhere": medians, "elsewhere_reviews": counts})
+
+
+def _last_logits(classifier: Classifier, texts: Sequence[Tensor]) -> Tensor:
+    """The logits after texts of ids, (texts,)."""
+    ids, lengths = padded([text.numpy() for text in texts])
+    return classifier(ids, lengths)
 
 
 def _changed(before: Tensor, after: Tensor) -> pd.DataFrame:

@@ -52,13 +52,32 @@ def _feelings(rows: pd.DataFrame) -> str:
         for row in own.itertuples()
     ]
     against = own[(own["integrated_after"] * own["sentiment"] < 0) & (own["occluded_after"] * own["sentiment"] < 0)]
-    more = (
-        f" Both methods say that {listed(f'“{escape(t)}”' for t in against['token'])} pushes against its meaning in the grammar:"
-        " the attribution tells what this classifier does with the word, which need not be what the word means."
-        if len(against)
+    return " ".join([f"Of the evaluative words {listed(said)}.", *(_against(row) for _, row in against.iterrows())])
+
+
+def _against(row: pd.Series) -> str:
+    """A word that both methods say pushes against its meaning: what it does in other reviews, and what its labels were."""
+    name = f"“{escape(row['token'])}”"
+    said = f"Both methods say that here {name} pushes against its meaning in the grammar."
+    if not row["elsewhere_reviews"] > 0:
+        return f"{said} No other review of this text holds the word, so whether it does so elsewhere is not known."
+    where = plural(int(row["elsewhere_reviews"]), "other review")
+    elsewhere = row["elsewhere"] * row["sentiment"]
+    learned = (
+        f"; of the {plural(int(row['labelled']), 'training review')} that hold it {percent(row['positive'])} are positive"
+        if row["labelled"] > 0
         else ""
     )
-    return f"Of the evaluative words {listed(said)}.{more}"
+    if elsewhere > 0:
+        return (
+            f"{said} In {where}, read to their ends, its occlusion is {_number(row['elsewhere'])} in the median, as it is"
+            f" meant{learned}. So the classifier did not learn the word the wrong way round: it is this text that turns it. An attribution"
+            " tells of one text and not of a word."
+        )
+    return (
+        f"{said} So it does in {where}, read to their ends, where its occlusion is {_number(row['elsewhere'])} in the median{learned}:"
+        " the attribution tells what this classifier does with the word, which is not what the word means."
+    )
 
 
 def _baselines(rows: pd.DataFrame) -> str:

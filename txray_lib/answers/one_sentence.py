@@ -5,7 +5,9 @@
 Tables, made by `txray_lib.sentence`:
  sentence              a row a token: position (in its review), token, feature, tag, sentiment, document, block, y; for each side
                        neuron, activation, second, second_activation; told_, told_p_, right_p_ of a probe; for the classifiers
-                       integrated_, from_zero_, occluded_, change_, moved_, moved_by_
+                       integrated_, from_zero_, occluded_, change_, moved_, moved_by_;
+                       of evaluative words labelled (training reviews that hold it), positive (share of these), elsewhere (median
+                       occlusion in other reviews), elsewhere_reviews
  sentence_activations  side, token, rank, neuron, activation
  sentence_facts        side, measure, value
 Sides: before (zero-shot), after (supervised), shuffled (fine-tuned on shuffled labels; not in every run).

@@ -97,7 +97,7 @@ def _lines(tokens: pd.DataFrame) -> list[str]:
 
 
 def _y(names: Sequence[str], shown: bool = True) -> alt.Y:
-    axis = alt.Axis(domain=False, ticks=False, labelLimit=130, labelOverlap=False, grid=False) if shown else None
+    axis = alt.Axis(domain=False, ticks=False, labelLimit=118, labelOverlap=False, grid=False) if shown else None
     return alt.Y("line:N", sort=list(names), scale=alt.Scale(domain=list(names)), title=None, axis=axis)
 
 

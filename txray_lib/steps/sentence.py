@@ -44,7 +44,8 @@ def one_sentence(run: Run, folder: Path) -> None:
     models = {_SIDES[stage.role]: load_model(run, stage) for stage in stages(profile) if stage.role in _SIDES}
     if step := shuffled_step(profile):
         models["shuffled"] = load_classifier(run.file(step, "supervised.safetensors"), vocabulary.digest())
+    training = load_corpus_file(run.file("corpora", "target.parquet")).split("train")
     probed = profile.controls.probe_tokens
-    made = sentence_tables(found, corpus, vocabulary, words, models, probed, profile.seed, limit, run.device)
+    made = sentence_tables(found, corpus, vocabulary, words, training, models, probed, profile.seed, limit, run.device)
     for name, table in made.items():
         write_frame(table, folder / f"{name}.parquet")
