@@ -178,12 +178,16 @@ def _write_shards(results: Results) -> Path:
 
 
 def _studied(source: Path) -> str:
-    """A hash of the study that a page shows and of what it computes one with; the same for all pages that show none."""
-    name = notebooks.parameters_of(source).get("study")
-    if name is None:
+    """A hash of what a page shows whichever profiles the book has: the tables of its `data`, those of its `study` and what it
+    computes one with; the same for all pages that show none."""
+    known = notebooks.parameters_of(source)
+    named = [known[name] for name in ("data", "study") if name in known]
+    if not named:
         return ""
-    folders = [open_results(name).folder] if name in list_results() else []
-    return _hash_files(*folders, *(_package() / room for room in STUDYING))
+    at_hand = list_results()
+    folders = [open_results(name).folder for name in named if name in at_hand]
+    rooms = STUDYING if "study" in known else ()
+    return _hash_files(*folders, *(_package() / room for room in rooms))
 
 
 def _read_toc() -> dict[str, Any]:

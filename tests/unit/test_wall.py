@@ -36,6 +36,8 @@ COMPUTING = [
     "activations",
     "readings",
     "probe",
+    "attribution",
+    "sentence",
     "transfer",
     "measures",
     "nulls",

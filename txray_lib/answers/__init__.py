@@ -29,6 +29,7 @@
     published  a run's language model beside published ones
     speed      what the benchmarks measured beside what was asked
     scaling    what a larger corpus costs, and what breaks first
+    one_sentence, by_hand, four_ways  the pages on one sentence, which import these modules by their names
     departures where the released code departs from the paper (C1–C36)
     limits     what the method cannot see, each limit measured
     overlaps   what a distance is made of, and what a neuron's number is worth

@@ -27,6 +27,8 @@
     moved      by how much each choice of definition moves each number
     rankings   how alike two definitions of distance rank neurons
     recovered_states, rank_correlations, detected, false_alarms  what a study of planted encoders recovers
+    winners    the largest activations of a sentence's tokens, the winner marked (§2.1)
+    four_ways  TX-Ray, attribution, probing and model diffing on one sentence
     speed      how far each benchmark lies from its limit
     readings   preference states between two readings of one text by the same weights
 
@@ -53,6 +55,7 @@ from txray_lib.charts.overview import overview
 from txray_lib.charts.probe import probe
 from txray_lib.charts.pruned import random_sets
 from txray_lib.charts.recovery import detected, false_alarms, rank_correlations, recovered_states
+from txray_lib.charts.sentence import four_ways, winners
 from txray_lib.charts.speed import speed
 from txray_lib.charts.tag_shares import tag_shares
 from txray_lib.charts.theme import MIME, enable, png
@@ -72,6 +75,7 @@ __all__ = [
     "false_alarms",
     "found",
     "front",
+    "four_ways",
     "idea",
     "lengths",
     "linked",
@@ -95,6 +99,7 @@ __all__ = [
     "states",
     "tag_shares",
     "training",
+    "winners",
 ]
 
 enable()
