@@ -90,7 +90,8 @@ def frame(answer: Any, columns: Iterable[str], what: str = "the answer") -> pd.D
     """A table that has at least these columns."""
     if not isinstance(answer, pd.DataFrame):
         raise Hint(f"{what} should be a DataFrame; this is {_kind(answer)}.")
-    flat = answer.reset_index() if any(name in columns for name in answer.index.names) else answer
+    lacking = [name for name in answer.index.names if name in set(columns) - set(answer.columns)]
+    flat = (answer.reset_index(lacking) if lacking else answer).reset_index(drop=True)
     if missing := [column for column in columns if column not in flat]:
         raise Hint(f"{what} has no column `{missing[0]}`. It has: {', '.join(map(str, flat.columns)) or 'none'}.")
     if not len(flat):
