@@ -1,7 +1,7 @@
 """Executes the notebooks that need it and builds the site. The last room: nothing imports it but the command line.
 
 What an output depends on is hashed into a fingerprint that lies beside it; an equal fingerprint means nothing to do.
-May touch: errors, places, results, notebooks.
+May touch: errors, places, results, notebooks, handouts.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import yaml
 
 from txray_lib import notebooks, places
 from txray_lib.errors import TxrayError
+from txray_lib.handouts import build_students
 from txray_lib.places import write_text
 from txray_lib.results import Results, benchmarks_file, list_results, open_results
 
@@ -30,6 +31,7 @@ TELLING = (
     "answers",
     "audit",
     "charts",
+    "course",
     "definitions.py",
     "notebooks.py",
     "paper.py",
@@ -44,7 +46,7 @@ TELLING = (
 )
 STUDYING = ("corpora", "measures.py", "nulls", "planted.py", "truth.py", "ways.py", "worlds")
 """What a page with the parameter `study` computes with, besides what every page tells with."""
-BUILDING = ("book.py", "bookbuild.py", "charts/theme.py", "static")
+BUILDING = ("book.py", "bookbuild.py", "charts/theme.py", "handouts.py", "static")
 
 
 def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
@@ -68,7 +70,7 @@ def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
     toc = _write_toc([results.profile for results in opened])
     page = places.root() / "_build" / "html" / "index.html"
     stamp = page.parent.parent / "book.fingerprint"
-    wanted = _book_fingerprint(executed, toc, strict)
+    wanted = _book_fingerprint([*executed, *build_students()], toc, strict)
     if _is_current(page, stamp, wanted):
         print(f"The book is up to date, nothing to do: {page}")
         return page
@@ -138,7 +140,9 @@ def _tasks(source: Path, opened: list[Results]) -> list[_Task]:
 def _execute_one(task: _Task, inputs: str) -> Path:
     stamp = task.out.with_suffix(".fingerprint")
     origin = task.results.origin if task.results else ""
-    wanted = _hash_text(inputs, origin, _hash_files(task.source), json.dumps(task.parameters), _studied(task.source))
+    wanted = _hash_text(
+        inputs, origin, _hash_files(task.source), json.dumps(task.parameters), _read_besides(task.source)
+    )
     if _is_current(task.out, stamp, wanted):
         return task.out
     print(f"Executing {task}", flush=True)
@@ -148,13 +152,18 @@ def _execute_one(task: _Task, inputs: str) -> Path:
     return task.out
 
 
-def _studied(source: Path) -> str:
-    """A hash of the study that a page shows and of what it computes one with; the same for all pages that show none."""
-    name = notebooks.parameters_of(source).get("study")
-    if name is None:
-        return ""
-    folders = [open_results(name).folder] if name in list_results() else []
-    return _hash_files(*folders, *(_package() / room for room in STUDYING))
+def _read_besides(source: Path) -> str:
+    """A hash of what a page reads besides the profiles that the book shows; the same for all pages that read nothing more.
+
+    With a parameter `study` it shows that study and computes one of its own, with `data` it works on that profile's tables,
+    and with `trained` it trains that profile's encoders, for which any part of the library may count.
+    """
+    known = notebooks.parameters_of(source)
+    named = [known[parameter] for parameter in ("study", "data") if parameter in known]
+    read = [open_results(name).folder for name in named if name in list_results()]
+    read += [_package() / room for room in STUDYING] if "study" in known else []
+    read += [places.profiles_folder(), _package()] if "trained" in known else []
+    return _hash_files(*read) if read else ""
 
 
 def _read_toc() -> dict[str, Any]:
@@ -236,9 +245,9 @@ def _problems(output: str) -> str:
     return "\n".join(f"  {line.strip()}" for line in (told or lines)[-20:])
 
 
-def _book_fingerprint(executed: list[Path], toc: Path, strict: bool) -> str:
+def _book_fingerprint(offered: list[Path], toc: Path, strict: bool) -> str:
     root = places.root()
-    pages = _hash_files(root / "book", root / "_config.yml", root / "requirements.lock", toc, *executed)
+    pages = _hash_files(root / "book", root / "_config.yml", root / "requirements.lock", toc, *offered)
     return _hash_text(pages, _hash_files(*(_package() / name for name in BUILDING)), str(strict))
 
 

@@ -52,9 +52,7 @@ def read_notebook(source: Path) -> nbformat.NotebookNode:
     return _read(source)
 
 
-def execute(
-    source: Path, out: Path, parameters: dict[str, Any], cwd: Path, version: Version = "student"
-) -> Path:
+def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, version: Version = "student") -> Path:
     """Run a text notebook from top to bottom and write the executed copy to `out`, whole or not at all.
 
     Cells for a teacher are left out, unless that is the `version` asked for.

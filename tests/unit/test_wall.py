@@ -40,7 +40,7 @@ COMPUTING = [
     "costs",
     "runs",
 ]
-TELLING = ["telling", "charts", "answers", "course", "notebooks", "book", "bookbuild"]
+TELLING = ["telling", "charts", "answers", "course", "notebooks", "book", "handouts", "bookbuild"]
 DRAWS_OR_BUILDS = {
     "altair",
     "vl_convert",

@@ -46,11 +46,12 @@ def version_of(notebook: nbformat.NotebookNode, version: Version) -> nbformat.No
 def plain(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """A notebook for JupyterLab, which does not know the book's directives: exercises get headings, solutions are folded.
 
-    Changes the notebook in place, numbers its exercises, and empties outputs.
+    Changes the notebook in place, numbers its exercises, and empties outputs; equal sources give equal notebooks.
     """
     numbers: dict[str, int] = {}
     in_solution = False
     for cell in notebook.cells:
+        cell.metadata = type(cell.metadata)({"tags": sorted(tags_of(cell))} if tags_of(cell) else {})
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
             if in_solution:
@@ -63,6 +64,8 @@ def plain(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if was_in and in_solution:
             cell.source = f"<details><summary>What to say about it</summary>\n\n{cell.source}\n\n</details>"
     notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"
     return notebook
 
 
