@@ -67,7 +67,7 @@ def check(wanted: str) -> Callable[[Callable[..., str]], Callable[..., Checked]]
             except Unanswered:
                 return to_do
             except Hint as hint:
-                return Checked("wrong", str(hint))
+                return Checked("wrong", f"{str(hint)[:1].upper()}{str(hint)[1:]}")
             except Exception as error:
                 kinds = " and ".join(type(answer).__name__ for answer in answers)
                 return Checked(

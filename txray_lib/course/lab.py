@@ -130,7 +130,7 @@ class LabChecks:
         }
         raise_known(p, mistakes.of_distribution(self.rows, others))
         if missing := set(right.index) - set(p.index):
-            raise Hint(f"{_features(len(missing))} of this neuron missing. Is every row of its table in it?")
+            raise Hint(f"{_features(len(missing))} missing. Is every row of the neuron's table in it?")
         if extra := set(p.index) - set(right.index):
             raise Hint(f"It has {_features(len(extra), of='that')} the neuron does not prefer.")
         if (p < 0).any():
@@ -226,7 +226,7 @@ class LabChecks:
     def chance(self, answer: Any) -> str:
         """Exercise 6: distances of the neuron from itself, its tokens dealt to two halves."""
         values = np.asarray(answer, dtype=float) if not isinstance(answer, str | dict) else answer
-        if isinstance(values, np.ndarray) and values.ndim == 1 and np.isnan(values).mean() < 0.5:
+        if isinstance(values, np.ndarray) and values.ndim == 1 and 2 * np.isnan(values).sum() < len(values):
             answer = values[~np.isnan(values)]  # a half without a token has no distance
         drawn = numbers(answer, "the distances", LEAST_DRAWS)
         if (drawn < -1e-9).any() or (drawn > 1 + 1e-9).any():

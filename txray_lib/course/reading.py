@@ -106,7 +106,7 @@ def called(function: Any, *arguments: Any, what: str = "your function") -> Any:
     try:
         value = function(*arguments)
     except Exception as error:
-        raise Hint(f"{what} stopped with {type(error).__name__}: {str(error)[:160]}") from None
+        raise Hint(f"{what} stopped with {type(error).__name__}: {str(error)[:160].rstrip('.')}.") from None
     if value is ...:
         raise Unanswered
     if value is None:
