@@ -76,8 +76,10 @@ class AssignmentChecks:
             return
         if same(neuron - 1, right):
             raise Hint("Neurons are numbered from 0 here; yours begin at 1.")
+        if not wrong.any():
+            raise Hint("The neurons are right. Is `activation` the largest one itself, and not a function of it?")
         nobody = right == NOBODY
-        if nobody.any() and not (wrong & ~nobody).any():
+        if not (wrong & ~nobody).any():
             raise Hint(f"A token whose largest activation is not positive excited no neuron: its neuron is {NOBODY}.")
         first = self.before["document"].to_numpy() == self.before["document"].iloc[0]
         if not wrong[first].any():
@@ -88,8 +90,6 @@ class AssignmentChecks:
             raise Hint(
                 "Some activations are larger than the largest there is: a strongly negative one is no excitement."
             )
-        if not wrong.any():
-            raise Hint("The neurons are right. Is `activation` the largest one itself, and not a function of it?")
         raise Hint(f"{wrong.mean():.0%} of the neurons are not those of the largest activation.")
 
     @check("a function of records that gives preferences")
@@ -227,34 +227,48 @@ class AssignmentChecks:
         drawn = numbers(
             called(function, *(s.copy() for s in sides), DRAWS, what="`null_distances`"), "the null", DRAWS // 2
         )
-        right = self._swapped(sides, measure, "block")
-        if np.allclose(drawn, drawn[0]) and right.std() > 1e-9:
+        if len(drawn) < 2 or np.allclose(drawn, drawn[0]):
             raise Hint("All distances are equal. Is something dealt anew in each round?")
+        right = self._swapped(sides, measure)
         observed = _value(measure, *(mistakes.distribution(_counted(side)) for side in sides))
+        if abs(drawn.mean() - observed) <= 0.02 and drawn.std() < right.std() / 2:
+            raise Hint("The null lies where the observed distance is: was it centred on it, or are sides hardly dealt?")
+        self._keeps_together(function)
         error = 5 * np.sqrt(right.var() / len(right) + drawn.var() / len(drawn)) + 2e-3
         if abs(drawn.mean() - right.mean()) <= error:
             return f"Neuron {self._neuron}: {observed:.2f} observed, {drawn.mean():.2f} in the mean if only the sides were dealt."
-        if abs(drawn.mean() - observed) <= 0.02 and drawn.std() < right.std() / 2:
-            raise Hint("The null lies where the observed distance is: was it centred on it, or are sides hardly dealt?")
-        for unit in ("document", "token"):
-            if abs(drawn.mean() - self._swapped(sides, measure, unit).mean()) <= error:
-                raise Hint(
-                    f"Each {unit} changes sides by itself here. What depends on what in a text, and is then dealt together?"
-                )
         raise Hint(
             "The null has another mean than swapping blocks gives. Does a block's text before go where its text after was?"
         )
 
     @staticmethod
-    def _swapped(sides: list[pd.DataFrame], measure: Any, unit: str) -> np.ndarray:
-        """Distances after whole units of the text changed sides by a coin, (draws,) at most."""
+    def _keeps_together(function: Any) -> None:
+        """Raise a hint where parts of one block change sides by themselves.
+
+        One film of eight reviews has other words after than before, so that its sides share nothing as long as it stays
+        whole. Where each review has words of its own, they share nothing as long as reviews do.
+        """
+        for unit, own in (("review", False), ("token", True)):
+            before, after = (_one_block(word, own) for word in "ab")
+            drawn = numbers(called(function, before, after, DRAWS // 4, what="`null_distances`"), "the null")
+            if np.allclose(drawn, 1):
+                if unit == "review":
+                    return
+                raise Hint("Each review changes sides by itself here. Reviews of what depend on each other?")
+        raise Hint(
+            "Tokens of one review change sides one by one here. What depends on what in a text, and is dealt together?"
+        )
+
+    @staticmethod
+    def _swapped(sides: list[pd.DataFrame], measure: Any) -> np.ndarray:
+        """Distances after whole blocks changed sides by a coin, (draws,) at most."""
         rng, distances = np.random.default_rng(SEED), []
         both = [s.assign(feature=s["feature"].astype(str), side=i) for i, s in enumerate(sides)]
         table = pd.concat(both, ignore_index=True)
-        code = np.arange(len(table)) if unit == "token" else pd.factorize(table[unit].astype(str))[0]
+        block = pd.factorize(table["block"].astype(str))[0]
         for _ in range(DRAWS):
-            swapped = rng.random(code.max() + 1) < 0.5
-            first = (table["side"].to_numpy() == 0) ^ swapped[code]
+            swapped = rng.random(block.max() + 1) < 0.5
+            first = (table["side"].to_numpy() == 0) ^ swapped[block]
             if first.any() and not first.all():
                 p, q = (mistakes.distribution(_counted(table[there])) for there in (first, ~first))
                 distances.append(_value(measure, p, q))
@@ -299,6 +313,14 @@ class AssignmentChecks:
 
 def _counted(records: pd.DataFrame) -> pd.DataFrame:
     return records.assign(count=1, activation_sum=records["activation"].astype(float))
+
+
+def _one_block(word: str, own: bool) -> pd.DataFrame:
+    """Records of one neuron: eight reviews of one film, three tokens each, of one word for all or one for each review."""
+    document = np.repeat(np.arange(8), 3)
+    feature = [f"{word}{number}" if own else word for number in document]
+    rest = {"block": "film", "tag": "NN", "neuron": 0, "activation": 0.5}
+    return pd.DataFrame({"document": document, "feature": feature, **rest})[RECORD]
 
 
 def _drawn(rng: np.random.Generator, features: str) -> pd.Series:
