@@ -13,7 +13,7 @@
 
 The rooms, each importing only those before it: profiles, stages · corpora, worlds · tagging · training · preferences ·
 collection · transfer · pruning · flow, steps, costs, runs (the computing half; preferences needs no torch and is read by
-the other half too); paper, results · charts · telling, answers · notebooks · book, bookbuild (the telling half, which
+the other half too); paper, results · charts · telling, answers, course · notebooks · book, bookbuild, handouts (the telling half, which
 needs no torch); cli.
 """
 
@@ -46,6 +46,7 @@ _PUBLIC = {
     "compare": "transfer",
     "prune_encoder": "pruning",
     "open_run": "runs",
+    "train_run": "runs",
     "open_results": "results",
     "overview": "charts",
     "detail": "charts",

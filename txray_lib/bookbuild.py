@@ -1,7 +1,7 @@
 """Executes the notebooks that need it and builds the site. The last room: nothing imports it but the command line.
 
 What an output depends on is hashed into a fingerprint that lies beside it; an equal fingerprint means nothing to do.
-May touch: errors, places, results, explorer, notebooks.
+May touch: errors, places, results, explorer, notebooks, handouts.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import yaml
 
 from txray_lib import explorer, notebooks, places
 from txray_lib.errors import TxrayError
+from txray_lib.handouts import build_students
 from txray_lib.places import write_text
 from txray_lib.results import Results, benchmarks_file, list_results, open_results
 
@@ -32,6 +33,7 @@ TELLING = (
     "answers",
     "audit",
     "charts",
+    "course",
     "definitions.py",
     "explorer.py",
     "departures.yaml",
@@ -49,7 +51,7 @@ TELLING = (
 )
 STUDYING = ("corpora", "measures.py", "nulls", "planted.py", "truth.py", "ways.py", "worlds")
 """What a page with the parameter `study` computes with, besides what every page tells with."""
-BUILDING = ("book.py", "bookbuild.py", "bookfiles.py", "charts/theme.py", "static")
+BUILDING = ("book.py", "bookbuild.py", "bookfiles.py", "charts/theme.py", "handouts.py", "static")
 
 
 def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
@@ -74,7 +76,7 @@ def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
     toc = _write_toc([results.profile for results in opened])
     page = places.root() / "_build" / "html" / "index.html"
     stamp = page.parent.parent / "book.fingerprint"
-    wanted = _book_fingerprint([*executed, *shards], toc, strict)
+    wanted = _book_fingerprint([*executed, *shards, *build_students()], toc, strict)
     if _is_current(page, stamp, wanted):
         print(f"The book is up to date, nothing to do: {page}")
         return page
@@ -144,7 +146,9 @@ def _tasks(source: Path, opened: list[Results]) -> list[_Task]:
 def _execute_one(task: _Task, inputs: str) -> Path:
     stamp = task.out.with_suffix(".fingerprint")
     origin = task.results.origin if task.results else ""
-    wanted = _hash_text(inputs, origin, _hash_files(task.source), json.dumps(task.parameters), _studied(task.source))
+    wanted = _hash_text(
+        inputs, origin, _hash_files(task.source), json.dumps(task.parameters), _read_besides(task.source)
+    )
     if _is_current(task.out, stamp, wanted):
         return task.out
     print(f"Executing {task}", flush=True)
@@ -177,17 +181,18 @@ def _write_shards(results: Results) -> Path:
     return stamp
 
 
-def _studied(source: Path) -> str:
-    """A hash of what a page shows whichever profiles the book has: the tables of its `data`, those of its `study` and what it
-    computes one with; the same for all pages that show none."""
+def _read_besides(source: Path) -> str:
+    """A hash of what a page reads besides the profiles that the book shows; the same for all pages that read nothing more.
+
+    With a parameter `study` it shows that study and computes one of its own, with `data` it works on that profile's tables,
+    and with `trained` it trains that profile's encoders, for which any part of the library may count.
+    """
     known = notebooks.parameters_of(source)
-    named = [known[name] for name in ("data", "study") if name in known]
-    if not named:
-        return ""
-    at_hand = list_results()
-    folders = [open_results(name).folder for name in named if name in at_hand]
-    rooms = STUDYING if "study" in known else ()
-    return _hash_files(*folders, *(_package() / room for room in rooms))
+    named = [known[parameter] for parameter in ("study", "data") if parameter in known]
+    read = [open_results(name).folder for name in named if name in list_results()]
+    read += [_package() / room for room in STUDYING] if "study" in known else []
+    read += [places.profiles_folder(), _package()] if "trained" in known else []
+    return _hash_files(*read) if read else ""
 
 
 def _read_toc() -> dict[str, Any]:
@@ -269,9 +274,9 @@ def _problems(output: str) -> str:
     return "\n".join(f"  {line.strip()}" for line in (told or lines)[-20:])
 
 
-def _book_fingerprint(executed: list[Path], toc: Path, strict: bool) -> str:
+def _book_fingerprint(offered: list[Path], toc: Path, strict: bool) -> str:
     root = places.root()
-    pages = _hash_files(root / "book", root / "_config.yml", root / "requirements.lock", toc, *executed)
+    pages = _hash_files(root / "book", root / "_config.yml", root / "requirements.lock", toc, *offered)
     return _hash_text(pages, _hash_files(*(_package() / name for name in BUILDING)), str(strict))
 
 

@@ -55,7 +55,18 @@ COMPUTING = [
     "costs",
     "runs",
 ]
-TELLING = ["telling", "explorer", "charts", "answers", "notebooks", "bookfiles", "book", "bookbuild"]
+TELLING = [
+    "telling",
+    "explorer",
+    "charts",
+    "answers",
+    "course",
+    "notebooks",
+    "bookfiles",
+    "book",
+    "handouts",
+    "bookbuild",
+]
 DRAWS_OR_BUILDS = {
     "altair",
     "vl_convert",
