@@ -1,7 +1,7 @@
 # make book [PROFILE=small]   set up, run the demo profile (and PROFILE), build _build/html/index.html
 # make test [ARGS=...]        set up, run the tests
-# make teacher               set up, build solutions and a guide to marking in build/teacher, what students get in build/course
-# make bench [ARGS=...]       set up, measure speed and memory (a quarter of an hour; ARGS=--quick to see that it works)
+# make teacher              set up, build solutions and a guide to marking in build/teacher, what students get in build/course
+# make bench [ARGS=...]       set up, measure speed and memory (some 25 minutes; ARGS=--quick to see that it works)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PROFILE ?= demo
 ARGS ?=
