@@ -30,9 +30,7 @@ def benchmarks(live: bool = False) -> pd.DataFrame:
     folder = places.root() / "build" / "benchmarks" / "cpu"
     found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
     if not found:
-        raise TxrayError(
-            "no benchmark was measured in this checkout: `make bench` measures them, in some 25 minutes"
-        )
+        raise TxrayError("no benchmark was measured in this checkout: `make bench` measures them, in some 25 minutes")
     return pd.DataFrame(found)
 
 
