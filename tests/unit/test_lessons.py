@@ -37,9 +37,14 @@ def test_every_test_that_guards_exists():
         assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, test
 
 
-def test_every_page_that_guards_exists():
-    for page in filter(None, (guard.page for guard in guards())):
-        assert (REPOSITORY / "notebooks" / f"{page}.md").is_file() or (REPOSITORY / "book" / f"{page}.md").is_file()
+def test_every_page_that_guards_exists_and_stands_where_the_link_says():
+    named = [guard.page for guard in guards() if guard.page]
+    assert named
+    for page in named:
+        folder, _, name = page.rpartition("/")
+        source = REPOSITORY / ("book" if folder == "book" else "notebooks") / f"{name}.md"
+        assert folder in {"", "book", "{profile}"}
+        assert ("\nprofile = " in source.read_text(encoding="utf-8")) == (folder == "{profile}")
 
 
 def test_every_flaw_and_every_departure_is_an_instance_of_some_pattern():
@@ -135,7 +140,7 @@ def test_what_held_is_what_no_run_contradicts(results: Results, monkeypatch: pyt
     page = lessons.held_table([results, other]).data
     assert page.count("<tr>") == 2
     assert "N3: fall of the mean distance" in page
-    assert "tiny, other" in page
+    assert "every run" in page
     alone = lessons.held_table([results]).data
     assert alone.count("<tr>") == 3
 
@@ -148,5 +153,7 @@ def test_the_table_and_each_pattern_are_told(results: Results):
         shown = lessons.lesson_shown(own.id, [results]).data
         assert all(f"<b>{code}" in shown for code in (*own.flaws, *own.claims))
         assert shown.count("<li>") == int(re.search(r"Its (\d+) instances", shown)[1]) + len(own.guards)
+    assert 'href="tiny/definitions.html"' in lessons.lesson_shown("formula", [results]).data
+    assert 'href="../../book/method.html"' in lessons.lesson_shown("formula", [results]).data
     assert "law 1: same weights, same text" in lessons.lesson_shown("formula", [results]).data
     assert lessons.lesson_shown("unrun", [results]).data.count("C32–C36") == 1

@@ -61,7 +61,10 @@ _OF_A_GUARD = {"what", "law", "test", "page"}
 
 @dataclass(frozen=True)
 class Guard:
-    """What stands against a pattern here; law, test (file::function below tests/) and page where there are any."""
+    """What stands against a pattern here; law, test (file::function below tests/) and page where there are any.
+
+    page  "book/NAME", the name of a notebook, or "{profile}/NAME" of one that each run has
+    """
 
     what: str
     law: int | None = None
@@ -154,7 +157,7 @@ def lesson_shown(name: str, runs: Sequence[Results]) -> HTML:
         said = "; ".join(f"{profile}: {_outcome(found, [each])}" for profile, found in rows.items())
         items.append((each, f"{claim(each).what} ({said})"))
     folded = "".join(f"<li><b>{html.escape(label)}</b> {html.escape(text)}</li>" for label, text in items)
-    guards = "".join(f"<li>{_guard(each)}</li>" for each in own.guards)
+    guards = "".join(f"<li>{_guard(each, runs[0].profile)}</li>" for each in own.guards)
     return HTML(
         f"<p><b>Ask:</b> {html.escape(own.ask)}</p>"
         f"<details><summary>Its {len(items)} instances</summary><ul>{folded}</ul></details>"
@@ -163,22 +166,22 @@ def lesson_shown(name: str, runs: Sequence[Results]) -> HTML:
 
 
 def held_table(runs: Sequence[Results]) -> HTML:
-    """Parts of claims that were tested in some run and held in each that tested them: a row each, with the verdicts."""
-    each = [verdicts(run).assign(profile=run.profile) for run in runs]
-    rows = pd.concat(each)
+    """Claims of which a part was tested in some run and held in each that tested it: a row each, with these parts."""
+    rows = pd.concat([verdicts(run).assign(profile=run.profile) for run in runs])
     rows = rows[rows["verdict"].isin([*HELD, DIFFERS])]
     held = rows.groupby(["id", "part"], sort=False)["verdict"].agg(lambda own: set(own) <= set(HELD))
     kept = rows[pd.MultiIndex.from_frame(rows[["id", "part"]]).isin(held[held].index)]
     made = []
-    for (name, part), own in kept.groupby(["id", "part"], sort=False):
+    for name, own in kept.groupby("id", sort=False):
+        parts, where = own["part"].unique(), list(own["profile"].unique())
         made.append(
             {
                 "claim": f"{name}: {claim(str(name)).what}",
-                "part": claim(str(name)).parts[str(part)].label,
-                "held in": ", ".join(own["profile"]),
+                "what was compared": "; ".join(claim(str(name)).parts[part].label for part in parts),
+                "held in": "every run" if len(where) == len(runs) > 1 else ", ".join(where),
             }
         )
-    frame = pd.DataFrame(made, columns=["claim", "part", "held in"])
+    frame = pd.DataFrame(made, columns=["claim", "what was compared", "held in"])
     return table(frame, "What held in every run that could test it: the paper's direction, or its number", list(frame))
 
 
@@ -197,10 +200,16 @@ def _outcome(rows: pd.DataFrame, ids: Sequence[str]) -> str:
     return ", ".join([*said, *([f"{impossible} impossible"] if impossible else [])]) or "none tested"
 
 
-def _guard(own: Guard) -> str:
+def _guard(own: Guard, profile: str) -> str:
+    """A guard with a link to its page, seen from the pages that stand once; profile: whose page it is where each run has one."""
+    what = html.escape(own.what)
+    if own.page:
+        place = own.page.format(profile=profile)
+        way = f"../../{place}" if place.startswith("book/") else place
+        what = f'<a href="{html.escape(way, quote=True)}.html">{what}</a>'
     marks = [f"law {own.law}: {LAWS[own.law]}"] if own.law else []
     marks += [f"<code>tests/{html.escape(own.test)}</code>"] if own.test else []
-    return html.escape(own.what) + (f" ({'; '.join(marks)})" if marks else "") + "."
+    return what + (f" ({'; '.join(marks)})" if marks else "") + "."
 
 
 def _spans(ids: Sequence[str]) -> Iterator[str]:
