@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from txray_lib import places
-from txray_lib.course.stripping import TEACHERS, plain, tags_of, verdicts, version_of
+from txray_lib.course.stripping import has_versions, plain, verdicts, version_of
 from txray_lib.errors import TxrayError
 from txray_lib.notebooks import execute, list_notebooks, parameters_of, read_notebook
 from txray_lib.places import whole_file, write_text
@@ -21,7 +21,8 @@ from txray_lib.results import open_results
 if TYPE_CHECKING:
     import nbformat
 
-TO_FILL_IN = frozenset({"exercise", "starter"})
+TO_FILL_IN = re.compile(r"^:tags: \[.*\b(exercise|starter)\b", re.MULTILINE)
+"""A cell for students, in the text of a notebook: of thirty notebooks most need not be read for it."""
 ARCHIVE = "txray-course.zip"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The date of every file in an archive, so that equal contents make an equal archive."""
@@ -51,7 +52,7 @@ def course_notebooks() -> dict[str, Path]:
     return {
         name: source
         for name, source in list_notebooks().items()
-        if any(TO_FILL_IN & tags_of(cell) for cell in read_notebook(source).cells)
+        if TO_FILL_IN.search(source.read_text(encoding="utf-8"))
     }
 
 
@@ -67,16 +68,16 @@ def build_students() -> list[Path]:
     """
     import nbformat
 
-    folder = places.root() / "build" / "course"
+    folder, sources = places.root() / "build" / "course", course_notebooks()
     written = {}
-    for name, source in course_notebooks().items():
+    for name, source in sources.items():
         written[folder / f"{name}.ipynb"] = nbformat.writes(student_version(source))
     for path, text in written.items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             write_text(text, path)
     if not written:
         return []
-    read = {parameters_of(source).get("data") for source in course_notebooks().values()} - {None}
+    read = {parameters_of(source).get("data") for source in sources.values()} - {None}
     return [*written, _archive(folder / ARCHIVE, list(written), sorted(read))]
 
 
@@ -87,7 +88,7 @@ def build_teacher() -> list[Path]:
     """
     built = []
     for name, source in course_notebooks().items():
-        if any(TEACHERS & tags_of(cell) for cell in read_notebook(source).cells):
+        if has_versions(read_notebook(source)):
             built += _teachers(name, source)
     return built
 
