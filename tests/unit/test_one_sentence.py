@@ -122,8 +122,11 @@ def test_counts_alone_give_the_example_of_the_method(sentence: Sentence):
     """river and film before, film alone after: the distance worked out in book/method."""
     steps = preferences_of({"river": 0.4, "film": 0.4}, {"film": 0.5})
     assert by_hand.rounded_distance(steps) == pytest.approx(0.541, abs=0.0005)
-    said = by_hand.distance_said(steps, sentence.results, by_hand.pick_neuron(sentence)).data
+    neuron = by_hand.pick_neuron(sentence)
+    exact = sentence.results.transfer("rq3").set_index("neuron").loc[neuron, "hellinger"]
+    said = by_hand.distance_said(steps, sentence.results, neuron).data
     assert "H would be √(1 − 1 / √(2 × 1)) = 0.541" in said
+    assert ("measures above all" in said) == (abs(0.541 - exact) < by_hand.NEAR)
     uneven = by_hand.distribution_said(preferences_of({"river": 0.8, "film": 0.2}, {"film": 0.5}), "before").data
     assert "0.800 / 1.000 = 0.8000" in uneven
     assert "plays no part" not in uneven

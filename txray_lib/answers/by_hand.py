@@ -24,6 +24,8 @@ COMPARISON = "supervised"
 FEWEST = 3
 MOST = 12
 """Features that a table shows; those of a longer neuron are summed in one row."""
+NEAR = 0.03
+"""Two distances that differ by less are told as nearly the same."""
 _DIGITS = {"sum": 3, "mean": 3, "p": 4, "root": 4, "squared": 4}
 
 
@@ -126,17 +128,24 @@ def distance_said(steps: pd.DataFrame, results: Results, neuron: int) -> Markdow
     return paragraph(
         f"The squares sum to {total:.4f}; half of that is {total / 2:.4f}, and its root is **H = {rounded_distance(steps):.3f}**. The run,"
         f" which rounds nowhere, has {exact:.3f} in its table.",
-        _by_counts(steps),
+        _by_counts(steps, exact),
     )
 
 
-def _by_counts(steps: pd.DataFrame) -> str:
+def _by_counts(steps: pd.DataFrame, exact: float) -> str:
     """What the distance would be if each side gave equal shares to its features: √(1 − k / √(m n))."""
     there = {side: steps[f"count_{side}"] > 0 for side in (BEFORE, AFTER)}
     m, n, k = int(there[BEFORE].sum()), int(there[AFTER].sum()), int((there[BEFORE] & there[AFTER]).sum())
+    equal = math.sqrt(max(1 - k / math.sqrt(m * n), 0))
+    near = (
+        " Whoever knows which features the neuron has before and after knows its distance almost to the end: it measures above all"
+        " which words came and went."
+        if abs(equal - exact) < NEAR
+        else " The rest is how unequally the shares are spread."
+    )
     return (
         f"A check that needs no activation: {plural(m, 'feature')} before, {count(n)} after, {count(k)} in both. Were all shares of a side"
-        f" equal, H would be √(1 − {k} / √({m} × {n})) = {math.sqrt(max(1 - k / math.sqrt(m * n), 0)):.3f}."
+        f" equal, H would be √(1 − {k} / √({m} × {n})) = {equal:.3f}.{near}"
     )
 
 
@@ -163,8 +172,8 @@ def chance_said(results: Results, neuron: int) -> Markdown:
     return paragraph(
         f"In {plural(int(row['permutations']), 'arrangement')} of the text's blocks, each of which changes sides or stays as a coin"
         f" says, the same neuron had a distance of {distance(row['expected'])} on average, and of more than"
-        f" {distance(row['null_95'])} in one of twenty. Observed are {distance(row['hellinger'])}, {difference(row['excess'])}; p is"
-        f" {p_value(row['p'])}, and among all shared neurons q is {p_value(row['q'])}.",
+        f" {distance(row['null_95'])} in one of twenty. Observed is {distance(row['hellinger'])}, which differs from that average by"
+        f" {difference(row['excess'])}; p is {p_value(row['p'])}, and among all shared neurons q is {p_value(row['q'])}.",
         f"At q ≤ {LEVEL:g} this neuron {'did' if more else 'did not'} change by more than chance"
         + (
             ", and that is the finding: not the distance itself, most of which chance gives too."
@@ -187,7 +196,6 @@ def winners_table(sentence: Sentence) -> HTML:
                 "neuron": neuron,
                 "wins before": tuple(tokens.loc[tokens["neuron_before"] == neuron, "token"]),
                 "wins after": tuple(tokens.loc[tokens["neuron_after"] == neuron, "token"]),
-                "state": row["state"],
                 "length": f"{count(row['length_before'])} → {count(row['length_after'])}",
                 "H": distance(row["hellinger"]),
                 "H by chance": "none" if null is None else distance(null["expected"]),
@@ -195,7 +203,7 @@ def winners_table(sentence: Sentence) -> HTML:
             }
         )
     caption = "Neurons that win a token of the sentence, with what all their records say"
-    return table(pd.DataFrame(rows), caption, words=["state"])
+    return table(pd.DataFrame(rows), caption)
 
 
 def _winners(sentence: Sentence) -> list[int]:

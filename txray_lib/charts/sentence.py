@@ -96,14 +96,24 @@ def _lines(tokens: pd.DataFrame) -> list[str]:
     return [f"{word} {number}{sign}" for number, (word, sign) in enumerate(zip(short, signs, strict=True), 1)]
 
 
-def _y(names: Sequence[str], shown: bool = True) -> alt.Y:
-    axis = alt.Axis(domain=False, ticks=False, labelLimit=118, labelOverlap=False, grid=False) if shown else None
+def _y(names: Sequence[str]) -> alt.Y:
+    axis = alt.Axis(domain=False, ticks=False, labelLimit=118, labelOverlap=False, grid=False)
     return alt.Y("line:N", sort=list(names), scale=alt.Scale(domain=list(names)), title=None, axis=axis)
+
+
+def _y_numbers(names: Sequence[str]) -> alt.Y:
+    """The same lines by their numbers, for a panel that stands beside one with tokens, or on a small screen below it."""
+    axis = alt.Axis(domain=False, ticks=False, labelOverlap=False, grid=False)
+    return alt.Y("number:O", scale=alt.Scale(domain=list(_numbers(names))), title=None, axis=axis)
+
+
+def _numbers(names: Sequence[str]) -> range:
+    return range(1, len(names) + 1)
 
 
 def _stripes(names: Sequence[str], y: alt.Y) -> alt.Chart:
     """A band behind every second line, so that the eye stays on a token across panels."""
-    data = pd.DataFrame({"line": list(names)[1::2]}, dtype=object)
+    data = pd.DataFrame({"line": list(names)[1::2], "number": list(_numbers(names))[1::2]}, dtype=object)
     return alt.Chart(data).mark_rect(color=BAND.light, opacity=0.22).encode(y=y)
 
 
@@ -123,10 +133,8 @@ def _legend() -> alt.Legend:
     return alt.Legend(title=None, orient="bottom", direction="vertical", columns=1, symbolSize=70, labelFontSize=11)
 
 
-def _panel(
-    names: Sequence[str], layers: list[alt.Chart], width: int, title: str, shown: bool = False
-) -> alt.LayerChart:
-    drawn = alt.layer(_stripes(names, _y(names, shown)), *layers)
+def _panel(names: Sequence[str], y: alt.Y, layers: list[alt.Chart], width: int, title: str) -> alt.LayerChart:
+    drawn = alt.layer(_stripes(names, y), *layers)
     return drawn.properties(width=width, height=ROW * len(names), title=alt.TitleParams(title, fontSize=12))
 
 
@@ -155,7 +163,7 @@ def _neurons(tokens: pd.DataFrame, names: Sequence[str], sides: Sequence[str]) -
         base.transform_filter("!datum.changed").mark_text(fontSize=12, color=TEXT.light),
         base.transform_filter("datum.changed").mark_text(fontSize=12, fontWeight="bold", color=COLOURS["after"].light),
     ]
-    return _panel(names, layers, 50 * len(order), "TX-Ray", shown=True)
+    return _panel(names, _y(names), layers, 42 * len(order), "TX-Ray")
 
 
 def _attributions(tokens: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart:
@@ -163,13 +171,14 @@ def _attributions(tokens: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart:
     rows = pd.DataFrame(
         {
             "line": list(names),
+            "number": _numbers(names),
             "integrated": tokens["integrated_after"].round(4),
             "occluded": tokens["occluded_after"].round(4),
         }
     )
     rows = rows.assign(sign=["towards positive" if value >= 0 else "towards negative" for value in rows["integrated"]])
     scale = alt.Scale(domain=list(SIGNS), range=[ink.light for ink in SIGNS.values()])
-    base = alt.Chart(rows).encode(y=_y(names, False), tooltip=["line:N", "integrated:Q", "occluded:Q"])
+    base = alt.Chart(rows).encode(y=_y_numbers(names), tooltip=["line:N", "integrated:Q", "occluded:Q"])
     axis, title = alt.Axis(tickCount=4), ["share of the logit;", "◇ by occlusion"]
     layers = [
         base.mark_bar(height=11).encode(
@@ -180,7 +189,7 @@ def _attributions(tokens: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart:
             x=alt.X("occluded:Q", title=title, axis=axis)
         ),
     ]
-    return _panel(names, layers, 120, "Attribution")
+    return _panel(names, _y_numbers(names), layers, 108, "Attribution")
 
 
 def _probed(tokens: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart:
@@ -190,6 +199,7 @@ def _probed(tokens: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart:
             pd.DataFrame(
                 {
                     "line": list(names),
+                    "number": _numbers(names),
                     "stage": SIDES[side],
                     "p": tokens[f"right_p_{side}"].astype(float).round(4),
                     "told": tokens[f"told_{side}"],
@@ -206,13 +216,13 @@ def _probed(tokens: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart:
         "p:Q", title="P of its tag", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=[0, 0.5, 1], format=".1f")
     )
     base = alt.Chart(rows).encode(
-        y=_y(names, False), x=x, color=colour, shape=shape, tooltip=["line:N", "stage:N", "p:Q", "told:N", "tag:N"]
+        y=_y_numbers(names), x=x, color=colour, shape=shape, tooltip=["line:N", "stage:N", "p:Q", "told:N", "tag:N"]
     )
     layers = [
         base.transform_filter("datum.right").mark_point(filled=True, size=52, opacity=0.9),
         base.transform_filter("!datum.right").mark_point(filled=False, size=52, strokeWidth=1.6),
     ]
-    return _panel(names, layers, 85, "Probing")
+    return _panel(names, _y_numbers(names), layers, 75, "Probing")
 
 
 def _changes(
@@ -225,6 +235,7 @@ def _changes(
             pd.DataFrame(
                 {
                     "line": list(names),
+                    "number": _numbers(names),
                     "stage": SIDES[side],
                     "distance": tokens[f"change_{side}"].astype(float).round(3),
                     "most": tokens[f"moved_{side}"],
@@ -246,10 +257,10 @@ def _changes(
         alt.Chart(rows)
         .mark_point(filled=True, size=52, opacity=1)
         .encode(
-            y=_y(names, False), x=x, color=colour, shape=shape, tooltip=["line:N", "stage:N", "distance:Q", "most:Q"]
+            y=_y_numbers(names), x=x, color=colour, shape=shape, tooltip=["line:N", "stage:N", "distance:Q", "most:Q"]
         ),
     ]
-    return _panel(names, layers, 110, "Model diffing")
+    return _panel(names, _y_numbers(names), layers, 100, "Model diffing")
 
 
 def _describe(tokens: pd.DataFrame, names: Sequence[str], sides: Sequence[str]) -> str:
