@@ -156,34 +156,65 @@ class TheirModel(torch.nn.Module):
         self.decoder = torch.nn.Linear(units, words)
 
 
-def test_snapshots_of_ones_own_become_the_chapters_of_a_book(
-    quick: Run, mine: Path, chapter: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those of the finished run, written as the page says: so each stage must prefer what it preferred there."""
+@pytest.fixture(scope="module")
+def encoder(quick: Run, mine: Path) -> Run:
+    """A finished run on the snapshots of `quick`, written as the page says by a model with other names and another order."""
     settings = yaml.safe_load(blocks("yaml")[1])
-    model_of = load_profile(str(mine / "quick.yaml")).pretraining
+    model_of = quick.profile.pretraining
     settings |= {"base": "quick", "vocabulary": {"size": 600}}
     settings["pretraining"] = {"embedding_size": model_of.embedding_size, "units": model_of.units}
     (mine / "encoder.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     finished = open_run(str(mine / "quick.yaml"))
     order = np.random.default_rng(1).permutation(len(finished.vocabulary))
-    monkeypatch.chdir(mine.parent)
-    for epoch in (1, 2, 3):
-        own = finished.model(f"articles-{epoch}")
-        model = TheirModel(len(order), model_of.embedding_size, model_of.units)
-        model.encoder.weight.data = own.embedding.weight.data[order]
-        model.rnn.load_state_dict(own.lstm.state_dict())
-        words = [finished.vocabulary.words[i] for i in order]
-        exec(blocks("python")[0].replace("epoch-3", f"epoch-{epoch}"), {"model": model, "words": words})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(mine.parent)
+        for epoch in (1, 2, 3):
+            own = finished.model(f"articles-{epoch}")
+            model = TheirModel(len(order), model_of.embedding_size, model_of.units)
+            model.encoder.weight.data = own.embedding.weight.data[order]
+            model.rnn.load_state_dict(own.lstm.state_dict())
+            words = [finished.vocabulary.words[i] for i in order]
+            exec(blocks("python")[0].replace("epoch-3", f"epoch-{epoch}"), {"model": model, "words": words})
     run = Run(load_profile(str(mine / "encoder.yaml")), say=lambda line: None)
-    assert run.make() == [name for name in quick.steps]
+    assert run.make() == list(quick.steps)
+    return run
+
+
+def test_snapshots_of_ones_own_become_the_chapters_of_a_book(
+    quick: Run, encoder: Run, chapter: Callable[[str, str], str]
+) -> None:
+    """They are those of `quick`, so each stage must prefer what it preferred there."""
     for stage in ("articles-1", "articles-2", "articles-3", "films-zero-shot", "films-supervised"):
-        theirs, ours = (read_table(r.file("preferences", f"{stage}.parquet")) for r in (run, quick))
+        theirs, ours = (read_table(r.file("preferences", f"{stage}.parquet")) for r in (encoder, quick))
         pd.testing.assert_frame_equal(theirs, ours)
-    said = chapter("rq1", "encoder")
-    assert "no perplexity with them" in said
-    assert "profile encoder (computed live" in said
-    chapter("epochs", "encoder")
+    with ThreadPoolExecutor(2) as pool:
+        rq1, _ = pool.map(lambda name: chapter(name, "encoder"), ("rq1", "epochs"))
+    assert "no perplexity with them" in rq1
+    assert "profile encoder (computed live" in rq1
+
+
+def test_one_snapshot_alone_answers_what_needs_no_other(
+    encoder: Run, mine: Path, chapter: Callable[[str, str], str]
+) -> None:
+    """RQ2 and RQ3 as with all snapshots; what compares snapshots has no value, and says why."""
+    files = {"files": {3: "epoch-3.safetensors"}, "vocabulary": "words.txt", "embedding": "encoder", "lstm": "rnn"}
+    settings = yaml.safe_load((mine / "encoder.yaml").read_text(encoding="utf-8")) | {"encoder": files}
+    (mine / "alone.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    run = Run(load_profile(str(mine / "alone.yaml")), say=lambda line: None)
+    assert set(encoder.steps) - set(run.make()) == {"collect-articles-1", "collect-articles-2"}
+    keys = ["id", "part"]
+    both = open_results("encoder").table("measured").merge(open_results("alone").table("measured"), on=keys)
+    known, missing = both[both["value_y"].notna()], both[both["value_x"].notna() & both["value_y"].isna()]
+    assert known["value_x"].equals(known["value_y"].rename("value_x"))
+    assert {"N7", "N11", "N13", "T2-A"} <= set(known["id"])
+    assert {"N1", "N2", "N3", "N8", "K5"} <= set(missing["id"])
+    why = missing.loc[~missing["part"].str.contains("−"), "why_y"]
+    assert why.str.contains("snapshots|early|epoch").all()
+    asked = open_results("alone").table("transfer")["question"].unique()
+    assert set(asked) == {"rq2", "rq3", "epochs", "control"}
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(lambda name: chapter(name, "alone"), ("rq2", "rq3")))
+    assert all("profile alone (computed live" in text for text in said)
 
 
 def test_the_code_for_other_encoders_runs(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,12 @@ TELLING = (
 )
 STUDYING = ("corpora", "measures.py", "nulls", "planted.py", "truth.py", "ways.py", "worlds")
 """What a page with the parameter `study` computes with, besides what every page tells with."""
+OF_SNAPSHOTS = ("rq1", "fig01", "fig02", "fig03", "fig04", "fig05", "definitions", "measures")
+"""Pages that compare snapshots of pretraining, and have nothing to show of a run with fewer than three."""
+_TOO_FEW = (
+    "This page compares an early, the last but one and the last snapshot of pretraining. The profile {profile} was given fewer"
+    " than three, so there is nothing to show here; its pages of RQ2 and RQ3 do not need them."
+)
 BUILDING = ("book.py", "bookbuild.py", "bookfiles.py", "charts/theme.py", "handouts.py", "static")
 
 
@@ -108,6 +114,12 @@ class _Task:
     parameters: dict[str, Any]
     results: Results | None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the page compares snapshots of pretraining, of which the run has too few."""
+        asked = self.results is not None and "early" not in self.results.roles.values()
+        return asked and self.source.stem in OF_SNAPSHOTS
+
     def __str__(self) -> str:
         on = f" on {self.results.profile} ({self.results.origin})" if self.results else ""
         return f"{self.source.stem}{on}"
@@ -151,9 +163,14 @@ def _execute_one(task: _Task, inputs: str) -> Path:
     )
     if _is_current(task.out, stamp, wanted):
         return task.out
-    print(f"Executing {task}", flush=True)
     stamp.unlink(missing_ok=True)
-    notebooks.execute(task.source, task.out, task.parameters, cwd=places.root())
+    if task.is_empty:
+        notebooks.write_empty(
+            task.source, task.out, _TOO_FEW.format(profile=task.results.profile if task.results else "")
+        )
+    else:
+        print(f"Executing {task}", flush=True)
+        notebooks.execute(task.source, task.out, task.parameters, cwd=places.root())
     write_text(wanted, stamp)
     return task.out
 

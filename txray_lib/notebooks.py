@@ -73,6 +73,18 @@ def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, vers
     return out
 
 
+def write_empty(source: Path, out: Path, why: str) -> Path:
+    """Write a page that has nothing to show to `out`: the title of a text notebook, and why it is empty."""
+    import nbformat
+
+    first = next(cell.source for cell in _read(source).cells if cell.cell_type == "markdown")
+    title = next(line for line in first.splitlines() if line.startswith("# "))
+    page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"{title}\n\n{why}")])
+    with whole_file(out) as partial:
+        nbformat.write(page, partial)
+    return out
+
+
 def _read(source: Path) -> nbformat.NotebookNode:
     import jupytext
 

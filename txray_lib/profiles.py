@@ -204,9 +204,10 @@ class Profile(Settings):
         """With an encoder of the user's own, `epochs` and `snapshots` are those of its files, whatever a base says."""
         own, model = (groups.get(name) for name in ("encoder", "pretraining"))
         files = own.get("files") if isinstance(own, dict) else None
-        if not isinstance(files, dict) or not isinstance(model, dict) or not all(isinstance(e, int) for e in files):
+        epochs = list(files) if isinstance(files, dict) and all(isinstance(epoch, int) for epoch in files) else []
+        if not isinstance(model, dict) or not any(epoch > 0 for epoch in epochs):
             return groups
-        return {**groups, "pretraining": {**model, "epochs": max(files, default=0), "snapshots": sorted({0, *files})}}
+        return {**groups, "pretraining": {**model, "epochs": max(epochs), "snapshots": sorted({0, *epochs})}}
 
     @model_validator(mode="after")
     def _consistent(self) -> Profile:

@@ -74,14 +74,11 @@ class Corpora(Settings):
         return self
 
 
-FEWEST_SNAPSHOTS = 3
-
-
 class OwnEncoder(Settings):
     """Weights of the user's own in place of pretraining (`training.own`).
 
-    files       three snapshots or more by epoch, as {1: early.safetensors, 9: late.safetensors, 10: last.safetensors}; without
-                an epoch 0 the untrained encoder is drawn from the seed
+    files       snapshots by epoch, as {1: early.safetensors, 9: late.safetensors, 10: last.safetensors}; RQ1 needs three or more
+                that are trained. Without an epoch 0 the untrained encoder is drawn from the seed
     vocabulary  a text file, the word of each row of the embedding in turn, `<unk>` and `<eos>` among them
     embedding   what the embedding is called in the files: the tensor `embedding.weight`
     lstm        what the LSTM layer is called there: the tensors `lstm.weight_ih_l0` …
@@ -94,11 +91,8 @@ class OwnEncoder(Settings):
 
     @model_validator(mode="after")
     def _is_trained(self) -> OwnEncoder:
-        if (trained := len(set(self.files) - {0})) < FEWEST_SNAPSHOTS:
-            raise ValueError(
-                f"files: RQ1 compares an early, the last but one and the last snapshot; {trained} of epochs after 0 given. With fewer,"
-                " collect and compare in your own code, as the page 'A chapter of your own' shows"
-            )
+        if max(self.files) == 0:
+            raise ValueError("files: epoch 0 is the untrained encoder; give a trained one under a later epoch")
         return self
 
     @property

@@ -1,7 +1,8 @@
 """Which stages and comparisons a profile has. May touch: profiles.
 
 A stage is a snapshot applied to a corpus. Its role is what the paper gives a colour: untrained, early, before-last,
-last (on the pretraining corpus), zero-shot, supervised (on the target corpus).
+last (on the pretraining corpus), zero-shot, supervised (on the target corpus). Of an encoder of the user's own with fewer than
+three trained snapshots none is early or before-last, and RQ1 is not asked.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from txray_lib.profiles import Profile
+
+FEWEST_SNAPSHOTS = 3
+"""With fewer trained ones there is no early and no late step of pretraining to compare."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,11 @@ class Comparison:
 def stages(profile: Profile) -> list[Stage]:
     """All stages in the order of training."""
     pretraining, target = profile.corpora.pretraining.name, profile.corpora.target.name
-    early, *_, before_last, last = sorted(s for s in profile.pretraining.snapshots if s > 0)
-    roles = {0: "untrained", early: "early", before_last: "before-last", last: "last"}
+    trained = sorted(s for s in profile.pretraining.snapshots if s > 0)
+    last = trained[-1]
+    roles = {0: "untrained", last: "last"}
+    if len(trained) >= FEWEST_SNAPSHOTS:
+        roles |= {trained[0]: "early", trained[-2]: "before-last"}
     found = [
         Stage(
             f"{pretraining}-{epoch}",
@@ -67,8 +74,12 @@ def comparisons(profile: Profile) -> list[Comparison]:
         ("rq2", "last", "zero-shot"),
         ("rq3", "zero-shot", "supervised"),
     ]
-    found = [Comparison(question, by_role[before], by_role[after]) for question, before, after in pairs]
+    found = [
+        Comparison(question, by_role[before], by_role[after])
+        for question, before, after in pairs
+        if question != "rq1" or "early" in by_role
+    ]
     read = [stage.name for stage in stages(profile) if stage.corpus == profile.corpora.pretraining.name]
     found += [Comparison("epochs", before, after) for before, after in pairwise(read)]
-    controls = [by_role[role] for role in ("early", "last", "zero-shot", "supervised")]
+    controls = [by_role[role] for role in ("early", "last", "zero-shot", "supervised") if role in by_role]
     return found + [Comparison("control", f"{stage}/first-half", f"{stage}/second-half") for stage in controls]

@@ -15,6 +15,7 @@ from txray_lib import bookbuild
 from txray_lib.book import VegaLiteRenderer
 from txray_lib.charts import MIME
 from txray_lib.errors import TxrayError
+from txray_lib.tables import read_table, write_table
 
 PAGE = """---
 kernelspec: {{name: python3, display_name: Python 3}}
@@ -150,6 +151,25 @@ def test_a_profile_that_is_not_listed_gets_the_chapters_and_sections_of_one_that
             "sections": [{"file": "build/notebooks/mine/fig02", "title": "Two (mine)"}],
         }
     ]
+
+
+def test_a_page_that_compares_snapshots_says_why_it_is_empty_where_a_run_has_too_few(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_page(repository, "rq2", "Two")
+    folder = write_tables(repository / "results" / "alone")
+    stages = read_table(folder / "stages.parquet")
+    few = stages[~stages["role"].isin(["early", "before-last", "between"])].reset_index(drop=True)
+    write_table(few, folder / "stages.parquet", stages.attrs["provenance"])
+    bookbuild.build_book(["demo", "alone"])
+    assert {line for line in said(capsys).splitlines() if line.startswith("Executing")} == {
+        "Executing rq1 on demo (live)",
+        "Executing rq2 on demo (live)",
+        "Executing rq2 on alone (frozen)",
+    }
+    (cell,) = nbformat.read(repository / "build" / "notebooks" / "alone" / "rq1.ipynb", 4).cells
+    assert cell.source.startswith("# One\n\nThis page compares an early")
+    assert "The profile alone was given fewer than three" in cell.source
 
 
 def test_a_notebook_without_a_profile_is_executed_once_and_again_when_any_profile_changes(

@@ -101,6 +101,20 @@ def test_run_computes_once_and_then_says_so(call, fake_steps):
     assert "nothing to compute, all 2 steps are done" in out
 
 
+def test_an_example_is_written_and_its_run_known(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, said, _ = call("example", "mine")
+    assert (status, said) == (0, "wrote mine.yaml, reviews.csv, text.txt in mine. Now: txray run mine/mine.yaml\n")
+    status, said, _ = call("steps", "mine/mine.yaml")
+    assert status == 0
+    assert "corpora " in said
+    before = {path: path.read_bytes() for path in files(tmp_path)}
+    status, said, error = call("example", "mine")
+    assert (status, said) == (1, "")
+    assert "nothing in it is overwritten" in error
+    assert {path: path.read_bytes() for path in files(tmp_path)} == before
+
+
 def test_run_until_a_step(call, fake_steps):
     assert call("run", "tiny", "--until", "first")[0] == 0
     assert fake_steps == ["first"]

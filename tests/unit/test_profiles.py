@@ -62,6 +62,27 @@ def test_a_base_beside_the_file_comes_first(workplace, tmp_path):
     assert load_profile(str(tmp_path / "own.yaml")).seed == 123
 
 
+def test_own_files_lie_beside_the_profile_or_in_the_data_folder(workplace, tmp_path, monkeypatch):
+    monkeypatch.delenv("TXRAY_DATA", raising=False)
+    path, data = tmp_path / "mine" / "own.yaml", tmp_path / "data"
+    for folder in (path.parent, data):
+        folder.mkdir()
+    path.write_text(
+        "base: tiny\ncorpora: {pretraining: {source: file, path: sub/a.txt}, target: {source: file, path: b.csv}}\n"
+    )
+    own = load_profile(str(path))
+    assert own.own_files == ("sub/a.txt", "b.csv")
+    assert own.own_file("b.csv") == path.parent / "b.csv"
+    monkeypatch.setenv("TXRAY_DATA", str(data))
+    assert own.own_file("b.csv") == path.parent / "b.csv"
+    (data / "b.csv").touch()
+    assert own.own_file("b.csv") == data / "b.csv"
+    (path.parent / "b.csv").touch()
+    assert own.own_file("b.csv") == path.parent / "b.csv"
+    assert Profile(**own.parameters).parameters == own.parameters
+    assert str(tmp_path) not in yaml.safe_dump(own.parameters)
+
+
 def test_a_study_of_what_is_known_reads_its_own_groups_and_a_run_all_but_that():
     assert set(load_profile("truth").parameters) == {"name", "about", "seed", "truth"}
     assert set(load_profile("demo").parameters) == set(Profile.model_fields) - {"truth", "encoder"}
@@ -128,6 +149,27 @@ def test_a_misspelt_profile_names_the_nearest():
         ("corpora: {target: {name: ../up}}", "corpora.target.name: ", "'../up'"),
         ("corpora: {target: {name: 'a:b'}}", "corpora.target.name: ", "'a:b'"),
         ("world: null", "a corpus from the world", "needs the group 'world'"),
+        ("corpora: {target: {source: file}}", "corpora.target: ", "'file' needs the path of a file"),
+        ("corpora: {target: {path: a.csv}}", "corpora.target: ", "'world' reads no path"),
+        (
+            "corpora: {target: {source: file, path: /a.csv}}",
+            "corpora.target.path: ",
+            "an absolute one holds on no other machine",
+        ),
+        ("corpora: {target: {source: file, path: 'C:\\\\a.csv'}}", "corpora.target.path: ", "an absolute one"),
+        ("corpora: {target: {source: files, path: a.csv}}", "corpora.target.source: ", "'file'"),
+        ("corpora: {pretraining: {sorce: file}}", "corpora.pretraining.sorce: no such key", "Did you mean 'source'?"),
+        ("encoder: {vocabulary: w.txt}", "encoder.files: missing", ""),
+        ("encoder: {files: {1: a.safetensors}}", "encoder.vocabulary: missing", ""),
+        ("encoder: {files: {}, vocabulary: w.txt}", "encoder.files: ", "at least 1 item"),
+        ("encoder: {files: {last: a.safetensors}, vocabulary: w.txt}", "encoder.files.last", "integer"),
+        ("encoder: {files: {0: a.safetensors}, vocabulary: w.txt}", "encoder: files: epoch 0", "untrained"),
+        (
+            "encoder: {file: {1: a.safetensors}, files: {1: b.safetensors}, vocabulary: w.txt}",
+            "encoder.file: no such key",
+            "Did you mean 'files'?",
+        ),
+        ("pretraining: {epochs: 2, snapshots: [0, 1, 2]}", "pretraining: epochs: ", "at least 3 epochs, not of 2"),
         ("truth: {token: [5]}", "truth.token: no such key", "Did you mean 'tokens'?"),
         ("truth: {tokens: []}", "truth.tokens: ", "at least 1 item"),
         ("truth: {tokens: [300_000]}", "truth: population", "two texts"),

@@ -23,6 +23,9 @@ _PAIRS = {
 }
 """The roles of both sides of each of `audit.COMPARISONS`."""
 
+_OF_SNAPSHOTS = ("N1", "N2", "N3", "N8")
+"""The quantities that the comparisons "early" and "late" have a part in."""
+
 _SWITCHES = {"reset": ("sentence", ("zero-shot",)), "casing": ("cased", ()), "marks": ("marks", ())}
 """The reading of each switch, and the roles that the released code reads so (none named: all that were read so)."""
 
@@ -52,7 +55,9 @@ def definitions(run: Run, folder: Path) -> None:
     from txray_lib.readings import READINGS
 
     units = run.profile.pretraining.units
-    paper = {stage.role: read_table(run.file("preferences", f"{stage.name}.parquet")) for stage in stages(run.profile)}
+    own = {stage.role: read_table(run.file("preferences", f"{stage.name}.parquet")) for stage in stages(run.profile)}
+    absent = [name for name, roles in _PAIRS.items() if not set(roles) <= set(own)]
+    paper = {**dict.fromkeys((role for name in absent for role in _PAIRS[name]), own["last"].iloc[:0]), **own}
     pairs = {name: (paper[before], paper[after]) for name, (before, after) in _PAIRS.items()}
     tables = [formula_switches(pairs, units), _pruning_switch(run)]
     rows = []
@@ -68,8 +73,15 @@ def definitions(run: Run, folder: Path) -> None:
             switched = {name: (sides[before], sides[after]) for name, (before, after) in _PAIRS.items()}
             tables.append(reading_switch(switch, reading.code, pairs, switched, units))
             tables.append(_pruning_moved(run, switch, reading.code, switched["supervised"]))
-    write_frame(pd.concat(tables, ignore_index=True), folder / "definitions.parquet")
+    write_frame(_with(pd.concat(tables, ignore_index=True), absent), folder / "definitions.parquet")
     write_frame(pd.DataFrame(rows), folder / "same_weights.parquet")
+
+
+def _with(definitions: pd.DataFrame, absent: list[str]) -> pd.DataFrame:
+    """The rows that need none of the absent comparisons, in whose place nothing was compared."""
+    ids, parts = definitions["id"], definitions["part"].astype(str)
+    needs = ids.isin(_OF_SNAPSHOTS) | ((ids == "ranking") & parts.str.split().str[0].isin(absent))
+    return definitions[~needs].reset_index(drop=True) if absent else definitions
 
 
 def read_otherwise(run: Run, reading: str) -> list[Stage]:

@@ -33,18 +33,41 @@ def measure(results: Results) -> pd.DataFrame:
     `basis` says which. `why` says why there is no value or no interval. Where a claim sets one part against another, a row
     with the part `effect_name` holds their difference.
     """
-    run = Run(results)
-    found: dict[str, dict[str, Measured]] = {}
-    for room in (settings, changes, tagging, epochs, words, scoring, labels):
-        for name, parts in room.measures(run).items():
-            found.setdefault(name, {}).update(parts)
+    absent = [role for role in ("early", "before-last") if role not in results.roles.values()]
+    found = _without(absent, results) if absent else _found(Run(results))
+    units = Run(results).units
     rows = []
     for name, claim in claims().items():
         own = {part: found.get(name, {}).get(part) or missing(_reason(claim, part)) for part in claim.parts}
         for first, second in against(claim):
-            own[effect_name(first, second)] = effect(own[first], own[second], run.units)
+            own[effect_name(first, second)] = effect(own[first], own[second], units)
         rows += [(name, part, its.value, its.low, its.high, its.basis, its.why) for part, its in own.items()]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _found(run: Run) -> dict[str, dict[str, Measured]]:
+    found: dict[str, dict[str, Measured]] = {}
+    for room in (settings, changes, tagging, epochs, words, scoring, labels):
+        for name, parts in room.measures(run).items():
+            found.setdefault(name, {}).update(parts)
+    return found
+
+
+def _without(absent: list[str], results: Results) -> dict[str, dict[str, Measured]]:
+    """What a run that lacks some roles can answer: a part that changes with what stands in for them has no value."""
+    found, *others = (
+        _found(Run(results, dict(zip(absent, stand_ins, strict=False))))
+        for stand_ins in (("untrained", "last"), ("last", "untrained"), ("last", "last"), ("", "last"), ("", ""))
+    )
+    none = missing("this run has too few snapshots of pretraining to compare")
+
+    def same(name: str, part: str, its: Measured) -> bool:
+        return all(str(other[name][part]) == str(its) for other in others)
+
+    return {
+        name: {part: its if same(name, part, its) else none for part, its in parts.items()}
+        for name, parts in found.items()
+    }
 
 
 def against(claim: Claim) -> list[tuple[str, str]]:

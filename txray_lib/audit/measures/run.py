@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -29,9 +29,11 @@ TOP = 10
 
 @dataclass(frozen=True)
 class Run:
-    """A run's tables."""
+    """A run's tables. stand_ins: for a role of which the run has no stage, that whose preferences take its place; "" for none
+    at all."""
 
     results: Results
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def units(self) -> int:
@@ -70,7 +72,16 @@ class Run:
             given = load_profile(self.results.profile).model_dump()
         return given
 
+    def preferences(self, role: str) -> pd.DataFrame:
+        """The preferences of the stage with a role, or of what stands in for it."""
+        if role not in self.stand_ins:
+            return self.results.preferences(self.results.stage(role))
+        other = self.results.preferences(self.results.stage(self.stand_ins[role] or "last"))
+        return other if self.stand_ins[role] else other.iloc[:0]
+
     def _pair(self, before: str, after: str) -> pd.DataFrame:
+        if before in self.stand_ins or after in self.stand_ins:
+            return compare(self.preferences(before), self.preferences(after), self.units)
         stages = self.results.stage(before), self.results.stage(after)
         name = ":".join(stages)
         every = self.results.table("transfer")

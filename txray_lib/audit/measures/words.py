@@ -33,7 +33,7 @@ def _features(run: Run, comparison: str, neurons: pd.Series, measure) -> list[fl
     """A measure of the two sets of features of each of these neurons."""
     sides = []
     for role in PAIRS[comparison]:
-        rows = run.results.preferences(run.results.stage(role))
+        rows = run.preferences(role)
         rows = rows[rows["neuron"].isin(neurons)]
         sides.append(rows.groupby("neuron")["feature"].agg(lambda features: set(features.astype(str))))
     return [measure(sides[0][neuron], sides[1][neuron]) for neuron in neurons]
