@@ -79,12 +79,16 @@ def _shared(results: Results, question: str, comparison: str | None = None) -> p
 
 
 def _pretraining(results: Results) -> tuple[str, ...]:
+    question = "RQ1: does what neurons prefer settle while the encoder is pretrained?"
+    papers = f"distances fall by {percent(value('N3', 'share'))} between early and late epochs"
+    if "early" not in results.roles.values():
+        return question, papers, "not asked: fewer than three snapshots were given", ""
     middle = results.stage("before-last")
     pairs = f"{results.stage('early')}:{middle}", f"{middle}:{results.stage('last')}"
     early, late = (_shared(results, "rq1", pair)["hellinger"].mean() for pair in pairs)
     return (
-        "RQ1: does what neurons prefer settle while the encoder is pretrained?",
-        f"distances fall by {percent(value('N3', 'share'))} between early and late epochs",
+        question,
+        papers,
         f"mean distance {distance(early)} in {arrow(pairs[0])}, {distance(late)} in {arrow(pairs[1])}",
         _halves(results, "last"),
     )
