@@ -75,8 +75,9 @@ def site(browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if (SITE / "index.html").exists():
         return SITE
     root = tmp_path_factory.mktemp("compendium")
-    for name in ("book", "notebooks"):
+    for name in ("book", "notebooks", "profiles"):
         shutil.copytree(ROOT / name, root / name)
+    (root / "profiles" / "course.yaml").write_text("base: tiny\nabout: In seconds.\n", encoding="utf-8")
     for name in ("_config.yml", "_toc.yml", "requirements.lock"):
         shutil.copy(ROOT / name, root)
     write_tables(root / "results" / "demo")
