@@ -44,12 +44,7 @@ def find_notebook(name: str) -> Path:
 
 def parameters_of(source: Path) -> dict[str, Any]:
     """The parameters of a text notebook with their defaults. Raises TxrayError if no cell is tagged `parameters`."""
-    return _defaults(_read(source), source)
-
-
-def read_notebook(source: Path) -> nbformat.NotebookNode:
-    """A text notebook as it stands, with all its cells. Raises TxrayError where there is none, or it cannot be read."""
-    return _read(source)
+    return _defaults(read_notebook(source), source)
 
 
 def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, version: Version = "student") -> Path:
@@ -61,7 +56,7 @@ def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, vers
     """
     import nbformat
 
-    notebook = version_of(_read(source), version)
+    notebook = version_of(read_notebook(source), version)
     defaults = _defaults(notebook, source)
     _check(parameters, defaults, source)
     cell = _parameters_cell(notebook, source)
@@ -73,7 +68,8 @@ def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, vers
     return out
 
 
-def _read(source: Path) -> nbformat.NotebookNode:
+def read_notebook(source: Path) -> nbformat.NotebookNode:
+    """A text notebook as it stands, with all its cells. Raises TxrayError where there is none, or it cannot be read."""
     import jupytext
 
     if not source.is_file():
