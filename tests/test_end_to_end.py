@@ -18,11 +18,13 @@ import yaml
 
 from txray_lib.corpora import UNKNOWN, load_corpus_file
 from txray_lib.corpora.documents import content_hash
+from txray_lib.errors import TxrayError
 from txray_lib.flow import Run
 from txray_lib.parcels import TEXT, pack, unpack
 from txray_lib.preferences import NOBODY, add, aggregate, distributions
 from txray_lib.profiles import Profile, load_profile
 from txray_lib.results import Results
+from txray_lib.runs import open_run, train_run
 from txray_lib.stages import comparisons, stages
 from txray_lib.tables import read_table
 from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
@@ -385,6 +387,20 @@ def test_running_again_does_nothing(tiny_run):
     before = {p: p.stat().st_mtime_ns for p in tiny_run.folder.parents[1].rglob("*") if p.is_file()}
     assert Run(load_profile("tiny"), say=lambda line: None).make() == []
     assert {p: p.stat().st_mtime_ns for p in tiny_run.folder.parents[1].rglob("*") if p.is_file()} == before
+
+
+def test_encoders_and_text_can_be_had_without_tables(tiny_run, tmp_path, new_workplace, monkeypatch):
+    finished = open_run("tiny")
+    monkeypatch.setenv("TXRAY_ROOT", str(new_workplace(tmp_path / "fresh")))
+    trained = train_run("tiny")
+    assert not trained.run.is_done("tables")
+    with pytest.raises(TxrayError, match=r"lacks .*tables"):
+        open_run("tiny")
+    assert trained.corpus("target") == finished.corpus("target")
+    for stage in ("untrained", "zero-shot"):
+        one, other = (run.model(stage).state_dict() for run in (trained, finished))
+        assert all((one[name] == other[name]).all() for name in one)
+    assert train_run("tiny").model("supervised").encoder.units == trained.profile.pretraining.units
 
 
 def test_another_set_size_makes_only_pruning_and_what_follows_anew(tiny_run, tmp_path, monkeypatch):

@@ -51,6 +51,8 @@ TELLING = (
 )
 STUDYING = ("corpora", "measures.py", "nulls", "planted.py", "truth.py", "ways.py", "worlds")
 """What a page with the parameter `study` computes with, besides what every page tells with."""
+TRAINED = "trained"
+"""A page with this parameter trains encoders for its reader. It is shown as it stands: the book is built from tables alone."""
 OF_SNAPSHOTS = ("rq1", "fig01", "fig02", "fig03", "fig04", "fig05", "definitions", "measures")
 """Pages that compare snapshots of pretraining, and have nothing to show of a run with fewer than three."""
 _TOO_FEW = (
@@ -168,6 +170,8 @@ def _execute_one(task: _Task, inputs: str) -> Path:
         notebooks.write_empty(
             task.source, task.out, _TOO_FEW.format(profile=task.results.profile if task.results else "")
         )
+    elif TRAINED in notebooks.parameters_of(task.source):
+        notebooks.write_unexecuted(task.source, task.out)
     else:
         print(f"Executing {task}", flush=True)
         notebooks.execute(task.source, task.out, task.parameters, cwd=places.root())
@@ -201,14 +205,12 @@ def _write_shards(results: Results) -> Path:
 def _read_besides(source: Path) -> str:
     """A hash of what a page reads besides the profiles that the book shows; the same for all pages that read nothing more.
 
-    With a parameter `study` it shows that study and computes one of its own, with `data` it works on that profile's tables,
-    and with `trained` it trains that profile's encoders, for which any part of the library may count.
+    With a parameter `study` it shows that study and computes one of its own, with `data` it works on that profile's tables.
     """
     known = notebooks.parameters_of(source)
     named = [known[parameter] for parameter in ("study", "data") if parameter in known]
     read = [open_results(name).folder for name in named if name in list_results()]
     read += [_package() / room for room in STUDYING] if "study" in known else []
-    read += [places.profiles_folder(), _package()] if "trained" in known else []
     return _hash_files(*read) if read else ""
 
 

@@ -36,7 +36,7 @@ README = """# The lab and the assignment
    environment variable TXRAY_RESULTS set to `results`, or let the first cell of the lab be `%env TXRAY_RESULTS=results`.
    Without it, tables that you computed yourself are read (`txray run demo`, about four minutes).
 
-The assignment reads no tables; it trains its encoder, once, in less than a minute.
+The assignment reads no tables; it trains its encoder, once, which takes about a minute.
 """
 STYLE = """
 body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; font-family: sans-serif; line-height: 1.5; }

@@ -44,12 +44,7 @@ def find_notebook(name: str) -> Path:
 
 def parameters_of(source: Path) -> dict[str, Any]:
     """The parameters of a text notebook with their defaults. Raises TxrayError if no cell is tagged `parameters`."""
-    return _defaults(_read(source), source)
-
-
-def read_notebook(source: Path) -> nbformat.NotebookNode:
-    """A text notebook as it stands, with all its cells. Raises TxrayError where there is none, or it cannot be read."""
-    return _read(source)
+    return _defaults(read_notebook(source), source)
 
 
 def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, version: Version = "student") -> Path:
@@ -61,7 +56,7 @@ def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, vers
     """
     import nbformat
 
-    notebook = version_of(_read(source), version)
+    notebook = version_of(read_notebook(source), version)
     defaults = _defaults(notebook, source)
     _check(parameters, defaults, source)
     cell = _parameters_cell(notebook, source)
@@ -73,11 +68,22 @@ def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, vers
     return out
 
 
+def write_unexecuted(source: Path, out: Path) -> Path:
+    """Write the students' version of a text notebook to `out` as it stands: a page of it needs nothing that computes."""
+    import nbformat
+
+    notebook = version_of(read_notebook(source), "student")
+    _tidy(notebook, source, _defaults(notebook, source))
+    with whole_file(out) as partial:
+        partial.write_text(nbformat.writes(notebook), encoding="utf-8")
+    return out
+
+
 def write_empty(source: Path, out: Path, why: str) -> Path:
     """Write a page that has nothing to show to `out`: the title of a text notebook, and why it is empty."""
     import nbformat
 
-    first = next(cell.source for cell in _read(source).cells if cell.cell_type == "markdown")
+    first = next(cell.source for cell in read_notebook(source).cells if cell.cell_type == "markdown")
     title = next(line for line in first.splitlines() if line.startswith("# "))
     page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"{title}\n\n{why}")])
     with whole_file(out) as partial:
@@ -85,7 +91,8 @@ def write_empty(source: Path, out: Path, why: str) -> Path:
     return out
 
 
-def _read(source: Path) -> nbformat.NotebookNode:
+def read_notebook(source: Path) -> nbformat.NotebookNode:
+    """A text notebook as it stands, with all its cells. Raises TxrayError where there is none, or it cannot be read."""
     import jupytext
 
     if not source.is_file():

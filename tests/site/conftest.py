@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from benchmark_tables import write_benchmarks
 from browsing import ARGUMENTS
+from filelock import FileLock
 from telling_tables import write_study, write_tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,12 +39,20 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture(scope="session")
 def site(browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site that `make book` built, or one built now from hostile tables."""
+    """The site that `make book` built, or one built now from hostile tables, once for all processes that run tests."""
     if (SITE / "index.html").exists():
         return SITE
-    root = tmp_path_factory.mktemp("compendium")
+    root = tmp_path_factory.getbasetemp().parent / "compendium"
+    with FileLock(f"{root}.lock"):
+        built = root / "_build" / "html" / "index.html"
+        if not built.exists():
+            build_from_hostile_tables(root)
+        return built.parent
+
+
+def build_from_hostile_tables(root: Path) -> None:
     for name in ("book", "notebooks"):
-        shutil.copytree(ROOT / name, root / name)
+        shutil.copytree(ROOT / name, root / name, dirs_exist_ok=True)
     for name in ("_config.yml", "_toc.yml", "requirements.lock"):
         shutil.copy(ROOT / name, root)
     write_tables(root / "results" / "demo")
@@ -54,4 +63,4 @@ def site(browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TXRAY_ROOT", str(root))
         patch.delenv("TXRAY_RESULTS", raising=False)
-        return build_book(["demo"]).parent
+        build_book(["demo"])

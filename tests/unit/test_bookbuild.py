@@ -213,6 +213,55 @@ def test_a_page_of_a_profile_that_shows_a_study_too_runs_again_when_the_study_ch
     ]
 
 
+def executed(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line for line in said(capsys).splitlines() if line.startswith("Executing")]
+
+
+def test_a_page_that_works_on_tables_of_its_own_runs_again_when_they_change(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_tables(repository / "results" / "own")
+    write_page(repository, "lab", "Lab", 'data = "own"')
+    bookbuild.build_book(["demo"])
+    assert "Executing lab" in executed(capsys)
+    bookbuild.build_book(["demo"])
+    assert executed(capsys) == []
+    write_tables(repository / "results" / "own", seed=3)
+    bookbuild.build_book(["demo"])
+    assert executed(capsys) == ["Executing lab"]
+
+
+def test_a_page_that_trains_runs_again_when_a_profile_changes(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "profiles").mkdir()
+    write_page(repository, "assignment", "Assignment", 'trained = "tiny"')
+    bookbuild.build_book()
+    assert "Executing assignment" in executed(capsys)
+    (repository / "profiles" / "tiny.yaml").write_text("base: demo\n", encoding="utf-8")
+    bookbuild.build_book()
+    assert executed(capsys) == ["Executing assignment"]
+
+
+def test_students_files_are_built_with_the_book_and_a_change_in_them_builds_it_anew(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = repository / "notebooks" / "lab.md"
+    write_page(repository, "lab", "Lab", 'data = "demo"')
+    cell = "\n```{code-cell} ipython3\n:tags: [exercise]\n\nanswer = ...\n```\n"
+    page.write_text(page.read_text(encoding="utf-8") + cell, encoding="utf-8")
+    bookbuild.build_book()
+    folder = repository / "build" / "course"
+    assert {path.name for path in folder.iterdir()} == {"lab.ipynb", "txray-course.zip"}
+    said(capsys)
+    bookbuild.build_book()
+    assert said(capsys).startswith("The book is up to date")
+    page.write_text(page.read_text(encoding="utf-8") + "\nMore.\n", encoding="utf-8")
+    bookbuild.build_book()
+    assert "Built the book" in said(capsys)
+    assert "More." in (folder / "lab.ipynb").read_text(encoding="utf-8")
+
+
 def test_a_book_of_studies_alone_is_an_error(repository: Path) -> None:
     write_study(repository / "results" / "truth")
     with pytest.raises(TxrayError, match=r"no pages of its own, and truth is one: name a run"):
