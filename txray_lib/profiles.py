@@ -269,7 +269,7 @@ def load_profile(name: str) -> Profile:
         problems = "\n".join(f"  {_problem(e)}" for e in found)
         raise TxrayError(f"the profile {path.name} has {error.error_count()} problem(s):\n{problems}") from None
     if profile.own_files:
-        profile._folder = path.parent
+        profile._folder = path.absolute().parent
     return profile
 
 
