@@ -1,19 +1,23 @@
 # make book [PROFILE=small]   set up, run the demo profile (and PROFILE), build _build/html/index.html
 # make test [ARGS=...]        set up, run the tests
-# make bench [ARGS=...]       set up, measure speed and memory (a quarter of an hour; ARGS=--quick to see that it works)
+# make teacher              set up, build solutions and a guide to marking in build/teacher, what students get in build/course
+# make bench [ARGS=...]       set up, measure speed and memory (some 25 minutes; ARGS=--quick to see that it works)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PROFILE ?= demo
 ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: book test bench clean
+.PHONY: book test teacher bench clean
 
 book: $(READY)
 	@$(BIN)/txray book --profile $(PROFILE)
 
 test: $(READY)
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+teacher: $(READY)
+	@$(BIN)/txray teacher
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import building, collecting, comparing, training
+from benchmarks import browsing, building, collecting, comparing, training
 from benchmarks.measuring import QUICK, Measured, Row, Sizes, machine
 from txray_lib import places
 from txray_lib.provenance import commit, versions
@@ -21,7 +21,7 @@ from txray_lib.results import benchmarks_file
 from txray_lib.tables import write_table
 
 _MEASURED = ("value", "beside", "remark", "sizes", "machine", "commit", "created", "seconds")
-ROWS = {row.name: row for room in (collecting, comparing, training, building) for row in room.ROWS}
+ROWS = {row.name: row for room in (collecting, comparing, training, building, browsing) for row in room.ROWS}
 
 
 def main() -> None:

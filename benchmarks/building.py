@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import subprocess
@@ -12,11 +13,14 @@ from statistics import median
 
 from benchmarks.measuring import Measured, Row, Sizes, timed
 from txray_lib import places
+from txray_lib.explorer import write_shards
 from txray_lib.flow import Run
 from txray_lib.notebooks import execute, list_notebooks, parameters_of
 from txray_lib.profiles import load_profile
+from txray_lib.results import Results
 
 _PROFILE = "small"
+_LARGEST = "paper-cpu"
 _NOTEBOOKS = ("rq1", "rq3", "fig07", "tab2", "definitions", "measures", "audit", "truth")
 """The pages that have most to do."""
 _COPIED = ("book", "notebooks", "profiles", "_config.yml", "_toc.yml", "requirements.lock")
@@ -38,6 +42,23 @@ def notebooks(sizes: Sizes) -> Measured | None:
     return Measured(
         found[slowest],
         {"slowest": slowest, "median seconds": median(found.values()), "notebooks": len(found)},
+    )
+
+
+def explorer_tables(sizes: Sizes) -> Measured | None:
+    """Seconds to write the explorer's scripts of the paper's 1,500 units from frozen tables, their size and the largest one's."""
+    if not (places.frozen_results(_LARGEST) / "transfer.parquet").is_file():
+        return None
+    results = Results(_LARGEST, places.frozen_results(_LARGEST), "frozen")
+    with tempfile.TemporaryDirectory() as name:
+        written: list[Path] = []
+        taken = timed(lambda: written.extend(write_shards(results, Path(name) / _LARGEST)))
+        sizes_of = [path.stat().st_size for path in written]
+        largest = max(written, key=lambda path: path.stat().st_size)
+        packed = len(gzip.compress(largest.read_bytes()))
+    return Measured(
+        taken,
+        {"scripts": len(written), "MB in all": sum(sizes_of) / 1e6, "kB of the largest, compressed": packed / 1e3},
     )
 
 
@@ -80,6 +101,15 @@ ROWS = (
         30,
         notebooks,
         "A kernel takes some seconds to start and to import; the rest is what that page computes itself.",
+    ),
+    Row(
+        "explorer",
+        "the explorer's tables of 1,500 neurons in six stages, written from the frozen tables of paper-cpu",
+        "seconds",
+        "at most",
+        10,
+        explorer_tables,
+        "Every preference of every stage is written, grouped by neuron and by word.",
     ),
     Row(
         "book",

@@ -66,6 +66,7 @@ def test_every_stage_has_its_preferences_and_nothing_else_is_there(tiny_run):
         *("tag_counts", "definitions", "same_weights", "measured", "pruning_random", "probe"),
         *("nulls", "null_states", "measures", "measure_nulls"),
         *("control_transfer", "control_scores", "control_epochs", "control_training"),
+        *("sentence", "sentence_activations", "sentence_facts"),
     )
     preferences = {f"preferences/{s.name}.parquet" for s in stages(tiny_run.profile)}
     assert made == {f"{n}.parquet" for n in names} | preferences | {"provenance.json", "profile.yaml", "step.json"}
@@ -153,6 +154,28 @@ def test_the_hash_is_of_the_whole_corpus(tiny_run):
     hashes = json.loads(tiny_run.file("corpora", "facts.json").read_text())["hashes"]
     assert hashes["encyclopedia"] == content_hash(worlds.encyclopedia(size, profile.seed, "encyclopedia"))
     assert hashes["reviews"] == content_hash(worlds.reviews(size, profile.seed, "reviews"))
+
+
+def test_the_sentence_is_read_as_the_stages_read_it(tiny_run, table, records):
+    """Its tokens, winners and ŷ are those of the records of its review."""
+    rows = table("sentence")
+    corpus = load_corpus_file(tiny_run.file("tags", "target.parquet"))
+    number = next(i for i, document in enumerate(corpus) if document.name == rows["document"].iloc[0])
+    assert corpus.documents[number].split == "test"
+    assert rows["sentiment"].ne(0).any()
+    for side, stage in (("before", "reviews-zero-shot"), ("after", "reviews-supervised")):
+        own = records(stage)
+        own = own[own["document"] == number].iloc[rows["position"]].reset_index(drop=True)
+        assert rows["feature"].tolist() == own["feature"].tolist()
+        assert rows["tag"].tolist() == own["tag"].tolist()
+        clear = rows[f"activation_{side}"] - rows[f"second_activation_{side}"] > 1e-6
+        assert (rows[f"neuron_{side}"] == own["neuron"])[clear].all()
+        np.testing.assert_allclose(rows[f"activation_{side}"], own["activation"], atol=1e-6)
+    facts = table("sentence_facts").set_index(["side", "measure"])["value"]
+    logit = facts["after", "review_logit"]
+    np.testing.assert_allclose(1 / (1 + np.exp(-logit)), own["prediction"].iloc[0], atol=1e-5)
+    difference = facts["after", "logit"] - facts["after", "baseline_logit"]
+    np.testing.assert_allclose(rows["integrated_after"].sum(), difference, atol=1e-4)
 
 
 @pytest.mark.parametrize("by", ["feature", "tag"])

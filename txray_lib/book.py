@@ -1,32 +1,37 @@
-"""The book's side of a chart: a Sphinx extension and a MyST-NB renderer. May touch: charts.
+"""The book's side of a chart: a Sphinx extension and a MyST-NB renderer. May touch: charts, bookfiles.
 
 `VegaLiteRenderer` (entry point `myst_nb.mime_renderers`) turns a Vega-Lite output into a figure: a picture, and beside it the
-spec as inert JSON for the loader in `static/`. `setup` puts the Vega bundle that ships inside vl-convert, MathJax and the
-loaders into the site, so that no page asks another server for anything.
+spec as inert JSON for the loader in `static/`. `setup` adds the loaders and what the site brings along to its pages.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
-import importlib.util
 import json
-import shutil
+import re
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util import logging
 
-from txray_lib.charts.theme import MIME, VEGA_LITE, png
+from txray_lib.bookfiles import provide_static_files, publish
+from txray_lib.charts.theme import MIME, png
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
     from sphinx.application import Sphinx
     from sphinx.config import Config
+    from sphinx.writers.html5 import HTML5Translator
 
-STATIC = Path(__file__).parent / "static"
-MATHJAX = "output/chtml/fonts/woff-v2"
+LOGGER = logging.getLogger(__name__)
+SENTENCE_END = re.compile(r"(?<=[^.]\.) (?=[A-Z])")
+EXPLORER = 'class="txray-explorer"'
 PICTURE_SCALE = 2
 
 
@@ -42,61 +47,127 @@ class VegaLiteRenderer:
         spec = data.content if isinstance(data.content, dict) else json.loads(data.content)
         if not str(spec.get("description", "")).strip():
             renderer.logger.warning("a chart has no description (alt text)", subtype="alt", line=data.line)
-        return [nodes.raw(text=figure(spec), format="html", classes=["output", "txray"])]
+        env = renderer.renderer.sphinx_env
+        page = env.docname if env else None
+        pictures = Path(env.app.outdir) / "_images" if env else None
+        return [nodes.raw(text=figure(spec, page, pictures), format="html", classes=["output", "txray"])]
 
 
-def figure(spec: dict[str, Any]) -> str:
-    """The HTML of a chart. Text from a corpus stays text: it can neither end the script element nor an attribute."""
-    alt = html.escape(str(spec.get("description", "")), quote=True)
+def figure(spec: dict[str, Any], page: str | None = None, pictures: Path | None = None) -> str:
+    """The HTML of a chart, with its caption: its alt text, the first sentence in sight and the rest folded away.
+
+    page      the name of the document it stands in, whose executed notebook the caption links to
+    pictures  where its picture is written, which a browser without scripts shows; None puts it into the page
+
+    The loader draws it, and adds downloads of its data and its picture. Text from a corpus stays text: it can neither end the
+    script element nor an attribute.
+    """
+    description = str(spec.get("description", ""))
+    alt = html.escape(description, quote=True)
     body = json.dumps(spec, separators=(",", ":")).replace("<", "\\u003c")
     picture = png(spec, scale=PICTURE_SCALE)
-    width = struct.unpack(">I", picture[16:20])[0] // PICTURE_SCALE
-    source = base64.b64encode(picture).decode()
+    width, height = (side // PICTURE_SCALE for side in struct.unpack(">II", picture[16:24]))
+    source = html.escape(_address(picture, page, pictures), quote=True)
     return (
-        f'<figure class="txray-chart"><div class="txray-vega" role="img" aria-label="{alt}">'
-        f'<img alt="{alt}" width="{width}" src="data:image/png;base64,{source}"></div>'
-        f'<script type="application/json" class="txray-spec">{body}</script></figure>'
+        f'<figure class="txray-chart" data-picture="{source}">'
+        f'<div class="txray-vega" role="img" aria-label="{alt}" style="max-width:{width}px;aspect-ratio:{width}/{height}">'
+        f'<noscript><img alt="{alt}" width="{width}" src="{source}"></noscript></div>'
+        f'<script type="application/json" class="txray-spec">{body}</script>{_caption(description, page)}</figure>'
     )
+
+
+def _address(picture: bytes, page: str | None, pictures: Path | None) -> str:
+    if pictures is None:
+        return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    name = f"figure-{hashlib.sha256(picture).hexdigest()[:16]}.png"
+    pictures.mkdir(parents=True, exist_ok=True)
+    (pictures / name).write_bytes(picture)
+    return f"{_up(page)}_images/{name}"
+
+
+def _up(page: str | None) -> str:
+    """The way from a page to the top of the site."""
+    return "../" * (page or "").count("/")
+
+
+def _caption(description: str, page: str | None) -> str:
+    first, *rest = SENTENCE_END.split(description, maxsplit=1)
+    more = f"<details><summary>The figure in words</summary>{html.escape(rest[0])}</details>" if rest else ""
+    link = ""
+    if page:
+        address = html.escape(f"{_up(page)}_sources/{page}.ipynb", quote=True)
+        link = f'<a class="txray-source" href="{address}" download>source notebook</a>'
+    return f'<figcaption>{html.escape(first)} <span class="txray-links">{link}</span>{more}</figcaption>'
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry to this extension."""
-    app.connect("config-inited", _provide_static_files)
+    app.connect("config-inited", provide_static_files)
+    app.connect("config-inited", _launch_only_from_a_repository)
+    app.connect("build-finished", publish)
+    app.connect("html-page-context", _add_explorer)
+    app.connect("html-page-context", _name_toggles, priority=900)
+    app.connect("html-page-context", _name_literature)
+    app.add_html_math_renderer("mathml", inline_renderers=(_inline_math, None), block_renderers=(_block_math, None))
     app.add_js_file("txray-charts.js", loading_method="defer")
     app.add_js_file("txray-tables.js", loading_method="defer")
+    app.add_css_file("txray-icons.css")
     app.add_css_file("txray-charts.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def _provide_static_files(app: Sphinx, config: Config) -> None:
-    folder = Path(app.outdir).parent / ".txray-static"
-    _write_bundle(folder / "txray" / "vega-bundle.js")
-    if _copy_mathjax(folder / "mathjax"):
-        config.mathjax_path = "mathjax/tex-mml-chtml.js"
-    config.html_static_path = [*config.html_static_path, str(folder), str(STATIC)]
+def _launch_only_from_a_repository(app: Sphinx, config: Config) -> None:
+    """Without the address of a repository there is nothing that Binder or Colab could open, and the theme would fail."""
+    if not config.html_theme_options.get("repository_url"):
+        config.html_theme_options["launch_buttons"] = {}
 
 
-def _write_bundle(path: Path) -> None:
-    """Vega, Vega-Lite and vega-embed in a function scope: their top-level names would collide with Sphinx's `_`."""
-    import vl_convert
-
-    head = f"/* vl-convert {vl_convert.__version__}, vega-lite {VEGA_LITE} */"
-    if path.exists():
-        with path.open(encoding="utf-8") as old:
-            if old.readline().rstrip("\n") == head:
-                return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    bundle = vl_convert.javascript_bundle(vl_version=VEGA_LITE)
-    path.write_text(f"{head}\n(function(){{{bundle}\n}})();", encoding="utf-8")
+def _add_explorer(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """The explorer's script and style, on the pages that have one."""
+    if EXPLORER in context.get("body", ""):
+        app.add_js_file("txray-explorer.js", loading_method="defer")
+        app.add_css_file("txray-explorer.css")
 
 
-def _copy_mathjax(folder: Path) -> bool:
-    """The part of MathJax that HTML output needs, out of the package that carries all of it."""
-    package = importlib.util.find_spec("sphinx-mathjax-offline")
-    if package is None or package.origin is None:
-        return False
-    source = Path(package.origin).parent / "static" / "mathjax"
-    if not (folder / MATHJAX).exists():
-        shutil.copytree(source / MATHJAX, folder / MATHJAX)
-        shutil.copy(source / "tex-mml-chtml.js", folder)
-    return True
+def _name_toggles(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """The theme's arrows that unfold the pages below a page have no name for a screen reader: give them one."""
+    generate = context.get("generate_toctree_html")
+    if generate is None:
+        return
+
+    def named(*arguments: Any, **options: Any) -> Any:
+        tree = generate(*arguments, **options)
+        if not hasattr(tree, "find_all"):
+            return tree
+        for toggle in tree.find_all("summary"):
+            link = toggle.find_previous("a")
+            toggle["aria-label"] = f"pages below: {link.get_text(strip=True)}" if link else "pages below"
+        return tree
+
+    context["generate_toctree_html"] = named
+
+
+def _name_literature(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """Sphinx gives an entry of the literature a role that ARIA has given up, inside a list that then has no items."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:
+    translator.body.append(_mathml(node))
+    raise nodes.SkipNode
+
+
+def _block_math(translator: HTML5Translator, node: nodes.math_block) -> None:
+    translator.body.append(f'<div class="math">{_mathml(node, as_block=True)}</div>')
+    raise nodes.SkipNode
+
+
+def _mathml(node: nodes.Element, as_block: bool = False) -> str:
+    """Formulas as MathML, which browsers draw by themselves: MathJax is 265 kB (compressed) on a page and needs JavaScript.
+    A formula that cannot be read is shown as it stands, with a warning, which fails a strict build."""
+    try:
+        return tex2mathml(node.astext(), as_block=as_block)
+    except MathError as error:
+        LOGGER.warning("the formula %r cannot be drawn: %s", node.astext(), error, location=node)
+        return f"<code>{html.escape(node.astext())}</code>"

@@ -1,7 +1,7 @@
 """Executes the notebooks that need it and builds the site. The last room: nothing imports it but the command line.
 
 What an output depends on is hashed into a fingerprint that lies beside it; an equal fingerprint means nothing to do.
-May touch: errors, places, results, notebooks.
+May touch: errors, places, results, explorer, notebooks, handouts.
 """
 
 from __future__ import annotations
@@ -20,17 +20,24 @@ from typing import Any
 
 import yaml
 
-from txray_lib import notebooks, places
+from txray_lib import explorer, notebooks, places
 from txray_lib.errors import TxrayError
+from txray_lib.handouts import build_students
 from txray_lib.places import write_text
 from txray_lib.results import Results, benchmarks_file, list_results, open_results
 
 PREFIX = "build/notebooks/"
+SHARDS = "build/static/explorer"
+"""Everything below build/static becomes a static file of the site."""
 TELLING = (
     "answers",
     "audit",
     "charts",
+    "course",
     "definitions.py",
+    "explorer.py",
+    "departures.yaml",
+    "lessons.yaml",
     "notebooks.py",
     "paper.py",
     "paper.yaml",
@@ -50,7 +57,7 @@ _TOO_FEW = (
     "This page compares an early, the last but one and the last snapshot of pretraining. The profile {profile} was given fewer"
     " than three, so there is nothing to show here; its pages of RQ2 and RQ3 do not need them."
 )
-BUILDING = ("book.py", "bookbuild.py", "charts/theme.py", "static")
+BUILDING = ("book.py", "bookbuild.py", "bookfiles.py", "charts/theme.py", "handouts.py", "static")
 
 
 def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
@@ -71,10 +78,11 @@ def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:
             " a run too, such as demo. A study is told on pages of every book."
         )
     executed = _execute_all(opened)
+    shards = _write_all_shards(opened)
     toc = _write_toc([results.profile for results in opened])
     page = places.root() / "_build" / "html" / "index.html"
     stamp = page.parent.parent / "book.fingerprint"
-    wanted = _book_fingerprint(executed, toc, strict)
+    wanted = _book_fingerprint([*executed, *shards, *build_students()], toc, strict)
     if _is_current(page, stamp, wanted):
         print(f"The book is up to date, nothing to do: {page}")
         return page
@@ -150,7 +158,9 @@ def _tasks(source: Path, opened: list[Results]) -> list[_Task]:
 def _execute_one(task: _Task, inputs: str) -> Path:
     stamp = task.out.with_suffix(".fingerprint")
     origin = task.results.origin if task.results else ""
-    wanted = _hash_text(inputs, origin, _hash_files(task.source), json.dumps(task.parameters), _studied(task.source))
+    wanted = _hash_text(
+        inputs, origin, _hash_files(task.source), json.dumps(task.parameters), _read_besides(task.source)
+    )
     if _is_current(task.out, stamp, wanted):
         return task.out
     stamp.unlink(missing_ok=True)
@@ -165,13 +175,41 @@ def _execute_one(task: _Task, inputs: str) -> Path:
     return task.out
 
 
-def _studied(source: Path) -> str:
-    """A hash of the study that a page shows and of what it computes one with; the same for all pages that show none."""
-    name = notebooks.parameters_of(source).get("study")
-    if name is None:
-        return ""
-    folders = [open_results(name).folder] if name in list_results() else []
-    return _hash_files(*folders, *(_package() / room for room in STUDYING))
+def _write_all_shards(opened: list[Results]) -> list[Path]:
+    """The explorer's scripts of the profiles that are shown, and of no other."""
+    folder, shown = places.root() / SHARDS, {results.profile for results in opened}
+    for old in folder.glob("*"):
+        if old.name.removesuffix(".fingerprint") not in shown:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    return [_write_shards(results) for results in opened]
+
+
+def _write_shards(results: Results) -> Path:
+    """The explorer's scripts of one profile, made anew when its tables or the code have changed; returns their fingerprint."""
+    folder = places.root() / SHARDS / results.profile
+    stamp = folder.with_name(f"{folder.name}.fingerprint")
+    names = ("explorer.py", "preferences.py", "results.py")
+    wanted = _hash_text(_hash_files(results.folder), _hash_files(*(_package() / name for name in names)))
+    if not _is_current(folder, stamp, wanted):
+        print(f"Writing the explorer's tables of {results.profile}", flush=True)
+        stamp.unlink(missing_ok=True)
+        explorer.write_shards(results, folder)
+        write_text(wanted, stamp)
+    return stamp
+
+
+def _read_besides(source: Path) -> str:
+    """A hash of what a page reads besides the profiles that the book shows; the same for all pages that read nothing more.
+
+    With a parameter `study` it shows that study and computes one of its own, with `data` it works on that profile's tables,
+    and with `trained` it trains that profile's encoders, for which any part of the library may count.
+    """
+    known = notebooks.parameters_of(source)
+    named = [known[parameter] for parameter in ("study", "data") if parameter in known]
+    read = [open_results(name).folder for name in named if name in list_results()]
+    read += [_package() / room for room in STUDYING] if "study" in known else []
+    read += [places.profiles_folder(), _package()] if "trained" in known else []
+    return _hash_files(*read) if read else ""
 
 
 def _read_toc() -> dict[str, Any]:
@@ -253,9 +291,9 @@ def _problems(output: str) -> str:
     return "\n".join(f"  {line.strip()}" for line in (told or lines)[-20:])
 
 
-def _book_fingerprint(executed: list[Path], toc: Path, strict: bool) -> str:
+def _book_fingerprint(offered: list[Path], toc: Path, strict: bool) -> str:
     root = places.root()
-    pages = _hash_files(root / "book", root / "_config.yml", root / "requirements.lock", toc, *executed)
+    pages = _hash_files(root / "book", root / "_config.yml", root / "requirements.lock", toc, *offered)
     return _hash_text(pages, _hash_files(*(_package() / name for name in BUILDING)), str(strict))
 
 

@@ -123,6 +123,16 @@ def example(
 
 
 @app.command()
+def teacher() -> None:
+    """Build build/teacher/: the assignment with solutions and a guide to marking; and build/course/: what students get."""
+    from txray_lib.handouts import build_students, build_teacher
+
+    _compute(_run("demo"), None)
+    for path in (*build_students(), *build_teacher()):
+        typer.echo(f"wrote {path}")
+
+
+@app.command()
 def profiles() -> None:
     """List the profiles."""
     from txray_lib.profiles import list_profiles, load_profile

@@ -28,6 +28,7 @@ _FIXED_SECONDS = {
     "definitions": 6,
     "controls": 4,
     "truth-words": 2,
+    "sentence": 2,
     "tables": 5,
 }
 _READING_SECONDS = {"imdb": 60, "wikitext-2": 10, "world": 10, "file": 5}
@@ -109,7 +110,8 @@ def _run_seconds(profile: Profile, step: str, rate: float) -> float:
         "finetune": 3 * lstm * review_tokens * reviews.train * profile.finetuning.epochs
         + lstm * review_tokens * (reviews.train + reviews.test),
         "prune": lstm * review_tokens * 2 * _evaluations(profile) * profile.pruning.reviews,
-        "probe": 3 * profile.controls.probe_tokens * (2 * lstm + _PROBE_READINGS * 6 * model.units * _TAGS),
+        "probe": 3 * _probe_work(profile, lstm),
+        "sentence": 4 * _probe_work(profile, lstm),
     }
     drawn = profile.nulls.permutations * (1 + len(profile.nulls.measures)) if step == "nulls" else 0
     chance = drawn * profile.collection.tokens * _NULL_SECONDS
@@ -125,6 +127,11 @@ def _pretraining_tokens(profile: Profile) -> int:
         path = profile.own_file(settings.path)
         return path.stat().st_size // _BYTES_OF_A_TOKEN if path.is_file() else 0
     return profile.world.encyclopedia_tokens if settings.source == "world" and profile.world else _WIKITEXT_TOKENS
+
+
+def _probe_work(profile: Profile, lstm: float) -> float:
+    """Of reading the text of one probe and fitting it."""
+    return profile.controls.probe_tokens * (2 * lstm + _PROBE_READINGS * 6 * profile.pretraining.units * _TAGS)
 
 
 def _times_read(profile: Profile, step: str) -> float:

@@ -1,4 +1,4 @@
-"""Executes a text notebook with parameters, by papermill. May touch: errors, places.
+"""Executes a text notebook with parameters, by papermill. May touch: errors, places, course (stripping).
 
 What papermill only warns of is an error here: a parameter that the notebook does not have, a notebook without a cell tagged
 `parameters`. The values are written into that cell, so that the executed notebook, downloaded from a page, has one cell of
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from txray_lib import places
+from txray_lib.course.stripping import Version, version_of
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.places import whole_file
 
@@ -46,15 +47,21 @@ def parameters_of(source: Path) -> dict[str, Any]:
     return _defaults(_read(source), source)
 
 
-def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path) -> Path:
+def read_notebook(source: Path) -> nbformat.NotebookNode:
+    """A text notebook as it stands, with all its cells. Raises TxrayError where there is none, or it cannot be read."""
+    return _read(source)
+
+
+def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, version: Version = "student") -> Path:
     """Run a text notebook from top to bottom and write the executed copy to `out`, whole or not at all.
 
+    Cells for a teacher are left out, unless that is the `version` asked for.
     Raises TxrayError for a misspelt parameter, for a value of another type than the default, and for a cell that fails,
     with that cell's own message.
     """
     import nbformat
 
-    notebook = _read(source)
+    notebook = version_of(_read(source), version)
     defaults = _defaults(notebook, source)
     _check(parameters, defaults, source)
     cell = _parameters_cell(notebook, source)

@@ -68,8 +68,32 @@ def read_activations(encoder: Encoder, corpus: Corpus, vocabulary: Vocabulary, d
     return rows
 
 
-def probe(train: Tensor, train_tags: np.ndarray, test: Tensor) -> np.ndarray:
-    """The tags, (test tokens,), that a logistic regression on activations (tokens, units) tells.
+@dataclass(frozen=True)
+class Fitted:
+    """A probe that was fitted: names (tags,) in alphabetical order, what it standardises by (units,), weights (tags, units)
+    and biases (tags,)."""
+
+    names: np.ndarray
+    mean: Tensor
+    deviation: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def logits(self, rows: Tensor) -> Tensor:
+        """Of activations (tokens, units), (tokens, tags)."""
+        return ((rows - self.mean) / self.deviation) @ self.weight.T + self.bias
+
+    def probabilities(self, rows: Tensor) -> np.ndarray:
+        """Of each tag at each token, (tokens, tags); a row sums to 1."""
+        return self.logits(rows).double().softmax(dim=1).numpy()
+
+    def tell(self, rows: Tensor) -> np.ndarray:
+        """The most probable tag of each token, (tokens,)."""
+        return self.names[self.logits(rows).argmax(dim=1).numpy()]
+
+
+def fit(train: Tensor, train_tags: np.ndarray) -> Fitted:
+    """A multinomial logistic regression from activations (tokens, units) to tags (tokens,).
 
     Activations are standardised by the training part's means and deviations. Minimised from weights of 0 is the mean
     cross-entropy plus `L2` / 2 times the sum of the squared weights, which has one minimum: no seed enters.
@@ -88,8 +112,20 @@ def probe(train: Tensor, train_tags: np.ndarray, test: Tensor) -> np.ndarray:
         return value
 
     optimiser.step(loss)
-    with torch.no_grad():
-        return names[(((test - mean) / deviation) @ weight.T + bias).argmax(dim=1).numpy()]
+    return Fitted(names, mean, deviation, weight.detach(), bias.detach())
+
+
+def probe(train: Tensor, train_tags: np.ndarray, test: Tensor) -> np.ndarray:
+    """The tags, (test tokens,), that a probe fitted on activations (tokens, units) tells."""
+    return fit(train, train_tags).tell(test)
+
+
+def random_tags(words: np.ndarray, tags: np.ndarray, seed: int) -> dict[int, str]:
+    """A control task: for each word id that occurs in `words` (tokens,) a tag drawn as often as it occurs in `tags`
+    (tokens,). What a probe tells of these it can only have learned word by word."""
+    ids = np.unique(words)
+    drawn = np.random.default_rng([seed, len(ids)]).choice(tags, len(ids))
+    return dict(zip(ids.tolist(), drawn.tolist(), strict=True))
 
 
 def by_word(train: np.ndarray, train_tags: np.ndarray, test: np.ndarray) -> np.ndarray:

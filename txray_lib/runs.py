@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -45,6 +46,19 @@ class FinishedRun:
         if found.role == "supervised":
             return load_classifier(self.run.file("finetune", "supervised.safetensors"), self.vocabulary.digest())
         return load_encoder(self.run.file("pretrain", f"{found.snapshot}.safetensors"), self.vocabulary.digest())
+
+
+MODELS = ("tags", "finetune")
+"""The steps after which a run has encoders and tagged text, and no tables yet."""
+
+
+def train_run(profile: str) -> FinishedRun:
+    """The encoders and the tagged text of a profile, computed now where they are missing or out of date; no tables."""
+    run = Run(load_profile(profile), say=lambda line: None)
+    with warnings.catch_warnings(action="ignore"):  # the tagger's packages warn of what a notebook lacks to draw bars
+        for step in MODELS:
+            run.make(step)
+    return FinishedRun(run)
 
 
 def open_run(profile: str) -> FinishedRun:

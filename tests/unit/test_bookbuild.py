@@ -220,6 +220,18 @@ def test_a_book_of_studies_alone_is_an_error(repository: Path) -> None:
     assert not (repository / "build" / "_toc.yml").exists()
 
 
+def test_a_page_that_shows_the_tables_of_one_profile_runs_again_when_they_change(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_page(repository, "by-hand", "By hand", 'data = "demo"')
+    write_tables(repository / "results" / "small")
+    bookbuild.build_book(["small"])
+    assert said(capsys).count("Executing by-hand\n") == 1
+    write_tables(repository / "build" / "results" / "demo", seed=3)
+    bookbuild.build_book(["small"])
+    assert [line for line in said(capsys).splitlines() if line.startswith("Executing")] == ["Executing by-hand"]
+
+
 def test_a_study_has_no_pages_of_its_own(repository: Path) -> None:
     write_study(repository / "results" / "truth")
     bookbuild.build_book(["demo", "truth"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -20,7 +21,19 @@ from txray_lib.notebooks import execute, find_notebook, list_notebooks, paramete
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
 
-CHARTS = {"rq1": 3, "rq2": 2, "rq3": 4, "fig01": 0, "truth": 7, "speed": 1}
+CHARTS = {
+    "rq1": 3,
+    "rq2": 2,
+    "rq3": 4,
+    "fig01": 0,
+    "truth": 7,
+    "speed": 1,
+    "limits": 3,
+    "by-hand": 1,
+    "beside": 1,
+    "intro": 1,
+    "lab": 3,
+}
 """How many charts a page has at least; others have one if they show a profile."""
 
 MINIMAL = """---
@@ -60,10 +73,19 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", list_notebooks())
-def test_every_notebook_runs_and_every_chart_speaks(name: str, tables: Path, tmp_path: Path) -> None:
+def test_every_notebook_runs_and_every_chart_speaks(
+    name: str,
+    tables: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    new_workplace: Callable[[Path], Path],
+) -> None:
     source = find_notebook(name)
     known = parameters_of(source)
-    wished = {"profile": "tiny", "profiles": "tiny", "min_length": 2}
+    wished = {"profile": "tiny", "profiles": "tiny", "data": "tiny", "trained": "tiny", "min_length": 2}
+    if "trained" in known:
+        pytest.importorskip("flair", reason="the profile tiny is tagged with Flair: pip install 'txray-lib[tag]'")
+        monkeypatch.setenv("TXRAY_ROOT", str(new_workplace(tmp_path / "compendium")))
     given = {parameter: value for parameter, value in wished.items() if parameter in known}
     out = execute(source, tmp_path / "out.ipynb", given, tmp_path)
     executed = nbformat.read(out, 4)
@@ -76,6 +98,15 @@ def test_every_notebook_runs_and_every_chart_speaks(name: str, tables: Path, tmp
     assert not any(token in said for token in HOSTILE[:2])
     assert not re.search(r"\bnan\b", said, re.IGNORECASE)
     assert not [o for o in outputs if o.output_type == "stream"]
+
+
+@pytest.mark.parametrize("name", ["by-hand", "beside"])
+def test_a_page_on_a_sentence_says_where_there_is_none(name: str, tables: Path, tmp_path: Path) -> None:
+    (tables / "sentence.parquet").unlink()
+    executed = nbformat.read(execute(find_notebook(name), tmp_path / "out.ipynb", {"data": "tiny"}, tmp_path), 4)
+    outputs = [output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert len(outputs) == 1
+    assert "The tables of the profile tiny hold no sentence" in outputs[0].data["text/markdown"]
 
 
 def test_parameters_have_one_name_and_the_paper_is_the_default() -> None:

@@ -36,6 +36,8 @@ COMPUTING = [
     "activations",
     "readings",
     "probe",
+    "attribution",
+    "sentence",
     "transfer",
     "measures",
     "nulls",
@@ -53,7 +55,18 @@ COMPUTING = [
     "costs",
     "runs",
 ]
-TELLING = ["telling", "charts", "answers", "notebooks", "book", "bookbuild"]
+TELLING = [
+    "telling",
+    "explorer",
+    "charts",
+    "answers",
+    "course",
+    "notebooks",
+    "bookfiles",
+    "book",
+    "handouts",
+    "bookbuild",
+]
 DRAWS_OR_BUILDS = {
     "altair",
     "vl_convert",

@@ -7,6 +7,8 @@
     lengths    how long neurons are and how that changes (Fig. 2, 10)
     tag_shares activation mass per tag beside the corpus (Fig. 3)
     single     which single neurons are shown, what they keep, lose and take on (Fig. 5, 7, 9)
+    front      the first page of the book
+    exploring  the frames of the neuron explorer
     idea       one neuron through the three uses of the method (Fig. 1)
     overview   distance against length (Fig. 4, 6, 8)
     epochs     whether distance and length converge as perplexity does (RQ1)
@@ -27,10 +29,14 @@
     published  a run's language model beside published ones
     speed      what the benchmarks measured beside what was asked
     scaling    what a larger corpus costs, and what breaks first
+    one_sentence, by_hand, four_ways  the pages on one sentence, which import these modules by their names
     departures where the released code departs from the paper (C1–C36)
+    limits     what the method cannot see, each limit measured
+    overlaps   what a distance is made of, and what a neuron's number is worth
+    lessons    what the paper got wrong, by pattern, with the guard against it
 
 May touch: errors, places, tables, definitions, preferences, transfer, paper, profiles, results, audit, truth, notebooks,
-telling, charts (names).
+telling, explorer, charts (names).
 """
 
 from txray_lib.answers.against import against_null, distance_parts, vocabulary_said
@@ -73,6 +79,8 @@ from txray_lib.answers.definitions import (
 )
 from txray_lib.answers.departures import departures, departures_table
 from txray_lib.answers.epochs import converges, epoch_table, halves_median, kept, lengths_settle, neighbours, optimiser
+from txray_lib.answers.exploring import explored_first, explored_neuron, explorer_detail, explorer_panel
+from txray_lib.answers.front import front_answers, front_neuron, front_said, largest
 from txray_lib.answers.idea import USES, followed, followed_said, followed_table, most_typical, three_uses
 from txray_lib.answers.known import live_said, recovery_verdict, words_said, words_table
 from txray_lib.answers.lengths import (
@@ -235,6 +243,10 @@ __all__ = [
     "exceeding",
     "excess_table",
     "exchanged",
+    "explored_first",
+    "explored_neuron",
+    "explorer_detail",
+    "explorer_panel",
     "fell",
     "followed",
     "followed_said",
@@ -243,6 +255,9 @@ __all__ = [
     "found_by",
     "found_said",
     "found_table",
+    "front_answers",
+    "front_neuron",
+    "front_said",
     "gained",
     "gained_by_controls",
     "halves_median",
@@ -256,6 +271,7 @@ __all__ = [
     "introduced",
     "kept",
     "kept_no_measures",
+    "largest",
     "learning_curve",
     "least_preferred",
     "length_changes",

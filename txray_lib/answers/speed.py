@@ -30,9 +30,7 @@ def benchmarks(live: bool = False) -> pd.DataFrame:
     folder = places.root() / "build" / "benchmarks" / "cpu"
     found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
     if not found:
-        raise TxrayError(
-            "no benchmark was measured in this checkout: `make bench` measures them, in a quarter of an hour"
-        )
+        raise TxrayError("no benchmark was measured in this checkout: `make bench` measures them, in some 25 minutes")
     return pd.DataFrame(found)
 
 
@@ -43,7 +41,7 @@ def no_benchmarks(rows: pd.DataFrame) -> tuple[Markdown, ...]:
     return (
         telling.paragraph(
             "No benchmark is frozen here, so nothing is shown: `make bench ARGS=--freeze` measures them all and keeps the table,"
-            " in a quarter of an hour on two cores."
+            " in some 25 minutes on two cores."
         ),
     )
 

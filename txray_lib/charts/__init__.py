@@ -1,8 +1,10 @@
 """One function per kind of figure; each reads tables and returns an Altair chart with alt text.
 
+    front      the first figure of the book: all neurons, and the words of the one that is touched
     idea       one neuron through the three uses of the method (Fig. 1)
     overview   distance against length, a point per shared neuron (Fig. 4, 6, 8)
     linked     that overview with margins and the detail of the neuron that is clicked
+    explorer   every neuron of every comparison, which the explorer's page drives
     excess     observed distances against those that chance gives
     changed    avoided and gained neurons beside those that chance gives
     parts      quartiles of the parts of a distance
@@ -18,12 +20,15 @@
     constant   the schedule's learning rate beside a constant one (RQ1)
     probe      how often a linear probe tells a token's tag (Fig. 3)
     training   a measure over the epochs
+    overlaps, nearness, met  what the method cannot see
     lengths    the length of each neuron over stages, a line per neuron (Fig. 2, 10)
     tag_shares activation mass per tag beside the corpus (Fig. 3)
     masses     sorted activation masses and the share of the strongest neurons (Fig. 11)
     moved      by how much each choice of definition moves each number
     rankings   how alike two definitions of distance rank neurons
     recovered_states, rank_correlations, detected, false_alarms  what a study of planted encoders recovers
+    winners    the largest activations of a sentence's tokens, the winner marked (§2.1)
+    four_ways  TX-Ray, attribution, probing and model diffing on one sentence
     speed      how far each benchmark lies from its limit
     readings   preference states between two readings of one text by the same weights
 
@@ -39,14 +44,18 @@ from txray_lib.charts.definitions import moved, rankings, readings
 from txray_lib.charts.detail import detail
 from txray_lib.charts.epochs import epochs
 from txray_lib.charts.excess import changed, excess, parts
+from txray_lib.charts.explorer import explorer
+from txray_lib.charts.front import front
 from txray_lib.charts.idea import idea
 from txray_lib.charts.lengths import lengths
+from txray_lib.charts.limits import met, nearness, overlaps
 from txray_lib.charts.linked import linked
 from txray_lib.charts.masses import masses
 from txray_lib.charts.overview import overview
 from txray_lib.charts.probe import probe
 from txray_lib.charts.pruned import random_sets
 from txray_lib.charts.recovery import detected, false_alarms, rank_correlations, recovered_states
+from txray_lib.charts.sentence import four_ways, winners
 from txray_lib.charts.speed import speed
 from txray_lib.charts.tag_shares import tag_shares
 from txray_lib.charts.theme import MIME, enable, png
@@ -62,14 +71,20 @@ __all__ = [
     "detected",
     "epochs",
     "excess",
+    "explorer",
     "false_alarms",
     "found",
+    "four_ways",
+    "front",
     "idea",
     "lengths",
     "linked",
     "mass_and_length",
     "masses",
+    "met",
     "moved",
+    "nearness",
+    "overlaps",
     "overview",
     "parts",
     "png",
@@ -84,6 +99,7 @@ __all__ = [
     "states",
     "tag_shares",
     "training",
+    "winners",
 ]
 
 enable()

@@ -84,7 +84,7 @@ def linked(
     ]
     if start is not None:
         panels.append(_detail(view, chosen))
-    params = [_param(pick, "points"), _clicked("targets", None if start is None else view.key(start))]
+    params = [_param(pick, "points"), clicked("targets", None if start is None else view.key(start))]
     chart = alt.vconcat(*panels, spacing=12, params=params).resolve_scale(color="independent", shape="independent")
     return finish(chart, _describe(rows, summary, control, start, view))
 
@@ -94,11 +94,16 @@ def _param(parameter: alt.Parameter, view: str) -> alt.TopLevelSelectionParamete
     return alt.TopLevelSelectionParameter(**parameter.param.to_dict(), views=[f"{view}_0"])
 
 
-def _clicked(view: str, start: str | None) -> alt.TopLevelSelectionParameter:
+def clicked(view: str, start: str | None) -> alt.TopLevelSelectionParameter:
     """The key of the point nearest to the last click, at first `start`."""
     select = alt.PointSelectionConfig(type="point", fields=["k"], on="click", nearest=True, toggle=False, clear=False)
     value = [{"k": start}] if start is not None else alt.Undefined
     return alt.TopLevelSelectionParameter(name="chosen", select=select, value=value, views=[f"{view}_0"])
+
+
+def place_of_chosen(base: alt.Chart, chosen: alt.Parameter) -> alt.Chart:
+    """A ring around the chosen point."""
+    return base.transform_filter(chosen).mark_point(size=190, strokeWidth=2.5, color=TEXT.light, opacity=1)
 
 
 def first_shown(rows: pd.DataFrame, neuron: int, min_length: int) -> pd.Series | None:
@@ -135,7 +140,7 @@ def _scatter(
     place = {"x": axes.x("x"), "y": axes.y("d")}
     seen = base.transform_filter(pick)
     band, median = running_layers(running(shared, view.summary), axes, encoding, pick)
-    ring = base.transform_filter(chosen).mark_point(size=190, strokeWidth=2.5, color=TEXT.light, opacity=1)
+    ring = place_of_chosen(base, chosen)
     # What is pointed at lies on top of everything and shows nothing: a line above it would keep the pointer away.
     target = seen.transform_calculate(tokens="join(datum.w, ', ')").mark_point(filled=True, size=30, opacity=0)
     tested = any("q" in record for record in view.records)

@@ -91,7 +91,7 @@ CORPUS = Ink("#000001", "#fffffd")
 SHAPES = {
     "untrained": "diamond",
     "early": "square",
-    "between": "stroke",
+    "between": "wedge",
     "before-last": "triangle-up",
     "last": "triangle-down",
     "zero-shot": "circle",

@@ -1,4 +1,5 @@
-// A picture of each chart is in the page; it gives way to the live chart when it comes near the screen.
+// Charts are drawn when they come near the screen, and the others when nothing else is to be done, so that a print has all.
+// Without scripts, or without the bundle, the picture of a chart takes its place.
 // Colours for the dark page and the chart's width come with the spec, in usermeta.txray.
 (() => {
   const bundleAddress = new URL("txray/vega-bundle.js", document.currentScript.src).href;
@@ -70,23 +71,86 @@
       views.get(figure)?.finalize();
       views.set(figure, { view, finalize, room });
       box.replaceChildren(host);
+      box.removeAttribute("style");
       figure.dataset.drawn = isDark() ? "dark" : "light";
+      figure.dispatchEvent(new CustomEvent("txray:drawn", { detail: view }));
     } catch (error) {
       const note = document.createElement("p");
       note.className = "txray-error";
       note.textContent = "The live chart could not be drawn, so this is its picture: " + error.message;
-      box.append(note);
+      const picture = document.createElement("img");
+      picture.src = figure.dataset.picture;
+      picture.alt = box.getAttribute("aria-label");
+      box.removeAttribute("style");
+      box.replaceChildren(picture, note);
       console.error(error);
     }
+  }
+
+  // Downloads: what a chart draws as a table, and the chart as it is drawn.
+  const quoted = value => {
+    const text = value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : `${value}`;
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+
+  function save(name, address) {
+    const link = document.createElement("a");
+    link.href = address;
+    link.download = name;
+    link.click();
+  }
+
+  function table(spec) {
+    const sets = Object.values(spec.datasets ?? {}).filter(Array.isArray), many = sets.length > 1;
+    const names = [...new Set(sets.flat().flatMap(row => Object.keys(row)))];
+    const rows = sets.flatMap((set, i) => set.map(row => [...(many ? [i + 1] : []), ...names.map(name => row[name])]));
+    return [[...(many ? ["dataset"] : []), ...names], ...rows].map(row => row.map(quoted).join(",")).join("\n") + "\n";
+  }
+
+  function offer(figure, number) {
+    const links = figure.querySelector(".txray-links");
+    if (!links) return;
+    const name = `${location.pathname.split("/").pop().replace(/\.html$/, "") || "page"}-figure-${number + 1}`;
+    const add = (label, act) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = label;
+      button.setAttribute("aria-label", `${label} of figure ${number + 1}`);
+      button.addEventListener("click", act);
+      links.prepend(button, " ");
+    };
+    add("picture (PNG)", async () => {
+      const drawn = views.get(figure);
+      save(`${name}.png`, drawn ? await drawn.view.toImageURL("png", 2) : figure.dataset.picture);
+    });
+    add("data (CSV)", () => {
+      const blob = new Blob([table(JSON.parse(figure.querySelector(".txray-spec").textContent))], { type: "text/csv" });
+      const address = URL.createObjectURL(blob);
+      save(`${name}.csv`, address);
+      setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    });
   }
 
   function start() {
     const figures = [...document.querySelectorAll(".txray-chart")];
     if (!figures.length) return;
+    figures.forEach(offer);
     const near = new IntersectionObserver(entries => entries.forEach(entry => {
-      if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target); }
+      if (entry.isIntersecting) begin(entry.target);
     }), { rootMargin: "400px" });
+    const begun = new Set(), idle = window.requestIdleCallback ?? (act => setTimeout(act, 300));
+    const begin = figure => {
+      near.unobserve(figure);
+      if (begun.has(figure)) return null;
+      begun.add(figure);
+      return draw(figure);
+    };
+    const drawNext = () => {
+      const next = figures.find(figure => !begun.has(figure));
+      if (next) idle(async () => { await begin(next); drawNext(); });
+    };
     figures.forEach(figure => near.observe(figure));
+    window.addEventListener("load", drawNext);
     new MutationObserver(() => [...views.keys()].forEach(draw))
       .observe(document.documentElement, { attributeFilter: ["data-theme"] });
     let waiting;

@@ -10,6 +10,7 @@
     controlled collect-control-…, controls, probe
     nulled     nulls
     truth      truth-words; truth-seed-K of a study of what is known
+    sentence   sentence
     gathered   tables
 
 May touch: every room of the computing half, and tagging when a corpus is tagged.
@@ -33,6 +34,7 @@ from txray_lib.steps.controls import finetune_control, finetuning_controls, has_
 from txray_lib.steps.gathered import study, tables
 from txray_lib.steps.models import finetune, pretrain, take_encoder
 from txray_lib.steps.nulled import nulls
+from txray_lib.steps.sentence import one_sentence, shuffled_step
 from txray_lib.steps.switched import definitions, recollect
 from txray_lib.steps.texts import corpora, tags, vocabulary
 from txray_lib.steps.truth import plant_and_recover, study_seeds, truth_words
@@ -320,8 +322,22 @@ def _word_steps(profile: Profile) -> list[Step]:
             settings=("seed",),
             code=("stages", "transfer", "truth", "steps/truth"),
             run=truth_words,
-        )
+        ),
+        _sentence_step(profile),
     ]
+
+
+def _sentence_step(profile: Profile) -> Step:
+    """Of generated text alone: a sentence of a real corpus must not be published."""
+    shuffled = shuffled_step(profile)
+    return Step(
+        "sentence",
+        "read one sentence by TX-Ray and by three other methods",
+        needs=("corpora", "tags", "vocabulary", "pretrain", "finetune", *((shuffled,) if shuffled else ())),
+        settings=("seed", "controls.probe_tokens", "finetuning.max_tokens"),
+        code=(*_MODEL, "slots", "stages", "probe", "attribution", "sentence", "steps/collected", "steps/sentence"),
+        run=one_sentence,
+    )
 
 
 def _study_steps(profile: Profile) -> list[Step]:
@@ -351,7 +367,7 @@ def _study_steps(profile: Profile) -> list[Step]:
 def _gathering(profile: Profile) -> Step:
     collects = tuple(_collect_name(stage) for stage in stages(profile))
     optional = (*_control_steps(profile), *_word_steps(profile))
-    others = tuple(step.name for step in optional if step.name in ("controls", "probe", "truth-words"))
+    others = tuple(step.name for step in optional if step.name in ("controls", "probe", "truth-words", "sentence"))
     made = (
         "corpora",
         "tags",

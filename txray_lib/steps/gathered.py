@@ -23,6 +23,7 @@ from txray_lib.flow import Run, content_hash
 from txray_lib.provenance import provenance
 from txray_lib.results import Results
 from txray_lib.stages import stages
+from txray_lib.steps.sentence import SENTENCE_TABLES
 from txray_lib.steps.truth import TABLES, study_seeds
 from txray_lib.tables import read_table, write_table
 
@@ -106,6 +107,7 @@ def _versions(made: Iterable[dict[str, Any]]) -> dict[str, str]:
 def _optional_tables(run: Run) -> dict[str, Path]:
     """Tables that not every profile makes, and where they would lie."""
     steps = {"truth": "corpora", "truth_words": "truth-words", "probe": "probe", "pruning_random": "prune"}
+    steps |= dict.fromkeys(SENTENCE_TABLES, "sentence")
     steps |= {f"control_{what}": "controls" for what in ("transfer", "scores", "epochs", "training")}
     paths = {name: run.file(step, f"{name}.parquet") for name, step in steps.items() if step in run.steps}
     return {**paths, "tag_accuracy": run.file("tags", "accuracy.parquet")}

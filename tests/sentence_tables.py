@@ -1,0 +1,94 @@
+"""A sentence of a review in the form a run writes, made from chosen words and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+WORDS = (("The", "DT", 0), ("plot", "NN", 0), ("was", "VBD", 0), ("dull", "JJ", -1), (",", ",", 0), ("but", "CC", 0))
+WORDS += (("the", "DT", 0), ("ending", "NN", 0), ("superb", "JJ", 1), (".", ".", 0))
+SIDES = ("before", "after", "shuffled")
+FACTS = {
+    "before": {"told": 0.9, "told_control": 0.7},
+    "after": {
+        "logit": -0.5,
+        "baseline_logit": -1.0,
+        "logit_before": -0.8,
+        "attributed": 0.5,
+        "steps": 256,
+        "review_logit": -2.0,
+        "told": 0.88,
+        "told_control": 0.75,
+        "change_low": 1.0,
+        "change_middle": 2.0,
+        "change_high": 3.0,
+        "other_winner": 0.9,
+    },
+    "shuffled": {"change_low": 0.5, "change_middle": 1.0, "change_high": 2.0, "other_winner": 0.6},
+    "word": {"told": 0.8},
+    "majority": {"told": 0.15},
+    "rule": {"shortest": 8, "longest": 14},
+    "probe": {"tokens": 20_000, "tested": 15_000},
+}
+
+
+def sentence_tables(hostile: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
+    """A sentence of ten words and two hostile tokens, won by neurons 0, 1, 3, 4, … before and the next ones after."""
+    words = [*WORDS, *((token, "NN", 0) for token in hostile[:2])]
+    count = len(words)
+    at = np.arange(count)
+    table = pd.DataFrame(
+        {
+            "position": 7 + at,
+            "token": [word for word, _, _ in words],
+            "feature": [word.lower() for word, _, _ in words],
+            "tag": [tag for _, tag, _ in words],
+            "sentiment": [sentiment for _, _, sentiment in words],
+            "document": "test/film-0001/2",
+            "block": "test/film-0001",
+            "y": 0,
+        }
+    )
+    for shift, side in enumerate(SIDES):
+        table[f"neuron_{side}"] = at % 5 + (0 if side == "shuffled" else shift)
+        table[f"activation_{side}"] = 0.9 - 0.01 * at
+        table[f"second_{side}"] = 30
+        table[f"second_activation_{side}"] = table[f"activation_{side}"] - 0.002 * (at + 1)
+    for side, scale in (("after", 1.0), ("shuffled", 0.1)):
+        table[f"integrated_{side}"] = scale * (at - 4.5) / 10
+        table[f"from_zero_{side}"] = scale * (4.5 - at) / 10
+        table[f"occluded_{side}"] = scale * (at - 3.5) / 10
+        table[f"change_{side}"] = 2 * scale + 0.1 * at
+        table[f"moved_{side}"] = at % 3
+        table[f"moved_by_{side}"] = -0.5
+    for side, right in (("before", 0.9), ("after", 0.8)):
+        table[f"told_{side}"] = table["tag"].where(at > 0, "NN")
+        table[f"told_p_{side}"] = right
+        table[f"right_p_{side}"] = right - 0.01 * at * (side == "after")
+    table["told_word"] = table["tag"]
+    feeling = table["sentiment"] != 0
+    for column, value in {"labelled": 40.0, "positive": 0.75, "elsewhere": 0.2, "elsewhere_reviews": 9.0}.items():
+        table[column] = np.where(feeling, value, np.nan)
+    largest = pd.DataFrame(
+        [
+            (
+                side,
+                token,
+                rank,
+                int(table[f"neuron_{side}"][token]) + 5 * (rank - 1),
+                0.9 - 0.01 * token - 0.02 * (rank - 1),
+            )
+            for side in SIDES
+            for token in range(count)
+            for rank in range(1, 6)
+        ],
+        columns=["side", "token", "rank", "neuron", "activation"],
+    )
+    facts = [(side, measure, float(value)) for side, values in FACTS.items() for measure, value in values.items()]
+    return {
+        "sentence": table,
+        "sentence_activations": largest,
+        "sentence_facts": pd.DataFrame(facts, columns=["side", "measure", "value"]),
+    }

@@ -1,0 +1,57 @@
+"""The browser and the site that tests look at.
+
+Chromium is needed: without it tests skip loudly, except that with CI=true a missing browser fails. The site is the one that
+`make book` left; where there is none yet, one is built from tables of hostile tokens.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from benchmark_tables import write_benchmarks
+from browsing import ARGUMENTS
+from telling_tables import write_study, write_tables
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = Path(os.environ.get("TXRAY_SITE") or ROOT / "_build" / "html")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        message = "no Chromium on this machine: the site was NOT looked at in a browser (apt-get install chromium)"
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def site(browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site that `make book` built, or one built now from hostile tables."""
+    if (SITE / "index.html").exists():
+        return SITE
+    root = tmp_path_factory.mktemp("compendium")
+    for name in ("book", "notebooks"):
+        shutil.copytree(ROOT / name, root / name)
+    for name in ("_config.yml", "_toc.yml", "requirements.lock"):
+        shutil.copy(ROOT / name, root)
+    write_tables(root / "results" / "demo")
+    write_study(root / "results" / "truth")
+    write_benchmarks(root / "results" / "benchmarks.parquet")
+    from txray_lib.bookbuild import build_book
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TXRAY_ROOT", str(root))
+        patch.delenv("TXRAY_RESULTS", raising=False)
+        return build_book(["demo"]).parent

@@ -1,0 +1,185 @@
+"""The neuron explorer in a real browser, from disk: found by number, word, point, list and address; fast; hostile words inert."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from browsing import Heard, listen, pages
+from telling_tables import HOSTILE, write_tables
+
+from txray_lib import answers, charts, explorer
+from txray_lib.book import figure
+from txray_lib.bookfiles import STATIC, write_bundle
+from txray_lib.results import Results
+
+SHOWN = ".txray-explorer[data-part=detail]"
+
+
+def wait_for(page, neuron: int) -> None:
+    page.wait_for_function(f"document.querySelector('{SHOWN}').dataset.shown === '{neuron}'")
+
+
+def open_explorer(browser, path: Path, address: str = "") -> tuple[object, Heard]:
+    page, heard = listen(browser)
+    page.goto(path.as_uri() + address)
+    page.wait_for_function(f"document.querySelector('{SHOWN}').dataset.shown !== undefined")
+    return page, heard
+
+
+@pytest.fixture
+def built(site: Path) -> Path:
+    return next(p for p in pages(site) if p.stem == "explorer")
+
+
+def listed(page) -> list[int]:
+    return page.evaluate("[...document.querySelector('#txray-list').options].map(o => Number(o.value))")
+
+
+def test_a_neuron_is_found_by_number_list_address_and_neighbour(browser, built: Path) -> None:
+    page, heard = open_explorer(browser, built)
+    neurons = listed(page)
+    assert len(neurons) > 20
+    page.fill("#txray-find", str(neurons[3]))
+    page.keyboard.press("Enter")
+    wait_for(page, neurons[3])
+    assert page.inner_text("#txray-chosen") == f"Neuron {neurons[3]}"
+    assert f"#neuron={neurons[3]}" in page.url
+    page.focus("#txray-list")
+    page.keyboard.press("ArrowDown")
+    wait_for(page, neurons[4])
+    page.click("text=‹ previous")
+    wait_for(page, neurons[3])
+    other, _ = open_explorer(browser, built, f"#neuron={neurons[5]}")
+    wait_for(other, neurons[5])
+    near = page.locator(".txray-near button").first
+    neighbour = int(near.inner_text())
+    near.click()
+    wait_for(page, neighbour)
+    assert (heard.external, heard.failed, heard.ours()) == ([], [], [])
+    for each in (page, other):
+        each.context.close()
+
+
+def test_a_word_leads_to_the_neurons_that_win_it(browser, built: Path) -> None:
+    page, heard = open_explorer(browser, built)
+    word = page.locator(".txray-bars").nth(1).locator("th").first.inner_text().replace("◆", "").strip()
+    neuron = int(page.locator("#txray-chosen").inner_text().split()[1])
+    page.keyboard.press("/")
+    page.keyboard.type(word)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".txray-found button")
+    assert "occurs" in page.inner_text(".txray-found")
+    page.locator(".txray-found button").first.click()
+    page.fill("#txray-find", "no-such-word")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('.txray-found').textContent.includes('No neuron')")
+    assert heard.ours() == []
+    assert neuron >= 0
+    page.context.close()
+
+
+def test_a_click_on_a_point_shows_its_neuron_within_a_tenth_of_a_second(browser, built: Path) -> None:
+    page, heard = open_explorer(browser, built)
+    figure_of = page.locator(".txray-chart").first
+    figure_of.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('.txray-chart').dataset.drawn")
+    before = page.inner_text("#txray-chosen")
+    box = page.locator(".txray-chart canvas").first.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.55, box["y"] + box["height"] * 0.4)
+    page.wait_for_function(f"document.querySelector('#txray-chosen').textContent !== {json.dumps(before)}")
+    assert heard.ours() == []
+    page.context.close()
+
+
+def test_stages_stand_side_by_side_in_another_comparison_too(browser, built: Path) -> None:
+    page, heard = open_explorer(browser, built)
+    names = page.evaluate("[...document.querySelector('#txray-comparison').options].map(o => o.textContent)")
+    assert len(names) > 3
+    for choice, name in enumerate(names):
+        page.select_option("#txray-comparison", str(choice))
+        page.wait_for_function(
+            f"document.querySelectorAll('.txray-side h4')[0].textContent.includes({json.dumps(name.split(' → ')[0])})"
+        )
+        assert page.locator(".txray-side h4").nth(1).inner_text().endswith(name.split(" → ")[1])
+    page.select_option("#txray-shown", "gained")
+    kinds = page.evaluate("[...document.querySelector('#txray-list').options].map(o => o.textContent.split(' · ')[1])")
+    assert set(kinds) <= {"gained"}
+    assert heard.ours() == []
+    page.context.close()
+
+
+def table_of(taken) -> list[dict[str, str]]:
+    return list(csv.DictReader(Path(taken.value.path()).read_text(encoding="utf-8").splitlines()))
+
+
+def test_tables_can_be_downloaded(browser, built: Path) -> None:
+    page, _ = open_explorer(browser, built)
+    with page.expect_download() as taken:
+        page.click("text=Download (CSV)")
+    rows = table_of(taken)
+    assert all(row["neuron"].isdigit() for row in rows)
+    assert {row["state"] for row in rows} >= {"shared"}
+    with page.expect_download() as taken:
+        page.click("text=in every stage (CSV)")
+    rows = table_of(taken)
+    for stage in {row["stage"] for row in rows}:
+        assert sum(float(row["p"]) for row in rows if row["stage"] == stage) == pytest.approx(1, abs=0.01)
+    page.context.close()
+
+
+def test_an_address_that_names_no_neuron_says_so(browser, built: Path) -> None:
+    page, heard = open_explorer(browser, built, "#neuron=many")
+    assert "names no neuron" in page.inner_text(".txray-found")
+    other, _ = open_explorer(browser, built, "#neuron=99999999")
+    assert "could not be loaded" in other.inner_text(SHOWN)
+    assert heard.ours() == []
+    for each in (page, other):
+        each.context.close()
+
+
+def hostile_page(folder: Path) -> Path:
+    """An explorer of neurons that prefer markup, quotes and marks of direction."""
+    results = Results("tiny", write_tables(folder / "tiny"), "frozen")
+    write_bundle(folder / "txray" / "vega-bundle.js")
+    for path in STATIC.glob("txray-*"):
+        shutil.copy(path, folder)
+    explorer.write_shards(results, folder / "explorer" / "tiny")
+    points = explorer.points(results, 0.05)
+    comparison = answers.explored_first(results, "supervised")
+    parts = [
+        answers.explorer_panel(results, 0.05).data,
+        figure(charts.explorer(points, comparison, 2).to_dict()),
+        answers.explorer_detail(results, points, comparison, 2, 0.05).data,
+        *(f'<script src="{name}.js"></script>' for name in ("txray-charts", "txray-explorer")),
+    ]
+    (folder / "page.html").write_text(f'<!doctype html><meta charset="utf-8"><body>{"".join(parts)}', encoding="utf-8")
+    return folder / "page.html"
+
+
+def test_hostile_words_are_shown_and_found_and_run_nothing(browser, tmp_path: Path) -> None:
+    page, heard = open_explorer(browser, hostile_page(tmp_path), "#neuron=2")
+    wait_for(page, 2)
+    while page.locator("text=show more").count():
+        page.locator("text=show more").first.click()
+    shown = page.inner_text(SHOWN)
+    assert all(token in shown for token in HOSTILE if len(token) < 40)
+    for token in (HOSTILE[0], "__proto__"):
+        page.fill("#txray-find", token)
+        page.click("text=Find")
+        page.wait_for_function("document.querySelector('.txray-found').textContent.length > 10")
+    assert page.locator(f"{SHOWN} script, {SHOWN} b").count() == 0
+    assert (heard.external, heard.errors) == ([], [])
+    page.context.close()
+
+
+def test_a_missing_script_is_told(browser, tmp_path: Path) -> None:
+    path = hostile_page(tmp_path)
+    shutil.rmtree(tmp_path / "explorer")
+    page, _ = open_explorer(browser, path, "#neuron=3")
+    page.wait_for_selector(f"{SHOWN} [role=alert]")
+    assert "_static/explorer" in page.inner_text(SHOWN)
+    page.context.close()

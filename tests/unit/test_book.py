@@ -1,0 +1,141 @@
+"""The Sphinx extension on a site of one page: figures, formulas, icons, what a host is given, buttons for Binder and Colab."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import altair as alt
+import nbformat
+import pandas as pd
+import pytest
+from telling_tables import HOSTILE, write_tables
+
+from txray_lib import charts
+from txray_lib.book import figure
+from txray_lib.bookfiles import ICONS
+
+ADDRESS = "https://github.com/somebody/a-fork"
+
+
+def spec() -> dict[str, object]:
+    chart = alt.Chart(pd.DataFrame({"x": [1, 2], "w": list(HOSTILE[:2])})).mark_point().encode(x="x:Q", y="w:N")
+    return charts.theme.finish(chart, 'Two points. One is "</script>", the other not.').to_dict()
+
+
+def build(folder: Path, address: str, formula: str = r"\frac{1}{\sqrt 2}") -> subprocess.CompletedProcess[str]:
+    """Build the page into `folder`/html, in a process of its own since Sphinx keeps much for all of a process."""
+    source = folder / "src"
+    (source / "build" / "notebooks" / "tiny").mkdir(parents=True)
+    output = nbformat.v4.new_output("display_data", {charts.MIME: spec(), "text/plain": "chart"})
+    cells = [
+        nbformat.v4.new_markdown_cell(f"# Page\n\nInline $a_n$.\n\n$$\n{formula}\n$$"),
+        nbformat.v4.new_code_cell("chart", outputs=[output]),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, source / "index.ipynb")
+    write_tables(folder / "results" / "tiny")
+    theme = {
+        "path_to_docs": "_sources",
+        "repository_url": address,
+        "repository_branch": "gh-pages",
+        "launch_buttons": {
+            "binderhub_url": "https://mybinder.org",
+            "colab_url": "https://colab.research.google.com",
+            "notebook_interface": "jupyterlab",
+        },
+    }
+    settings = {
+        "extensions": ["myst_nb", "txray_lib.book"],
+        "html_theme": "sphinx_book_theme",
+        "html_theme_options": theme,
+        "html_math_renderer": "mathml",
+        "myst_enable_extensions": ["dollarmath"],
+        "nb_execution_mode": "off",
+        "exclude_patterns": ["build"],
+    }
+    lines = [f"{name} = {value!r}" for name, value in settings.items()]
+    (source / "conf.py").write_text("\n".join(lines), encoding="utf-8")
+    environment = {**os.environ, "TXRAY_RESULTS": str(folder / "results")}
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(source), str(folder / "html")]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def without(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of a book whose repository has no address."""
+    folder = tmp_path_factory.mktemp("without")
+    done = build(folder, "")
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of a book whose repository has one."""
+    folder = tmp_path_factory.mktemp("with")
+    done = build(folder, ADDRESS)
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+def test_without_a_repository_no_button_leads_anywhere(without: Path) -> None:
+    page = (without / "index.html").read_text(encoding="utf-8")
+    assert "colab.research" not in page
+    assert "mybinder" not in page
+    assert (without / ".nojekyll").is_file()
+    assert not (without / "environment.yml").exists()
+    assert not (without / "results").exists()
+
+
+def test_buttons_lead_to_what_the_build_publishes(site: Path) -> None:
+    page = (site / "index.html").read_text(encoding="utf-8")
+    colab = re.search(r'href="(https://colab[^"]+)"', page)
+    binder = re.search(r'href="(https://mybinder[^"]+)"', page)
+    assert colab
+    assert binder
+    assert colab[1].startswith("https://colab.research.google.com/github/somebody/a-fork/blob/gh-pages/")
+    assert (site / colab[1].split("/blob/gh-pages/")[1]).is_file()
+    assert binder[1].startswith("https://mybinder.org/v2/gh/somebody/a-fork/gh-pages?urlpath=lab/tree/")
+    assert (site / binder[1].split("lab/tree/")[1]).is_file()
+    assert (site / "results" / "tiny" / "provenance.json").is_file()
+    assert ADDRESS in (site / "environment.yml").read_text(encoding="utf-8")
+    first = nbformat.read(site / "_sources" / "index.ipynb", 4).cells[0].source
+    assert ADDRESS in first
+    compile(first, "first cell", "exec")
+
+
+def test_a_page_has_its_formulas_picture_caption_and_icons(site: Path) -> None:
+    page = (site / "index.html").read_text(encoding="utf-8")
+    assert page.count("<math") == 2
+    assert not re.search(r'src="[^"]*mathjax', page, re.IGNORECASE)
+    picture = re.search(r'<noscript><img[^>]* src="([^"]+)"', page)
+    assert picture
+    assert (site / picture[1]).read_bytes().startswith(b"\x89PNG")
+    assert "<figcaption>Two points." in page
+    assert '<a class="txray-source" href="_sources/index.ipynb"' in page
+    assert (site / "_static" / "scripts" / "fontawesome.js").stat().st_size < 200
+    style = (site / "_static" / "txray-icons.css").read_text(encoding="utf-8")
+    assert ICONS in style
+    assert len(style) < 20_000
+
+
+def test_a_formula_that_cannot_be_drawn_fails_a_strict_build(tmp_path: Path) -> None:
+    done = build(tmp_path, "", r"\nosuchcommand{x}")
+    assert done.returncode != 0
+    assert "cannot be drawn" in done.stderr
+    assert "nosuchcommand" in done.stderr
+
+
+def test_hostile_words_end_neither_the_script_nor_an_attribute() -> None:
+    made = figure(spec())
+    inside = re.search(r'class="txray-spec">(.*?)</script>', made, re.DOTALL)
+    assert inside
+    assert json.loads(inside[1]) == spec()
+    assert made.count("</script>") == 1
+    assert "<script>alert" not in made

@@ -1,0 +1,150 @@
+"""The explorer's tables on hand-made preferences: what the scripts hold, and which neuron is shown first."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from telling_tables import HOSTILE, write_tables
+
+from txray_lib import answers, explorer
+from txray_lib.charts.explorer import records
+from txray_lib.errors import TxrayError
+from txray_lib.preferences import distributions
+from txray_lib.results import Results
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return Results("tiny", write_tables(tmp_path / "tiny"), "frozen")
+
+
+def body(path: Path) -> object:
+    found = re.fullmatch(r'txrayShard\("([^"]+)",(.*)\)', path.read_text(encoding="utf-8"), re.DOTALL)
+    assert found
+    assert found[1] == f"{path.parent.name}/{path.stem}"
+    return json.loads(found[2])
+
+
+def preferences(rows: list[tuple[int, str, str, int, float]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["neuron", "feature", "tag", "count", "activation_sum"])
+    return frame.assign(layer=0, y=-1).astype({"feature": "category", "tag": "category"})
+
+
+def test_the_scripts_hold_every_preference_of_every_stage(results: Results, tmp_path: Path) -> None:
+    paths = explorer.write_shards(results, tmp_path / "made" / "tiny")
+    neurons = {int(n): own for path in paths if path.stem[1:].isdigit() for n, own in body(path).items()}
+    for number, stage in enumerate(results.roles):
+        table = results.preferences(stage)
+        for neuron, rows in distributions(table).groupby("neuron"):
+            own = neurons[neuron]["s"][str(number)]
+            words = [neurons[neuron]["w"][t] for t in own["t"]]
+            assert dict(zip(words, own["c"], strict=True)) == dict(
+                zip(rows["feature"].astype(str), rows["count"], strict=True)
+            )
+            assert sum(own["p"]) == pytest.approx(1e6, abs=len(own["p"]))
+            assert sum(part for _, part in own["g"]) == pytest.approx(1e6, abs=len(own["g"]))
+            assert own["p"] == sorted(own["p"], reverse=True)
+            assert own["k"] == rows["count"].sum()
+
+
+def test_each_neuron_and_word_is_in_the_script_that_its_name_says(results: Results, tmp_path: Path) -> None:
+    paths = explorer.write_shards(results, tmp_path / "made" / "tiny")
+    for path in paths:
+        if path.stem[1:].isdigit():
+            assert {explorer.shard_of(int(n)) for n in body(path)} == {path.stem}
+        else:
+            assert {explorer.bucket_of(word) for word, _ in body(path)} == {path.stem}
+    words = [word for path in paths if path.stem.startswith("t") for word, _ in body(path)]
+    assert len(words) == len(set(words))
+    assert set(HOSTILE) <= set(words)
+
+
+def test_old_scripts_do_not_stay(results: Results, tmp_path: Path) -> None:
+    folder = tmp_path / "made" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "n999.js").write_text("old")
+    assert folder / "n999.js" not in explorer.write_shards(results, folder)
+    assert not (folder / "n999.js").exists()
+
+
+def test_neighbours_are_those_of_least_hellinger_distance() -> None:
+    table = preferences(
+        [(1, "a", "NN", 1, 1.0), (1, "b", "NN", 1, 1.0), (4, "a", "NN", 2, 2.0), (9, "z", "NN", 1, 1.0)]
+    )
+    found = explorer.similar(table)
+    assert [n for n, _ in found[1]] == [4]
+    assert found[1][0][1] == pytest.approx(math.sqrt(1 - math.sqrt(0.5)))
+    assert found[9] == []
+    assert explorer.similar(table.iloc[:0]) == {}
+
+
+def test_winners_of_a_word_are_sorted_by_wins(results: Results, tmp_path: Path) -> None:
+    paths = explorer.write_shards(results, tmp_path / "made" / "tiny")
+    stage = next(iter(results.roles))
+    counts = results.preferences(stage).groupby(["feature", "neuron"], observed=True)["count"].sum()
+    known = dict(body(next(path for path in paths if path.stem == "tr")))
+    total, *pairs = known["river"]["0"]
+    wins = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    assert total == counts["river"].sum()
+    assert wins == counts["river"].sort_values(ascending=False, kind="stable").head(len(wins)).to_dict()
+    assert list(wins.values()) == sorted(wins.values(), reverse=True)
+
+
+def test_points_are_all_neurons_but_those_never_preferred(results: Results) -> None:
+    points = explorer.points(results, 0.05)
+    for row in explorer.explored(results).itertuples():
+        own = points[points["comparison"] == row.comparison]
+        transfer = results.transfer(row.question)
+        wanted = transfer[(transfer["comparison"] == row.comparison) & (transfer["state"] != "never preferred")]
+        assert set(own["neuron"]) == set(wanted["neuron"])
+    tested = points.dropna(subset=["q"])
+    assert (tested["above"] == (tested["q"] <= 0.05)).all()
+    assert points.loc[points["q"].isna(), "above"].isna().all()
+
+
+def test_a_record_leaves_out_what_a_point_does_not_have(results: Results) -> None:
+    points = explorer.points(results, 0.05).assign(x=3.0)
+    for record, row in zip(records(points), points.itertuples(), strict=True):
+        assert ("d" in record) == (row.state == "shared")
+        assert ("o" in record) == (not pd.isna(row.q))
+        assert record["n"] == row.neuron
+
+
+def test_the_first_neuron_is_the_furthest_above_chance_or_the_one_asked_for(results: Results) -> None:
+    points = explorer.points(results, 0.05)
+    comparison = answers.explored_first(results, "supervised")
+    own = points[points["comparison"] == comparison]
+    first = answers.explored_neuron(points, comparison, min_length=2)
+    long = own[own[["length_before", "length_after"]].min(axis=1) >= 2].set_index("neuron")
+    assert (long["hellinger"] - long["expected"]).max() == pytest.approx(
+        long.loc[first, "hellinger"] - long.loc[first, "expected"]
+    )
+    assert answers.explored_neuron(points, comparison, int(own["neuron"].iloc[3])) == own["neuron"].iloc[3]
+    bare = points.assign(expected=float("nan"))
+    assert answers.explored_neuron(bare, comparison) == own.set_index("neuron")["hellinger"].idxmax()
+    assert answers.explored_neuron(points.iloc[:0], comparison) == -1
+
+
+def test_what_is_not_there_is_named(results: Results) -> None:
+    points = explorer.points(results, 0.05)
+    comparison = answers.explored_first(results, "supervised")
+    with pytest.raises(TxrayError, match="supervised"):
+        answers.explored_first(results, "supervized")
+    with pytest.raises(TxrayError, match="prefers nothing"):
+        answers.explored_neuron(points, comparison, 12345)
+
+
+def test_without_scripts_the_frame_holds_a_table_and_no_markup(results: Results) -> None:
+    points = explorer.points(results, 0.05)
+    comparison = answers.explored_first(results, "supervised")
+    said = (
+        answers.explorer_detail(results, points, comparison, 2, 0.05).data + answers.explorer_panel(results, 0.05).data
+    )
+    assert "<script>alert" not in said
+    assert "Neuron 2 is shared" in said
+    assert "No neuron" in answers.explorer_detail(results, points, comparison, -1, 0.05).data

@@ -1,0 +1,64 @@
+"""The pages' prose: terms that the glossary has, literature that is listed and used, chapters that are whole."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGES = sorted([*(REPOSITORY / "notebooks").glob("*.md"), *(REPOSITORY / "book").glob("*.md")])
+ROLE = re.compile(r"\{term\}`(?:[^`<]*<)?([^`<>]+)>?`")
+SHORT = {"speed", "scale", "intro", "references"}
+"""Pages without words that need the glossary, or with few."""
+
+
+def prose(page: Path) -> str:
+    """A page without its code."""
+    return re.sub(r"^```\{code-cell\}.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def glossary() -> list[str]:
+    blocks = re.findall(
+        r"^```\{glossary\}\n(.*?)^```$", prose(REPOSITORY / "book/glossary.md"), re.DOTALL | re.MULTILINE
+    )
+    return [line for block in blocks for line in block.splitlines() if line and not line.startswith(" ")]
+
+
+def references() -> list[str]:
+    return re.findall(r"^@\w+\{(\w+),", (REPOSITORY / "book/references.bib").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_terms_are_in_the_glossary_and_each_leads_there_once_a_page(page: Path) -> None:
+    used = Counter(re.sub(r"\s+", " ", term).strip() for term in ROLE.findall(prose(page)))
+    assert set(used) <= set(glossary())
+    assert [term for term, times in used.items() if times > 1] == []
+    assert used or page.stem in {*SHORT, "glossary"}
+
+
+def test_every_term_is_defined_once_and_the_words_of_the_method_are_there() -> None:
+    terms = glossary()
+    assert [term for term, times in Counter(terms).items() if times > 1] == []
+    words = "token tag feature document block corpus encoder activation snapshot stage record preferences distribution"
+    more = ["preference state", "hidden state", "null", "p", "q", "argmax", "Hellinger distance", "saturation"]
+    assert {*words.split(), "length", "mass", "transfer", "profile", "world", *more} <= set(terms)
+
+
+def test_literature_that_is_cited_is_listed_and_what_is_listed_is_cited() -> None:
+    cited = {
+        key for page in PAGES for keys in re.findall(r"\{cite:\w+\}`([^`]+)`", prose(page)) for key in keys.split(",")
+    }
+    assert cited == set(references())
+    assert len(references()) == len(set(references()))
+
+
+@pytest.mark.parametrize("question", ["rq1", "rq2", "rq3"])
+def test_a_chapter_has_its_claim_its_measures_its_meaning_its_limits_and_where_it_leads(question: str) -> None:
+    text = (REPOSITORY / "notebooks" / f"{question}.md").read_text(encoding="utf-8")
+    order = ["**The question", "answers.claim(", "**What is done here.**", "## What it means", "## The verdict"]
+    order += ["What these numbers do not show.", "**Where next.**"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)

@@ -1,0 +1,123 @@
+"""The first figure of the book: every neuron a point, and the words of the one that is touched (Fig. 8 and 9 in small).
+
+May touch: results, theme, linked, overview, view.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from txray_lib.charts.linked import clicked, place_of_chosen
+from txray_lib.charts.overview import Axes, fit_axes, lengths, summarise
+from txray_lib.charts.theme import BAND, ROLES, SHAPES, STATES, finish
+from txray_lib.charts.view import View
+
+WIDTH, HEIGHT = 255, 270
+TOKENS = 6
+"""Of each side: twelve lines at most beside the points."""
+
+
+def front(
+    transfer: pd.DataFrame,
+    roles: Mapping[str, str],
+    preferences: Mapping[str, pd.DataFrame],
+    neuron: int,
+    nulls: pd.DataFrame | None = None,
+) -> alt.HConcatChart:
+    """Left the shared neurons of one comparison, right the strongest words of `neuron`, or of the point that is clicked.
+
+    preferences  of both stages; nulls  of `answers.beside_null`: points not above their null are hollow; None where none is
+    """
+    rows = transfer[transfer["state"] == "shared"].reset_index(drop=True)
+    rows = rows.assign(x=lengths(rows))
+    summary = summarise(rows, transfer, roles).reset_index(drop=True)
+    view = View(rows, summary, roles, preferences, TOKENS, "paper", nulls)
+    axes = fit_axes(rows, None)
+    chosen = alt.selection_point(name="chosen", fields=["k"], empty=False)
+    own = rows[rows["neuron"] == neuron].iloc[0]
+    panels = [_points(view, axes, chosen), _words(view, chosen)]
+    chart = alt.hconcat(*panels, spacing=14, params=[clicked("targets", view.key(own))])
+    chart = chart.resolve_scale(color="independent", shape="independent")
+    return finish(chart, _describe(rows, own, view))
+
+
+def _points(view: View, axes: Axes, chosen: alt.Parameter) -> alt.LayerChart:
+    base = view.chart()
+    short = Axes("words preferred (log)", "distance H", axes.x_domain, axes.y_domain)
+    place: dict[str, Any] = {"x": short.x("x", labelOverlap=True), "y": short.y("d")}
+    ink = STATES["shared"].light
+    filled = base.transform_filter("datum.o !== 1").mark_point(filled=True, size=26, opacity=0.5, color=ink)
+    hollow = base.transform_filter("datum.o === 1").mark_point(
+        filled=False, size=22, strokeWidth=1, opacity=0.55, color=ink
+    )
+    target = base.mark_point(filled=True, size=40, opacity=0)
+    tooltip = [alt.Tooltip("n:Q", title="neuron"), alt.Tooltip("d:Q", title="distance")]
+    return alt.layer(
+        filled.encode(**place),
+        hollow.encode(**place),
+        place_of_chosen(base, chosen).encode(**place),
+        target.encode(**place, tooltip=tooltip).properties(name="targets"),
+    ).properties(width=WIDTH, height=HEIGHT)
+
+
+def _words(view: View, chosen: alt.Parameter) -> alt.LayerChart:
+    stages = [view.summary["before"].iloc[0], view.summary["after"].iloc[0]]
+    roles = [view.roles[stage] for stage in stages]
+    colour = alt.Scale(domain=stages, range=[ROLES[role].light for role in roles])
+    shape = alt.Scale(domain=stages, range=[SHAPES[role] for role in roles])
+    legend = alt.Legend(title=None, orient="bottom", direction="horizontal", columns=2)
+    base = view.chart().transform_filter(chosen)
+    tokens = base.transform_flatten(["w", "b", "a"], as_=["token", "before", "after"]).transform_calculate(
+        most="max(datum.before, datum.after)"
+    )
+    y = alt.Y(
+        "token:N",
+        title=None,
+        sort=alt.EncodingSortField("most", op="max", order="descending"),
+        axis=alt.Axis(domain=False, ticks=False, grid=True, labelLimit=88, labelPadding=9, minExtent=97, maxExtent=97),
+    )
+    x_axis = alt.Axis(tickCount=3, labelExpr="format(datum.value, '~g')")
+    title = "share of the neuron's preferences P"
+    line = tokens.mark_rule(color=BAND.light, strokeWidth=2).encode(
+        y=y, x=alt.X("before:Q", title=title, axis=x_axis, scale=alt.Scale(zero=True)), x2="after:Q"
+    )
+    marks = (
+        tokens.transform_fold(["before", "after"], as_=["side", "p"])
+        .transform_filter("datum.p !== null")
+        .transform_calculate(stage=f"{json.dumps(dict(zip(('before', 'after'), stages, strict=True)))}[datum.side]")
+        .mark_point(filled=True, size=70, opacity=1)
+        .encode(
+            y=y,
+            x=alt.X("p:Q", title=title, axis=x_axis),
+            color=alt.Color("stage:N", scale=colour, legend=legend),
+            shape=alt.Shape("stage:N", scale=shape, legend=legend),
+            tooltip=["stage:N", "token:N", "p:Q"],
+        )
+    )
+    head = base.transform_calculate(
+        head="'neuron ' + datum.n + ': distance ' + format(datum.d, '.2f')"
+        " + (isValid(datum.e) ? ', by chance ' + format(datum.e, '.2f') : '')"
+    )
+    said = head.mark_text(align="left", baseline="bottom", fontSize=13, fontWeight="bold", dy=-6).encode(
+        text="head:N", x=alt.value(-97), y=alt.value(0)
+    )
+    return alt.layer(line, marks, said).properties(width=165, height=HEIGHT - 40)
+
+
+def _describe(rows: pd.DataFrame, own: pd.Series, view: View) -> str:
+    record = next(record for record in view.records if record["k"] == view.key(own))
+    side = {name: [w for w, p in zip(record["w"], record[name], strict=True) if p][:4] for name in ("b", "a")}
+    hollow = [each["o"] for each in view.records if "o" in each]
+    null = (
+        f" {len(hollow) - sum(hollow)} of {len(hollow)} are above their null, the others are hollow." if hollow else ""
+    )
+    return (
+        f"Left, a point for each of {len(rows)} neurons in use in both {own['before']} and {own['after']}: Hellinger distance against"
+        f" the number of words it prefers.{null} Right, neuron {own['neuron']}, at distance {own['hellinger']:.2f}: its strongest words"
+        f" before are {', '.join(side['b'])}, after {', '.join(side['a'])}."
+    )

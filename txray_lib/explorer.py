@@ -1,0 +1,179 @@
+"""The tables behind the neuron explorer, written as small scripts that a page loads one by one, from a disk too.
+
+A browser refuses to read a data file beside a page that was opened from disk, but runs a script that lies there. So each file
+is one call of `txrayShard(name, body)`:
+
+    PROFILE/n3.js   the neurons 12 to 15: of every stage their tokens, tags, mass and nearest neighbours
+    PROFILE/ta.js   the tokens that begin with a, and the neurons that win most of their occurrences
+
+Preferences may be published; records may not, and none is read here. An encoder has one layer, so a neuron is its number.
+May touch: preferences, results, places.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from txray_lib.places import write_text
+from txray_lib.preferences import distributions, grouped_by_tag
+from txray_lib.results import Results
+
+PER_SHARD = 4
+"""Neurons in a file: at most some 70 kB compressed in the runs of the book, and read in a few milliseconds."""
+SIMILAR = 6
+WINNERS = 8
+"""Neurons named for a token in each stage."""
+PARTS_OF_P = 1_000_000
+"""Probabilities are whole numbers of this, three letters shorter than a fraction."""
+
+
+def explored(results: Results) -> pd.DataFrame:
+    """A row per comparison that can be explored, in the order of the run: comparison, before, after, question."""
+    rows = results.table("transfer")
+    pairs = rows.loc[rows["question"] != "control", ["comparison", "before", "after", "question"]]
+    return pairs.drop_duplicates("comparison").reset_index(drop=True)
+
+
+def points(results: Results, level: float) -> pd.DataFrame:
+    """A row per comparison and neuron that either of its stages prefers.
+
+    Columns of the table `transfer`, and c, the number of the comparison in `explored`; expected, q and above (q ≤ level), missing
+    where there is no null.
+    """
+    order = explored(results)["comparison"]
+    rows = results.table("transfer")
+    rows = rows[rows["comparison"].isin(order) & (rows["state"] != "never preferred")]
+    rows = rows.assign(c=rows["comparison"].map(dict(zip(order, range(len(order)), strict=True))))
+    if not results.has("nulls"):
+        return rows.assign(expected=np.nan, q=np.nan, above=pd.NA).reset_index(drop=True)
+    nulls = results.table("nulls")[["comparison", "layer", "neuron", "expected", "q"]]
+    both = rows.merge(nulls, on=["comparison", "layer", "neuron"], how="left")
+    return both.assign(above=(both["q"] <= level).astype("boolean").mask(both["q"].isna()))
+
+
+def write_shards(results: Results, folder: Path) -> list[Path]:
+    """Write the scripts of one profile into `folder`, anew and whole, and return their paths."""
+    stages = list(results.roles)
+    tables = {stage: results.preferences(stage) for stage in stages}
+    shutil.rmtree(folder, ignore_errors=True)
+    bodies = {**_neuron_bodies(tables), **_token_bodies(tables)}
+    return [_write(folder, name, body) for name, body in bodies.items()]
+
+
+def shard_of(neuron: int) -> str:
+    """The name of the script that holds a neuron."""
+    return f"n{neuron // PER_SHARD}"
+
+
+def bucket_of(token: str) -> str:
+    """The name of the script that holds a token: its first letter, if that is one of a to z."""
+    first = token[:1].lower()
+    return f"t{first}" if first.isascii() and first.isalpha() else "tother"
+
+
+def _write(folder: Path, name: str, body: Any) -> Path:
+    path = folder / f"{name}.js"
+    text = json.dumps(body, separators=(",", ":"))
+    write_text(f'txrayShard("{folder.name}/{name}",{text})', path)
+    return path
+
+
+def _neuron_bodies(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """By script: by neuron `w`, its tokens in all stages, and `s`, by number of the stage what it prefers there."""
+    bodies: dict[str, dict[int, Any]] = {}
+    for number, table in enumerate(tables.values()):
+        rows = distributions(table).assign(feature=lambda found: found["feature"].astype(str))
+        rows = rows.sort_values(["neuron", "p", "feature"], ascending=[True, False, True], kind="stable")
+        tags = _tags(table)
+        near = similar(table)
+        for neuron, own in _by_neuron(rows, ["feature", "p", "count", "mass"]):
+            body = bodies.setdefault(shard_of(neuron), {}).setdefault(neuron, {"w": {}, "s": {}})
+            words: dict[str, int] = body["w"]
+            body["s"][number] = {
+                "t": [words.setdefault(word, len(words)) for word in own["feature"]],
+                "p": _parts(own["p"]),
+                "c": own["count"].tolist(),
+                "g": tags[neuron],
+                "m": round(float(own["mass"].sum()), 2),
+                "k": int(own["count"].sum()),
+                "n": [[other, round(distance, 3)] for other, distance in near.get(neuron, [])],
+            }
+    for shard in bodies.values():
+        for body in shard.values():
+            body["w"] = list(body["w"])
+    return bodies
+
+
+def _tags(table: pd.DataFrame) -> dict[int, list[tuple[str, int]]]:
+    """The parts of P_n by tag, the largest first; those too small for a whole number are left out."""
+    rows = grouped_by_tag(table).sort_values(["neuron", "p"], ascending=[True, False], kind="stable")
+    return {
+        neuron: [(str(tag), part) for tag, part in zip(own["tag"], _parts(own["p"]), strict=True) if part]
+        for neuron, own in _by_neuron(rows, ["tag", "p"])
+    }
+
+
+def _by_neuron(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """Columns of each neuron in turn, out of rows that lie in the order of neurons."""
+    neurons, starts = np.unique(rows["neuron"].to_numpy(), return_index=True)
+    parts = {name: np.split(rows[name].to_numpy(), starts[1:]) for name in columns}
+    for index, neuron in enumerate(neurons):
+        yield int(neuron), {name: part[index] for name, part in parts.items()}
+
+
+def _parts(p: np.ndarray) -> list[int]:
+    return np.rint(np.asarray(p, float) * PARTS_OF_P).astype(int).tolist()
+
+
+def similar(preferences: pd.DataFrame, most: int = SIMILAR) -> dict[int, list[tuple[int, float]]]:
+    """For each neuron of a stage the `most` nearest others: (neuron, Hellinger distance of their P), nearest first.
+
+    Neurons with no token in common are left out: at a distance of 1 nobody is nearer than another.
+    """
+    table = distributions(preferences)
+    if table.empty:
+        return {}
+    neurons, row = np.unique(table["neuron"].to_numpy(), return_inverse=True)
+    column = pd.factorize(table["feature"])[0]
+    roots = sparse.csr_array((np.sqrt(table["p"].to_numpy()), (row, column)))
+    overlap = (roots @ roots.T).toarray()
+    np.fill_diagonal(overlap, 0)
+    found = {}
+    for index, neuron in enumerate(neurons):
+        nearest = np.argsort(-overlap[index], kind="stable")[:most]
+        found[int(neuron)] = [
+            (int(neurons[i]), float(np.sqrt(max(0.0, 1 - overlap[index, i])))) for i in nearest if overlap[index, i] > 0
+        ]
+    return found
+
+
+def _token_bodies(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """By script: pairs [token, by stage [its occurrences, neuron, wins, neuron, wins, …]]. Pairs and not an object, so that a
+    token may have any name."""
+    winners: dict[str, dict[int, list[int]]] = {}
+    for number, table in enumerate(tables.values()):
+        for token, total, pairs in _winners(table):
+            winners.setdefault(token, {})[number] = [total, *pairs]
+    bodies: dict[str, list[Any]] = {}
+    for token in sorted(winners):
+        bodies.setdefault(bucket_of(token), []).append([token, winners[token]])
+    return bodies
+
+
+def _winners(table: pd.DataFrame) -> Iterator[tuple[str, int, list[int]]]:
+    """Each token, how often it occurred, and the neurons that won most of that, each followed by its wins."""
+    sums = table.groupby(["feature", "neuron"], observed=True)["count"].sum().reset_index()
+    sums = sums.sort_values(["feature", "count", "neuron"], ascending=[True, False, True], kind="stable")
+    codes, starts = np.unique(sums["feature"].cat.codes.to_numpy(), return_index=True)
+    words = sums["feature"].cat.categories
+    pairs = np.split(sums[["neuron", "count"]].to_numpy(), starts[1:])
+    for code, own in zip(codes, pairs, strict=True):
+        yield str(words[code]), int(own[:, 1].sum()), own[:WINNERS].ravel().tolist()

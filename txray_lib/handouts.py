@@ -1,0 +1,152 @@
+"""What a course hands out and what a teacher keeps: notebooks without answers, and solutions with a guide to marking.
+
+Students' files go to `build/course/`, where a page of the book offers them. The teacher's go to `build/teacher/`, which no
+page links to and the site never holds. May touch: errors, places, results, course, notebooks.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from txray_lib import places
+from txray_lib.course.stripping import has_versions, plain, verdicts, version_of
+from txray_lib.errors import TxrayError
+from txray_lib.notebooks import execute, list_notebooks, parameters_of, read_notebook
+from txray_lib.places import whole_file, write_text
+from txray_lib.results import open_results
+
+if TYPE_CHECKING:
+    import nbformat
+
+TO_FILL_IN = re.compile(r"^:tags: \[.*\b(exercise|starter)\b", re.MULTILINE)
+"""A cell for students, in the text of a notebook: of thirty notebooks most need not be read for it."""
+ARCHIVE = "txray-course.zip"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The date of every file in an archive, so that equal contents make an equal archive."""
+LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:)[^)\s]+\)")
+README = """# The lab and the assignment
+
+1. Install the compendium from its repository, as its README says: `make book`, or
+   `conda env create -f environment.yml` and `conda activate txray`.
+2. Open the notebooks in JupyterLab, or in an editor that runs notebooks, with that environment's Python.
+3. The tables that the lab reads are in `results/`. Start the program that runs the notebooks in this folder with the
+   environment variable TXRAY_RESULTS set to `results`, or let the first cell of the lab be `%env TXRAY_RESULTS=results`.
+   Without it, tables that you computed yourself are read (`txray run demo`, about four minutes).
+
+The assignment reads no tables; it trains its encoder, once, in less than a minute.
+"""
+STYLE = """
+body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; font-family: sans-serif; line-height: 1.5; }
+.cell { margin: 1rem 0; } .cell_input { border-left: 3px solid #999; padding-left: .8rem; overflow-x: auto; }
+.tag_solution > .cell_input { border-color: #1b6e3c; }
+table { border-collapse: collapse; } td, th { border-bottom: 1px solid #ccc; padding: .2rem .8rem; text-align: left; }
+.txray-check-right strong { color: #1b6e3c; } .txray-check-wrong strong { color: #a33; }
+"""
+
+
+def course_notebooks() -> dict[str, Path]:
+    """The text notebooks that students fill in, by name."""
+    return {
+        name: source
+        for name, source in list_notebooks().items()
+        if TO_FILL_IN.search(source.read_text(encoding="utf-8"))
+    }
+
+
+def student_version(source: Path) -> nbformat.NotebookNode:
+    """A notebook as students get it: nothing of a teacher's, not executed, readable without the book."""
+    return _unlinked(plain(version_of(read_notebook(source), "student")))
+
+
+def build_students() -> list[Path]:
+    """Write the notebooks for students, and an archive of them with the tables that they read; returns the files.
+
+    Raises TxrayError where a notebook's tables are not at hand.
+    """
+    import nbformat
+
+    folder, sources = places.root() / "build" / "course", course_notebooks()
+    written = {}
+    for name, source in sources.items():
+        written[folder / f"{name}.ipynb"] = nbformat.writes(student_version(source))
+    for path, text in written.items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            write_text(text, path)
+    if not written:
+        return []
+    read = {parameters_of(source).get("data") for source in sources.values()} - {None}
+    return [*written, _archive(folder / ARCHIVE, list(written), sorted(read))]
+
+
+def build_teacher() -> list[Path]:
+    """Execute every notebook that has a teacher's side with its solutions, and write it as notebook and as one page.
+
+    Raises TxrayError where a solution does not pass its own check: such a notebook must not be marked by.
+    """
+    built = []
+    for name, source in course_notebooks().items():
+        if has_versions(read_notebook(source)):
+            built += _teachers(name, source)
+    return built
+
+
+def _teachers(name: str, source: Path) -> list[Path]:
+    import nbformat
+
+    folder = places.root() / "build" / "teacher"
+    executed = execute(source, folder / f"{name}.ipynb", {}, places.root(), version="teacher")
+    notebook = nbformat.read(executed, 4)
+    states = verdicts(notebook)
+    if wrong := [i for i, state in enumerate(states, start=1) if state != "right"]:
+        raise TxrayError(
+            f"in {source.name}, {len(wrong)} of {len(states)} checks are not right with the solutions that stand there: number"
+            f" {', '.join(map(str, wrong))}. See {executed}."
+        )
+    page = folder / f"{name}.html"
+    write_text(as_page(_unlinked(notebook)), page)
+    return [executed, page]
+
+
+def as_page(notebook: nbformat.NotebookNode) -> str:
+    """An executed notebook as one HTML page that needs no other file."""
+    import nbformat
+    from docutils.core import publish_string
+    from myst_nb.docutils_ import Parser
+
+    settings = {
+        "nb_execution_mode": "off",
+        "nb_output_folder": str(places.root() / "build" / "teacher" / ".parts"),
+        "output_encoding": "unicode",
+        "math_output": "MathML",
+        "embed_stylesheet": True,
+        "stylesheet_path": ["minimal.css"],
+        "myst_enable_extensions": ["dollarmath", "colon_fence", "deflist"],
+        "report_level": 3,
+        "halt_level": 3,
+    }
+    page = publish_string(nbformat.writes(notebook), parser=Parser(), writer_name="html5", settings_overrides=settings)
+    return page.replace("</head>", f"<style>{STYLE}</style>\n</head>", 1)
+
+
+def _unlinked(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Links to other pages of the book as plain words: there is no book around this notebook."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = LINK.sub(r"\1", cell.source)
+    return notebook
+
+
+def _archive(path: Path, notebooks: list[Path], profiles: list[str]) -> Path:
+    contents = {file.name: file.read_bytes() for file in notebooks} | {"README.md": README.encode()}
+    for profile in profiles:
+        folder = open_results(profile).folder
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and file.name != "step.json":
+                contents[f"results/{profile}/{file.relative_to(folder).as_posix()}"] = file.read_bytes()
+    with whole_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(zipfile.ZipInfo(f"txray-course/{name}", EPOCH), content, zipfile.ZIP_DEFLATED)
+    return path

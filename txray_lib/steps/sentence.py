@@ -1,0 +1,51 @@
+"""One sentence of a generated review, for the pages that follow it by hand: the step sentence.
+
+May touch: corpora, training, sentence, tables. Not a step of runs on real text, since a sentence is published.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from txray_lib.corpora import load_corpus_file
+from txray_lib.flow import Run
+from txray_lib.profiles import Profile
+from txray_lib.stages import stages
+from txray_lib.steps.collected import load_model
+from txray_lib.steps.controls import finetuning_controls
+from txray_lib.steps.files import read_vocabulary, write_frame
+from txray_lib.tables import read_table
+
+SENTENCE_TABLES = ("sentence", "sentence_activations", "sentence_facts")
+_SIDES = {"zero-shot": "before", "supervised": "after"}
+
+
+def shuffled_step(profile: Profile) -> str | None:
+    """The step that fine-tunes on shuffled labels, the first where there are several; None where there is none."""
+    return next((f"finetune-{c.name}" for c in finetuning_controls(profile) if c.kind == "shuffled"), None)
+
+
+def one_sentence(run: Run, folder: Path) -> None:
+    """The tables of a sentence; tables without a row where the text holds none that follows the rule."""
+    from txray_lib.sentence import pick_sentence, sentence_tables
+    from txray_lib.training import load_classifier
+
+    profile, vocabulary = run.profile, read_vocabulary(run)
+    corpus = load_corpus_file(run.file("tags", "target.parquet"))
+    words = read_table(run.file("corpora", "truth.parquet"))
+    limit = profile.finetuning.max_tokens
+    found = pick_sentence(corpus, vocabulary, words.set_index("word")["sentiment"].to_dict(), limit)
+    if found is None:
+        for name in SENTENCE_TABLES:
+            write_frame(pd.DataFrame(), folder / f"{name}.parquet")
+        return
+    models = {_SIDES[stage.role]: load_model(run, stage) for stage in stages(profile) if stage.role in _SIDES}
+    if step := shuffled_step(profile):
+        models["shuffled"] = load_classifier(run.file(step, "supervised.safetensors"), vocabulary.digest())
+    training = load_corpus_file(run.file("corpora", "target.parquet")).split("train")
+    probed = profile.controls.probe_tokens
+    made = sentence_tables(found, corpus, vocabulary, words, training, models, probed, profile.seed, limit, run.device)
+    for name, table in made.items():
+        write_frame(table, folder / f"{name}.parquet")
