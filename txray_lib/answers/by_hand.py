@@ -18,7 +18,7 @@ from txray_lib.answers.nulls import difference, kept_none, p_value
 from txray_lib.answers.one_sentence import AFTER, BEFORE, NOBODY, Sentence
 from txray_lib.answers.worked import neuron_by_hand, worked
 from txray_lib.results import Results
-from txray_lib.telling import LEVEL, count, distance, escape, listed, paragraph, plural, table
+from txray_lib.telling import LEVEL, count, distance, escape, listed, paragraph, plural, shorten, table
 
 COMPARISON = "supervised"
 FEWEST = 3
@@ -194,8 +194,8 @@ def winners_table(sentence: Sentence) -> HTML:
         rows.append(
             {
                 "neuron": neuron,
-                "wins before": tuple(tokens.loc[tokens["neuron_before"] == neuron, "token"]),
-                "wins after": tuple(tokens.loc[tokens["neuron_after"] == neuron, "token"]),
+                "wins before": _named(tokens.loc[tokens["neuron_before"] == neuron, "token"]),
+                "wins after": _named(tokens.loc[tokens["neuron_after"] == neuron, "token"]),
                 "length": f"{count(row['length_before'])} → {count(row['length_after'])}",
                 "H": distance(row["hellinger"]),
                 "H by chance": "none" if null is None else distance(null["expected"]),
@@ -203,7 +203,12 @@ def winners_table(sentence: Sentence) -> HTML:
             }
         )
     caption = "Neurons that win a token of the sentence, with what all their records say"
-    return table(pd.DataFrame(rows), caption)
+    return table(pd.DataFrame(rows), caption, words=["wins before", "wins after"])
+
+
+def _named(tokens: pd.Series) -> str:
+    """Tokens in quotation marks, which take less room in a table than boxes; the table escapes them."""
+    return " ".join(f"“{shorten(token)}”" for token in tokens)
 
 
 def _winners(sentence: Sentence) -> list[int]:
