@@ -100,5 +100,5 @@ def _check(run: Run, step: str, folder: Path, archive: Path) -> None:
     if fingerprint != run.fingerprint(step):
         raise TxrayError(
             f"the step {step!r} in {archive} was made with another profile or other code than {run.profile.name!r} here: pack "
-            "and unpack with the same commit and the same profile"
+            "and unpack with the same commit, the same profile and, where it names files of your own, the same files"
         )

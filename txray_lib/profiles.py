@@ -261,7 +261,9 @@ def load_profile(name: str) -> Profile:
     """A profile by name (`demo`) or by the path of a YAML file. Raises TxrayError naming the key that is wrong."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else places.profiles_folder() / f"{name}.yaml"
     if not path.is_file():
-        raise TxrayError(f"there is no profile {name!r} ({path} does not exist). {nearest(name, list_profiles())}")
+        own = Path(name) / f"{Path(name).name}.yaml"
+        hint = f"Did you mean {str(own)!r}?" if own.is_file() else nearest(name, list_profiles())
+        raise TxrayError(f"there is no profile {name!r} ({path} does not exist). {hint}")
     try:
         profile = Profile.model_validate(_merged(path))
     except ValidationError as error:
@@ -269,7 +271,7 @@ def load_profile(name: str) -> Profile:
         problems = "\n".join(f"  {_problem(e)}" for e in found)
         raise TxrayError(f"the profile {path.name} has {error.error_count()} problem(s):\n{problems}") from None
     if profile.own_files:
-        profile._folder = path.parent
+        profile._folder = path.absolute().parent
     return profile
 
 

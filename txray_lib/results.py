@@ -103,6 +103,10 @@ class Results:
             )
         return names[-1]
 
+    def asks(self, question: str) -> bool:
+        """Whether the run compared stages for a question: RQ1 is not asked of too few snapshots."""
+        return question in set(self._transfer["question"])
+
     def transfer(self, question: str) -> pd.DataFrame:
         """The comparisons of "rq1", "rq2" or "rq3": a row per comparison, layer and neuron (§2.2)."""
         rows = self._transfer[self._transfer["question"] == question]

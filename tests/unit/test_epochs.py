@@ -171,7 +171,13 @@ def test_the_untrained_encoder_can_be_left_out_and_an_older_run_says_so(tmp_path
 
 def test_without_a_curve_or_a_shared_neuron_the_question_stays_open(tmp_path: Path) -> None:
     results = run(tmp_path / "demo", ROWS, {})
-    assert "cannot be answered" in answers.converges(results, answers.neighbours(results)).data
+    found = answers.neighbours(results)
+    assert "cannot be answered" in answers.converges(results, found).data
+    chart = charts.epochs(results.table("training"), found.rows, results.stages)
+    assert "no perplexity; median Hellinger distance" in chart.description
+    assert len(chart.vconcat) == 3
+    assert answers.learning_curve(results, results.stages) == []
+    assert "no perplexity with them" in answers.perplexity(results).data
     none = Neighbours(ROWS.assign(state="avoided", hellinger=NAN), True)
     assert "No neuron is shared in any step" in answers.lengths_settle(results, none).data
 

@@ -79,6 +79,10 @@ def test_own_files_lie_beside_the_profile_or_in_the_data_folder(workplace, tmp_p
     assert own.own_file("b.csv") == data / "b.csv"
     (path.parent / "b.csv").touch()
     assert own.own_file("b.csv") == path.parent / "b.csv"
+    path.rename(path.with_stem("mine"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TxrayError, match=r"Did you mean 'mine/mine\.yaml'\?"):
+        load_profile("mine")
     assert Profile(**own.parameters).parameters == own.parameters
     assert str(tmp_path) not in yaml.safe_dump(own.parameters)
 

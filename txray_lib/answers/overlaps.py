@@ -135,10 +135,11 @@ def overlap_said(rows: pd.DataFrame) -> Markdown:
 
 
 def nearness(results: Results, seed: int) -> pd.DataFrame:
-    """[profile, comparison, part, neuron, distance]: each shared neuron of the last comparison of RQ1, RQ2 and RQ3 to itself,
-    and to the neuron that it is called if the numbers of the stage after are dealt anew among the shared ones."""
+    """[profile, comparison, part, neuron, distance]: each shared neuron of the last comparison of RQ1, RQ2 and RQ3, those that
+    the run asks, to itself, and to the neuron that it is called if the numbers of the stage after are dealt anew among the
+    shared ones."""
     parts = []
-    for question in QUESTIONS:
+    for question in filter(results.asks, QUESTIONS):
         before, after = pair_of(results, question)
         far, shared = _among_shared(results, before, after)
         other = dealt_anew(len(shared), seed)

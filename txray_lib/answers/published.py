@@ -23,7 +23,7 @@ def beside_published(results: Results) -> HTML | Markdown:
         return telling.paragraph("This run reads generated text, on which nobody else has measured a perplexity.")
     if not _reads_wikitext(results):
         return telling.paragraph(
-            "This run pretrained on a text of its own, on which nobody else has measured a perplexity."
+            "This run's encoder learned from a text of its own, on which nobody else has measured a perplexity."
         )
     curve = results.table("training").query("phase == 'pretraining' and measure == 'valid_perplexity'")
     ours = {

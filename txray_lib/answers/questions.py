@@ -16,7 +16,19 @@ from txray_lib import charts
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.paper import value
 from txray_lib.results import Results, state_counts
-from txray_lib.telling import arrow, compared, count, distance, paragraph, percent, plural, quoted, signed, table
+from txray_lib.telling import (
+    arrow,
+    compared,
+    count,
+    distance,
+    escape,
+    paragraph,
+    percent,
+    plural,
+    quoted,
+    signed,
+    table,
+)
 
 if TYPE_CHECKING:
     import altair as alt
@@ -101,11 +113,19 @@ def setting(results: Results) -> Markdown:
         f"Over all stages {plural(nobody, 'token')} excited no neuron and {'belongs' if nobody == 1 else 'belong'} to nobody."
         if nobody
         else "Every token excited some neuron.",
+        _weights_told(results),
         *_labels_told(results),
         f"**The profile {results.profile} has been changed since these results were computed**; `txray run {results.profile}` renews them."
         if results.is_outdated
         else "",
     )
+
+
+def _weights_told(results: Results) -> str:
+    """From which files the snapshots are, where the run did not pretrain them."""
+    files = results.provenance.get("files", {})
+    given = [f"{escape(name)} ({digest[:12]})" for name, digest in files.items() if name.endswith(".safetensors")]
+    return f"Its snapshots were given to this run and not trained by it: {', '.join(given)}." if given else ""
 
 
 def _labels_told(results: Results) -> list[str]:

@@ -19,7 +19,7 @@ import yaml
 
 from txray_lib import audit, places
 from txray_lib.corpora import load_corpus_file
-from txray_lib.flow import Run
+from txray_lib.flow import Run, content_hash
 from txray_lib.provenance import provenance
 from txray_lib.results import Results
 from txray_lib.stages import stages
@@ -83,11 +83,13 @@ def study(run: Run, folder: Path) -> None:
 
 
 def _write_source(run: Run, folder: Path, source: dict[str, Any], made: dict[str, dict[str, Any]]) -> None:
-    """provenance.json with the time of each step and what the labels of the user's own are, and profile.yaml with what the run read."""
+    """provenance.json with the time of each step and the hashes and labels of the user's own files, profile.yaml with what was read."""
     steps = {name: {"seconds": step["seconds"], "commit": step["commit"]} for name, step in made.items()}
     facts = json.loads(run.file("corpora", "facts.json").read_text(encoding="utf-8")) if "corpora" in run.steps else {}
-    labels = {"labels": facts["labels"]} if facts.get("labels") else {}
-    places.write_text(json.dumps({**source, **labels, "steps": steps}, indent=1), folder / "provenance.json")
+    own: dict[str, Any] = {"labels": facts["labels"]} if facts.get("labels") else {}
+    if not run.profile.truth and run.profile.own_files:
+        own["files"] = {name: content_hash(run.profile.own_file(name)) for name in run.profile.own_files}
+    places.write_text(json.dumps({**source, **own, "steps": steps}, indent=1), folder / "provenance.json")
     places.write_text(
         yaml.safe_dump(run.profile.parameters, sort_keys=False, allow_unicode=True), folder / "profile.yaml"
     )
