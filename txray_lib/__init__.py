@@ -12,9 +12,9 @@
     tx.open_results("demo").transfer                # the same from tables alone, without torch
 
 The rooms, each importing only those before it: profiles, stages · corpora, worlds, example · tagging · training · preferences ·
-collection, activations · transfer · pruning · flow, steps, costs, runs (the computing half; preferences needs no torch and
-is read by the other half too); paper, results · charts · telling, answers, course · notebooks · book, bookbuild, handouts
-(the telling half, which needs no torch); cli.
+collection, activations · transfer · pruning · attribution, sentence · flow, steps, costs, runs (the computing half; preferences
+needs no torch and is read by the other half too); paper, results · telling, explorer · charts · answers, course · notebooks ·
+bookfiles, book, handouts, bookbuild (the telling half, which needs no torch); cli.
 """
 
 from __future__ import annotations

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from sphinx.config import Config
     from sphinx.writers.html5 import HTML5Translator
 
+UNBRACED = re.compile(r"\\[dt]?frac\s*[^\s{]")
 LOGGER = logging.getLogger(__name__)
+LONG = 200
+"""Letters of a caption; a longer sentence is cut at its first pause, and told whole where the figure is told in words."""
+PAUSE = re.compile(r"[:;] ")
 SENTENCE_END = re.compile(r"(?<=[^.]\.) (?=[A-Z])")
 EXPLORER = 'class="txray-explorer"'
 PICTURE_SCALE = 2
@@ -92,6 +96,8 @@ def _up(page: str | None) -> str:
 
 def _caption(description: str, page: str | None) -> str:
     first, *rest = SENTENCE_END.split(description, maxsplit=1)
+    if len(first) > LONG and (cut := PAUSE.search(first, 40)):
+        first, rest = f"{first[: cut.start()]}.", [description]
     more = f"<details><summary>The figure in words</summary>{html.escape(rest[0])}</details>" if rest else ""
     link = ""
     if page:
@@ -108,6 +114,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", _add_explorer)
     app.connect("html-page-context", _name_toggles, priority=900)
     app.connect("html-page-context", _name_literature)
+    app.connect("html-page-context", _drop_thebe, priority=900)
     app.add_html_math_renderer("mathml", inline_renderers=(_inline_math, None), block_renderers=(_block_math, None))
     app.add_js_file("txray-charts.js", loading_method="defer")
     app.add_js_file("txray-tables.js", loading_method="defer")
@@ -153,6 +160,14 @@ def _name_literature(app: Sphinx, pagename: str, templatename: str, context: dic
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+def _drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """Jupyter Book adds two scripts for live code that no page here uses; declared twice, they are an error on every page."""
+    kept = [
+        script for script in context.get("script_files", []) if "THEBE" not in str(getattr(script, "attributes", {}))
+    ]
+    context["script_files"] = kept
+
+
 def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:
     translator.body.append(_mathml(node))
     raise nodes.SkipNode
@@ -167,6 +182,8 @@ def _mathml(node: nodes.Element, as_block: bool = False) -> str:
     """Formulas as MathML, which browsers draw by themselves: MathJax is 265 kB (compressed) on a page and needs JavaScript.
     A formula that cannot be read is shown as it stands, with a warning, which fails a strict build."""
     try:
+        if UNBRACED.search(node.astext()):
+            raise MathError("write \\frac{1}{2}, as \\frac12 would be drawn as 12")
         return tex2mathml(node.astext(), as_block=as_block)
     except MathError as error:
         LOGGER.warning("the formula %r cannot be drawn: %s", node.astext(), error, location=node)

@@ -59,6 +59,10 @@ _TOO_FEW = (
     "This page compares an early, the last but one and the last snapshot of pretraining. The profile {profile} was given fewer"
     " than three, so there is nothing to show here; its pages of RQ2 and RQ3 do not need them."
 )
+_NO_DATA = (
+    "This page works on the tables of the profile {profile}, which were not at hand when the book was built:"
+    " `txray run {profile}` computes them."
+)
 BUILDING = ("book.py", "bookbuild.py", "bookfiles.py", "charts/theme.py", "handouts.py", "static")
 
 
@@ -130,6 +134,9 @@ class _Task:
 def _execute_all(opened: list[Results]) -> list[Path]:
     """The executed notebooks; those whose fingerprint is unchanged are not run again. As many at once as there are cores."""
     tasks = [task for source in notebooks.list_notebooks().values() for task in _tasks(source, opened)]
+    for old in (places.root() / PREFIX).glob("*/"):
+        if old.name not in {results.profile for results in opened}:
+            shutil.rmtree(old)  # what is not shown must not be published by accident
     measured = [benchmarks_file()] if benchmarks_file().is_file() else []
     code = _hash_files(places.root() / "requirements.lock", *measured, *(_package() / name for name in TELLING))
     shown = {results.profile: _hash_files(results.folder) for results in opened}
@@ -167,9 +174,10 @@ def _execute_one(task: _Task, inputs: str) -> Path:
         return task.out
     stamp.unlink(missing_ok=True)
     if task.is_empty:
-        notebooks.write_empty(
-            task.source, task.out, _TOO_FEW.format(profile=task.results.profile if task.results else "")
-        )
+        profile = task.results.profile if task.results else ""
+        notebooks.write_empty(task.source, task.out, _TOO_FEW.format(profile=profile))
+    elif missing := _missing_data(task.source):
+        notebooks.write_empty(task.source, task.out, _NO_DATA.format(profile=missing))
     elif TRAINED in notebooks.parameters_of(task.source):
         notebooks.write_unexecuted(task.source, task.out)
     else:
@@ -177,6 +185,12 @@ def _execute_one(task: _Task, inputs: str) -> Path:
         notebooks.execute(task.source, task.out, task.parameters, cwd=places.root())
     write_text(wanted, stamp)
     return task.out
+
+
+def _missing_data(source: Path) -> str:
+    """The profile whose tables a page works on, if they are not at hand; else ""."""
+    name = notebooks.parameters_of(source).get("data", "")
+    return name if name and name not in list_results() else ""
 
 
 def _write_all_shards(opened: list[Results]) -> list[Path]:

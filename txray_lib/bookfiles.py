@@ -42,6 +42,8 @@ if importlib.util.find_spec("txray_lib") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "txray-lib[book] @ git+{address}"], check=True)
     subprocess.run(["git", "clone", "-q", "--depth", "1", "--branch", "{branch}", "{address}", "txray-site"], check=True)
     os.environ["TXRAY_RESULTS"] = os.path.abspath("txray-site/results")"""
+PAGES = "build/notebooks/"
+"""Where pages of profiles lie, each in a folder of its profile's name."""
 SCRIPT = "scripts/fontawesome.js"
 
 
@@ -74,8 +76,12 @@ def publish(app: Sphinx, error: Exception | None) -> None:
     cell = FETCH.format(address=address, branch=branch)
     for path in sorted((site / "_sources").rglob("*.ipynb")):
         _prepend(path, cell)
-    for folder in sorted((Path(app.srcdir) / "build" / "notebooks").glob("*/")):
-        shutil.copytree(open_results(folder.name).folder, site / "results" / folder.name, dirs_exist_ok=True)
+    shown = {page.split("/")[2] for page in app.env.found_docs if page.startswith(PAGES) and page.count("/") == 3}
+    for profile in sorted(shown):
+        folder = open_results(profile).folder
+        shutil.copytree(
+            folder, site / "results" / profile, ignore=shutil.ignore_patterns("step.json"), dirs_exist_ok=True
+        )
 
 
 def _prepend(path: Path, code: str) -> None:

@@ -51,6 +51,7 @@ def points(results: Results, level: float) -> pd.DataFrame:
     order = explored(results)["comparison"]
     rows = results.table("transfer")
     rows = rows[rows["comparison"].isin(order) & (rows["state"] != "never preferred")]
+    rows = rows.drop_duplicates(["comparison", "layer", "neuron"])  # one comparison may belong to two questions
     rows = rows.assign(c=rows["comparison"].map(dict(zip(order, range(len(order)), strict=True))))
     if not results.has("nulls"):
         return rows.assign(expected=np.nan, q=np.nan, above=pd.NA).reset_index(drop=True)
@@ -156,7 +157,7 @@ def similar(preferences: pd.DataFrame, most: int = SIMILAR) -> dict[int, list[tu
 
 
 def _token_bodies(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    """By script: pairs [token, by stage [its occurrences, neuron, wins, neuron, wins, …]]. Pairs and not an object, so that a
+    """By script: pairs [token, by stage [all its wins, neuron, wins, neuron, wins, …]]. Pairs and not an object, so that a
     token may have any name."""
     winners: dict[str, dict[int, list[int]]] = {}
     for number, table in enumerate(tables.values()):
@@ -169,7 +170,7 @@ def _token_bodies(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
 
 
 def _winners(table: pd.DataFrame) -> Iterator[tuple[str, int, list[int]]]:
-    """Each token, how often it occurred, and the neurons that won most of that, each followed by its wins."""
+    """Each token, how often some neuron won it, and the neurons that won most of that, each followed by its wins."""
     sums = table.groupby(["feature", "neuron"], observed=True)["count"].sum().reset_index()
     sums = sums.sort_values(["feature", "count", "neuron"], ascending=[True, False, True], kind="stable")
     codes, starts = np.unique(sums["feature"].cat.codes.to_numpy(), return_index=True)

@@ -16,7 +16,7 @@ from txray_lib.course.stripping import has_versions, plain, verdicts, version_of
 from txray_lib.errors import TxrayError
 from txray_lib.notebooks import execute, list_notebooks, parameters_of, read_notebook
 from txray_lib.places import whole_file, write_text
-from txray_lib.results import open_results
+from txray_lib.results import list_results, open_results
 
 if TYPE_CHECKING:
     import nbformat
@@ -27,6 +27,7 @@ ARCHIVE = "txray-course.zip"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The date of every file in an archive, so that equal contents make an equal archive."""
 LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:)[^)\s]+\)")
+ROLE = re.compile(r"\{(?:term|doc|ref)\}`([^`<]+?)(?:\s*<[^`>]*>)?`")
 README = """# The lab and the assignment
 
 1. Install the compendium from its repository, as its README says: `make book`, or
@@ -64,7 +65,7 @@ def student_version(source: Path) -> nbformat.NotebookNode:
 def build_students() -> list[Path]:
     """Write the notebooks for students, and an archive of them with the tables that they read; returns the files.
 
-    Raises TxrayError where a notebook's tables are not at hand.
+    A profile whose tables are not at hand is left out of the archive, whose README says how to compute it.
     """
     import nbformat
 
@@ -78,7 +79,7 @@ def build_students() -> list[Path]:
     if not written:
         return []
     read = {parameters_of(source).get("data") for source in sources.values()} - {None}
-    return [*written, _archive(folder / ARCHIVE, list(written), sorted(read))]
+    return [*written, _archive(folder / ARCHIVE, list(written), sorted(read & set(list_results())))]
 
 
 def build_teacher() -> list[Path]:
@@ -132,10 +133,10 @@ def as_page(notebook: nbformat.NotebookNode) -> str:
 
 
 def _unlinked(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Links to other pages of the book as plain words: there is no book around this notebook."""
+    """Links to other pages and terms of the book as plain words: there is no book around this notebook."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = LINK.sub(r"\1", cell.source)
+            cell.source = ROLE.sub(r"\1", LINK.sub(r"\1", cell.source))
     return notebook
 
 

@@ -24,6 +24,8 @@ TEXT = ("corpora", "tags", "vocabulary")
 
 LEFT_OUT = {"corpora": ("pretraining.parquet", "target.parquet", "stage-*.parquet")}
 """Files that only steps of `TEXT` read."""
+READ_LATER = {"sentence": "target.parquet"}
+"""Files of these that a later step reads, where a run has that step: it counts words of reviews of a generated world."""
 
 
 def pack(run: Run, steps: Sequence[str], archive: Path) -> int:
@@ -35,7 +37,7 @@ def pack(run: Run, steps: Sequence[str], archive: Path) -> int:
         )
     with places.whole_file(archive) as partial, tarfile.open(partial, "w:gz", compresslevel=6) as tar:
         for name in steps:
-            _add(tar, run, name, LEFT_OUT.get(name, ()) if set(TEXT) <= set(steps) else ())
+            _add(tar, run, name, _left_out(run, name) if set(TEXT) <= set(steps) else ())
     return archive.stat().st_size
 
 
@@ -65,6 +67,11 @@ def unpack(run: Run, archive: Path) -> list[str]:
                 shutil.rmtree(place, ignore_errors=True)
                 (folder / step).replace(place)
     return steps
+
+
+def _left_out(run: Run, name: str) -> list[str]:
+    later = {file for step, file in READ_LATER.items() if step in run.steps}
+    return [pattern for pattern in LEFT_OUT.get(name, ()) if pattern not in later]
 
 
 def _add(tar: tarfile.TarFile, run: Run, name: str, left_out: Sequence[str]) -> None:

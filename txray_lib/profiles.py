@@ -305,10 +305,14 @@ def _merged(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     return content
 
 
+WHOLE = {"files"}
+"""Keys whose value is taken whole from the profile above: epochs of other snapshots are not to be mixed with its own."""
+
+
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     result = dict(below)
     for key, value in above.items():
-        both_groups = isinstance(value, dict) and isinstance(below.get(key), dict)
+        both_groups = isinstance(value, dict) and isinstance(below.get(key), dict) and key not in WHOLE
         result[key] = _overlay(below[key], value) if both_groups else value
     return result
 

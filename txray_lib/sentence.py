@@ -288,11 +288,17 @@ def _changed(before: Tensor, after: Tensor) -> pd.DataFrame:
     return pd.DataFrame({"change": moved.norm(dim=1).numpy(), "moved": neuron.numpy(), "moved_by": by.numpy()})
 
 
+def _winner(states: Tensor) -> Tensor:
+    """The neuron that each token goes to, (tokens,); nobody's where none is excited."""
+    largest, neuron = states.max(dim=1)
+    return neuron.where(largest > 0, NOBODY)
+
+
 def _usual(before: Tensor, after: Tensor, name: str, facts: _Facts) -> None:
     """What is usual at the tokens of other reviews: (tokens, units) each."""
     distance = (after - before).norm(dim=1).numpy()
     facts.add(name, **{f"change_{at}": np.quantile(distance, q) for at, q in QUANTILES.items()})
-    facts.add(name, other_winner=(before.argmax(dim=1) != after.argmax(dim=1)).double().mean())
+    facts.add(name, other_winner=(_winner(before) != _winner(after)).double().mean())
 
 
 def _probed(

@@ -19,10 +19,11 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 
 
 def _relative(path: str) -> str:
-    if not path.strip() or PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute():
+    ways = PurePosixPath(path), PureWindowsPath(path)
+    if not path.strip() or any(way.is_absolute() or ".." in way.parts for way in ways):
         raise ValueError(
-            "a path relative to the profile's folder or to TXRAY_DATA is wanted: an absolute one holds on no other machine, and"
-            " it would be published with the tables"
+            "a path below the profile's folder or TXRAY_DATA is wanted: an absolute one, or one that leads out by .., holds on no"
+            " other machine, and it would be published with the tables"
         )
     return path
 

@@ -16,7 +16,7 @@ from txray_lib.errors import TxrayError
 
 SIZES = replace(QUICK, units=8, embedding=4, words=60, tokens=600, many=3_000, few=40, memory_units=4, slots=4)
 SIZES = replace(SIZES, permutations=3, distinct=3_000)
-BUILT = {"notebook", "book", "demo", "overhead-gpu"}
+BUILT = {"notebook", "book", "demo", "overhead-gpu", "explorer-ready", "explorer-click"}
 """Rows of what may not be at hand, or takes long."""
 PROCESSES = {"memory", "null-swap", "null-deal", "spilling"}
 """Rows measured in a process of its own: one of them is enough for a test."""

@@ -92,7 +92,7 @@ def right(checked: Checked) -> None:
 def test_what_was_not_filled_in_is_not_answered(check: LabChecks, name: str, answer: object) -> None:
     checked = getattr(check, name)(answer)
     assert checked.state == "open"
-    assert "Replace the dots" in repr(checked)
+    assert "in place of the dots" in repr(checked)
 
 
 def test_a_function_that_still_gives_the_dots_back_is_not_answered(check: LabChecks) -> None:

@@ -16,6 +16,7 @@ from txray_lib.charts.explorer import records
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import distributions
 from txray_lib.results import Results
+from txray_lib.tables import read_table, write_table
 
 
 @pytest.fixture
@@ -101,10 +102,19 @@ def test_points_are_all_neurons_but_those_never_preferred(results: Results) -> N
         own = points[points["comparison"] == row.comparison]
         transfer = results.transfer(row.question)
         wanted = transfer[(transfer["comparison"] == row.comparison) & (transfer["state"] != "never preferred")]
-        assert set(own["neuron"]) == set(wanted["neuron"])
+        assert sorted(own["neuron"]) == sorted(wanted["neuron"])
     tested = points.dropna(subset=["q"])
     assert (tested["above"] == (tested["q"] <= 0.05)).all()
     assert points.loc[points["q"].isna(), "above"].isna().all()
+
+
+def test_a_comparison_of_two_questions_is_explored_once(results: Results) -> None:
+    path = results.folder / "transfer.parquet"
+    rows = read_table(path)
+    again = rows[rows["question"] == "rq1"].assign(question="epochs")
+    write_table(pd.concat([rows, again], ignore_index=True), path, results.provenance)
+    points = explorer.points(Results("tiny", results.folder, "frozen"), 0.05)
+    assert not points.duplicated(["comparison", "neuron"]).any()
 
 
 def test_a_record_leaves_out_what_a_point_does_not_have(results: Results) -> None:

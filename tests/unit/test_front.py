@@ -9,7 +9,6 @@ import pytest
 from telling_tables import HOSTILE, write_tables
 
 from txray_lib import answers, charts
-from txray_lib.errors import TxrayError
 from txray_lib.preferences import grouped_by_tag
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
@@ -39,7 +38,9 @@ def adjectives(results: Results, stage: str) -> pd.Series:
 
 
 def test_the_neuron_is_the_one_that_turned_most_towards_adjectives(results: Results) -> None:
-    neuron = answers.front_neuron(results, min_length=2)
+    shown = answers.front_neuron(results, min_length=2)
+    neuron = shown.neuron
+    assert "further than chance" in shown.why
     beside = answers.beside_null(results, "rq3")
     fit = beside[beside["above"] & (beside[["length_before", "length_after"]].min(axis=1) >= 2)]["neuron"]
     before, after = (adjectives(results, stage) for stage in ("reviews-zero-shot", "reviews-supervised"))
@@ -50,15 +51,21 @@ def test_the_neuron_is_the_one_that_turned_most_towards_adjectives(results: Resu
 
 def test_where_none_is_long_enough_it_is_the_most_distant(results: Results) -> None:
     shared = results.transfer("rq3").dropna(subset=["hellinger"]).set_index("neuron")["hellinger"]
-    assert shared[answers.front_neuron(results, min_length=10_000)] == shared.max()
+    shown = answers.front_neuron(results, min_length=10_000)
+    assert shared[shown.neuron] == shared.max()
+    assert "it moved furthest of all" in answers.front_said(results, shown).data
 
 
-def test_a_run_without_a_shared_neuron_is_named(results: Results) -> None:
+def test_a_run_without_a_shared_neuron_has_none_to_show_and_is_shown_last(results: Results, tmp_path: Path) -> None:
+    wide = Results("wide", write_tables(tmp_path / "wide"), "frozen")
+    wide = changed(wide, "stages", lambda stages: stages.assign(neurons=stages["neurons"] + 1))
     none = changed(
-        results, "transfer", lambda rows: rows.assign(state=rows["state"].where(rows["state"] != "shared", "gained"))
+        wide, "transfer", lambda rows: rows.assign(state=rows["state"].where(rows["state"] != "shared", "gained"))
     )
-    with pytest.raises(TxrayError, match="no neuron of 'tiny' is shared"):
-        answers.front_neuron(none)
+    shown = answers.front_neuron(none)
+    assert shown.neuron == -1
+    assert "no neuron is in use both before and after" in answers.front_said(none, shown).data
+    assert answers.largest([none, results]) is results
 
 
 def test_each_question_is_answered_from_the_tables(results: Results) -> None:
@@ -83,5 +90,6 @@ def test_the_figure_shows_the_neuron_and_says_its_words(results: Results) -> Non
     assert f"each of {len(shared)} neurons" in chart.description
     assert f"neuron 0, at distance {shared.set_index('neuron').loc[0, 'hellinger']:.2f}" in chart.description
     assert charts.png(chart.to_dict())
-    said = answers.front_said(results, 2).data
+    said = answers.front_said(results, answers.front_neuron(results, min_length=2)).data
+    assert "was picked because" in said
     assert not any(token in said for token in HOSTILE[:2])

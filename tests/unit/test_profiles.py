@@ -158,7 +158,7 @@ def test_a_misspelt_profile_names_the_nearest():
         (
             "corpora: {target: {source: file, path: /a.csv}}",
             "corpora.target.path: ",
-            "an absolute one holds on no other machine",
+            "an absolute one, or one that leads out by .., holds on no",
         ),
         ("corpora: {target: {source: file, path: 'C:\\\\a.csv'}}", "corpora.target.path: ", "an absolute one"),
         ("corpora: {target: {source: files, path: a.csv}}", "corpora.target.source: ", "'file'"),

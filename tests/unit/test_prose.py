@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted([*(REPOSITORY / "notebooks").glob("*.md"), *(REPOSITORY / "book").glob("*.md")])
 ROLE = re.compile(r"\{term\}`(?:[^`<]*<)?([^`<>]+)>?`")
-SHORT = {"speed", "scale", "intro", "references"}
+SHORT = {"speed", "scale", "intro", "references", "licences"}
 """Pages without words that need the glossary, or with few."""
 
 

@@ -109,8 +109,9 @@ def _beyond_halves(results: Results, found: pd.DataFrame) -> str:
         return ""
     further = int((both["hellinger_common"] > both["hellinger_halves"]).sum())
     return (
-        f"Two halves of the text of {stage} are {distance(both['hellinger_halves'].median())} apart in the median, and"
-        f" {count(further) if further else 'none'} of {plural(len(both), 'neuron')} {'lies' if further == 1 else 'lie'} further apart"
+        f"Over the {plural(len(both), 'neuron')} that both comparisons share, two halves of the text of {stage} are"
+        f" {distance(both['hellinger_halves'].median())} apart in the median, and"
+        f" {count(further) if further else 'none'} of them {'lies' if further == 1 else 'lie'} further apart"
         " over the words of both texts than over these halves. About half would by chance if nothing differed and both had as"
         " many tokens."
     )

@@ -51,6 +51,11 @@ def neuron_said(sentence: Sentence, neuron: int) -> Markdown:
     for side, when in ((BEFORE, "before supervision"), (AFTER, "after it")):
         own = rows[rows[f"neuron_{side}"] == neuron]
         said.append(f"{sentence.names(own)} {when}" if len(own) else f"nothing {when}")
+    if all(each.startswith("nothing") for each in said):
+        return paragraph(
+            f"The neuron is number **{neuron}**. Of this sentence it was given nothing, before supervision or after it; its"
+            " distribution is made from its records of the whole stage."
+        )
     return paragraph(
         f"The neuron is number **{neuron}**. Of this sentence it was given {said[0]} and {said[1]}.",
         "But a sentence is only where it was met: its distribution is made from all its records of the stage.",
@@ -140,7 +145,9 @@ def _by_counts(steps: pd.DataFrame, exact: float) -> str:
     near = (
         " Whoever knows which features the neuron has before and after knows its distance almost to the end: it measures above all"
         " which words came and went."
-        if abs(equal - exact) < NEAR
+        if abs(equal - exact) < NEAR and k < max(m, n)
+        else ""
+        if k == m == n
         else " The rest is how unequally the shares are spread."
     )
     return (

@@ -1,7 +1,7 @@
 """The two frames of the neuron explorer: where its controls go, and the neuron that it shows first.
 
 The page's script (`static/txray-explorer.js`) fills both; without it the second holds the first neuron as a table.
-May touch: errors, explorer, preferences, results, telling, charts (colours).
+May touch: errors, explorer, preferences, results, tags, telling, charts (colours).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from txray_lib.errors import TxrayError, nearest
 from txray_lib.explorer import PER_SHARD, explored
 from txray_lib.preferences import distributions
 from txray_lib.results import Results
+from txray_lib.tags import tag_class
 from txray_lib.telling import count, distance, table
 
 FIRST_TOKENS = 12
@@ -59,6 +60,8 @@ def explorer_panel(results: Results, level: float) -> HTML:
         "base": results.profile,
         "per": PER_SHARD,
         "level": level,
+        "neurons": int(stages["neurons"].max()),
+        "tags": _tag_words(results),
         "states": {name: [ink.light, ink.dark] for name, ink in STATES.items()},
         "stages": [
             {"name": name, "tokens": int(stages.at[name, "tokens"]), "ink": _ink(results.roles[name])} for name in names
@@ -80,12 +83,18 @@ def explorer_panel(results: Results, level: float) -> HTML:
     )
 
 
+def _tag_words(results: Results) -> dict[str, str]:
+    """A word for each tag that occurs: its part of speech."""
+    tags = {str(tag) for stage in results.roles for tag in results.preferences(stage)["tag"].unique()}
+    return {tag: tag_class(tag) for tag in sorted(tags)}
+
+
 def _ink(role: str) -> list[str]:
     return [ROLES[role].light, ROLES[role].dark]
 
 
 def explorer_detail(results: Results, points: pd.DataFrame, comparison: str, neuron: int, level: float) -> HTML:
-    """The neuron that is shown first: its strongest tokens before and after, as a table that the page's script replaces."""
+    """The neuron that is shown first: its strongest features before and after, as a table that the page's script replaces."""
     own = points[(points["comparison"] == comparison) & (points["neuron"] == neuron)]
     if own.empty:
         return HTML('<div class="txray-explorer" data-part="detail"><p>No neuron prefers anything here.</p></div>')
@@ -93,7 +102,7 @@ def explorer_detail(results: Results, points: pd.DataFrame, comparison: str, neu
     first = f'data-comparison="{int(row["c"])}" data-neuron="{neuron}"'
     return HTML(
         f'<div class="txray-explorer" data-part="detail" {first}><p>{_summary(row, level)}</p>'
-        f"{table(_tokens(results, row, neuron), f'Neuron {neuron}: its strongest tokens').data}</div>"
+        f"{table(_tokens(results, row, neuron), f'Neuron {neuron}: its strongest features').data}</div>"
     )
 
 

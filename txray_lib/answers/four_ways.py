@@ -70,13 +70,13 @@ def _against(row: pd.Series) -> str:
     )
     if elsewhere > 0:
         return (
-            f"{said} In {where}, read to their ends, its occlusion is {_number(row['elsewhere'])} in the median, as it is"
+            f"{said} In {where}, read as far as the classifier reads, its occlusion is {_number(row['elsewhere'])} in the median, as it is"
             f" meant{learned}. So the classifier did not learn the word the wrong way round: it is this text that turns it. An attribution"
             " tells of one text and not of a word."
         )
     return (
-        f"{said} So it does in {where}, read to their ends, where its occlusion is {_number(row['elsewhere'])} in the median{learned}:"
-        " the attribution tells what this classifier does with the word, which is not what the word means."
+        f"{said} So it does in {where}, read as far as the classifier reads, where its occlusion is {_number(row['elsewhere'])} in the"
+        f" median{learned}: the attribution tells what this classifier does with the word, which is not what the word means."
     )
 
 
@@ -206,7 +206,7 @@ def agreement_table(sentence: Sentence) -> HTML:
 
 
 def agreement_said(sentence: Sentence) -> Markdown:
-    """Which pairs agree beyond chance, and what twelve tokens can show."""
+    """Which pairs agree beyond chance, and what so few tokens can show."""
     rows = correlations(sentence)
     clear = rows[rows["rho"].abs() > rows["bound"]]
     named = listed(f"{row.one} and {row.other} ({_number(row.rho)})" for row in clear.itertuples())

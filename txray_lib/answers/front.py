@@ -1,18 +1,18 @@
 """What the first page of the book says: one neuron to begin with, and each question answered in a line.
 
-May touch: errors, paper, preferences, results, telling, answers.nulls, answers.questions.
+May touch: paper, preferences, results, telling, answers.nulls, answers.questions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 from IPython.display import HTML, Markdown
 
 from txray_lib.answers.nulls import beside_null
 from txray_lib.answers.questions import control
-from txray_lib.errors import TxrayError
 from txray_lib.paper import value
 from txray_lib.preferences import grouped_by_tag
 from txray_lib.results import Results
@@ -22,30 +22,41 @@ ADJECTIVES = "JJ"
 SIDES = ["length_before", "length_after"]
 
 
+@dataclass(frozen=True)
+class Shown:
+    """The neuron of the first figure, -1 for none, and by which rule it was taken."""
+
+    neuron: int
+    why: str
+
+
 def largest(runs: Sequence[Results]) -> Results:
-    """The run of most neurons; of equals the one that read most."""
-    return max(runs, key=lambda run: (int(run.stages["neurons"].max()), int(run.stages["tokens"].max())))
+    """The run of most neurons among those that have something to show, if any has; of equals the one that read most."""
+
+    def rank(run: Results) -> tuple[bool, int, int]:
+        has = bool((run.transfer("rq3")["state"] == "shared").any())
+        return has, int(run.stages["neurons"].max()), int(run.stages["tokens"].max())
+
+    return max(runs, key=rank)
 
 
-def front_neuron(results: Results, min_length: int = 10, level: float = LEVEL) -> int:
+def front_neuron(results: Results, min_length: int = 10, level: float = LEVEL) -> Shown:
     """The shared neuron in whose P the share of adjectives rises most under supervision, of those above their null with at
-    least `min_length` features on both sides; where none is, the one of the largest distance. Raises TxrayError if no neuron
-    is shared."""
+    least `min_length` features on both sides; where none is, the one of the largest distance; -1 if no neuron is shared."""
     rows = results.transfer("rq3")
     shared = rows[rows["state"] == "shared"].set_index("neuron")
     if shared.empty:
-        raise TxrayError(
-            f"no neuron of {results.profile!r} is shared before and after supervision: there is none to show"
-        )
+        return Shown(-1, "")
     tested = beside_null(results, "rq3", level)
     above = set(tested.loc[tested["above"], "neuron"]) if len(tested) else set(shared.index)
     fit = shared[(shared[SIDES].min(axis=1) >= min_length) & shared.index.isin(above)]
     if fit.empty:
-        return int(shared["hellinger"].idxmax())
+        return Shown(int(shared["hellinger"].idxmax()), "it moved furthest of all")
     before, after = (
         _adjectives(results, rows[side].iloc[0]).reindex(fit.index).fillna(0) for side in ("before", "after")
     )
-    return int((after - before).idxmax())
+    among = "among those that moved further than chance, " if len(tested) else "among those of some length, "
+    return Shown(int((after - before).idxmax()), f"{among}it turned most towards adjectives")
 
 
 def _adjectives(results: Results, stage: str) -> pd.Series:
@@ -53,15 +64,20 @@ def _adjectives(results: Results, stage: str) -> pd.Series:
     return rows[rows["tag"].astype(str).str.startswith(ADJECTIVES)].groupby("neuron")["p"].sum()
 
 
-def front_said(results: Results, neuron: int) -> Markdown:
-    """The neuron that the figure shows first, in two sentences."""
+def front_said(results: Results, shown: Shown) -> Markdown:
+    """The neuron that the figure shows first, in two sentences; one sentence where there is none."""
+    neuron = shown.neuron
+    if neuron < 0:
+        return paragraph(
+            f"In profile {results.profile} no neuron is in use both before and after supervision: no distance to show."
+        )
     row = results.transfer("rq3").set_index("neuron").loc[neuron]
     words = top_tokens(results, [row["before"], row["after"]], 4)
     before, after = (words[row[side]].get((0, neuron), ()) for side in ("before", "after"))
     return paragraph(
-        f"Each point is a neuron that read the same reviews before and after the encoder was trained to tell good from bad. Neuron"
-        f" {neuron} was chosen by rule: among those that moved further than chance, it turned most towards adjectives. Before, it"
-        f" preferred {quoted(before)}; after, {quoted(after)}. **Touch another.**"
+        f"Each point is a neuron in use both before and after the encoder was trained on labels, on the same text. Neuron {neuron}"
+        f" was picked because it tells a story: {shown.why}. Most others tell none."
+        f" Before, it preferred {quoted(before)}; after, {quoted(after)}. **Touch another.**"
     )
 
 

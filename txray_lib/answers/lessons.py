@@ -174,11 +174,12 @@ def held_table(runs: Sequence[Results]) -> HTML:
     made = []
     for name, own in kept.groupby("id", sort=False):
         parts, where = own["part"].unique(), list(own["profile"].unique())
+        everywhere = own.groupby("part")["profile"].nunique().min() == len(runs) > 1
         made.append(
             {
                 "claim": f"{name}: {claim(str(name)).what}",
                 "what was compared": "; ".join(claim(str(name)).parts[part].label for part in parts),
-                "held in": "every run" if len(where) == len(runs) > 1 else ", ".join(where),
+                "held in": "every run" if everywhere else ", ".join(where),
             }
         )
     frame = pd.DataFrame(made, columns=["claim", "what was compared", "held in"])

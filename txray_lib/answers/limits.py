@@ -60,7 +60,7 @@ def limits_table(runs: Sequence[Results]) -> HTML:
         ("Argmax discards every other neuron", "neurons that no token excites most, after supervision", _unpreferred),
         (
             "A number names no neuron",
-            "neurons nearest to themselves of all, before and after supervision",
+            "shared neurons nearest to themselves among the shared, before and after supervision",
             overlaps.found_again,
         ),
         (
@@ -140,9 +140,10 @@ def discarded_said(runs: Sequence[Results]) -> Markdown:
     if not any(len(_set_a(run)) for run in runs):
         return paragraph("No neurons that prefer nothing were cut out of an encoder here.")
     if not matters:
+        asked = [run.profile for run in runs if len(_set_a(run))]
         return paragraph(
-            "In none of these runs does F1 without them leave what sampling the reviews gives (two standard errors): this classifier can"
-            " do without them, which does not say that they know nothing."
+            f"In {listed(asked)} F1 without them was not seen to leave what sampling the reviews gives (two standard errors): this"
+            " classifier can do without them as far as that tells, which does not say that they know nothing."
         )
     return paragraph(
         f"In {listed(matters)} F1 changes by more than sampling the reviews gives (two standard errors) when neurons are cut out of"
@@ -288,6 +289,7 @@ def seeds_table(runs: Sequence[Results]) -> HTML | Markdown:
         if not siblings(run):
             continue
         values = seeds(run)
+        mine = values[values["profile"] == run.profile].set_index(["id", "part"])["value"]
         for name, part in OVER_SEEDS:
             own = values.loc[(values["id"] == name) & (values["part"] == part), "value"].dropna()
             if len(own) > 1 and part in claim(name).parts:
@@ -297,7 +299,7 @@ def seeds_table(runs: Sequence[Results]) -> HTML | Markdown:
                         "profile": run.profile,
                         "number": f"{name}: {claim(name).what} ({claim(name).parts[part].label})",
                         "seeds": len(own),
-                        "this run": shown(float(own.iloc[0]), unit),
+                        "this run": shown(float(mine.get((name, part), math.nan)), unit),
                         "least": shown(float(own.min()), unit),
                         "most": shown(float(own.max()), unit),
                     }

@@ -112,7 +112,7 @@ def activations_table(sentence: Sentence, side: str, most: int = 5) -> HTML:
         )
     rows = sentence.activations[sentence.activations["side"] == side]
     shown = pd.DataFrame({"": range(1, len(sentence.tokens) + 1), "token": [(t,) for t in sentence.tokens["token"]]})
-    for rank, name in enumerate(_ORDINALS[:most], 1):
+    for rank, name in enumerate(_ORDINALS[: min(most, int(rows["rank"].max()))], 1):
         own = rows[rows["rank"] == rank].sort_values("token")
         shown[name] = [f"{row.neuron}: {row.activation:.3f}" for row in own.itertuples()]
     units = int(sentence.results.stages["neurons"].max())

@@ -198,8 +198,8 @@ def nearness_table(runs: Sequence[Results], seed: int) -> HTML:
                 }
             )
     caption = (
-        "Shared neurons: distance to themselves and to another neuron drawn at random, and how many have, of all neurons of the"
-        " stage after, themselves as the nearest"
+        "Shared neurons: distance to themselves and to another neuron drawn at random, and how many have, of the shared neurons of"
+        " the stage after, themselves as the nearest"
     )
     return table(pd.DataFrame(rows), caption, words=["profile", "comparison"])
 

@@ -13,23 +13,26 @@ A verdict is one of six, decided in this order:
 The interval is Student's over seeds where there are two or more, else that of the one run. Where the rules conflict the
 stricter one holds: a claim without a number is never "reproduced", only "same direction", and an interval that holds no effect
 is "differs" even where our sign is the claim's. Intervals are read claim by claim, without a correction for their number.
-May touch: errors, paper, places, results, tables, measures, intervals.
+May touch: errors, paper, places, profiles, results, tables, measures, intervals.
 """
 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 import yaml
+from pydantic import ValidationError
 
 from txray_lib import places
 from txray_lib.audit.intervals import Measured, missing, over_seeds
 from txray_lib.audit.measures import COLUMNS, against, effect_name, measure
 from txray_lib.audit.measures.run import Run
 from txray_lib.paper import Claim, claims
+from txray_lib.profiles import Profile
 from txray_lib.results import Results
 from txray_lib.tables import read_table
 
@@ -223,4 +226,6 @@ def _measured_once(results: Results, changed: int) -> pd.DataFrame:
 def _settings(folder: Path) -> dict[str, object]:
     path = folder / "profile.yaml"
     given = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    with suppress(ValidationError):  # a parameter that did not exist when the tables were made had its default
+        given = Profile.model_validate({k: v for k, v in given.items() if v is not None}).model_dump()
     return {key: value for key, value in given.items() if key not in _IGNORED}

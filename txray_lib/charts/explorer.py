@@ -1,7 +1,7 @@
 """Every neuron of every comparison: distance against length, and below it those without a distance (Fig. 4, 6, 8 in one).
 
 Which comparison is drawn and which neuron has a ring are parameters of the chart, `comparison` and `chosen`: the page's
-script sets them, and hears from `picked` and `picked_below` which point was clicked. May touch: results, theme, overview.
+script sets them, and hears from `picked` and `picked_below` which point was clicked. May touch: results, theme, overview, view.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 
 from txray_lib.charts.overview import Axes, fit_axes, lengths
 from txray_lib.charts.theme import STATES, TEXT, finish
+from txray_lib.charts.view import NAMES
 
 WIDTH = 520
 ROWS = ("gained", "avoided")
@@ -29,14 +30,13 @@ def explorer(points: pd.DataFrame, comparison: str, neuron: int) -> alt.VConcatC
     """
     rows = points.assign(x=lengths(points))
     axes = fit_axes(rows[rows["state"] == "shared"], None, rest=float(rows["x"].max()) if len(rows) else 1.0)
-    first = int(rows.loc[rows["comparison"] == comparison, "c"].iloc[0])
-    drawn = alt.param(name="comparison", value=first)
+    own = rows[rows["comparison"] == comparison]
+    drawn = alt.param(name="comparison", value=int(own["c"].iloc[0]) if len(own) else -1)
     chosen = alt.param(name="chosen", value=neuron)
     base = alt.Chart(alt.InlineData(values=records(rows))).transform_filter("datum.c === comparison")
     panels = alt.vconcat(_scatter(base, axes), _below(base, axes), spacing=6)
     chart = panels.add_params(drawn, chosen).resolve_scale(color="shared")
-    own = rows[rows["comparison"] == comparison]
-    return finish(chart, _describe(own, comparison))
+    return finish(chart, _describe(own, comparison), NAMES)
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import pandas as pd
 from txray_lib.charts.linked import clicked, place_of_chosen
 from txray_lib.charts.overview import Axes, fit_axes, lengths, summarise
 from txray_lib.charts.theme import BAND, ROLES, SHAPES, STATES, finish
-from txray_lib.charts.view import View
+from txray_lib.charts.view import NAMES, View
 
 WIDTH, HEIGHT = 255, 270
 TOKENS = 6
@@ -43,12 +43,12 @@ def front(
     panels = [_points(view, axes, chosen), _words(view, chosen)]
     chart = alt.hconcat(*panels, spacing=14, params=[clicked("targets", view.key(own))])
     chart = chart.resolve_scale(color="independent", shape="independent")
-    return finish(chart, _describe(rows, own, view))
+    return finish(chart, _describe(rows, own, view), NAMES)
 
 
 def _points(view: View, axes: Axes, chosen: alt.Parameter) -> alt.LayerChart:
     base = view.chart()
-    short = Axes("words preferred (log)", "distance H", axes.x_domain, axes.y_domain)
+    short = Axes("features preferred (log)", "distance H", axes.x_domain, axes.y_domain)
     place: dict[str, Any] = {"x": short.x("x", labelOverlap=True), "y": short.y("d")}
     ink = STATES["shared"].light
     filled = base.transform_filter("datum.o !== 1").mark_point(filled=True, size=26, opacity=0.5, color=ink)
@@ -114,10 +114,13 @@ def _describe(rows: pd.DataFrame, own: pd.Series, view: View) -> str:
     side = {name: [w for w, p in zip(record["w"], record[name], strict=True) if p][:4] for name in ("b", "a")}
     hollow = [each["o"] for each in view.records if "o" in each]
     null = (
-        f" {len(hollow) - sum(hollow)} of {len(hollow)} are above their null, the others are hollow." if hollow else ""
+        f" {len(hollow) - sum(hollow)} of {len(hollow)} moved further than chance, the others are hollow."
+        if hollow
+        else ""
     )
     return (
-        f"Left, a point for each of {len(rows)} neurons in use in both {own['before']} and {own['after']}: Hellinger distance against"
-        f" the number of words it prefers.{null} Right, neuron {own['neuron']}, at distance {own['hellinger']:.2f}: its strongest words"
-        f" before are {', '.join(side['b'])}, after {', '.join(side['a'])}."
+        f"Left, a point for each of {len(rows)} neurons in use both before and after training on labels ({own['before']},"
+        f" {own['after']}): Hellinger distance against the number of features it prefers.{null}"
+        f" Right, neuron {own['neuron']}, at distance {own['hellinger']:.2f}: its strongest features before"
+        f" are {', '.join(side['b'])}, after {', '.join(side['a'])}."
     )

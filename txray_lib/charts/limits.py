@@ -19,6 +19,8 @@ from txray_lib.telling import arrow
 
 SIDES = {1: 330, 2: 265, 3: 166}
 """Pixels of a panel's side by the number of panels in a row."""
+SPAN = {"least": "5 %", "low": "25 %", "median": "median", "high": "75 %", "most": "95 %"}
+"""What the columns of a span are."""
 _UNIT = {"domain": [0, 1], "nice": False}
 _DECADES = [10, 100, 1000, 10_000, 100_000, 1_000_000]
 _TENTHS = [0, 0.2, 0.4, 0.6, 0.8, 1]
@@ -79,7 +81,7 @@ def nearness(rows: pd.DataFrame) -> alt.LayerChart:
             "profile:N",
             "comparison:N",
             "part:N",
-            *(f"{name}:Q" for name in ("least", "low", "median", "high", "most")),
+            *(alt.Tooltip(f"{name}:Q", title=said) for name, said in SPAN.items()),
         ],
     )
     title = "Hellinger distance H"

@@ -28,7 +28,7 @@ from txray_lib.charts.overview import (
     summarise,
 )
 from txray_lib.charts.theme import BAND, ROLES, SHAPES, TEXT, finish
-from txray_lib.charts.view import View
+from txray_lib.charts.view import NAMES, View
 from txray_lib.definitions import Definitions
 from txray_lib.errors import TxrayError
 from txray_lib.results import extremes
@@ -86,7 +86,7 @@ def linked(
         panels.append(_detail(view, chosen))
     params = [_param(pick, "points"), clicked("targets", None if start is None else view.key(start))]
     chart = alt.vconcat(*panels, spacing=12, params=params).resolve_scale(color="independent", shape="independent")
-    return finish(chart, _describe(rows, summary, control, start, view))
+    return finish(chart, _describe(rows, summary, control, start, view), NAMES)
 
 
 def _param(parameter: alt.Parameter, view: str) -> alt.TopLevelSelectionParameter:

@@ -148,14 +148,15 @@ _CONFIG: dict[str, Any] = {
 }
 
 
-def finish(chart: Any, description: str) -> Any:
-    """The chart with the house's look and its alt text. Raises TxrayError without one."""
+def finish(chart: Any, description: str, names: dict[str, str] | None = None) -> Any:
+    """The chart with the house's look and its alt text; `names` says what short columns of its data are, for whoever downloads
+    them. Raises TxrayError without a description."""
     if not description.strip():
         raise TxrayError("a chart needs a description: say in a sentence or two, with its numbers, what it shows")
     chart = chart.copy(deep=False)
     chart.description = description
     chart.config = _CONFIG
-    chart.usermeta = {"txray": {"dark": {ink.light: ink.dark for ink in _INKS}, "width": WIDTH}}
+    chart.usermeta = {"txray": {"dark": {ink.light: ink.dark for ink in _INKS}, "width": WIDTH, "names": names or {}}}
     return chart
 
 

@@ -19,6 +19,27 @@ from txray_lib.results import NEURON
 MAX_LETTERS = 18
 
 
+NAMES = {
+    "c": "comparison",
+    "k": "key",
+    "n": "neuron",
+    "x": "length",
+    "d": "hellinger",
+    "s": "state",
+    "lb": "length_before",
+    "la": "length_after",
+    "mb": "mass_before",
+    "ma": "mass_after",
+    "w": "features",
+    "b": "p_before",
+    "a": "p_after",
+    "e": "expected",
+    "q": "q",
+    "o": "not_above_null",
+}
+"""What the short columns of a page's points are."""
+
+
 class View:
     """The one data set of the page: a row per comparison and preferred neuron, with short names to keep it small.
 

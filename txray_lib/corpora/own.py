@@ -111,6 +111,8 @@ def load_labelled(path: Path | str, name: str, sizes: Mapping[str, int], seed: i
         block = f"block {row.block}" if unit else own
         documents.append(_document(own, row.split or "train", block, *tokens, label=labels.index(row.label)))
     given = {row.split for row in rows} - {""}
+    if given and (bare := next((row for row in rows if not row.split), None)):
+        raise TxrayError(f"{bare.place} has no split. Give every row one, or leave the column out.")
     missing = [] if "valid" in given else ["valid"] if given else ["test", "valid"]
     corpus = _dealt(Corpus(name, tuple(documents)), missing, sizes, seed)
     _require_sizes(corpus, sizes, labels, path)
@@ -129,6 +131,11 @@ def load_words(path: Path, lowercase: bool) -> tuple[Vocabulary, list[int]]:
     for number, word in enumerate(lines):
         if not word.strip():
             raise TxrayError(f"{path}, line {number + 1} is empty: every row of the embedding has a word. Give it one.")
+        if lowercase and word != word.lower():
+            raise TxrayError(
+                f"{path}, line {number + 1} has {word!r}, which text that is lower-cased never holds. Set vocabulary.lowercase to false,"
+                " or write the words in lower case."
+            )
         if first.setdefault(word, number) != number:
             raise TxrayError(
                 f"{path} has {word!r} on the lines {first[word] + 1} and {number + 1}. Give each row its own word."
@@ -230,7 +237,17 @@ def _json_rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if not isinstance(row, dict):
             raise TxrayError(f'{place} is not an object. Write one a line: {{"text": …, "label": …}}.')
         _require_columns(list(row), f"{place} has the keys {', '.join(row)!r}")
+        if not _is_utf8(row):
+            raise TxrayError(f"{place} holds half a character (a lone surrogate), which is no UTF-8: write it whole.")
         yield place, row
+
+
+def _is_utf8(row: dict[str, Any]) -> bool:
+    try:
+        json.dumps(row, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _require_columns(columns: list[str], found: str) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from txray_lib.course import mistakes
 from txray_lib.course.checked import Hint, check
 from txray_lib.course.reading import called, frame, number, numbers, same, whole
+from txray_lib.errors import TxrayError
 from txray_lib.preferences import NOBODY, aggregate, distributions
 from txray_lib.transfer import NEVER, SHARED, STATES, compare
 
@@ -40,6 +41,8 @@ class AssignmentChecks:
     def _middle(self) -> int:
         """A shared neuron whose distance lies in the middle of those with several features."""
         shared = self._transfer[self._transfer["state"] == SHARED]
+        if shared.empty:
+            raise TxrayError("no neuron is shared between the two stages: take a run with more text or fewer units")
         several = shared[shared[["length_before", "length_after"]].min(axis=1) >= 3]
         ordered = (several if len(several) else shared).sort_values(["hellinger", "neuron"])
         return int(ordered["neuron"].iloc[len(ordered) // 2])

@@ -59,7 +59,7 @@ def check(wanted: str) -> Callable[[Callable[..., str]], Callable[..., Checked]]
     def decorate(method: Callable[..., str]) -> Callable[..., Checked]:
         @functools.wraps(method)
         def checked(self: Any, *answers: Any) -> Checked:
-            to_do = Checked("open", f"Replace the dots by {wanted} and run the cell again.")
+            to_do = Checked("open", f"Put {wanted} in place of the dots or between the quotes, and run the cell again.")
             if not answers or any(is_open(answer) for answer in answers):
                 return to_do
             try:

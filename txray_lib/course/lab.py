@@ -43,6 +43,11 @@ class LabChecks:
     def _neuron(self, neuron: int) -> int:
         shared = self.transfer[self.transfer["state"] == SHARED]
         lengths = shared[["length_before", "length_after"]]
+        if shared.empty:
+            raise TxrayError(
+                f"no neuron of {self.results.profile!r} is shared before and after supervision, so this lab has none to work with:"
+                " take a run with more text or fewer units"
+            )
         if neuron >= 0:
             if neuron not in set(shared["neuron"]):
                 raise TxrayError(
@@ -83,7 +88,7 @@ class LabChecks:
         """The relative change of F1 when set C is removed."""
         return float(_of(self.results.table("pruning"))["change"].iloc[0])
 
-    @check("the number of a neuron, as 12")
+    @check("the number of a neuron, such as 12,")
     def furthest(self, answer: Any) -> str:
         """Exercise 1: which of the long neurons moved furthest."""
         shown = self.transfer[self.transfer["state"] == SHARED].set_index("neuron")
@@ -196,7 +201,7 @@ class LabChecks:
             raise Hint(f"They sum to {full.sum():g}, and the encoder has {len(self.transfer)} neurons.")
         raise Hint("They sum to the number of neurons, but some neurons stand in the wrong state.")
 
-    @check("the number of a neuron, as 12")
+    @check("the number of a neuron, such as 12,")
     def went_to(self, answer: Any) -> str:
         """Exercise 5: which neuron has the word after supervision."""
         neuron = whole(answer, "the neuron")

@@ -49,7 +49,7 @@
     const fit = width => Math.max(100, Math.min(width, room - MARGIN) - cut);
     const host = document.createElement("div");
     const { view, finalize } = await window.vegaEmbed(host, isNarrow ? narrow(spec, fit) : spec, {
-      config: { background: "transparent" },
+      config: { background: "transparent", ...(isNarrow ? { axis: { labelOverlap: "greedy", labelSeparation: 6 } } : {}) },
       actions: false,
       tooltip: { theme: isDark() ? "dark" : "light" },
       renderer: "canvas",
@@ -89,7 +89,7 @@
 
   // Downloads: what a chart draws as a table, and the chart as it is drawn.
   const quoted = value => {
-    const text = value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : `${value}`;
+    const text = value === null || value === undefined ? "" : Array.isArray(value) ? value.join(" ") : typeof value === "object" ? JSON.stringify(value) : `${value}`;
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
 
@@ -102,9 +102,10 @@
 
   function table(spec) {
     const sets = Object.values(spec.datasets ?? {}).filter(Array.isArray), many = sets.length > 1;
+    const long = spec.usermeta?.txray?.names ?? {};
     const names = [...new Set(sets.flat().flatMap(row => Object.keys(row)))];
     const rows = sets.flatMap((set, i) => set.map(row => [...(many ? [i + 1] : []), ...names.map(name => row[name])]));
-    return [[...(many ? ["dataset"] : []), ...names], ...rows].map(row => row.map(quoted).join(",")).join("\n") + "\n";
+    return [[...(many ? ["dataset"] : []), ...names.map(name => long[name] ?? name)], ...rows].map(row => row.map(quoted).join(",")).join("\n") + "\n";
   }
 
   function offer(figure, number) {

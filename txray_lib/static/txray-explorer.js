@@ -76,8 +76,9 @@
     const list = make("select", { id: "txray-list", size: 6 });
     const listed = make("label", { for: "txray-list" });
     const found = make("div", { class: "txray-found", role: "status" });
+    const answer = make("p", { class: "txray-answer" });
     const labelled = (text, input) => make("span", { class: "txray-choice" }, make("label", { for: input.id }, text), input);
-    controls.replaceChildren(make("div", { class: "txray-choices" }, labelled("Comparison", comparison), form), found);
+    controls.replaceChildren(make("div", { class: "txray-choices" }, labelled("Comparison", comparison), form), found, answer);
     detail.before(make("div", { class: "txray-explorer" },
       make("div", { class: "txray-choices" }, listed, labelled("Show", shown), labelled("Ordered by", order),
         make("button", { type: "button", onclick: downloadAll }, "Download (CSV)")),
@@ -116,10 +117,12 @@
       const wanted = new URLSearchParams(location.hash.slice(1));
       if (!wanted.has("neuron")) return false;
       const n = Number(wanted.get("neuron")), c = Number(wanted.get("comparison") ?? state.c);
+      if (n >= told.neurons) { found.textContent = `The address names neuron ${n}; this encoder has the neurons 0 to ${told.neurons - 1}.`; return false; }
       if (!Number.isInteger(n) || n < 0) { found.textContent = `The address names no neuron: “${wanted.get("neuron")}” is not a number.`; return false; }
-      if (Number.isInteger(c) && told.comparisons[c]) state.c = c;
-      if (n === state.n && c === state.c) return false;
+      const next = Number.isInteger(c) && told.comparisons[c] ? c : state.c;
+      if (n === state.n && next === state.c) return false;
       state.n = n;
+      state.c = next;
       state.tokens = TOKENS;
       return true;
     }
@@ -153,11 +156,12 @@
     async function find(wanted) {
       if (!wanted) { found.textContent = "Type the number of a neuron, or a word."; return; }
       if (/^\d+$/.test(wanted) && own().some(each => each.n === Number(wanted))) { found.replaceChildren(); choose(Number(wanted)); return; }
+      const beyond = /^\d+$/.test(wanted) && Number(wanted) >= told.neurons ? ` This encoder has the neurons 0 to ${told.neurons - 1}.` : "";
       let known;
       try { known = await load(`${told.base}/${bucket(wanted)}`); } catch { known = []; }
       const pair = known.find(([word]) => word === wanted) ?? known.find(([word]) => word === wanted.toLowerCase());
       if (!pair) { found.textContent = /^\d+$/.test(wanted)
-        ? `Neuron ${wanted} prefers nothing in this comparison, and no neuron wins the token “${wanted}”.`
+        ? beyond ? `There is no neuron ${wanted}, and no neuron wins the token “${wanted}”.${beyond}` : `Neuron ${wanted} prefers nothing in this comparison, and no neuron wins the token “${wanted}”.`
         : `No neuron of any stage wins the word “${wanted}”. Words are as the encoder saw them; unknown ones are <unk>.`; return; }
       const { before, after } = told.comparisons[state.c];
       found.replaceChildren(...[["before", before], ["after", after]].map(([side, s]) => winners(pair, side, s)));
@@ -165,9 +169,9 @@
 
     function winners([word, stages], side, s) {
       const line = make("p", {}, `${side}, ${told.stages[s].name}: `);
-      if (!stages[s]) { line.append(`“${word}” does not occur.`); return line; }
+      if (!stages[s]) { line.append(`no neuron wins “${word}”.`); return line; }
       const [total, ...pairs] = stages[s];
-      line.append(`“${word}” occurs ${plural(total, "time")}; won most by neuron `);
+      line.append(`“${word}” is won ${plural(total, "time")}, most often by neuron `);
       for (let i = 0; i < pairs.length; i += 2) {
         const n = pairs[i];
         line.append(make("button", { type: "button", onclick: () => choose(n) }, `${n}`), ` (${percent(pairs[i + 1] / total)}) `);
@@ -195,8 +199,24 @@
     }
 
     function mark() {
+      tell();
       if (!view) return;
       view.signal("comparison", state.c).signal("chosen", state.n).runAsync();
+    }
+
+    // The caption is the chart's own for the comparison that it begins with; for any other it is written here.
+    const caption = figure.querySelector("figcaption"), box = figure.querySelector(".txray-vega");
+    const firstComparison = state.c, written = { label: box.getAttribute("aria-label"), caption: caption?.firstChild.textContent };
+    function tell() {
+      if (!caption) return;
+      const rows = own(), among = name => rows.filter(each => each.s === name);
+      const sentence = state.c === firstComparison ? written.caption
+        : `Distance against length in ${told.comparisons[state.c].name}: a point for each of ${whole(among("shared").length)} shared neurons;`
+          + ` ticks for ${whole(among("gained").length)} gained and ${whole(among("avoided").length)} avoided ones. `;
+      caption.firstChild.textContent = sentence;
+      box.setAttribute("aria-label", state.c === firstComparison ? written.label : sentence);
+      const words = caption.querySelector("details");
+      if (words) words.hidden = state.c !== firstComparison;
     }
 
     figure.addEventListener("txray:drawn", event => {
@@ -215,11 +235,15 @@
         make("button", { type: "button", onclick: () => step(1), "aria-label": "next neuron of the list" }, "next ›"));
       const head = make("div", { class: "txray-head" }, heading, moves);
       const says = make("p", { role: "status" }, summary(at, its));
+      answer.replaceChildren(make("strong", {}, `Neuron ${state.n}`), ` · ${at ? at.s : "prefers nothing here"}${at?.d === undefined ? "" : ` · distance ${digits(at.d)}`} · `,
+        make("a", { href: "#txray-chosen", onclick: event => { event.preventDefault(); heading.focus(); heading.scrollIntoView(); } }, "its words are below"));
       if (!neuron) { detail.replaceChildren(head, says); return; }
       const other = { before: neuron.s[its.after], after: neuron.s[its.before] };
-      const columns = sides.map(([side, s]) => column(side, s, neuron, other[side]));
+      const most = list => Math.max(...sides.flatMap(([, s]) => list(neuron.s[s])), 1);
+      const scale = { tag: most(its => its?.g.map(([, p]) => p) ?? []), token: most(its => its?.p.slice(0, 1) ?? []) };
+      const columns = sides.map(([side, s]) => column(side, s, neuron, other[side], scale));
       detail.replaceChildren(head, says, make("div", { class: "txray-sides" }, ...columns), everywhere(neuron),
-        make("p", { class: "txray-row" }, make("button", { type: "button", onclick: () => downloadOne(neuron) }, `Download the tokens of neuron ${state.n} in every stage (CSV)`)));
+        make("p", { class: "txray-row" }, make("button", { type: "button", onclick: () => downloadOne(neuron) }, `Download the features of neuron ${state.n} in every stage (CSV)`)));
     }
 
     function summary(at, its) {
@@ -227,12 +251,13 @@
       if (!at) return `It prefers nothing on either side of ${name}.`;
       const parts = [`${at.s[0].toUpperCase()}${at.s.slice(1)} in ${name}.`];
       if (at.d !== undefined) parts.push(`Its distributions are ${digits(at.d)} apart`
-        + (at.e === undefined ? "." : `; chance gives it ${digits(at.e)}, so it lies ${digits(Math.abs(at.d - at.e))} ${at.d >= at.e ? "above" : "below"} chance`
+        + (at.e === undefined ? "." : `; chance gives it ${digits(at.e)}, so it lies ${digits(Math.abs(Number(digits(at.d)) - Number(digits(at.e))))} ${at.d >= at.e ? "above" : "below"} chance`
         + ` (q ${at.q === undefined ? "none" : Number(at.q.toPrecision(2))}, ${at.o ? "not above" : "above"} its null at ${told.level}).`));
       return parts.join(" ");
     }
 
-    function column(side, s, neuron, across) {
+    // Both columns have one scale, so that bars of one kind can be compared across them.
+    function column(side, s, neuron, across, scale) {
       const stage = told.stages[s], its = neuron.s[s];
       const box = make("section", { class: "txray-side", style: { "--light": stage.ink[0], "--dark": stage.ink[1] }, "aria-label": `${side}: ${stage.name}` },
         make("h4", {}, make("small", {}, side), ` ${stage.name}`));
@@ -241,9 +266,9 @@
       const keptTokens = its.t.filter(t => there.has(t)).length;
       box.append(make("p", {}, `${plural(its.t.length, "feature")}, ${whole(its.k)} of ${whole(stage.tokens)} tokens (${percent(its.k / stage.tokens)}), mass ${whole(its.m)}`
         + (across ? `; ${plural(keptTokens, "feature")} on both sides` : "")));
-      box.append(bars("parts of speech", its.g.map(([tag, p]) => ({ text: tag, p: p / PARTS })).slice(0, 8)));
+      box.append(bars("parts of speech", its.g.map(([tag, p]) => ({ text: tag, more: told.tags[tag], p: p / PARTS })).slice(0, 8), scale.tag / PARTS));
       const rows = its.t.slice(0, state.tokens).map((t, i) => ({ text: neuron.w[t], p: its.p[i] / PARTS, c: its.c[i], both: there.has(t) }));
-      box.append(bars("tokens, probability, times won", rows));
+      box.append(bars("features, probability, times won", rows, scale.token / PARTS));
       if (its.t.length > state.tokens)
         box.append(make("button", { type: "button", onclick: () => { state.tokens *= 4; draw(neuron); } }, `show more of ${whole(its.t.length)}`));
       box.append(make("p", { class: "txray-near" }, its.n.length ? "Similar preferences here: " : "No other neuron has a feature in common with it here.",
@@ -251,11 +276,10 @@
       return box;
     }
 
-    function bars(name, rows) {
-      const most = Math.max(...rows.map(row => row.p), 1e-9);
+    function bars(name, rows, most) {
       return make("table", { class: "txray-bars" }, make("caption", {}, name), make("tbody", {}, ...rows.map(row =>
         make("tr", { class: row.both ? "both" : null },
-          make("th", { scope: "row" }, row.text, row.both ? make("span", { class: "txray-both", title: "on both sides" }, " ◆") : null),
+          make("th", { scope: "row" }, row.text, row.more && row.more !== row.text ? make("small", {}, ` ${row.more}`) : null, row.both ? make("span", { class: "txray-both", title: "on both sides" }, " ◆") : null),
           make("td", { class: "bar" }, make("span", { style: { "--part": row.p / most } })),
           make("td", {}, row.p.toFixed(3)), row.c === undefined ? null : make("td", {}, whole(row.c))))));
     }
@@ -269,12 +293,12 @@
       });
       return make("div", { class: "txray-scroll", role: "region", tabindex: "0", "aria-label": "This neuron in every stage" },
         make("table", { class: "txray-table" }, make("caption", {}, make("span", {}, "In every stage")),
-          make("thead", {}, make("tr", {}, ...["stage", "features", "tokens", "mass", "strongest tokens"].map(name => make("th", { scope: "col", class: name === "strongest tokens" ? "words" : null }, name)))),
+          make("thead", {}, make("tr", {}, ...["stage", "features", "tokens", "mass", "strongest features"].map(name => make("th", { scope: "col", class: name === "strongest features" ? "words" : null }, name)))),
           make("tbody", {}, ...body)));
     }
 
     // Downloads
-    const quoted = value => { const text = `${value ?? ""}`; return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text; };
+    const quoted = value => { const text = `${value ?? ""}`; return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text; };
     function save(name, rows) {
       const address = URL.createObjectURL(new Blob([rows.map(row => row.map(quoted).join(",")).join("\n") + "\n"], { type: "text/csv" }));
       make("a", { href: address, download: name }).click();
