@@ -28,6 +28,7 @@ from txray_lib.audit.verdicts import (
     says,
 )
 from txray_lib.paper import claims, parse
+from txray_lib.profiles import load_profile
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
 
@@ -228,6 +229,20 @@ def test_siblings_differ_in_the_seed_alone(run):
     run("made-seed-5", seed=5, measured=False)
     assert [folder.name for folder in siblings(first)] == ["made-seed-2"], "the others: settings, name, not measured"
     assert set(seeds(first)["profile"]) == {"made", "made-seed-2"}
+
+
+def test_a_run_made_before_a_parameter_existed_is_still_a_sibling(run):
+    """Its profile lacks the parameter, and had what is the default now."""
+    first, second = run("made"), run("made-seed-2", seed=2)
+    settings = load_profile("demo").model_dump()
+    (first.folder / "profile.yaml").write_text(yaml.safe_dump({**settings, "name": "made"}), encoding="utf-8")
+    del settings["collection"]["shards"], settings["pretraining"]["precision"]
+    older = {**settings, "name": "made-seed-2", "seed": 2}
+    (second.folder / "profile.yaml").write_text(yaml.safe_dump(older), encoding="utf-8")
+    assert [folder.name for folder in siblings(first)] == ["made-seed-2"]
+    older["collection"]["tokens"] += 1
+    (second.folder / "profile.yaml").write_text(yaml.safe_dump(older), encoding="utf-8")
+    assert siblings(first) == []
 
 
 def test_with_siblings_the_value_is_the_mean_over_seeds_and_five_real_ones_can_reproduce(run):

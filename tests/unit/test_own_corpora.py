@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from txray_lib.corpora import load_labelled, load_text
 from txray_lib.corpora.documents import content_hash
-from txray_lib.corpora.own import shared_blocks
+from txray_lib.corpora.own import load_words, shared_blocks
 from txray_lib.corpora.sampling import shared_texts
 from txray_lib.errors import TxrayError
 
@@ -229,3 +229,23 @@ def test_a_long_text_and_a_line_separator_stay_in_their_row(tmp_path):
     assert len(corpus) == 13
     assert len(corpus.documents[0]) > 60_000
     assert csv.field_size_limit() == 131_072
+
+
+def test_half_a_character_is_an_error_with_its_line(tmp_path):
+    lines = [json.dumps({"text": text, "label": label}) for text, label in ROWS]
+    lines[3] = '{"text": "a \\ud800 b", "label": "yes"}'
+    assert "line 4 holds half a character" in error_of(write(tmp_path / "mine.jsonl", "\n".join(lines)))
+
+
+def test_a_split_that_some_rows_lack_is_an_error(tmp_path):
+    rows = [{"text": text, "label": label, "split": "train"} for text, label in ROWS]
+    del rows[5]["split"]
+    path = write(tmp_path / "mine.jsonl", "\n".join(json.dumps(row) for row in rows))
+    assert "line 6 has no split" in error_of(path)
+
+
+def test_a_capital_in_a_vocabulary_of_lower_case_is_an_error(tmp_path):
+    path = write(tmp_path / "words.txt", "the\nFilm\n<unk>\n<eos>\n")
+    assert "Film" in load_words(path, lowercase=False)[0].words
+    with pytest.raises(TxrayError, match=r"line 2 has 'Film'.*lowercase to false"):
+        load_words(path, lowercase=True)
