@@ -133,6 +133,18 @@ def provenance(results: Results) -> HTML:
     return HTML(f'<p class="txray-provenance">{html.escape(line)}</p>')
 
 
+def sources(runs: Iterable[Results]) -> HTML:
+    """The line under a figure of several runs: profile, origin, seed, commit and corpora of each."""
+    said = []
+    for run in runs:
+        source = run.provenance
+        corpora = ", ".join(f"{name} {digest[:12]}" for name, digest in source["corpora"].items())
+        said.append(
+            f"{run.profile} ({run.origin}, seed {source['seed']}, {corpora}, commit {short_commit(source['commit'])})"
+        )
+    return HTML(f'<p class="txray-provenance">{html.escape(f"Sources: profiles {listed(said)}.")}</p>')
+
+
 def short_commit(commit: str) -> str:
     """Twelve digits of a commit, and the mark of changes that no commit holds."""
     digits, plus, changes = commit.partition("+")

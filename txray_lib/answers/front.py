@@ -16,7 +16,7 @@ from txray_lib.answers.questions import control
 from txray_lib.paper import value
 from txray_lib.preferences import grouped_by_tag
 from txray_lib.results import Results
-from txray_lib.telling import LEVEL, arrow, count, distance, paragraph, percent, quoted, table, top_tokens
+from txray_lib.telling import LEVEL, arrow, compared, count, distance, paragraph, percent, quoted, table, top_tokens
 
 ADJECTIVES = "JJ"
 SIDES = ["length_before", "length_after"]
@@ -105,7 +105,7 @@ def _pretraining(results: Results) -> tuple[str, ...]:
     return (
         question,
         papers,
-        f"mean distance {distance(early)} in {arrow(pairs[0])}, {distance(late)} in {arrow(pairs[1])}",
+        f"they are {compared(early, late)}: {distance(early)} on average in {arrow(pairs[0])}, {distance(late)} in {arrow(pairs[1])}",
         _halves(results, "last"),
     )
 
@@ -122,15 +122,17 @@ def _zero_shot(results: Results) -> tuple[str, ...]:
 
 
 def _supervision(results: Results) -> tuple[str, ...]:
-    counts = results.transfer("rq3")["state"].value_counts()
+    rows, papers = results.transfer("rq3"), value("N13", "gained")
+    counts = rows["state"].value_counts()
     shared, avoided, gained = (int(counts.get(state, 0)) for state in ("shared", "avoided", "gained"))
     before = shared + avoided
     tested = beside_null(results, "rq3")
     return (
         "RQ3: what do labels write into the encoder?",
-        f"{percent(1 - value('N11', 'shared') / value('N7', 'shared'))} of the neurons become avoided, {count(value('N13', 'gained'))}"
-        " are gained",
-        f"{percent(avoided / before) if before else 'none'} become avoided, {count(gained)} are gained",
+        f"{percent(1 - value('N11', 'shared') / value('N7', 'shared'))} of the neurons become avoided,"
+        f" {count(papers)} of {count(value('N7', 'units'))} are gained",
+        f"{percent(avoided / before) if before else 'none'} become avoided, {count(gained)} of {count(len(rows))} are gained"
+        + (" (as many, by coincidence as far as one run can tell)" if gained == papers else ""),
         f"{count(tested['above'].sum())} of {count(len(tested))} shared neurons moved further than chance would have moved them"
         if len(tested)
         else "no null was drawn",

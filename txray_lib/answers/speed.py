@@ -128,7 +128,12 @@ def figure(rows: pd.DataFrame, name: str, beside: str | None = None) -> float:
 
 
 def _value(row: object) -> str:
-    return "not at hand" if pd.isna(row.value) else f"{_number(row.value)} {row.unit}"  # type: ignore[attr-defined]
+    if pd.isna(row.value):  # type: ignore[attr-defined]
+        return "not at hand"
+    said = _number(row.value)  # type: ignore[attr-defined]
+    if not row.met and said == _number(row.limit):  # type: ignore[attr-defined]
+        said = f"{row.value:,.4g}"  # as many digits as show that it is not the limit
+    return f"{said} {row.unit}"  # type: ignore[attr-defined]
 
 
 def _verdict(row: object) -> str:

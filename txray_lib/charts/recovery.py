@@ -79,7 +79,7 @@ def detected(detection: pd.DataFrame, by: str = "measure") -> alt.HConcatChart:
 
 def false_alarms(detection: pd.DataFrame) -> alt.VConcatChart:
     """What a null finds that did not change, a line a measure: as a share of all it finds, with what q promises of that at most
-    on average (dashed), and as a share of all that did not change, unused neurons included.
+    on average (dotted), and as a share of all that did not change, unused neurons included.
 
     detection  rows of `truth_detection` that differ in tokens, seed, way, texts and measure alone
     """
@@ -91,7 +91,7 @@ def false_alarms(detection: pd.DataFrame) -> alt.VConcatChart:
         for (part, title), rule in zip(parts.items(), (LEVEL, None), strict=True)
     ]
     told = (
-        f"Share of what is found that did not change, a dashed line at {LEVEL:g}: {_told(lines, 'false_discoveries')}. Share of the"
+        f"Share of what is found that did not change, a dotted line at {LEVEL:g}: {_told(lines, 'false_discoveries')}. Share of the"
         f" neurons that did not change, unused ones included, that is found: {_told(lines, 'false_positives')}"
     )
     return finish(alt.vconcat(*rows, spacing=8), f"{told}. Over tokens a neuron.")
