@@ -59,6 +59,15 @@ def test_charts_fit_a_phone(browser, site: Path) -> None:
         page.context.close()
 
 
+def test_the_search_finds_pages_from_a_disk(browser, site: Path) -> None:
+    page, heard = listen(browser)
+    page.goto((site / "search.html").as_uri() + "?q=neuron")
+    page.wait_for_function("document.querySelectorAll('ul.search li').length > 3")
+    page.wait_for_function("document.querySelector('.search-summary').textContent.includes('finished')")
+    assert (heard.external, heard.failed, heard.ours()) == ([], [], [])
+    page.context.close()
+
+
 def test_charts_and_formulas_have_words_and_shapes(browser, site: Path) -> None:
     page, _ = listen(browser)
     page.goto((site / "book" / "method.html").as_uri())
