@@ -18,12 +18,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-UPSTREAM = (
-    "THEBE_JS_URL",
-    "Got invalid theme mode",
-    "Cannot read properties of null (reading 'classList')",
-)
-"""Messages of the theme and of sphinx-thebe, known and not ours."""
+UPSTREAM = ("Cannot read properties of null (reading 'classList')",)
+"""A message of the theme on pages without a second menu, known and not ours."""
 
 
 @dataclass

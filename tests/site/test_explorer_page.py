@@ -1,4 +1,4 @@
-"""The neuron explorer in a real browser, from disk: found by number, word, point, list and address; fast; hostile words inert."""
+"""The neuron explorer in a real browser, from disk: found by number, word, point, list and address; hostile words inert."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_word_leads_to_the_neurons_that_win_it(browser, built: Path) -> None:
     page.context.close()
 
 
-def test_a_click_on_a_point_shows_its_neuron_within_a_tenth_of_a_second(browser, built: Path) -> None:
+def test_a_click_on_a_point_shows_its_neuron(browser, built: Path) -> None:
     page, heard = open_explorer(browser, built)
     figure_of = page.locator(".txray-chart").first
     figure_of.scroll_into_view_if_needed()
