@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
+from course_answers import assert_right, assert_wrong
 
-from txray_lib.course import AssignmentChecks, Checked
+from txray_lib.course import AssignmentChecks
 from txray_lib.course.mistakes import hellinger
 from txray_lib.measures import measured
 from txray_lib.nulls import swap_null
@@ -77,15 +77,6 @@ def check(text: tuple[np.ndarray, np.ndarray, Table]) -> AssignmentChecks:
     return AssignmentChecks(records(first, tokens), records(second, tokens), UNITS)
 
 
-def wrong(checked: Checked, said: str) -> None:
-    assert checked.state == "wrong", checked
-    assert re.search(said, checked.said), checked.said
-
-
-def right(checked: Checked) -> None:
-    assert checked.state == "right", checked.said
-
-
 ANSWERS = {
     "records": 1,
     "preferences": 1,
@@ -119,7 +110,7 @@ def test_records_and_each_way_to_collect_wrongly(
     first, _, tokens = text
     good = records(first, tokens)
     columns = ["document", "block", "feature", "tag", "neuron", "activation"]
-    right(check.records(good[columns].astype({"feature": str, "block": str})))
+    assert_right(check.records(good[columns].astype({"feature": str, "block": str})))
     largest = records(first, tokens, lambda a: np.abs(a).argmax(axis=1))
     absolute = largest.assign(activation=np.abs(first).max(axis=1), neuron=np.abs(first).argmax(axis=1))
     smallest = records(first, tokens, lambda a: a.argmin(axis=1))
@@ -143,7 +134,7 @@ def test_records_and_each_way_to_collect_wrongly(
         (good.assign(neuron=rng.permutation(good["neuron"])), "are not those of the largest"),
         (good.assign(activation=np.nan), "holds NaN"),
     ):
-        wrong(check.records(table), said)
+        assert_wrong(check.records(table), said)
 
 
 def test_near_ties_may_go_either_way(check: AssignmentChecks, text: tuple[np.ndarray, np.ndarray, Table]) -> None:
@@ -151,7 +142,7 @@ def test_near_ties_may_go_either_way(check: AssignmentChecks, text: tuple[np.nda
         neuron=check.before["neuron"].where(check.before.index != 9, (check.before["neuron"] + 1) % 5)
     )
     assert check.records(other).state == "wrong"
-    right(AssignmentChecks(check.before, check.after, UNITS, near_ties=1).records(other))
+    assert_right(AssignmentChecks(check.before, check.after, UNITS, near_ties=1).records(other))
 
 
 def preferences(table: Table) -> Table:
@@ -165,8 +156,8 @@ def distributions(table: Table) -> Table:
 
 
 def test_preferences_and_each_way_to_sum_wrongly(check: AssignmentChecks) -> None:
-    right(check.preferences(preferences))
-    right(check.preferences(lambda t: preferences(t).set_index(["neuron", "feature"])))
+    assert_right(check.preferences(preferences))
+    assert_right(check.preferences(lambda t: preferences(t).set_index(["neuron", "feature"])))
 
     def with_nobody(table):
         return preferences(table.assign(neuron=table["neuron"].astype(int) + 1)).assign(
@@ -193,11 +184,11 @@ def test_preferences_and_each_way_to_sum_wrongly(check: AssignmentChecks) -> Non
         (lambda t: preferences(t).drop(columns="count"), "no column `count`"),
         (twice, "two shards"),
     ):
-        wrong(check.preferences(function), said)
+        assert_wrong(check.preferences(function), said)
 
 
 def test_distributions_and_each_way_to_normalise_wrongly(check: AssignmentChecks) -> None:
-    right(check.distributions(distributions))
+    assert_right(check.distributions(distributions))
 
     def altogether(table):
         mean = table["activation_sum"] / table["count"]
@@ -213,7 +204,7 @@ def test_distributions_and_each_way_to_normalise_wrongly(check: AssignmentChecks
         (lambda t: distributions(t).head(5), "one row for each row"),
         (lambda t: distributions(t).assign(p=np.nan), "holds NaN"),
     ):
-        wrong(check.distributions(function), said)
+        assert_wrong(check.distributions(function), said)
 
 
 def transfer(before: Table, after: Table, units: int) -> Table:
@@ -227,8 +218,8 @@ def transfer(before: Table, after: Table, units: int) -> Table:
 
 
 def test_a_transfer_and_each_way_to_compare_wrongly(check: AssignmentChecks) -> None:
-    right(check.transfer(transfer))
-    right(check.transfer(lambda *sides: transfer(*sides).set_index("neuron").sample(frac=1, random_state=1)))
+    assert_right(check.transfer(transfer))
+    assert_right(check.transfer(lambda *sides: transfer(*sides).set_index("neuron").sample(frac=1, random_state=1)))
 
     def swapped(before, after, units):
         return transfer(after, before, units)
@@ -245,7 +236,7 @@ def test_a_transfer_and_each_way_to_compare_wrongly(check: AssignmentChecks) -> 
         (lambda *sides: transfer(*sides).assign(distance=lambda t: t["distance"] ** 2), "the distances are not"),
         (moving, "further away than 0"),
     ):
-        wrong(check.transfer(function), said)
+        assert_wrong(check.transfer(function), said)
 
 
 def jensen_shannon(p: pd.Series, q: pd.Series) -> float:
@@ -262,8 +253,8 @@ def aligned(function):
 
 
 def test_a_measure_and_each_way_not_to_be_one(check: AssignmentChecks) -> None:
-    right(check.measure(jensen_shannon))
-    right(check.measure(aligned(lambda p, q: np.abs(p - q).sum() / 2)))
+    assert_right(check.measure(jensen_shannon))
+    assert_right(check.measure(aligned(lambda p, q: np.abs(p - q).sum() / 2)))
     for function, said in (
         (hellinger, "which you have already"),
         (
@@ -275,7 +266,7 @@ def test_a_measure_and_each_way_not_to_be_one(check: AssignmentChecks) -> None:
         (lambda p, q: float(set(p.index) != set(q.index)), "should lie between"),
         (lambda p, q: "far", "should be a number"),
     ):
-        wrong(check.measure(function), said)
+        assert_wrong(check.measure(function), said)
 
 
 def test_a_measure_that_is_not_symmetric(check: AssignmentChecks) -> None:
@@ -283,7 +274,7 @@ def test_a_measure_that_is_not_symmetric(check: AssignmentChecks) -> None:
         a, b = p.align(q, fill_value=0.0)
         return float(np.clip(a - b, 0, None).sum() ** (1 if p.index[0] < q.index[0] else 2))
 
-    wrong(check.measure(one_sided), "both sides change places")
+    assert_wrong(check.measure(one_sided), "both sides change places")
 
 
 def distribution(table: Table) -> pd.Series:
@@ -312,14 +303,14 @@ def observed(before: Table, after: Table, draws: int) -> np.ndarray:
 
 
 def test_a_null_by_blocks_and_each_way_to_deal_wrongly(check: AssignmentChecks) -> None:
-    right(check.null(null_by("block"), jensen_shannon))
-    wrong(check.null(null_by("document"), jensen_shannon), "Each review changes sides by itself")
-    wrong(check.null(null_by("token"), jensen_shannon), "Tokens of one review")
-    wrong(check.null(observed, jensen_shannon), "centred|hardly dealt")
-    wrong(check.null(lambda b, a, draws: np.full(draws, 0.4), jensen_shannon), "All distances are equal")
-    wrong(check.null(lambda *given: 1 - (1 - null_by("block")(*given)) / 2, jensen_shannon), "has another mean")
-    wrong(check.null(lambda b, a, draws: null_by("block")(b, a, 5), jensen_shannon), "at least 100")
-    wrong(check.null(null_by("block"), lambda p, q: 1.0), "equal sides")
+    assert_right(check.null(null_by("block"), jensen_shannon))
+    assert_wrong(check.null(null_by("document"), jensen_shannon), "Each review changes sides by itself")
+    assert_wrong(check.null(null_by("token"), jensen_shannon), "Tokens of one review")
+    assert_wrong(check.null(observed, jensen_shannon), "centred|hardly dealt")
+    assert_wrong(check.null(lambda b, a, draws: np.full(draws, 0.4), jensen_shannon), "All distances are equal")
+    assert_wrong(check.null(lambda *given: 1 - (1 - null_by("block")(*given)) / 2, jensen_shannon), "has another mean")
+    assert_wrong(check.null(lambda b, a, draws: null_by("block")(b, a, 5), jensen_shannon), "at least 100")
+    assert_wrong(check.null(null_by("block"), lambda p, q: 1.0), "equal sides")
 
 
 def test_the_null_that_the_check_draws_is_the_librarys(check: AssignmentChecks) -> None:
@@ -337,8 +328,8 @@ def test_halves_by_blocks_and_each_way_to_split_wrongly(check: AssignmentChecks)
     blocks = check.before["block"].astype(str)
     names = sorted(set(blocks))
     second = blocks.isin(names[::2])
-    right(check.halves(check.before[~second], check.before[second]))
-    right(check.halves(check.after[second], check.after[~second]))
+    assert_right(check.halves(check.before[~second], check.before[second]))
+    assert_right(check.halves(check.after[second], check.after[~second]))
     odd = check.before.index % 2 == 1
     few = blocks.isin(names[:2])
     for halves, said in (
@@ -348,15 +339,15 @@ def test_halves_by_blocks_and_each_way_to_split_wrongly(check: AssignmentChecks)
         ((check.before[few], check.before[~few]), "% of the tokens"),
         ((check.before[second], check.after[~second]), "weights differ too"),
     ):
-        wrong(check.halves(*halves), said)
+        assert_wrong(check.halves(*halves), said)
 
 
 def test_a_text_has_so_many_words(check: AssignmentChecks) -> None:
     assert check.essay("\n", 3, 5).state == "open"
-    wrong(check.essay("one two", 3, 5), "has 2 words; at least 3")
-    wrong(check.essay("a b c d e f", 3, 5), "at most 5")
-    wrong(check.essay(["a"] * 4, 3, 5), "could not be read")
-    right(check.essay("one two three four", 3, 5))
+    assert_wrong(check.essay("one two", 3, 5), "has 2 words; at least 3")
+    assert_wrong(check.essay("a b c d e f", 3, 5), "at most 5")
+    assert_wrong(check.essay(["a"] * 4, 3, 5), "could not be read")
+    assert_right(check.essay("one two three four", 3, 5))
 
 
 def test_the_neuron_of_the_null_is_shared_and_has_several_features(check: AssignmentChecks) -> None:

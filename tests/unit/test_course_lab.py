@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from course_answers import assert_right, assert_wrong
 from telling_tables import write_tables
 
-from txray_lib.course import Checked, LabChecks, menu
+from txray_lib.course import LabChecks, menu
 from txray_lib.course.designs import DESIGN, MENUS
 from txray_lib.course.mistakes import distribution, hellinger, tail
 from txray_lib.errors import TxrayError
@@ -76,17 +77,6 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> LabChecks:
     return LabChecks(Results("tiny", folder, "frozen"), min_length=5)
 
 
-def wrong(checked: Checked, said: str) -> None:
-    assert checked.state == "wrong"
-    assert re.search(said, checked.said), checked.said
-    assert not checked
-
-
-def right(checked: Checked) -> None:
-    assert checked.state == "right", checked.said
-    assert checked
-
-
 @pytest.mark.parametrize("name", CHECKS)
 @pytest.mark.parametrize("answer", [..., None, "", "  "], ids=repr)
 def test_what_was_not_filled_in_is_not_answered(check: LabChecks, name: str, answer: object) -> None:
@@ -97,7 +87,7 @@ def test_what_was_not_filled_in_is_not_answered(check: LabChecks, name: str, ans
 
 def test_a_function_that_still_gives_the_dots_back_is_not_answered(check: LabChecks) -> None:
     assert check.hellinger(lambda p, q: ...).state == "open"
-    wrong(check.hellinger(lambda p, q: None), "needs a `return`")
+    assert_wrong(check.hellinger(lambda p, q: None), "needs a `return`")
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -120,18 +110,20 @@ def test_the_furthest_of_the_long_neurons(check: LabChecks) -> None:
     shared = check.transfer[check.transfer["state"] == "shared"].set_index("neuron")
     length = shared[["length_before", "length_after"]].mean(axis=1)
     long = shared[length >= check.min_length]["hellinger"]
-    right(check.furthest(long.idxmax()))
-    right(check.furthest(np.int32(long.idxmax())))
-    wrong(check.furthest(long.idxmin()), "moved least")
-    wrong(check.furthest(length[length < check.min_length].index[0]), "too short")
-    wrong(check.furthest(check.transfer.loc[check.transfer["state"] != "shared", "neuron"].iloc[0]), "no distance")
-    wrong(check.furthest(999), "no neuron of that number")
-    wrong(check.furthest(0.9), "looks like a distance")
-    wrong(check.furthest(3.5), "whole number")
+    assert_right(check.furthest(long.idxmax()))
+    assert_right(check.furthest(np.int32(long.idxmax())))
+    assert_wrong(check.furthest(long.idxmin()), "moved least")
+    assert_wrong(check.furthest(length[length < check.min_length].index[0]), "too short")
+    assert_wrong(
+        check.furthest(check.transfer.loc[check.transfer["state"] != "shared", "neuron"].iloc[0]), "no distance"
+    )
+    assert_wrong(check.furthest(999), "no neuron of that number")
+    assert_wrong(check.furthest(0.9), "looks like a distance")
+    assert_wrong(check.furthest(3.5), "whole number")
     if length.idxmax() not in (long.idxmax(), long.idxmin()):
-        wrong(check.furthest(length.idxmax()), "longest")
+        assert_wrong(check.furthest(length.idxmax()), "longest")
     others = long.drop([long.idxmax(), long.idxmin(), length.idxmax()], errors="ignore")
-    wrong(check.furthest(others.index[0]), r"points? above this one")
+    assert_wrong(check.furthest(others.index[0]), r"points? above this one")
 
 
 def rows(*cells: tuple[str, str, int, float]) -> pd.DataFrame:
@@ -149,11 +141,11 @@ def by_hand(check: LabChecks, monkeypatch: pytest.MonkeyPatch) -> LabChecks:
 
 def test_a_distribution_by_hand_and_each_way_to_get_it_wrong(by_hand: LabChecks) -> None:
     p = pd.Series({"river": 0.5, "film": 0.9, "the": 0.5}) / 1.9
-    right(by_hand.distribution(p))
-    right(by_hand.distribution(p.sample(frac=1, random_state=1)))
-    right(by_hand.distribution(dict(p)))
-    right(by_hand.distribution(p.to_frame("p")))
-    right(by_hand.distribution(p.set_axis(pd.CategoricalIndex(p.index))))
+    assert_right(by_hand.distribution(p))
+    assert_right(by_hand.distribution(p.sample(frac=1, random_state=1)))
+    assert_right(by_hand.distribution(dict(p)))
+    assert_right(by_hand.distribution(p.to_frame("p")))
+    assert_right(by_hand.distribution(p.set_axis(pd.CategoricalIndex(p.index))))
     for mistake, said in (
         ({"river": 0.5, "film": 0.9, "the": 0.5}, "mean activations themselves"),
         ({"river": 1.5 / 4.4, "film": 0.9 / 4.4, "the": 2.0 / 4.4}, "activation sums"),
@@ -172,7 +164,7 @@ def test_a_distribution_by_hand_and_each_way_to_get_it_wrong(by_hand: LabChecks)
         ({"river": 0.2, "film": 0.2, "the": 0.6}, "not their probabilities"),
         (pd.Series([0.2, 0.3, 0.5], ["river", "river", "the"]), "more than once"),
     ):
-        wrong(by_hand.distribution(mistake), said)
+        assert_wrong(by_hand.distribution(mistake), said)
 
 
 def test_a_hint_about_a_distribution_holds_none_of_its_numbers(by_hand: LabChecks) -> None:
@@ -215,17 +207,17 @@ def roots(p, q):
     ],
 )
 def test_each_way_to_get_a_distance_wrong(check: LabChecks, function: object, said: str) -> None:
-    wrong(check.hellinger(function), said)
+    assert_wrong(check.hellinger(function), said)
 
 
 def test_a_distance_is_right_however_it_is_written(check: LabChecks) -> None:
-    right(check.hellinger(hellinger))
-    right(check.hellinger(aligned(lambda p, q: np.sqrt(1 - np.minimum(np.sqrt(p * q).sum(), 1)))))
+    assert_right(check.hellinger(hellinger))
+    assert_right(check.hellinger(aligned(lambda p, q: np.sqrt(1 - np.minimum(np.sqrt(p * q).sum(), 1)))))
 
 
 def test_a_distance_right_on_one_pair_alone_is_not_right(check: LabChecks) -> None:
-    wrong(check.hellinger(lambda p, q: hellinger(p, q) if len(p) == 5 else 0.0), "share no feature")
-    wrong(
+    assert_wrong(check.hellinger(lambda p, q: hellinger(p, q) if len(p) == 5 else 0.0), "share no feature")
+    assert_wrong(
         check.hellinger(lambda p, q: hellinger(p, q) * (1 + 1e-3 * (len(p) == 2 and len(q) == 1))),
         "both sides change places",
     )
@@ -236,8 +228,8 @@ def test_states_and_each_way_to_miscount_them(check: LabChecks, monkeypatch: pyt
     table = pd.DataFrame({"length_before": before, "length_after": after})
     monkeypatch.setattr(check, "transfer", table)
     counts = {"shared": 2, "avoided": 3, "gained": 2, "never preferred": 1}
-    right(check.states(counts))
-    right(check.states(pd.Series(counts)))
+    assert_right(check.states(counts))
+    assert_right(check.states(pd.Series(counts)))
     for change, said in (
         ({"avoided": 2, "gained": 3}, "changed places"),
         ({"avoided": 4, "gained": 3}, "grows|does not make"),
@@ -250,8 +242,8 @@ def test_states_and_each_way_to_miscount_them(check: LabChecks, monkeypatch: pyt
         ({"shared": 1, "gained": 3}, "wrong state"),
         ({"lost": 1}, "There is no state 'lost'"),
     ):
-        wrong(check.states({**counts, **change}), said)
-    wrong(
+        assert_wrong(check.states({**counts, **change}), said)
+    assert_wrong(
         check.states({name: number for name, number in counts.items() if name != "never preferred"}), "are neurons too"
     )
 
@@ -264,12 +256,12 @@ def test_where_the_word_went(check: LabChecks, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(check, "after", its)
     monkeypatch.setattr(check, "word", "film")
     monkeypatch.setattr(check, "neuron", 2)
-    right(check.went_to(3))
-    wrong(check.went_to(7), "another has it more often")
-    wrong(check.went_to(5), "in the mean")
-    wrong(check.went_to(2), "had it before")
-    wrong(check.went_to(8), "never excited most by the word")
-    wrong(check.went_to(-5), "number of a row")
+    assert_right(check.went_to(3))
+    assert_wrong(check.went_to(7), "another has it more often")
+    assert_wrong(check.went_to(5), "in the mean")
+    assert_wrong(check.went_to(2), "had it before")
+    assert_wrong(check.went_to(8), "never excited most by the word")
+    assert_wrong(check.went_to(-5), "number of a row")
 
 
 @pytest.fixture
@@ -301,16 +293,16 @@ def test_a_null_and_each_way_to_deal_wrongly(dealing: LabChecks) -> None:
         first = rng.binomial(counts, 0.9)
         return distance(first, counts - first)
 
-    right(dealing.chance([coin() for _ in range(300)]))
-    right(dealing.chance(pd.Series([*(coin() for _ in range(300)), np.nan])))
-    wrong(dealing.chance([coin() for _ in range(20)]), "at least 100")
-    wrong(dealing.chance([drawn() for _ in range(300)]), "drawn anew")
-    wrong(dealing.chance([few() for _ in range(300)]), "too large")
-    wrong(dealing.chance([coin() / 2 for _ in range(300)]), "too small")
-    wrong(dealing.chance(np.zeros(200)), "All are 0")
-    wrong(dealing.chance(np.ones(200)), "not features")
-    wrong(dealing.chance([coin()] * 200), "generator made anew")
-    wrong(dealing.chance([2.0] * 200), "above 1")
+    assert_right(dealing.chance([coin() for _ in range(300)]))
+    assert_right(dealing.chance(pd.Series([*(coin() for _ in range(300)), np.nan])))
+    assert_wrong(dealing.chance([coin() for _ in range(20)]), "at least 100")
+    assert_wrong(dealing.chance([drawn() for _ in range(300)]), "drawn anew")
+    assert_wrong(dealing.chance([few() for _ in range(300)]), "too large")
+    assert_wrong(dealing.chance([coin() / 2 for _ in range(300)]), "too small")
+    assert_wrong(dealing.chance(np.zeros(200)), "All are 0")
+    assert_wrong(dealing.chance(np.ones(200)), "not features")
+    assert_wrong(dealing.chance([coin()] * 200), "generator made anew")
+    assert_wrong(dealing.chance([2.0] * 200), "above 1")
 
 
 def test_a_p_and_each_way_to_count_wrongly(check: LabChecks, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,7 +310,7 @@ def test_a_p_and_each_way_to_count_wrongly(check: LabChecks, monkeypatch: pytest
     monkeypatch.setattr(check, "random_sets", chance)
     monkeypatch.setattr(LabChecks, "pruned", -0.03)
     assert tail(-0.03, chance) == 0.3
-    right(check.p_value(0.3))
+    assert_right(check.p_value(0.3))
     for value, said in (
         (2 / 9, "counts too"),
         (3 / 9, "Above the line the observed"),
@@ -332,34 +324,34 @@ def test_a_p_and_each_way_to_count_wrongly(check: LabChecks, monkeypatch: pytest
         (7, "between 0 and 1"),
         (0.1234, "Count the random sets"),
     ):
-        wrong(check.p_value(value), said)
+        assert_wrong(check.p_value(value), said)
 
 
 def test_a_design_changes_one_thing_and_keeps_the_rest(check: LabChecks) -> None:
     good = {name: "".join(letter for letter, option in MENUS[name].items() if option.right) for name in DESIGN}
-    right(check.design(good))
-    right(check.design({name: list(letters) for name, letters in good.items()}))
-    wrong(check.design({**good, "change": "ac"}), "More than one thing")
+    assert_right(check.design(good))
+    assert_right(check.design({name: list(letters) for name, letters in good.items()}))
+    assert_wrong(check.design({**good, "change": "ac"}), "More than one thing")
     for name in DESIGN:
         for letter, option in MENUS[name].items():
             if not option.right:
                 checked = check.design({**good, name: letter})
-                wrong(checked, re.escape(option.hint))
-    wrong(check.design({**good, "keep": good["keep"][1:]}), "one more does")
-    wrong(check.design({**good, "against": "z"}), "does not have")
-    wrong(check.design({"change": "a"}), "lacks `keep`")
-    wrong(check.design("abc"), "could not be read")
+                assert_wrong(checked, re.escape(option.hint))
+    assert_wrong(check.design({**good, "keep": good["keep"][1:]}), "one more does")
+    assert_wrong(check.design({**good, "against": "z"}), "does not have")
+    assert_wrong(check.design({"change": "a"}), "lacks `keep`")
+    assert_wrong(check.design("abc"), "could not be read")
 
 
 @pytest.mark.parametrize("name", ["corner", "critique"])
 def test_a_choice_needs_all_that_is_true_and_nothing_else(check: LabChecks, name: str) -> None:
     options = MENUS[name]
     good = [letter for letter, option in options.items() if option.right]
-    right(getattr(check, name)(", ".join(good).upper()))
-    wrong(getattr(check, name)(good[0]), "more do" if len(good) > 2 else "one more does")
+    assert_right(getattr(check, name)(", ".join(good).upper()))
+    assert_wrong(getattr(check, name)(good[0]), "more do" if len(good) > 2 else "one more does")
     for letter, option in options.items():
         if not option.right:
-            wrong(getattr(check, name)([*good, letter]), re.escape(option.hint))
+            assert_wrong(getattr(check, name)([*good, letter]), re.escape(option.hint))
 
 
 def test_every_wrong_line_of_a_menu_says_why_and_a_menu_is_escaped() -> None:
@@ -384,4 +376,4 @@ def test_the_neuron_follows_a_rule_and_a_parameter(check: LabChecks) -> None:
 
 def test_checks_need_no_file_but_tables(check: LabChecks) -> None:
     assert isinstance(check.results.folder, Path)
-    right(check.distribution(distribution(check.rows)))
+    assert_right(check.distribution(distribution(check.rows)))

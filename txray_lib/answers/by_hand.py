@@ -3,7 +3,7 @@
  pick_neuron  which neuron is worked out
  work_out     every number on its way, each made from the rounded ones before it
 
-May touch: results, telling, `nulls`, `one_sentence`, `worked`.
+May touch: preferences, results, telling, `nulls`, `one_sentence`, `worked`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 
 from txray_lib.answers.nulls import difference, kept_none, p_value
-from txray_lib.answers.one_sentence import AFTER, BEFORE, NOBODY, Sentence
+from txray_lib.answers.one_sentence import AFTER, BEFORE, Sentence
 from txray_lib.answers.worked import neuron_by_hand, worked
+from txray_lib.preferences import NOBODY
 from txray_lib.results import Results
 from txray_lib.telling import LEVEL, count, distance, escape, listed, paragraph, plural, shorten, table
 

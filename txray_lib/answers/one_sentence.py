@@ -12,7 +12,7 @@ Tables, made by `txray_lib.sentence`:
  sentence_facts        side, measure, value
 Sides: before (zero-shot), after (supervised), shuffled (fine-tuned on shuffled labels; not in every run).
 
-May touch: errors, results, telling.
+May touch: errors, preferences, results, telling, charts (names).
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ from functools import cached_property
 import pandas as pd
 from IPython.display import HTML, Markdown
 
+from txray_lib.charts.sentence import SIDES
 from txray_lib.errors import TxrayError
+from txray_lib.preferences import NOBODY
 from txray_lib.results import Results, list_results, open_results
 from txray_lib.telling import count, escape, listed, paragraph, percent, plural, quoted, table
 
 BEFORE, AFTER, SHUFFLED = "before", "after", "shuffled"
-STAGES = {BEFORE: "zero-shot", AFTER: "supervised", SHUFFLED: "shuffled labels"}
-"""What a side of the tables is called on a page."""
-NOBODY = -1
 _ORDINALS = ("largest", "second", "third", "fourth", "fifth")
 _SIGNS = {1: "positive", -1: "negative", 0: ""}
 _LABELS = {1: "positive", 0: "negative", -1: "unlabelled"}
@@ -57,7 +56,7 @@ class Sentence:
     @property
     def sides(self) -> list[str]:
         """before, after and, where there is that control, shuffled."""
-        return [side for side in STAGES if f"neuron_{side}" in self.tokens]
+        return [side for side in SIDES if f"neuron_{side}" in self.tokens]
 
     @property
     def has_control(self) -> bool:
@@ -116,7 +115,7 @@ def activations_table(sentence: Sentence, side: str, most: int = 5) -> HTML:
         own = rows[rows["rank"] == rank].sort_values("token")
         shown[name] = [f"{row.neuron}: {row.activation:.3f}" for row in own.itertuples()]
     units = int(sentence.results.stages["neurons"].max())
-    return table(shown, f"{STAGES[side].capitalize()}: neuron and activation, of {count(units)} neurons at each token")
+    return table(shown, f"{SIDES[side].capitalize()}: neuron and activation, of {count(units)} neurons at each token")
 
 
 def margins_said(sentence: Sentence, side: str = BEFORE) -> Markdown:
@@ -146,7 +145,7 @@ def records_table(sentence: Sentence, side: str) -> HTML:
         }
     )
     where = f"{rows['document'].iloc[0]}, block {rows['block'].iloc[0]}"
-    return table(shown, f"Records of the sentence, {STAGES[side]}; document {where}", words=["tag"])
+    return table(shown, f"Records of the sentence, {SIDES[side]}; document {where}", words=["tag"])
 
 
 def records_said(sentence: Sentence) -> Markdown:

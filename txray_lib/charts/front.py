@@ -5,19 +5,20 @@ May touch: results, theme, linked, overview, view.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.linked import clicked, place_of_chosen
+from txray_lib.charts.linked import clicked, place_of_chosen, token_lines
 from txray_lib.charts.overview import Axes, fit_axes, lengths, summarise
-from txray_lib.charts.theme import BAND, ROLES, SHAPES, STATES, finish
+from txray_lib.charts.theme import STATES, finish
 from txray_lib.charts.view import NAMES, View
 
 WIDTH, HEIGHT = 255, 270
+LETTERS = 97
+"""Pixels that the words take beside their lines."""
 TOKENS = 6
 """Of each side: twelve lines at most beside the points."""
 
@@ -66,47 +67,17 @@ def _points(view: View, axes: Axes, chosen: alt.Parameter) -> alt.LayerChart:
 
 
 def _words(view: View, chosen: alt.Parameter) -> alt.LayerChart:
-    stages = [view.summary["before"].iloc[0], view.summary["after"].iloc[0]]
-    roles = [view.roles[stage] for stage in stages]
-    colour = alt.Scale(domain=stages, range=[ROLES[role].light for role in roles])
-    shape = alt.Scale(domain=stages, range=[SHAPES[role] for role in roles])
     legend = alt.Legend(title=None, orient="bottom", direction="horizontal", columns=2)
+    lines = token_lines(view, chosen, "share of the neuron's preferences P", legend, letters=LETTERS, ticks=3)
     base = view.chart().transform_filter(chosen)
-    tokens = base.transform_flatten(["w", "b", "a"], as_=["token", "before", "after"]).transform_calculate(
-        most="max(datum.before, datum.after)"
-    )
-    y = alt.Y(
-        "token:N",
-        title=None,
-        sort=alt.EncodingSortField("most", op="max", order="descending"),
-        axis=alt.Axis(domain=False, ticks=False, grid=True, labelLimit=88, labelPadding=9, minExtent=97, maxExtent=97),
-    )
-    x_axis = alt.Axis(tickCount=3, labelExpr="format(datum.value, '~g')")
-    title = "share of the neuron's preferences P"
-    line = tokens.mark_rule(color=BAND.light, strokeWidth=2).encode(
-        y=y, x=alt.X("before:Q", title=title, axis=x_axis, scale=alt.Scale(zero=True)), x2="after:Q"
-    )
-    marks = (
-        tokens.transform_fold(["before", "after"], as_=["side", "p"])
-        .transform_filter("datum.p !== null")
-        .transform_calculate(stage=f"{json.dumps(dict(zip(('before', 'after'), stages, strict=True)))}[datum.side]")
-        .mark_point(filled=True, size=70, opacity=1)
-        .encode(
-            y=y,
-            x=alt.X("p:Q", title=title, axis=x_axis),
-            color=alt.Color("stage:N", scale=colour, legend=legend),
-            shape=alt.Shape("stage:N", scale=shape, legend=legend),
-            tooltip=["stage:N", "token:N", "p:Q"],
-        )
-    )
     head = base.transform_calculate(
         head="'neuron ' + datum.n + ': distance ' + format(datum.d, '.2f')"
         " + (isValid(datum.e) ? ', by chance ' + format(datum.e, '.2f') : '')"
     )
     said = head.mark_text(align="left", baseline="bottom", fontSize=13, fontWeight="bold", dy=-6).encode(
-        text="head:N", x=alt.value(-97), y=alt.value(0)
+        text="head:N", x=alt.value(-LETTERS), y=alt.value(0)
     )
-    return alt.layer(line, marks, said).properties(width=165, height=HEIGHT - 40)
+    return alt.layer(lines, said).properties(width=165, height=HEIGHT - 40)
 
 
 def _describe(rows: pd.DataFrame, own: pd.Series, view: View) -> str:

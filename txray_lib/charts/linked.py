@@ -35,6 +35,7 @@ from txray_lib.results import extremes
 
 WIDTH = 500
 BINS_A_DECADE = 8
+LABEL_PADDING = 9
 MAX_LETTERS_OF_STAGES = 30
 """More letters than this do not fit in one line above the detail."""
 
@@ -261,7 +262,27 @@ def _strip(view: View, axes: Axes, encoding: Mapping[str, Any], pick: alt.Parame
 
 def _detail(view: View, chosen: alt.Parameter) -> alt.HConcatChart:
     """The chosen neuron: its tokens' probabilities before and after, joined by a line, and its numbers beside them."""
-    stages = list(dict.fromkeys([*view.summary["before"], *view.summary["after"]]))
+    stages = _stages(view)
+    columns = len(stages) if sum(map(len, stages)) <= MAX_LETTERS_OF_STAGES else 2
+    legend = alt.Legend(title=None, orient="top", direction="horizontal", columns=columns)
+    lines = token_lines(view, chosen, "probability of the strongest tokens", legend, letters=112, ticks=4)
+    return alt.hconcat(lines.properties(width=290, height=175), _numbers(view, chosen), spacing=16).resolve_scale(
+        color="independent", shape="independent"
+    )
+
+
+def _stages(view: View) -> list[str]:
+    return list(dict.fromkeys([*view.summary["before"], *view.summary["after"]]))
+
+
+def token_lines(
+    view: View, chosen: alt.Parameter, title: str, legend: alt.Legend, letters: int, ticks: int
+) -> alt.LayerChart:
+    """A line for each strong token of the chosen neuron, between its probability before and after.
+
+    letters  pixels that the tokens take beside the lines; ticks  how many the axis has, about
+    """
+    stages = _stages(view)
     roles = [view.roles[stage] for stage in stages]
     colour = alt.Scale(domain=stages, range=[ROLES[role].light for role in roles])
     shape = alt.Scale(domain=stages, range=[SHAPES[role] for role in roles])
@@ -277,13 +298,16 @@ def _detail(view: View, chosen: alt.Parameter) -> alt.HConcatChart:
         title=None,
         sort=alt.EncodingSortField("most", op="max", order="descending"),
         axis=alt.Axis(
-            domain=False, ticks=False, grid=True, labelLimit=105, labelPadding=9, minExtent=112, maxExtent=112
+            domain=False,
+            ticks=False,
+            grid=True,
+            labelLimit=letters - LABEL_PADDING + 2,
+            labelPadding=LABEL_PADDING,
+            minExtent=letters,
+            maxExtent=letters,
         ),
     )
-    title = "probability of the strongest tokens"
-    x_axis = alt.Axis(tickCount=4, labelExpr="format(datum.value, '~g')")  # not `format`, which rounds 0.12 to 0.1
-    columns = len(stages) if sum(map(len, stages)) <= MAX_LETTERS_OF_STAGES else 2
-    legend = alt.Legend(title=None, orient="top", direction="horizontal", columns=columns)
+    x_axis = alt.Axis(tickCount=ticks, labelExpr="format(datum.value, '~g')")  # not `format`, which rounds 0.12 to 0.1
     lines = tokens.mark_rule(color=BAND.light, strokeWidth=2).encode(
         y=y, x=alt.X("before:Q", title=title, axis=x_axis, scale=alt.Scale(zero=True)), x2="after:Q"
     )
@@ -300,9 +324,7 @@ def _detail(view: View, chosen: alt.Parameter) -> alt.HConcatChart:
             tooltip=["stage:N", "token:N", "p:Q"],
         )
     )
-    return alt.hconcat(
-        alt.layer(lines, marks).properties(width=290, height=175), _numbers(view, chosen), spacing=16
-    ).resolve_scale(color="independent", shape="independent")
+    return alt.layer(lines, marks)
 
 
 def _numbers(view: View, chosen: alt.Parameter) -> alt.LayerChart:

@@ -18,6 +18,7 @@ from txray_lib.errors import TxrayError
 
 MAX_LETTERS = 16
 SIDES = {"before": "zero-shot", "after": "supervised", "shuffled": "shuffled labels"}
+"""What a side of the tables is called on a page."""
 COLOURS = {"before": ROLES["zero-shot"], "after": ROLES["supervised"], "shuffled": CONTROLS["shuffled"]}
 MARKS = {"before": SHAPES["zero-shot"], "after": SHAPES["supervised"], "shuffled": CONTROL_SHAPES["shuffled"]}
 SIGNS = {"towards positive": DIRECTIONS["longer"], "towards negative": DIRECTIONS["shorter"]}
@@ -194,23 +195,16 @@ def _attributions(tokens: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart:
 
 def _probed(tokens: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart:
     """The probability that a probe gives to the token's tag before and after; hollow where it tells another tag."""
-    rows = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "line": list(names),
-                    "number": _numbers(names),
-                    "stage": SIDES[side],
-                    "p": tokens[f"right_p_{side}"].astype(float).round(4),
-                    "told": tokens[f"told_{side}"],
-                    "tag": tokens["tag"],
-                    "right": tokens[f"told_{side}"] == tokens["tag"],
-                }
-            )
-            for side in ("before", "after")
-        ],
-        ignore_index=True,
-    )
+    told = {
+        side: {
+            "p": tokens[f"right_p_{side}"].astype(float).round(4),
+            "told": tokens[f"told_{side}"],
+            "tag": tokens["tag"],
+            "right": tokens[f"told_{side}"] == tokens["tag"],
+        }
+        for side in ("before", "after")
+    }
+    rows = _by_side(names, told)
     colour, shape = _scales(["before", "after"], "bottom")
     x = alt.X(
         "p:Q", title="P of its tag", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=[0, 0.5, 1], format=".1f")
@@ -230,21 +224,11 @@ def _changes(
 ) -> alt.LayerChart:
     """The distance of the hidden states from those before, over the middle 90 % of other reviews' tokens."""
     tuned = [side for side in sides if side != "before"]
-    rows = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "line": list(names),
-                    "number": _numbers(names),
-                    "stage": SIDES[side],
-                    "distance": tokens[f"change_{side}"].astype(float).round(3),
-                    "most": tokens[f"moved_{side}"],
-                }
-            )
-            for side in tuned
-        ],
-        ignore_index=True,
-    )
+    moved = {
+        side: {"distance": tokens[f"change_{side}"].astype(float).round(3), "most": tokens[f"moved_{side}"]}
+        for side in tuned
+    }
+    rows = _by_side(names, moved)
     colour, shape = _scales(tuned, "bottom")
     top = max(float(rows["distance"].max()), usual["high"]) * 1.06
     x = alt.X("distance:Q", title="distance", scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(tickCount=4))
@@ -261,6 +245,15 @@ def _changes(
         ),
     ]
     return _panel(names, _y_numbers(names), layers, 100, "Model diffing")
+
+
+def _by_side(names: Sequence[str], columns: Mapping[str, Mapping[str, pd.Series]]) -> pd.DataFrame:
+    """A row for each token and side, with the columns that are given for that side."""
+    parts = [
+        pd.DataFrame({"line": list(names), "number": _numbers(names), "stage": SIDES[side], **own})
+        for side, own in columns.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _describe(tokens: pd.DataFrame, names: Sequence[str], sides: Sequence[str]) -> str:

@@ -100,12 +100,20 @@
     link.click();
   }
 
+  // Rows of cells as a file; the explorer's page saves its tables by it too.
+  window.txraySaveTable = (name, rows) => {
+    const text = rows.map(row => row.map(quoted).join(",")).join("\n") + "\n";
+    const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    save(`${name}.csv`, address);
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  };
+
   function table(spec) {
     const sets = Object.values(spec.datasets ?? {}).filter(Array.isArray), many = sets.length > 1;
     const long = spec.usermeta?.txray?.names ?? {};
     const names = [...new Set(sets.flat().flatMap(row => Object.keys(row)))];
     const rows = sets.flatMap((set, i) => set.map(row => [...(many ? [i + 1] : []), ...names.map(name => row[name])]));
-    return [[...(many ? ["dataset"] : []), ...names.map(name => long[name] ?? name)], ...rows].map(row => row.map(quoted).join(",")).join("\n") + "\n";
+    return [[...(many ? ["dataset"] : []), ...names.map(name => long[name] ?? name)], ...rows];
   }
 
   function offer(figure, number) {
@@ -124,12 +132,7 @@
       const drawn = views.get(figure);
       save(`${name}.png`, drawn ? await drawn.view.toImageURL("png", 2) : figure.dataset.picture);
     });
-    add("data (CSV)", () => {
-      const blob = new Blob([table(JSON.parse(figure.querySelector(".txray-spec").textContent))], { type: "text/csv" });
-      const address = URL.createObjectURL(blob);
-      save(`${name}.csv`, address);
-      setTimeout(() => URL.revokeObjectURL(address), 10_000);
-    });
+    add("data (CSV)", () => txraySaveTable(name, table(JSON.parse(figure.querySelector(".txray-spec").textContent))));
   }
 
   function start() {

@@ -297,20 +297,14 @@
           make("tbody", {}, ...body)));
     }
 
-    // Downloads
-    const quoted = value => { const text = `${value ?? ""}`; return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text; };
-    function save(name, rows) {
-      const address = URL.createObjectURL(new Blob([rows.map(row => row.map(quoted).join(",")).join("\n") + "\n"], { type: "text/csv" }));
-      make("a", { href: address, download: name }).click();
-      setTimeout(() => URL.revokeObjectURL(address), 10_000);
-    }
+    // Downloads, saved by the loader of charts, which this page has too
     function downloadAll() {
       const head = ["neuron", "state", "length_before", "length_after", "mass_before", "mass_after", "hellinger", "expected", "q"];
-      save(`${told.base}-comparison-${state.c}.csv`, [head, ...own().map(p => [p.n, p.s, p.lb, p.la, p.mb, p.ma, p.d, p.e, p.q])]);
+      txraySaveTable(`${told.base}-comparison-${state.c}`, [head, ...own().map(p => [p.n, p.s, p.lb, p.la, p.mb, p.ma, p.d, p.e, p.q])]);
     }
     function downloadOne(neuron) {
       const rows = told.stages.flatMap((stage, s) => (neuron.s[s]?.t ?? []).map((t, i) => [stage.name, neuron.w[t], neuron.s[s].p[i] / PARTS, neuron.s[s].c[i]]));
-      save(`${told.base}-neuron-${state.n}.csv`, [["stage", "feature", "p", "count"], ...rows]);
+      txraySaveTable(`${told.base}-neuron-${state.n}`, [["stage", "feature", "p", "count"], ...rows]);
     }
 
     fromAddress();
