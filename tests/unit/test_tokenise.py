@@ -36,6 +36,11 @@ BY_HAND = [
     ("one<br /><br />two<i>three</i>", "one two three"),
     ("a &lt; b &amp; c&nbsp;d &#39;", "a < b & c d '"),
     ("1 < 2 and <sigh>", "1 < 2 and < sigh >"),
+    ("i<a and j>k", "i < a and j > k"),
+    ("std::vector<a> <p q r>", "std : : vector < a > < p q r >"),
+    ("x <b y=2 z> w", "x < b y = 2 z > w"),
+    ("a <a href=\"x.html\" class='y'>link</a> and <font color = red>red</font >", "a link and red"),
+    ("<P><LI>one</li><hr size=1/></a></br>", "one"),
     ("a \x93quote\x94 \x96 it\x92s\x85", 'a " quote " – it \'s ...'),
     ("<unk> @-@ @,@", "<unk> @-@ @,@"),
     ("the '90s, a .45 in 5'11", "the ' 90s , a .45 in 5 ' 11"),
@@ -50,7 +55,7 @@ def test_conventions(text, tokens):
     assert tokenise_like_wikitext(text) == tokens.split()
 
 
-WORDS = "a b I x D o O 5 12 Mr Mr. No. U.S. e.g. L.A Jr. Inc. don't 's 't 've imdb.com www.imdb.com .5 <br/> <i> &amp;"
+WORDS = "a b I x D o O 5 12 Mr Mr. No. U.S. e.g. L.A Jr. Inc. don't 's 't 've imdb.com www.imdb.com .5 <br/> <i> <a x=y> <b =\"> &amp;"
 MARKS = "' '' \" `` ` . .. ... , - -- @ @-@ @,@ < > & ; _ ! ? : / ( ) é İ ß 大 \u2026 \u2014 \u2019 \u0301"
 SPACES = [" ", " ", "  ", "\n", "\x1c", "\x85", "\x92", "\xa0", "\u200b", "\u2028"]
 PIECES = st.sampled_from([*WORDS.split(" "), *MARKS.split(" "), *SPACES])
@@ -86,12 +91,29 @@ def test_a_token_of_ten_thousand_characters_is_kept_whole():
     assert tokenise_like_wikitext("so " + "o" * 10_000 + "!") == ["so", "o" * 10_000, "!"]
 
 
-HOSTILE = ["'", "<a ", "&", "a.", "aa.", "-", "a'", "aa'a", "<br ", "Jr. ", "1,", "<"]
+HOSTILE = [
+    "'",
+    "<a ",
+    "<a x",
+    "<a x=",
+    "<b x='",
+    "<a x=y ",
+    "&",
+    "a.",
+    "aa.",
+    "-",
+    "a'",
+    "aa'a",
+    "<br ",
+    "Jr. ",
+    "1,",
+    "<",
+]
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_hostile_text_takes_no_quadratic_time(piece):
-    text = piece * 20_000 + "<br" + " " * 50_000
+    text = piece * 20_000 + "<br" + " " * 50_000 + "<a" + " x=y" * 20_000
     started = time.perf_counter()
     tokens = tokenise_like_wikitext(text)
     assert time.perf_counter() - started < 2

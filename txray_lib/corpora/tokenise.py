@@ -19,11 +19,14 @@ from html import unescape
 BREAK = re.compile(r"</?(?:br|p|hr)\s*+/?\s*+>", re.IGNORECASE)
 """The tags at which a line, and so a sentence, ends."""
 
+_NAMES = "br|p|hr|b|i|u|s|em|strong|font|span|div|spoilers?|blockquote|ul|ol|li|sub|sup|center|h[1-6]"
+_ATTRIBUTE = r"""\s++[\w:.-]++\s*+=\s*+(?:"[^"<>]*+"|'[^'<>]*+'|[^\s"'<>]++)"""
 _TAG = re.compile(
-    r"</?(?:br|p|hr|a|b|i|u|s|em|strong|font|span|div|spoilers?|blockquote|ul|ol|li|sub|sup|center|h[1-6])"
-    r"(?:\s[^<>]{0,200})?/?>",
+    rf"<(?:/?(?:{_NAMES})\s*+/?+\s*+|/a\s*+|(?:{_NAMES}|a)(?:{_ATTRIBUTE})++\s*+/?+)>",
     re.IGNORECASE,
 )
+"""A name alone, a closing tag, or a name with attributes that have values; what else stands between < and > is text. So is
+`<a>`, which is no link without an attribute."""
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,31});")
 
 
