@@ -21,7 +21,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
 from txray_lib.bookfiles import provide_static_files, publish
-from txray_lib.charts.theme import MIME, png
+from txray_lib.figures.theme import MIME, png
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer

@@ -63,7 +63,7 @@ _NO_DATA = (
     "This page works on the tables of the profile {profile}, which were not at hand when the book was built:"
     " `txray run {profile}` computes them."
 )
-BUILDING = ("book.py", "bookbuild.py", "bookfiles.py", "charts/theme.py", "handouts.py", "static")
+BUILDING = ("book.py", "bookbuild.py", "bookfiles.py", "figures/theme.py", "handouts.py", "static")
 
 
 def build_book(profiles: list[str] | None = None, strict: bool = True) -> Path:

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from txray_lib.charts.theme import VEGA_LITE
+from txray_lib.figures.theme import VEGA_LITE
 from txray_lib.results import open_results
 
 if TYPE_CHECKING:

@@ -57,6 +57,22 @@ def distributions(preferences: pd.DataFrame, by: str = "feature", probability: s
     return sums.assign(p=mean / total).rename(columns={"activation_sum": "mass"})[[*keys, "p", "count", "mass"]]
 
 
+def strongest(before: pd.DataFrame, after: pd.DataFrame, top: int, probability: str = PAPER) -> pd.DataFrame:
+    """The `top` most probable features of every neuron in either stage: [neuron, feature, before, after], probabilities, 0
+    where a side does not prefer the feature; the strongest of either side first."""
+    keys, sides = ["neuron", "feature"], []
+    for rows in (before, after):
+        sides.append(distributions(rows, probability=probability).astype({"feature": str})[[*keys, "p"]])
+    heads = [side.sort_values("p", ascending=False, kind="stable").groupby("neuron").head(top) for side in sides]
+    table = pd.concat(heads)[keys].drop_duplicates()
+    for name, side in zip(("before", "after"), sides, strict=True):
+        table = table.merge(side.rename(columns={"p": name}), on=keys, how="left")
+    table = table.fillna({"before": 0.0, "after": 0.0})
+    most = table[["before", "after"]].max(axis=1)
+    order = table.assign(most=most).sort_values(["neuron", "most", "feature"], ascending=[True, False, True])
+    return order.drop(columns="most").reset_index(drop=True)
+
+
 def grouped_by_tag(preferences: pd.DataFrame) -> pd.DataFrame:
     """P_n over features summed by part of speech: "grouped by word function", as the paper reads it (§3.1).
 

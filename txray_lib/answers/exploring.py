@@ -12,7 +12,7 @@ import json
 import pandas as pd
 from IPython.display import HTML
 
-from txray_lib.charts.theme import ROLES, STATES
+from txray_lib.figures.theme import ROLES, STATES
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.explorer import PER_SHARD, explored
 from txray_lib.preferences import distributions

@@ -23,7 +23,7 @@ from IPython.display import HTML, Markdown
 from txray_lib.answers.nulls import checked_level, difference
 from txray_lib.answers.recovered import study_at_hand
 from txray_lib.audit.intervals import rank_correlation
-from txray_lib.charts.recovery import MEASURES
+from txray_lib.figures.recovery import MEASURES
 from txray_lib.results import NEURON, Results
 from txray_lib.telling import LEVEL, arrow, compared, count, distance, listed, paragraph, plural, provenance, table
 

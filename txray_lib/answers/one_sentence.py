@@ -24,7 +24,7 @@ from functools import cached_property
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from txray_lib.charts.sentence import SIDES
+from txray_lib.figures.sentence import SIDES
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import NOBODY
 from txray_lib.results import Results, list_results, open_results

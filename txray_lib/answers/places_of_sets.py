@@ -11,7 +11,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 
 from txray_lib.answers.tables import as_by_chance, at_edge_by_chance, is_edge, pruning_rows
-from txray_lib.charts.pruned import PLACES
+from txray_lib.figures.pruned import PLACES
 from txray_lib.results import Results
 from txray_lib.telling import LEVEL, count, paragraph, percent, plural, signed, table
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from txray_lib import charts
+from txray_lib import figures as charts
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.paper import value
 from txray_lib.results import Results, state_counts

@@ -25,8 +25,8 @@ import pandas as pd
 import yaml
 from IPython.display import HTML, Markdown
 
-from txray_lib.charts.recovery import MEASURES
-from txray_lib.charts.recovery import RULES as RULE_LABELS
+from txray_lib.figures.recovery import MEASURES
+from txray_lib.figures.recovery import RULES as RULE_LABELS
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.paper import value
 from txray_lib.profiles import list_profiles

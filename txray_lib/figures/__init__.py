@@ -36,30 +36,30 @@ Importing this room makes charts render offline in the running notebook. May tou
 preferences, tags, results, telling.
 """
 
-from txray_lib.charts.agreement import agreement, found
-from txray_lib.charts.constant import constant
-from txray_lib.charts.controls import controls
-from txray_lib.charts.counts import mass_and_length, pruning, states
-from txray_lib.charts.definitions import moved, rankings, readings
-from txray_lib.charts.detail import detail
-from txray_lib.charts.epochs import epochs
-from txray_lib.charts.excess import changed, excess, parts
-from txray_lib.charts.explorer import explorer
-from txray_lib.charts.front import front
-from txray_lib.charts.idea import idea
-from txray_lib.charts.lengths import lengths
-from txray_lib.charts.limits import met, nearness, overlaps
-from txray_lib.charts.linked import linked
-from txray_lib.charts.masses import masses
-from txray_lib.charts.overview import overview
-from txray_lib.charts.probe import probe
-from txray_lib.charts.pruned import random_sets
-from txray_lib.charts.recovery import detected, false_alarms, rank_correlations, recovered_states
-from txray_lib.charts.sentence import four_ways, winners
-from txray_lib.charts.speed import speed
-from txray_lib.charts.tag_shares import tag_shares
-from txray_lib.charts.theme import MIME, enable, png
-from txray_lib.charts.training import training
+from txray_lib.figures.agreement import agreement, found
+from txray_lib.figures.constant import constant
+from txray_lib.figures.controls import controls
+from txray_lib.figures.counts import mass_and_length, pruning, states
+from txray_lib.figures.definitions import moved, rankings, readings
+from txray_lib.figures.detail import detail
+from txray_lib.figures.epochs import epochs
+from txray_lib.figures.excess import changed, excess, parts
+from txray_lib.figures.explorer import explorer
+from txray_lib.figures.front import front
+from txray_lib.figures.idea import idea
+from txray_lib.figures.lengths import lengths
+from txray_lib.figures.limits import met, nearness, overlaps
+from txray_lib.figures.linked import linked
+from txray_lib.figures.masses import masses
+from txray_lib.figures.overview import overview
+from txray_lib.figures.probe import probe
+from txray_lib.figures.pruned import random_sets
+from txray_lib.figures.recovery import detected, false_alarms, rank_correlations, recovered_states
+from txray_lib.figures.sentence import four_ways, winners
+from txray_lib.figures.speed import speed
+from txray_lib.figures.tag_shares import tag_shares
+from txray_lib.figures.theme import MIME, enable, png
+from txray_lib.figures.training import training
 
 __all__ = [
     "MIME",

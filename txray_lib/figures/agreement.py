@@ -13,8 +13,8 @@ import math
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.recovery import MEASURES
-from txray_lib.charts.theme import BAND, CHANCE, DIRECTIONS, TEXT, finish
+from txray_lib.figures.recovery import MEASURES
+from txray_lib.figures.theme import BAND, CHANCE, DIRECTIONS, TEXT, finish
 from txray_lib.telling import LEVEL, arrow
 
 SHORT = {

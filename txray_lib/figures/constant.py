@@ -5,8 +5,8 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import BAND, CONTROL_SHAPES, CONTROLS, ROLES, SHAPES, finish
 from txray_lib.errors import TxrayError
+from txray_lib.figures.theme import BAND, CONTROL_SHAPES, CONTROLS, ROLES, SHAPES, finish
 
 WIDTH = 520
 RATES = {"schedule": "the schedule", "constant": "a constant rate"}

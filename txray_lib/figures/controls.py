@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import BAND, CONTROL_SHAPES, CONTROLS, ON_BAR, ROLES, SHAPES, STATES, TEXT, finish
 from txray_lib.errors import TxrayError, nearest
+from txray_lib.figures.theme import BAND, CONTROL_SHAPES, CONTROLS, ON_BAR, ROLES, SHAPES, STATES, TEXT, finish
 
 PANELS = {
     "states": "neurons",

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import BAND, ON_BAR, STATES, TEXT, WAYS, finish
+from txray_lib.figures.theme import BAND, ON_BAR, STATES, TEXT, WAYS, finish
 from txray_lib.results import state_counts
 from txray_lib.telling import arrow
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import DIRECTIONS, ON_BAR, ROLES, STATES, TEXT, finish
+from txray_lib.figures.theme import DIRECTIONS, ON_BAR, ROLES, STATES, TEXT, finish
 
 FULL = 0.5
 """A change by half, or by 50 points, has the strongest fill."""

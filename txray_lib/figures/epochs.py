@@ -9,8 +9,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import ON_BAR, ROLES, STATES, TEXT, finish
 from txray_lib.errors import TxrayError
+from txray_lib.figures.theme import ON_BAR, ROLES, STATES, TEXT, finish
 
 WIDTH = 520
 DECADES = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import BAND, CHANCE, TEXT, finish
+from txray_lib.figures.theme import BAND, CHANCE, TEXT, finish
 from txray_lib.telling import LEVEL, arrow, plural
 
 ABOVE, WITHIN = tuple(CHANCE)

@@ -13,9 +13,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from txray_lib.charts.overview import Axes, fit_axes, lengths
-from txray_lib.charts.theme import STATES, TEXT, finish
-from txray_lib.charts.view import NAMES
+from txray_lib.figures.overview import Axes, fit_axes, lengths
+from txray_lib.figures.theme import STATES, TEXT, finish
+from txray_lib.figures.view import NAMES
 
 WIDTH = 520
 ROWS = ("gained", "avoided")

@@ -11,10 +11,10 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.linked import clicked, place_of_chosen, token_lines
-from txray_lib.charts.overview import Axes, fit_axes, lengths, summarise
-from txray_lib.charts.theme import STATES, finish
-from txray_lib.charts.view import NAMES, View
+from txray_lib.figures.linked import clicked, place_of_chosen, token_lines
+from txray_lib.figures.overview import Axes, fit_axes, lengths, summarise
+from txray_lib.figures.theme import STATES, finish
+from txray_lib.figures.view import NAMES, View
 
 WIDTH, HEIGHT = 255, 270
 LETTERS = 97

@@ -14,9 +14,9 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import BAND, ROLES, TEXT, finish
-from txray_lib.charts.view import labels
 from txray_lib.errors import TxrayError
+from txray_lib.figures.theme import BAND, ROLES, TEXT, finish
+from txray_lib.figures.view import labels
 from txray_lib.preferences import distributions
 
 WIDTH = 166

@@ -15,8 +15,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from txray_lib.charts.theme import DIRECTIONS, ROLES, TEXT, finish
 from txray_lib.errors import TxrayError, nearest
+from txray_lib.figures.theme import DIRECTIONS, ROLES, TEXT, finish
 from txray_lib.transfer import STATES, preference_states
 
 LENGTHS = {"token": ("length", "distinct tokens preferred"), "tag": ("tag_length", "distinct tags preferred")}

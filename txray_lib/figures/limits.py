@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import CHANCE, ROLES, SHAPES, STATES, TEXT, finish
+from txray_lib.figures.theme import CHANCE, ROLES, SHAPES, STATES, TEXT, finish
 from txray_lib.telling import arrow
 
 SIDES = {1: 330, 2: 265, 3: 166}

@@ -15,7 +15,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from txray_lib.charts.overview import (
+from txray_lib.definitions import Definitions
+from txray_lib.errors import TxrayError
+from txray_lib.figures.overview import (
     PAPERS,
     Axes,
     control_line,
@@ -27,10 +29,8 @@ from txray_lib.charts.overview import (
     running_layers,
     summarise,
 )
-from txray_lib.charts.theme import BAND, ROLES, SHAPES, TEXT, finish
-from txray_lib.charts.view import NAMES, View
-from txray_lib.definitions import Definitions
-from txray_lib.errors import TxrayError
+from txray_lib.figures.theme import BAND, ROLES, SHAPES, TEXT, finish
+from txray_lib.figures.view import NAMES, View
 from txray_lib.results import extremes
 
 WIDTH = 500

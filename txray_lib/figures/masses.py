@@ -9,8 +9,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from txray_lib.charts.theme import CONTROL_SHAPES, CONTROLS, ROLES, SHAPES, TEXT, finish
 from txray_lib.errors import TxrayError
+from txray_lib.figures.theme import CONTROL_SHAPES, CONTROLS, ROLES, SHAPES, TEXT, finish
 
 PLAIN = "datum.value >= 1000 ? format(datum.value, '~s') : format(datum.value, '~g')"
 HOVERED = ("rank_mass", "rank_held")

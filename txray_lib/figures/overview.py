@@ -13,8 +13,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from txray_lib.charts.theme import ON_BAR, ROLES, SHAPES, TEXT, finish
 from txray_lib.definitions import PAPER, RELEASED, Definitions
+from txray_lib.figures.theme import ON_BAR, ROLES, SHAPES, TEXT, finish
 
 DASHES = "M-1,-0.15H-0.25V0.15H-1ZM0.25,-0.15H1V0.15H0.25Z"
 TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000]

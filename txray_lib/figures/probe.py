@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import BAND, CORPUS, ROLES, TEXT, finish
 from txray_lib.errors import TxrayError
+from txray_lib.figures.theme import BAND, CORPUS, ROLES, TEXT, finish
 
 WIDTH = 330
 REFERENCES = {"nothing": "most frequent tag", "word alone": "word alone"}

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import ON_BAR, TEXT, WAYS, finish
 from txray_lib.errors import TxrayError
+from txray_lib.figures.theme import ON_BAR, TEXT, WAYS, finish
 
 PLACES = {"size": "percentile", "variance": "percentile_variance", "mass": "percentile_mass"}
 """What random sets share with a set, and the column of the pruning table that says where it lies among them."""

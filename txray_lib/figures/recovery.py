@@ -12,8 +12,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from txray_lib.charts.theme import SERIES, TEXT, finish
 from txray_lib.errors import TxrayError, nearest
+from txray_lib.figures.theme import SERIES, TEXT, finish
 from txray_lib.telling import LEVEL
 
 MEASURES = {

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import BAND, CONTROL_SHAPES, CONTROLS, DIRECTIONS, ROLES, SHAPES, TEXT, finish
 from txray_lib.errors import TxrayError
+from txray_lib.figures.theme import BAND, CONTROL_SHAPES, CONTROLS, DIRECTIONS, ROLES, SHAPES, TEXT, finish
 
 MAX_LETTERS = 16
 SIDES = {"before": "zero-shot", "after": "supervised", "shuffled": "shuffled labels"}

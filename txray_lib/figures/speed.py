@@ -5,8 +5,8 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import SERIES, TEXT, finish
 from txray_lib.errors import TxrayError
+from txray_lib.figures.theme import SERIES, TEXT, finish
 
 _VERDICTS = {"met": ("circle", SERIES[0]), "falls short": ("triangle-down", SERIES[1])}
 

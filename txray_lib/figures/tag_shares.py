@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import CORPUS, ROLES, SHAPES, TEXT, finish
 from txray_lib.errors import TxrayError
+from txray_lib.figures.theme import CORPUS, ROLES, SHAPES, TEXT, finish
 from txray_lib.tags import tag_class
 
 NAME = "corpus"

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
-import vl_convert
-from PIL import Image
 
 from txray_lib.errors import TxrayError
 
 MIME = "application/vnd.vegalite.v6+json"
 VEGA_LITE = "6.4"
+PICTURES = "TXRAY_PICTURES"
 WIDTH = 640
 """Pixels that a figure may take: what the text column of the book leaves."""
 
@@ -165,6 +165,9 @@ def png(spec: dict[str, Any], scale: float = 2.0) -> bytes:
 
     It has a palette of 256 colours, which takes a sixth of the bytes: a page carries the picture of each of its charts.
     """
+    import vl_convert
+    from PIL import Image
+
     full = Image.open(io.BytesIO(vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=scale)))
     small = io.BytesIO()
     full.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
@@ -172,12 +175,15 @@ def png(spec: dict[str, Any], scale: float = 2.0) -> bytes:
 
 
 def enable() -> None:
-    """Make charts render as a spec with a picture beside it, offline, in any notebook."""
+    """Make charts render offline in any notebook: as a spec, and as a picture for programs that cannot draw it. The book draws
+    every chart itself, and asks for no pictures by the environment variable TXRAY_PICTURES."""
     alt.data_transformers.disable_max_rows()
     alt.renderers.register("txray", _render)
     alt.renderers.enable("txray")
 
 
 def _render(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
-    picture = base64.b64encode(png(spec)).decode()
-    return {MIME: spec, "image/png": picture, "text/plain": spec.get("description", "")}
+    said = {MIME: spec, "text/plain": spec.get("description", "")}
+    if os.environ.get(PICTURES) == "no":
+        return said
+    return {**said, "image/png": base64.b64encode(png(spec)).decode()}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from txray_lib.charts.theme import ROLES, SHAPES, TEXT, finish
 from txray_lib.errors import TxrayError, nearest
+from txray_lib.figures.theme import ROLES, SHAPES, TEXT, finish
 
 NAMES = {
     "valid_perplexity": "perplexity on validation text (log)",

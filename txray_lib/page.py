@@ -1,0 +1,186 @@
+"""What a page needs that pandas and Altair do not give: a table, a figure, a sentence, a verdict, a source.
+
+Everything a page *says* stands in its own cells. This room only makes it fit to be printed: it escapes what comes from a
+corpus, gives every figure its alt text and the colours of its stages, and knows nothing of any question. Importing it makes
+charts render offline. May touch: audit, figures.theme, results.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import altair as alt
+import pandas as pd
+from IPython.display import HTML, Markdown, display
+
+from txray_lib.figures.theme import ROLES, enable, finish
+from txray_lib.results import Results
+
+CHIPS = {
+    "reproduced": "yes",
+    "same direction": "likely",
+    "inconclusive": "open",
+    "contradicted": "no",
+    "impossible as stated": "no",
+}
+"""The class of a verdict's chip, which gives its colour; others are grey."""
+MAX_LETTERS = 40
+LONG = 12
+"""A table of more rows than this can be searched, sorted and saved by a reader."""
+FORMATS = {
+    "neurons": ".1%",
+    "share": ".1%",
+    "change": "+.1%",
+    "features": ",.3~g",
+    "distance": ".3f",
+    "correlation": "+.2f",
+}
+
+enable()
+
+
+def show(frame: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = None, digits: int = 3) -> None:
+    """A table with a caption, every cell escaped.
+
+    formats  how a column of numbers is written, as {"change": "+.1%"}; others show whole numbers whole and `digits` that count
+    A tuple of tokens becomes a row of boxes, a column "verdict" chips; what is missing is a dash.
+    """
+    formats = formats or {}
+    columns = [_column(frame[name], str(name), formats.get(name), digits) for name in frame]
+    words = [any("<td>" not in cell for cell in column) for column in columns]
+    heads = zip(frame.columns, words, strict=True)
+    head = "".join(f'<th scope="col"{_words(text)}>{html.escape(str(name))}</th>' for name, text in heads)
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
+    long = " txray-long" if len(frame) > LONG else ""
+    name = html.escape(caption, quote=True)
+    display(
+        HTML(
+            f'<div class="txray-scroll" role="region" tabindex="0" aria-label="{name}"><table class="txray-table{long}">'
+            f"<caption><span>{name}</span></caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
+    )
+
+
+def draw(chart: alt.TopLevelMixin, text: str) -> None:
+    """A figure in the book's colours; `text` says what it shows to whoever cannot see it. Its first sentence is the caption."""
+    display(finish(chart, text))
+
+
+def say(text: str) -> None:
+    """A sentence whose numbers the cell computed: `say(f"{n} neurons")`. Tokens go through `word` first."""
+    display(Markdown(text))
+
+
+def word(*tokens: object) -> str:
+    """Tokens of a corpus, quoted, for `say`: they can never become markup."""
+    return ", ".join(f"“{''.join(c if c.isalnum() else f'&#{ord(c)};' for c in shorten(t))}”" for t in map(str, tokens))
+
+
+def shorten(token: str) -> str:
+    """At most 40 letters of a token."""
+    return token if len(token) <= MAX_LETTERS else f"{token[: MAX_LETTERS - 1]}…"
+
+
+def claims(run: Results, *ids: str) -> None:
+    """The paper's claims with these ids beside this run's numbers, what chance gives, and the judge's verdict."""
+    from txray_lib.audit import judge
+
+    rows = judge(run, *ids)
+    shown = pd.DataFrame(
+        {
+            "the paper": [f"{row.claim} ({row.id})" for row in rows.itertuples()],
+            "its number": [
+                number(row.paper, row.unit) if row.paper == row.paper else row.asked for row in rows.itertuples()
+            ],
+            "here": [_interval(row) for row in rows.itertuples()],
+            "by chance": [number(row.chance, row.unit) for row in rows.itertuples()],
+            "verdict": list(rows["verdict"]),
+            "why": list(rows["because"]),
+        }
+    )
+    show(shown, f"What the paper says, and what {run.profile} gives (95 % intervals)")
+
+
+def source(*runs: Results) -> None:
+    """Where the numbers of a page come from, folded away."""
+    lines = [_source(run) for run in runs]
+    body = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+    name = ", ".join(run.profile for run in runs)
+    display(
+        HTML(
+            f'<details class="txray-provenance"><summary>Source of every number: {html.escape(name)}</summary>{body}</details>'
+        )
+    )
+
+
+def colour(run: Results, stage: str) -> str:
+    """The colour of a stage, the same on every page."""
+    return ROLES[run.roles[stage]].light
+
+
+def colours(run: Results, stages: Iterable[str]) -> alt.Scale:
+    """A scale that gives each of these stages its colour: `alt.Color("stage:N", scale=colours(run, stages))`."""
+    names = list(stages)
+    return alt.Scale(domain=names, range=[colour(run, stage) for stage in names])
+
+
+def number(value: float, unit: str) -> str:
+    """A number in the unit of a claim: counts of neurons are shares of all."""
+    if value is None or math.isnan(value):
+        return "–"
+    return format(value, FORMATS.get(unit, ",.3~g")).replace("-", "−").replace("%", " %")
+
+
+def _interval(row: Any) -> str:
+    own = number(row.ours, row.unit)
+    return own if math.isnan(row.low) else f"{own} [{number(row.low, row.unit)}, {number(row.high, row.unit)}]"
+
+
+def _source(run: Results) -> str:
+    its = run.provenance
+    corpora = ", ".join(f"{name} {digest[:12]}" for name, digest in its["corpora"].items())
+    how = "computed in this checkout" if run.origin == "live" else "frozen tables of an earlier run"
+    weights = f", weights {its['weights'][:12]}" if its.get("weights", its["commit"]) != its["commit"] else ""
+    return (
+        f"{run.profile}: {how}; seed {its['seed']}; corpora {corpora}; commit {str(its['commit'])[:12]}{weights},"
+        f" {its['created'][:10]}; {its.get('command', '')}"
+    ).rstrip("; ")
+
+
+def _column(values: pd.Series, name: str, form: str | None, digits: int) -> list[str]:
+    """The cells of a column; text is aligned left and may wrap."""
+    if name == "verdict":
+        return [f'<td class="words">{_chip(str(v))}</td>' for v in values]
+    return [_cell(v, form, digits) for v in values.astype(object)]
+
+
+def _cell(value: Any, form: str | None, digits: int) -> str:
+    if isinstance(value, tuple | list):
+        boxes = " ".join(f'<span class="txray-token">{html.escape(shorten(str(token)))}</span>' for token in value)
+        return f'<td class="words">{boxes}</td>'
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+        return "<td>–</td>"
+    if isinstance(value, bool) or (not isinstance(value, int | float) and not hasattr(value, "dtype")):
+        return f'<td class="words">{html.escape(str(value))}</td>'
+    return f"<td>{html.escape(_written(value, form, digits))}</td>"
+
+
+def _written(value: Any, form: str | None, digits: int) -> str:
+    if form:
+        said = format(value, form).replace("%", " %")
+    elif float(value).is_integer() and abs(value) < 1e15:
+        said = f"{value:,.0f}"
+    else:
+        said = f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+    return said.replace("-", "−") if said[0] == "-" or "e-" in said else said
+
+
+def _words(text: bool) -> str:
+    return ' class="words"' if text else ""
+
+
+def _chip(verdict: str) -> str:
+    return f'<span class="txray-chip txray-{CHIPS.get(verdict, "none")}">{html.escape(verdict)}</span>'
