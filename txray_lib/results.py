@@ -5,6 +5,7 @@ May touch: errors, places, profiles, tables, definitions, transfer. Imports noth
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import yaml
 from pydantic import ValidationError
@@ -26,6 +28,8 @@ from txray_lib.transfer import STATES, compare
 
 Origin = Literal["live", "frozen"]
 NEURON = ["layer", "neuron"]
+LEVEL = 0.05
+"""The largest q at which a neuron counts as above its null, where a page asks for no other."""
 NEEDED = ("provenance.json", "stages.parquet", "transfer.parquet")
 STUDY = ("provenance.json", "truth_states.parquet", "truth_measures.parquet", "truth_detection.parquet")
 """What a study of what is known writes in place of a run's tables."""
@@ -128,6 +132,25 @@ class Results:
             compare(*(self.preferences(stage) for stage in pair), units, tuple(pair), definitions) for pair in pairs
         ]
         return pd.concat(parts, ignore_index=True).assign(question=question)
+
+    def beside_null(self, question: str, level: float = LEVEL) -> pd.DataFrame:
+        """`transfer(question)` with what chance gives each neuron: `expected` (the mean distance over rearranged blocks),
+        `q` (Benjamini-Hochberg over the comparison) and `above`, whether q ≤ level; missing and False without nulls."""
+        rows = self.transfer(question)
+        if not self.has("nulls"):
+            return rows.assign(expected=np.nan, q=np.nan, above=False)
+        nulls = self.table("nulls")[["comparison", *NEURON, "expected", "q"]]
+        both = rows.merge(nulls, on=["comparison", *NEURON], how="left", validate="one_to_one")
+        return both.assign(above=both["q"] <= level)
+
+    @cached_property
+    def digest(self) -> str:
+        """Twelve digits that stand for the contents of all tables: what a person read in them is pinned to it."""
+        files = sorted(self.folder.rglob("*.parquet"))
+        whole = hashlib.sha256()
+        for file in files:
+            whole.update(file.relative_to(self.folder).as_posix().encode() + hashlib.sha256(file.read_bytes()).digest())
+        return whole.hexdigest()[:12]
 
     def control(self, stage: str) -> pd.DataFrame:
         """The comparison of `stage` with itself on the other half of the text; no row where it was not made."""

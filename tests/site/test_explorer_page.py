@@ -11,7 +11,7 @@ import pytest
 from browsing import Heard, listen, pages
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import answers, charts, explorer
+from txray_lib import answers, figures as charts, explorer
 from txray_lib.book import figure
 from txray_lib.bookfiles import STATIC, write_bundle
 from txray_lib.results import Results

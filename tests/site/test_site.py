@@ -81,7 +81,7 @@ def test_charts_and_formulas_have_words_and_shapes(browser, site: Path) -> None:
 
 def test_hostile_tokens_are_inert(browser, tmp_path: Path) -> None:
     """A page of figures and sentences made of hostile tokens: they are seen, and nothing runs."""
-    from txray_lib import answers, charts
+    from txray_lib import answers, figures as charts
     from txray_lib.book import figure
     from txray_lib.bookfiles import STATIC, write_bundle
     from txray_lib.results import Results

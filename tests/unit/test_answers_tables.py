@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import answers, charts
+from txray_lib import answers, figures as charts
 from txray_lib.answers import tables
 from txray_lib.errors import TxrayError
 from txray_lib.results import Results

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import charts
+from txray_lib import figures as charts
 from txray_lib.book import figure
 from txray_lib.bookfiles import ICONS
 

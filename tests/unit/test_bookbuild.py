@@ -13,7 +13,7 @@ from telling_tables import write_study, write_tables
 
 from txray_lib import bookbuild
 from txray_lib.book import VegaLiteRenderer
-from txray_lib.charts import MIME
+from txray_lib.figures import MIME
 from txray_lib.errors import TxrayError
 from txray_lib.tables import read_table, write_table
 

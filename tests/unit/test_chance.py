@@ -17,11 +17,11 @@ import pytest
 from chance_tables import chance_tables
 from telling_tables import write_study, write_tables
 
-from txray_lib import answers, charts
+from txray_lib import answers, figures as charts
 from txray_lib.answers.against import vocabulary_share
 from txray_lib.answers.nulls import beyond, changed_beyond_chance, difference, halves_of, span
-from txray_lib.charts import theme
-from txray_lib.charts.excess import ABOVE, WITHIN
+from txray_lib.figures import theme
+from txray_lib.figures.excess import ABOVE, WITHIN
 from txray_lib.definitions import Definitions
 from txray_lib.errors import TxrayError
 from txray_lib.results import Results

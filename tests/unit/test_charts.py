@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import charts
+from txray_lib import figures as charts
 from txray_lib.book import figure
-from txray_lib.charts import theme
+from txray_lib.figures import theme
 from txray_lib.errors import TxrayError
 from txray_lib.results import Results
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import answers, charts
+from txray_lib import answers, figures as charts
 from txray_lib.book import figure
-from txray_lib.charts.detail import MAX_LETTERS, strongest_in_turn
+from txray_lib.figures.detail import MAX_LETTERS, strongest_in_turn
 from txray_lib.errors import TxrayError
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telling_tables import write_tables
 
-from txray_lib import answers, charts
+from txray_lib import answers, figures as charts
 from txray_lib.answers.masses import spread
-from txray_lib.charts import theme
+from txray_lib.figures import theme
 from txray_lib.errors import TxrayError
 from txray_lib.results import Results
 

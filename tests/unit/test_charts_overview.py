@@ -15,14 +15,14 @@ import pandas as pd
 import pytest
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import answers, charts
+from txray_lib import answers, figures as charts
 from txray_lib.answers.overview import concentration_share, correlation, lengths
 from txray_lib.answers.questions import Control
 from txray_lib.book import figure
-from txray_lib.charts import theme
-from txray_lib.charts.linked import first_shown, histogram
-from txray_lib.charts.overview import fit_axes, running, summarise
-from txray_lib.charts.view import MAX_LETTERS, View, strongest
+from txray_lib.figures import theme
+from txray_lib.figures.linked import first_shown, histogram
+from txray_lib.figures.overview import fit_axes, running, summarise
+from txray_lib.figures.view import MAX_LETTERS, View, strongest
 from txray_lib.definitions import Definitions
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import distributions

@@ -17,7 +17,7 @@ from txray_lib.answers import controls as told
 from txray_lib.answers import probing
 from txray_lib.answers.constant import _fell
 from txray_lib.answers.tables import at_edge_by_chance
-from txray_lib.charts import theme
+from txray_lib.figures import theme
 from txray_lib.errors import TxrayError
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import answers, charts
+from txray_lib import answers, figures as charts
 from txray_lib.audit import FORMULAS
 from txray_lib.definitions import Definitions
 from txray_lib.errors import TxrayError

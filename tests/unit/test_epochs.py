@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from telling_tables import write_tables
 
-from txray_lib import answers, charts
+from txray_lib import answers, figures as charts
 from txray_lib.answers.epochs import Neighbours, epoch_steps
-from txray_lib.charts.epochs import snapshot_lengths, steps
+from txray_lib.figures.epochs import snapshot_lengths, steps
 from txray_lib.errors import TxrayError
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table

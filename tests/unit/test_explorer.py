@@ -12,7 +12,7 @@ import pytest
 from telling_tables import HOSTILE, write_tables
 
 from txray_lib import answers, explorer
-from txray_lib.charts.explorer import records
+from txray_lib.figures.explorer import records
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import distributions
 from txray_lib.results import Results

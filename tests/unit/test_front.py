@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import answers, charts
+from txray_lib import answers, figures as charts
 from txray_lib.preferences import grouped_by_tag
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table

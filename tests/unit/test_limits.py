@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telling_tables import HOSTILE, write_study, write_tables
 
-from txray_lib import charts
+from txray_lib import figures as charts
 from txray_lib.answers import limits, overlaps
-from txray_lib.charts import theme
+from txray_lib.figures import theme
 from txray_lib.errors import TxrayError
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table

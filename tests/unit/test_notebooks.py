@@ -15,7 +15,7 @@ from benchmark_tables import write_benchmarks
 from telling_tables import HOSTILE, write_study, write_tables
 
 from txray_lib import answers, telling
-from txray_lib.charts import MIME
+from txray_lib.figures import MIME
 from txray_lib.errors import TxrayError
 from txray_lib.notebooks import execute, find_notebook, list_notebooks, parameters_of
 from txray_lib.results import Results

@@ -12,10 +12,10 @@ import pytest
 from sentence_tables import sentence_tables
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import charts
+from txray_lib import figures as charts
 from txray_lib.answers import by_hand, four_ways, one_sentence
 from txray_lib.answers.one_sentence import Sentence
-from txray_lib.charts.theme import WIDTH
+from txray_lib.figures.theme import WIDTH
 from txray_lib.errors import TxrayError
 from txray_lib.tables import read_table, write_table
 

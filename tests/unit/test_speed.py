@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from benchmark_tables import benchmark_rows, write_benchmarks
 
-from txray_lib import answers, charts
+from txray_lib import answers, figures as charts
 from txray_lib.answers import scaling
 from txray_lib.errors import TxrayError
 from txray_lib.notebooks import execute

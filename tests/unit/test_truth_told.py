@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from telling_tables import STUDY, study_tables_of, truth_words, write_study
 
-from txray_lib import answers, charts
+from txray_lib import answers, figures as charts
 from txray_lib.answers import known, recovered
 from txray_lib.answers.recovered import Recovered
-from txray_lib.charts import theme
-from txray_lib.charts.recovery import MEASURES
+from txray_lib.figures import theme
+from txray_lib.figures.recovery import MEASURES
 from txray_lib.errors import TxrayError
 from txray_lib.measures import MEASURES as MEASURED
 from txray_lib.results import NEEDED, Results
