@@ -14,7 +14,7 @@ import pandas as pd
 
 from txray_lib.definitions import CHOICES, PAPER
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.figures.theme import BAND, ROLES, SHAPES, finish
+from txray_lib.figures.theme import BAND, ROLES, SHAPES
 from txray_lib.preferences import distributions, grouped_by_tag
 from txray_lib.tags import tag_class
 
@@ -114,7 +114,7 @@ def detail(
     drawn = _Drawn(list(own), tokens, tags, shown, ranked, TITLES[definition])
     chart = alt.hconcat(_tag_bars(drawn, roles), _token_marks(drawn, roles), spacing=14)
     chart = chart.resolve_scale(color="shared", shape="shared", yOffset="independent")
-    return finish(chart, _describe(drawn, neuron))
+    return chart
 
 
 def strongest_in_turn(ranked: Iterable[list[str]], number: int) -> list[str]:
@@ -281,18 +281,3 @@ def _labels(features: Iterable[str]) -> dict[str, str]:
 def _percent(share: float) -> str:
     """A share as it can be read in a legend; never 100 % where something is left out."""
     return "more than 99 %" if share > 0.99 else f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.2g} %"
-
-
-def _describe(drawn: _Drawn, neuron: int) -> str:
-    parts = []
-    for stage in drawn.stages:
-        tokens = drawn.tokens[drawn.tokens["stage"] == stage].nlargest(3, "value")
-        if tokens.empty:
-            parts.append(drawn.label(stage))
-            continue
-        pairs = zip(tokens["feature"], tokens["value"], strict=True)
-        named = ", ".join(f"{_labels([word])[word]} {value:.2g}" for word, value in pairs)
-        tag = drawn.tags[drawn.tags["stage"] == stage].nlargest(1, "value").iloc[0]
-        parts.append(f"{drawn.label(stage)}; strongest {named}; tag {tag['tag']} {tag['value']:.4g}")
-    bars, points = (title.split(",")[0] for title in drawn.titles)
-    return f"Neuron {neuron}: {bars} of its tags as bars, {points} of its tokens as marks. {'. '.join(parts)}."

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.figures.theme import DIRECTIONS, ROLES, TEXT, finish
+from txray_lib.figures.theme import DIRECTIONS, ROLES, TEXT
 from txray_lib.transfer import STATES, preference_states
 
 LENGTHS = {"token": ("length", "distinct tokens preferred"), "tag": ("tag_length", "distinct tags preferred")}
@@ -65,7 +65,7 @@ def lengths(
         _scatter(wide, list(stages), brush, hover),
         spacing=16,
     )
-    return finish(chart, _describe(summary, counts, list(stages), by, state))
+    return chart
 
 
 def _wide(table: pd.DataFrame, stages: list[str], column: str, top: Top) -> pd.DataFrame:
@@ -253,19 +253,3 @@ def _label(row: object, letters: int) -> list[str]:
     name, hyphen, rest = row.stage.partition("-")  # type: ignore[attr-defined]
     first = [f"{name}{hyphen}", rest] if len(row.stage) > letters and rest else [row.stage]  # type: ignore[attr-defined]
     return [*first, f"median {row.median:,.4g}", f"({row.low:,.4g}–{row.high:,.4g})"]  # type: ignore[attr-defined]
-
-
-def _describe(summary: pd.DataFrame, counts: list[pd.Series], stages: list[str], by: str, state: str) -> str:
-    each = "; ".join(
-        f"{row.stage}: {row.preferred:,} neurons in use, median {row.median:,.4g}, quartiles {row.low:,.4g} to {row.high:,.4g}"
-        for row in summary.itertuples()
-    )
-    moves = "; ".join(
-        f"{before} to {after}: " + ", ".join(f"{number:,} {name}" for name, number in step.items())
-        for (before, after), step in zip(pairwise(stages), counts, strict=True)
-    )
-    who = "every neuron in use" if state == "all" else f"every neuron that is {state} in a step"
-    return (
-        f"Lines of the length ({LENGTHS[by][1]}) of {who} over {len(stages)} stages, with medians and quartiles on top."
-        f" {each}. {moves}. Beside it each neuron's length in the first stage against that in the last."
-    )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from txray_lib.errors import TxrayError
-from txray_lib.figures.theme import CONTROL_SHAPES, CONTROLS, ROLES, SHAPES, TEXT, finish
+from txray_lib.figures.theme import CONTROL_SHAPES, CONTROLS, ROLES, SHAPES, TEXT
 
 PLAIN = "datum.value >= 1000 ? format(datum.value, '~s') : format(datum.value, '~g')"
 HOVERED = ("rank_mass", "rank_held")
@@ -66,7 +66,7 @@ def masses(
             ),
         )
     ]
-    return finish(alt.hconcat(*panels, spacing=18), _describe(curves, held, shown, top))
+    return alt.hconcat(*panels, spacing=18)
 
 
 def _curve(table: pd.DataFrame, stage: str) -> pd.DataFrame:
@@ -163,19 +163,3 @@ def _marked(curves: pd.DataFrame, top: int) -> pd.DataFrame:
 
 def _percent(share: float) -> str:
     return "nothing" if np.isnan(share) else f"{100 * share:.1f} %"
-
-
-def _describe(curves: pd.DataFrame, held: Mapping[str, float], stages: Sequence[str], top: int) -> str:
-    parts = []
-    for stage in stages:
-        own = curves.loc[curves["stage"] == stage, "mass"]
-        if own.empty:
-            parts.append(f"{stage}: no neuron has mass")
-            continue
-        parts.append(
-            f"{stage}: {len(own):,} neurons with mass, the strongest {own.max():,.1f}, the median {own.median():,.1f},"
-            f" {_percent(held[stage])} of all mass in the top {top}"
-        )
-    return (
-        f"Curves of sorted activation masses and of the share held up to each rank, both over rank. {'; '.join(parts)}."
-    )

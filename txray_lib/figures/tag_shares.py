@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from txray_lib.errors import TxrayError
-from txray_lib.figures.theme import CORPUS, ROLES, SHAPES, TEXT, finish
+from txray_lib.figures.theme import CORPUS, ROLES, SHAPES, TEXT
 from txray_lib.tags import tag_class
 
 NAME = "corpus"
@@ -41,7 +41,7 @@ def tag_shares(shares: pd.DataFrame, roles: Mapping[str, str], tags: int = 15) -
     order = list(dict.fromkeys(folded["name"]))
     chart = alt.hconcat(_bars(folded, order, labels, roles), _offsets(folded, order, labels, roles), spacing=10)
     chart = chart.resolve_scale(color="shared", yOffset="independent")
-    return finish(chart, _describe(folded, distance))
+    return chart
 
 
 def _distance(shares: pd.DataFrame, stage: str) -> float:
@@ -149,14 +149,3 @@ def _tooltip() -> list[alt.Tooltip]:
         alt.Tooltip("percent:Q", title="share, %", format=".2f"),
         alt.Tooltip("points:Q", title="off the corpus, points", format="+.2f"),
     ]
-
-
-def _describe(rows: pd.DataFrame, distance: Mapping[str, float]) -> str:
-    own = rows[rows["series"] == NAME].head(3)
-    common = ", ".join(f"{row.tag} {row.percent:.1f} %" for row in own.itertuples())
-    away = ", ".join(f"{stage} {value:.3f}" for stage, value in distance.items())
-    return (
-        "Bars of the share of tokens that each tag has in the corpus and of the activation mass it has in each stage."
-        f" Most frequent: {common}. Total variation distance from the corpus: {away}."
-        " Beside the bars, how many percentage points each stage is off."
-    )
