@@ -13,7 +13,7 @@ from txray_lib.audit.intervals import Measured
 from txray_lib.audit.measures import measure
 from txray_lib.audit.quantities import COMPARISONS, agreement, quantities
 from txray_lib.audit.switches import FORMULAS, formula_switches, moved, reading_switch, same_weights
-from txray_lib.audit.verdicts import VERDICTS, decide, is_generated, seeds, siblings, verdicts
+from txray_lib.audit.verdicts import VERDICTS, decide, is_generated, judge, seeds, siblings, verdicts
 
 __all__ = [
     "COMPARISONS",
@@ -24,6 +24,7 @@ __all__ = [
     "decide",
     "formula_switches",
     "is_generated",
+    "judge",
     "measure",
     "moved",
     "quantities",

@@ -229,3 +229,32 @@ def _settings(folder: Path) -> dict[str, object]:
     with suppress(ValidationError):  # a parameter that did not exist when the tables were made had its default
         given = Profile.model_validate({k: v for k, v in given.items() if v is not None}).model_dump()
     return {key: value for key, value in given.items() if key not in _IGNORED}
+
+
+def judge(results: Results, *ids: str) -> pd.DataFrame:
+    """One row per claim: id, claim, section, paper, asked, unit, ours, low, high, basis, chance, seeds, verdict, because, flag,
+    caution."""
+    rows = verdicts(results).drop_duplicates("id").rename(columns={"what": "claim", "against": "chance"})
+    if ids:
+        rows = rows.set_index("id", drop=False).loc[list(ids)].reset_index(drop=True)
+    return rows[[*_JUDGED]]
+
+
+_JUDGED = (
+    "id",
+    "claim",
+    "section",
+    "paper",
+    "asked",
+    "unit",
+    "ours",
+    "low",
+    "high",
+    "basis",
+    "chance",
+    "seeds",
+    "verdict",
+    "because",
+    "flag",
+    "caution",
+)
