@@ -1,18 +1,14 @@
 """The book's side of a chart: a Sphinx extension and a MyST-NB renderer. May touch: charts, bookfiles.
 
-`VegaLiteRenderer` (entry point `myst_nb.mime_renderers`) turns a Vega-Lite output into a figure: a picture, and beside it the
-spec as inert JSON for the loader in `static/`. `setup` adds the loaders and what the site brings along to its pages.
+`VegaLiteRenderer` (entry point `myst_nb.mime_renderers`) turns a Vega-Lite output into a figure: its alt text, and the spec as
+inert JSON for the loader in `static/`. `setup` adds the loaders and what the site brings along to its pages.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import json
 import re
-import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
@@ -21,7 +17,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
 from txray_lib.bookfiles import provide_static_files, publish
-from txray_lib.figures.theme import MIME, png
+from txray_lib.figures.theme import MIME
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
@@ -36,7 +32,9 @@ LONG = 200
 PAUSE = re.compile(r"[:;] ")
 SENTENCE_END = re.compile(r"(?<=[^.]\.) (?=[A-Z])")
 EXPLORER = 'class="txray-explorer"'
-PICTURE_SCALE = 2
+AXIS = 45
+"""Pixels that an axis with its title takes."""
+LONG_TABLE = "txray-long"
 
 
 class VegaLiteRenderer:
@@ -52,41 +50,35 @@ class VegaLiteRenderer:
         if not str(spec.get("description", "")).strip():
             renderer.logger.warning("a chart has no description (alt text)", subtype="alt", line=data.line)
         env = renderer.renderer.sphinx_env
-        page = env.docname if env else None
-        pictures = Path(env.app.outdir) / "_images" if env else None
-        return [nodes.raw(text=figure(spec, page, pictures), format="html", classes=["output", "txray"])]
+        return [nodes.raw(text=figure(spec, env.docname if env else None), format="html", classes=["output", "txray"])]
 
 
-def figure(spec: dict[str, Any], page: str | None = None, pictures: Path | None = None) -> str:
+def figure(spec: dict[str, Any], page: str | None = None) -> str:
     """The HTML of a chart, with its caption: its alt text, the first sentence in sight and the rest folded away.
 
-    page      the name of the document it stands in, whose executed notebook the caption links to
-    pictures  where its picture is written, which a browser without scripts shows; None puts it into the page
+    page  the name of the document it stands in, whose executed notebook the caption links to
 
-    The loader draws it, and adds downloads of its data and its picture. Text from a corpus stays text: it can neither end the
-    script element nor an attribute.
+    The loader draws it, and adds downloads of its data and its picture. Without scripts its words stand there alone. Text from
+    a corpus stays text: it can neither end the script element nor an attribute.
     """
     description = str(spec.get("description", ""))
     alt = html.escape(description, quote=True)
     body = json.dumps(spec, separators=(",", ":")).replace("<", "\\u003c")
-    picture = png(spec, scale=PICTURE_SCALE)
-    width, height = (side // PICTURE_SCALE for side in struct.unpack(">II", picture[16:24]))
-    source = html.escape(_address(picture, page, pictures), quote=True)
     return (
-        f'<figure class="txray-chart" data-picture="{source}">'
-        f'<div class="txray-vega" role="img" aria-label="{alt}" style="max-width:{width}px;aspect-ratio:{width}/{height}">'
-        f'<noscript><img alt="{alt}" width="{width}" src="{source}"></noscript></div>'
+        f'<figure class="txray-chart"><div class="txray-vega" role="img" aria-label="{alt}"'
+        f' style="min-height:{_height(spec):.0f}px"></div>'
         f'<script type="application/json" class="txray-spec">{body}</script>{_caption(description, page)}</figure>'
     )
 
 
-def _address(picture: bytes, page: str | None, pictures: Path | None) -> str:
-    if pictures is None:
-        return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    name = f"figure-{hashlib.sha256(picture).hexdigest()[:16]}.png"
-    pictures.mkdir(parents=True, exist_ok=True)
-    (pictures / name).write_bytes(picture)
-    return f"{_up(page)}_images/{name}"
+def _height(spec: dict[str, Any]) -> float:
+    """About how many pixels a chart takes, so that a page keeps its place while charts are drawn."""
+    if below := spec.get("vconcat"):
+        return sum(map(_height, below))
+    if side := spec.get("hconcat"):
+        return max(map(_height, side))
+    own = spec.get("height")
+    return (own if isinstance(own, int | float) else 150) + AXIS
 
 
 def _up(page: str | None) -> str:
@@ -111,13 +103,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", provide_static_files)
     app.connect("config-inited", _launch_only_from_a_repository)
     app.connect("build-finished", publish)
-    app.connect("html-page-context", _add_explorer)
+    app.connect("html-page-context", _add_scripts)
     app.connect("html-page-context", _name_toggles, priority=900)
     app.connect("html-page-context", _name_literature)
     app.connect("html-page-context", _drop_thebe, priority=900)
     app.add_html_math_renderer("mathml", inline_renderers=(_inline_math, None), block_renderers=(_block_math, None))
     app.add_js_file("txray-charts.js", loading_method="defer")
-    app.add_js_file("txray-tables.js", loading_method="defer")
     app.add_css_file("txray-icons.css")
     app.add_css_file("txray-charts.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
@@ -129,11 +120,16 @@ def _launch_only_from_a_repository(app: Sphinx, config: Config) -> None:
         config.html_theme_options["launch_buttons"] = {}
 
 
-def _add_explorer(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
-    """The explorer's script and style, on the pages that have one."""
-    if EXPLORER in context.get("body", ""):
+def _add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """The explorer's script and style on the pages that have one, and the package that searches tables where one is long."""
+    body = context.get("body", "")
+    if EXPLORER in body:
         app.add_js_file("txray-explorer.js", loading_method="defer")
         app.add_css_file("txray-explorer.css")
+    if LONG_TABLE in body:
+        app.add_js_file("txray/tables.js", loading_method="defer")
+        app.add_js_file("txray-tables.js", loading_method="defer")
+        app.add_css_file("txray/tables.css")
 
 
 def _name_toggles(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import shutil
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from txray_lib.figures.theme import VEGA_LITE
-from txray_lib.results import open_results
+from txray_lib import places
+from txray_lib.errors import TxrayError
+from txray_lib.results import list_results, open_results
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -42,8 +46,13 @@ if importlib.util.find_spec("txray_lib") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "txray-lib[book] @ git+{address}"], check=True)
     subprocess.run(["git", "clone", "-q", "--depth", "1", "--branch", "{branch}", "{address}", "txray-site"], check=True)
     os.environ["TXRAY_RESULTS"] = os.path.abspath("txray-site/results")"""
-PAGES = "build/notebooks/"
-"""Where pages of profiles lie, each in a folder of its profile's name."""
+ARCHIVE = "compendium.zip"
+CARRIED = (
+    "README.md environment.yml pyproject.toml requirements.lock Makefile _config.yml _toc.yml CITATION.cff LICENSE CONTRIBUTING.md"
+    " CHANGELOG.md .gitignore book notebooks txray_lib profiles workflow results benchmarks tests"
+).split()
+"""What the archive of the source holds."""
+EPOCH = (1980, 1, 1, 0, 0, 0)
 SCRIPT = "scripts/fontawesome.js"
 
 
@@ -51,6 +60,7 @@ def provide_static_files(app: Sphinx, config: Config) -> None:
     """Sphinx's `config-inited`: write what is missing into a folder beside the site, and name it as a static path."""
     folder = Path(app.outdir).parent / ".txray-static"
     write_bundle(folder / "txray" / "vega-bundle.js")
+    write_tables(folder / "txray")
     write_icons(folder)
     written = [folder, Path(app.srcdir) / "build" / "static"]
     config.html_static_path = [*config.html_static_path, *(str(f) for f in written if f.is_dir()), str(STATIC)]
@@ -59,14 +69,15 @@ def provide_static_files(app: Sphinx, config: Config) -> None:
 def publish(app: Sphinx, error: Exception | None) -> None:
     """Sphinx's `build-finished`: what a host needs beside the pages.
 
-    Always an empty `.nojekyll`, since some hosts leave out folders that begin with an underscore. Where `_config.yml` names the
-    repository, also what its buttons for Binder and Colab lead to: notebooks in `_sources` that fetch the library where it is
-    missing, the tables they read in `results`, and an environment.
+    Always an empty `.nojekyll`, since some hosts leave out folders that begin with an underscore, and an archive of the source
+    with the frozen tables. Where `_config.yml` names the repository, also what its buttons for Binder and Colab lead to:
+    notebooks in `_sources` that fetch the library where it is missing, the tables they read in `results`, and an environment.
     """
     if error or app.builder.format != "html":
         return
     site = Path(app.outdir)
     _write(site / ".nojekyll", "")
+    write_archive(site / ARCHIVE)
     options = app.config.html_theme_options
     address, branch = options.get("repository_url", ""), options.get("repository_branch", "")
     if not address:
@@ -76,12 +87,27 @@ def publish(app: Sphinx, error: Exception | None) -> None:
     cell = FETCH.format(address=address, branch=branch)
     for path in sorted((site / "_sources").rglob("*.ipynb")):
         _prepend(path, cell)
-    shown = {page.split("/")[2] for page in app.env.found_docs if page.startswith(PAGES) and page.count("/") == 3}
-    for profile in sorted(shown):
+    for profile in list_results():
         folder = open_results(profile).folder
         shutil.copytree(
             folder, site / "results" / profile, ignore=shutil.ignore_patterns("step.json"), dirs_exist_ok=True
         )
+
+
+def write_archive(path: Path) -> None:
+    """The compendium's source with its frozen tables: all that is needed to build this site again."""
+    files = [file for name in CARRIED for file in _files(places.root() / name)]
+    with places.whole_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            name = f"txray-compendium/{file.relative_to(places.root()).as_posix()}"
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), file.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    hidden = ("__pycache__", ".egg-info", ".hypothesis", ".pytest_cache")
+    return sorted(f for f in path.rglob("*") if f.is_file() and not any(part.endswith(hidden) for part in f.parts))
 
 
 def _prepend(path: Path, code: str) -> None:
@@ -103,6 +129,24 @@ def write_bundle(path: Path) -> None:
         return
     bundle = vl_convert.javascript_bundle(vl_version=VEGA_LITE)
     _write(path, f"{head}\n(function(){{{bundle}\n}})();")
+
+
+def write_tables(folder: Path) -> None:
+    """DataTables with search and export, as the package itables carries it: a module, which a page opened from disk may not
+    load, made a script whose one name is `ITable`."""
+    import itables
+
+    source = Path(itables.__file__).parent / "html"
+    head = f"/* itables {itables.__version__}: DataTables and jQuery, MIT */"
+    if _begins(folder / "tables.js", head):
+        return
+    module = (source / "dt_bundle.js").read_text(encoding="utf-8")
+    exported = re.search(r"export\{[^}]*?([\w$]+) as ITable[^}]*\}", module)
+    if exported is None:
+        raise TxrayError(f"itables {itables.__version__} exports no ITable: the book was made for 2.9")
+    body = module.replace(exported[0], f"window.ITable={exported[1]}")
+    _write(folder / "tables.js", f"{head}\n(function(){{{body}\n}})();")
+    _write(folder / "tables.css", (source / "dt_bundle.css").read_text(encoding="utf-8"))
 
 
 def write_icons(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Executes a text notebook with parameters, by papermill. May touch: errors, places, course (stripping).
+"""Executes a text notebook with parameters, by papermill. May touch: errors, places, results, course (stripping).
 
 What papermill only warns of is an error here: a parameter that the notebook does not have, a notebook without a cell tagged
 `parameters`. The values are written into that cell, so that the executed notebook, downloaded from a page, has one cell of
@@ -12,6 +12,7 @@ import ast
 import json
 import logging
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,15 @@ from txray_lib import places
 from txray_lib.course.stripping import Version, version_of
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.places import whole_file
+from txray_lib.results import list_results, open_results
 
 if TYPE_CHECKING:
     import nbformat
     from jupyter_client.manager import AsyncKernelManager
 
 PARAMETERS = "parameters"
+READING = "reading"
+"""The tag of a Markdown cell that says what a person read in the tables of a frozen run."""
 
 
 def list_notebooks() -> dict[str, Path]:
@@ -47,10 +51,13 @@ def parameters_of(source: Path) -> dict[str, Any]:
     return _defaults(read_notebook(source), source)
 
 
-def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, version: Version = "student") -> Path:
+def execute(
+    source: Path, out: Path, parameters: dict[str, Any], cwd: Path, version: Version = "student", title: str = ""
+) -> Path:
     """Run a text notebook from top to bottom and write the executed copy to `out`, whole or not at all.
 
-    Cells for a teacher are left out, unless that is the `version` asked for.
+    Cells for a teacher are left out, unless that is the `version` asked for; what was read in other tables than those shown
+    is left out too. `title` takes the place of the notebook's own.
     Raises TxrayError for a misspelt parameter, for a value of another type than the default, and for a cell that fails,
     with that cell's own message.
     """
@@ -61,6 +68,9 @@ def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, vers
     _check(parameters, defaults, source)
     cell = _parameters_cell(notebook, source)
     cell.source = set_values(cell.source, parameters)
+    notebook.cells = [c for c in notebook.cells if _is_read_here(c, {**defaults, **parameters}, source)]
+    if title:
+        notebook.cells[0].source = re.sub(r"^# .*", f"# {title}", notebook.cells[0].source, count=1)
     executed = _run(notebook, source, cwd)
     _tidy(executed, source, {**defaults, **parameters})
     with whole_file(out) as partial:
@@ -105,6 +115,33 @@ def read_notebook(source: Path) -> nbformat.NotebookNode:
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata.setdefault("language_info", {"name": "python"})
     return notebook
+
+
+def _is_read_here(cell: nbformat.NotebookNode, parameters: dict[str, Any], source: Path) -> bool:
+    """Whether a cell is no `reading`, or one of the run that is shown: its `of` names runs and the digests of their tables,
+    as "small 0123456789ab". A reading becomes a box on the page.
+
+    Raises TxrayError where frozen tables have changed since somebody read them.
+    """
+    if READING not in _tags(cell):
+        return True
+    names, digests = (str(cell.metadata.get("of", "")).split()[i::2] for i in (0, 1))
+    if not names or len(names) != len(digests):
+        raise TxrayError(f'{source.name}: a reading names what it was read in, as "of": "small 0123456789ab"')
+    at_hand = list_results()
+    if names[0] != parameters.get("profile", names[0]) or not set(names) <= set(at_hand):
+        return False
+    for name, digest in zip(names, digests, strict=True):
+        run = open_results(name)
+        if run.digest != digest and run.origin == "frozen":
+            raise TxrayError(
+                f"{source.name}: a reading is of the tables {name} {digest}, which are now {run.digest}. Read them again, mend"
+                " what it says, and name the new digits."
+            )
+        if run.digest != digest:
+            return False
+    cell.source = f'<div class="txray-reading">\n\n{cell.source}\n\n</div>'
+    return True
 
 
 def _tags(cell: nbformat.NotebookNode) -> list[str]:
@@ -221,10 +258,8 @@ def _failure(source: Path, error: Any) -> str:
 
 
 def _tidy(notebook: nbformat.NotebookNode, source: Path, parameters: dict[str, Any]) -> None:
-    """Fold the parameters away, and leave nothing that changes from run to run."""
+    """Leave nothing that changes from run to run."""
     for cell in notebook.cells:
-        tags = set(_tags(cell))
-        if PARAMETERS in tags:
-            tags.add("hide-input")
+        tags = _tags(cell)
         cell.metadata = {"tags": sorted(tags)} if tags else {}
     notebook.metadata["papermill"] = {"input_path": source.name, "parameters": parameters}

@@ -1,5 +1,5 @@
 // Charts are drawn when they come near the screen, and the others when nothing else is to be done, so that a print has all.
-// Without scripts, or without the bundle, the picture of a chart takes its place.
+// Without the bundle the words of a chart take its place.
 // Colours for the dark page and the chart's width come with the spec, in usermeta.txray.
 (() => {
   const bundleAddress = new URL("txray/vega-bundle.js", document.currentScript.src).href;
@@ -77,12 +77,9 @@
     } catch (error) {
       const note = document.createElement("p");
       note.className = "txray-error";
-      note.textContent = "The live chart could not be drawn, so this is its picture: " + error.message;
-      const picture = document.createElement("img");
-      picture.src = figure.dataset.picture;
-      picture.alt = box.getAttribute("aria-label");
+      note.textContent = "The chart could not be drawn (" + error.message + "). What it shows: " + box.getAttribute("aria-label");
       box.removeAttribute("style");
-      box.replaceChildren(picture, note);
+      box.replaceChildren(note);
       console.error(error);
     }
   }
@@ -130,7 +127,7 @@
     };
     add("picture (PNG)", async () => {
       const drawn = views.get(figure);
-      save(`${name}.png`, drawn ? await drawn.view.toImageURL("png", 2) : figure.dataset.picture);
+      if (drawn) save(`${name}.png`, await drawn.view.toImageURL("png", 2));
     });
     add("data (CSV)", () => txraySaveTable(name, table(JSON.parse(figure.querySelector(".txray-spec").textContent))));
   }
