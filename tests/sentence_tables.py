@@ -92,3 +92,14 @@ def sentence_tables(hostile: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
         "sentence_activations": largest,
         "sentence_facts": pd.DataFrame(facts, columns=["side", "measure", "value"]),
     }
+
+
+def sentence_records(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Records that sum to the preferences of two stages, spread over six films."""
+    parts = []
+    for side, rows in (("before", before), ("after", after)):
+        each = rows.loc[rows.index.repeat(rows["count"]), ["feature", "tag", "neuron"]].reset_index(drop=True)
+        mean = (rows["activation_sum"] / rows["count"]).repeat(rows["count"]).to_numpy()
+        block = [f"test/film-{number % 6:04}" for number in range(len(each))]
+        parts.append(each.astype({"feature": str, "tag": str}).assign(activation=mean, block=block, side=side))
+    return pd.concat(parts, ignore_index=True)

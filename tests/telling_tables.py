@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from chance_tables import chance_tables
 from control_tables import control_tables
-from sentence_tables import sentence_tables
+from sentence_tables import sentence_records, sentence_tables
 
 from txray_lib.audit import formula_switches, reading_switch, same_weights
 from txray_lib.tables import write_table
@@ -97,6 +97,7 @@ def _tables(seed: int, hostile: bool) -> dict[str, pd.DataFrame]:
         **chance_tables(transfer),
         "truth_words": truth_words(),
         **sentence_tables(HOSTILE if hostile else ()),
+        "sentence_records": sentence_records(preferences["reviews-zero-shot"], preferences["reviews-supervised"]),
     }
     tables |= control_tables(tables)
     for stage, rows in preferences.items():

@@ -68,7 +68,7 @@ def test_every_stage_has_its_preferences_and_nothing_else_is_there(tiny_run):
         *("tag_counts", "definitions", "same_weights", "measured", "pruning_random", "probe"),
         *("nulls", "null_states", "measures", "measure_nulls"),
         *("control_transfer", "control_scores", "control_epochs", "control_training"),
-        *("sentence", "sentence_activations", "sentence_facts"),
+        *("sentence", "sentence_activations", "sentence_facts", "sentence_records"),
     )
     preferences = {f"preferences/{s.name}.parquet" for s in stages(tiny_run.profile)}
     assert made == {f"{n}.parquet" for n in names} | preferences | {"provenance.json", "profile.yaml", "step.json"}
@@ -173,6 +173,13 @@ def test_the_sentence_is_read_as_the_stages_read_it(tiny_run, table, records):
         clear = rows[f"activation_{side}"] - rows[f"second_activation_{side}"] > 1e-6
         assert (rows[f"neuron_{side}"] == own["neuron"])[clear].all()
         np.testing.assert_allclose(rows[f"activation_{side}"], own["activation"], atol=1e-6)
+    for side, stage in (("before", "reviews-zero-shot"), ("after", "reviews-supervised")):
+        kept = table("sentence_records").query("side == @side")
+        sums = kept.groupby(["neuron", "feature"])["activation"].agg(["size", "sum"])
+        whole = table(f"preferences/{stage}").query("neuron in @kept.neuron").astype({"feature": str})
+        whole = whole.groupby(["neuron", "feature"])[["count", "activation_sum"]].sum()
+        np.testing.assert_array_equal(sums["size"], whole["count"])
+        np.testing.assert_allclose(sums["sum"], whole["activation_sum"], rtol=1e-5)
     facts = table("sentence_facts").set_index(["side", "measure"])["value"]
     logit = facts["after", "review_logit"]
     np.testing.assert_allclose(1 / (1 + np.exp(-logit)), own["prediction"].iloc[0], atol=1e-5)

@@ -34,7 +34,7 @@ from txray_lib.steps.controls import finetune_control, finetuning_controls, has_
 from txray_lib.steps.gathered import study, tables
 from txray_lib.steps.models import finetune, pretrain, take_encoder
 from txray_lib.steps.nulled import nulls
-from txray_lib.steps.sentence import one_sentence, shuffled_step
+from txray_lib.steps.sentence import one_sentence, shuffled_step, sides_of
 from txray_lib.steps.switched import definitions, recollect
 from txray_lib.steps.texts import corpora, tags, vocabulary
 from txray_lib.steps.truth import plant_and_recover, study_seeds, truth_words
@@ -330,11 +330,12 @@ def _word_steps(profile: Profile) -> list[Step]:
 def _sentence_step(profile: Profile) -> Step:
     """Of generated text alone: a sentence of a real corpus must not be published."""
     shuffled = shuffled_step(profile)
+    collects = tuple(_collect_name(stage) for stage in sides_of(profile).values())
     return Step(
         "sentence",
         "read one sentence by TX-Ray and by three other methods",
-        needs=("corpora", "tags", "vocabulary", "pretrain", "finetune", *((shuffled,) if shuffled else ())),
-        settings=("seed", "controls.probe_tokens", "finetuning.max_tokens"),
+        needs=("corpora", "tags", "vocabulary", "pretrain", "finetune", *collects, *((shuffled,) if shuffled else ())),
+        settings=("seed", "controls.probe_tokens", "finetuning.max_tokens", "collection.exclude_unknown"),
         code=(*_MODEL, "slots", "stages", "probe", "attribution", "sentence", "steps/collected", "steps/sentence"),
         run=one_sentence,
     )

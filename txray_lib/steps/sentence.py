@@ -1,6 +1,6 @@
 """One sentence of a generated review, for the pages that follow it by hand: the step sentence.
 
-May touch: corpora, training, sentence, tables. Not a step of runs on real text, since a sentence is published.
+May touch: corpora, training, preferences, sentence, tables. Not a step of runs on real text, since a sentence is published.
 """
 
 from __future__ import annotations
@@ -9,22 +9,28 @@ from pathlib import Path
 
 import pandas as pd
 
-from txray_lib.corpora import load_corpus_file
+from txray_lib.corpora import UNKNOWN, load_corpus_file
 from txray_lib.flow import Run
+from txray_lib.preferences import NOBODY
 from txray_lib.profiles import Profile
-from txray_lib.stages import stages
+from txray_lib.stages import Stage, stages
 from txray_lib.steps.collected import load_model
 from txray_lib.steps.controls import finetuning_controls
 from txray_lib.steps.files import read_vocabulary, write_frame
 from txray_lib.tables import read_table
 
-SENTENCE_TABLES = ("sentence", "sentence_activations", "sentence_facts")
+SENTENCE_TABLES = ("sentence", "sentence_activations", "sentence_facts", "sentence_records")
 _SIDES = {"zero-shot": "before", "supervised": "after"}
 
 
 def shuffled_step(profile: Profile) -> str | None:
     """The step that fine-tunes on shuffled labels, the first where there are several; None where there is none."""
     return next((f"finetune-{c.name}" for c in finetuning_controls(profile) if c.kind == "shuffled"), None)
+
+
+def sides_of(profile: Profile) -> dict[str, Stage]:
+    """The stages that read the sentence: "before" and "after" supervision."""
+    return {_SIDES[stage.role]: stage for stage in stages(profile) if stage.role in _SIDES}
 
 
 def one_sentence(run: Run, folder: Path) -> None:
@@ -41,11 +47,24 @@ def one_sentence(run: Run, folder: Path) -> None:
         for name in SENTENCE_TABLES:
             write_frame(pd.DataFrame(), folder / f"{name}.parquet")
         return
-    models = {_SIDES[stage.role]: load_model(run, stage) for stage in stages(profile) if stage.role in _SIDES}
+    sides = sides_of(profile)
+    models = {side: load_model(run, stage) for side, stage in sides.items()}
     if step := shuffled_step(profile):
         models["shuffled"] = load_classifier(run.file(step, "supervised.safetensors"), vocabulary.digest())
     training = load_corpus_file(run.file("corpora", "target.parquet")).split("train")
     probed = profile.controls.probe_tokens
     made = sentence_tables(found, corpus, vocabulary, words, training, models, probed, profile.seed, limit, run.device)
+    winners = {neuron for side in sides for neuron in made["sentence"][f"neuron_{side}"]}
+    made["sentence_records"] = pd.concat([_records(run, stage, side, winners) for side, stage in sides.items()])
     for name, table in made.items():
         write_frame(table, folder / f"{name}.parquet")
+
+
+def _records(run: Run, stage: Stage, side: str, neurons: set[int]) -> pd.DataFrame:
+    """The records that some neurons were given at a stage: side, block, feature, tag, neuron, activation."""
+    rows = read_table(run.file(f"collect-{stage.name}", "records.parquet"))
+    rows = rows[rows["neuron"].isin(neurons - {NOBODY})]
+    if run.profile.collection.exclude_unknown:
+        rows = rows[rows["feature"] != UNKNOWN]
+    words = {"block": str, "feature": str, "tag": str}
+    return rows[["block", "feature", "tag", "neuron", "activation"]].astype(words).assign(side=side)
