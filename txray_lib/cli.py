@@ -17,6 +17,8 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split(".")[0] + "."
 )
 
+PROFILES = ("profile", "profiles", "data")
+"""Parameters of notebooks that say whose tables are shown."""
 MEASURED = ("measured.parquet", "profile.yaml", "provenance.json")
 
 ProfileName = Annotated[str, typer.Argument(help="A profile's name (`txray profiles` lists them) or a YAML file.")]
@@ -254,6 +256,9 @@ def _compute(current: Any, until: str | None) -> None:
 
 
 def _parameters(pairs: list[str]) -> dict[str, Any]:
+    """The values of NAME=VALUE; a YAML file in place of a profile's name is that name, which holds wherever a notebook runs."""
+    from txray_lib.profiles import profile_name
+
     parameters = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -263,6 +268,8 @@ def _parameters(pairs: list[str]) -> dict[str, Any]:
             parameters[key] = yaml.safe_load(value)
         except yaml.YAMLError:
             raise TxrayError(f"the value of {key!r}, {value!r}, is not a number, a list or a word") from None
+        if key in PROFILES and isinstance(parameters[key], str):
+            parameters[key] = ", ".join(profile_name(name.strip()) for name in parameters[key].split(","))
     return parameters
 
 

@@ -14,6 +14,8 @@ from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.settings import Corpora, Count, Even, Name, OwnEncoder, Positive, Settings, Share
 
+_ENDINGS = (".yaml", ".yml")
+
 Precision = Literal["float32", "bfloat16"]
 Way = Annotated[str, StringConstraints(pattern=r"^(argmax|positive|top-[1-9][0-9]*)$")]
 
@@ -259,11 +261,7 @@ class Profile(Settings):
 
 def load_profile(name: str) -> Profile:
     """A profile by name (`demo`) or by the path of a YAML file. Raises TxrayError naming the key that is wrong."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else places.profiles_folder() / f"{name}.yaml"
-    if not path.is_file():
-        own = Path(name) / f"{Path(name).name}.yaml"
-        hint = f"Did you mean {str(own)!r}?" if own.is_file() else nearest(name, list_profiles())
-        raise TxrayError(f"there is no profile {name!r} ({path} does not exist). {hint}")
+    path = _file_of(name)
     try:
         profile = Profile.model_validate(_merged(path))
     except ValidationError as error:
@@ -273,6 +271,20 @@ def load_profile(name: str) -> Profile:
     if profile.own_files:
         profile._folder = path.absolute().parent
     return profile
+
+
+def profile_name(given: str) -> str:
+    """The name of a profile from its name (`demo`) or from the path of its YAML file. Raises TxrayError where that is not there."""
+    return _file_of(given).stem if given.endswith(_ENDINGS) else given
+
+
+def _file_of(name: str) -> Path:
+    path = Path(name) if name.endswith(_ENDINGS) else places.profiles_folder() / f"{name}.yaml"
+    if not path.is_file():
+        own = Path(name) / f"{Path(name).name}.yaml"
+        hint = f"Did you mean {str(own)!r}?" if own.is_file() else nearest(name, list_profiles())
+        raise TxrayError(f"there is no profile {name!r} ({path} does not exist). {hint}")
+    return path
 
 
 def list_profiles() -> list[str]:

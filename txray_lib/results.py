@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from txray_lib import places
 from txray_lib.definitions import Definitions
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.profiles import Profile, list_profiles, load_profile
+from txray_lib.profiles import Profile, list_profiles, load_profile, profile_name
 from txray_lib.tables import read_table
 from txray_lib.transfer import STATES, compare
 
@@ -165,11 +165,12 @@ class Results:
 
 
 def open_results(profile: str) -> Results:
-    """The tables of a profile: below `TXRAY_RESULTS` if that is set, else live ones, else frozen ones.
+    """The tables of a profile, by its name or its YAML file: below `TXRAY_RESULTS` if that is set, else live ones, else frozen.
 
     A folder in which a table is missing (a run that was stopped) is passed over. Raises TxrayError for a misspelt
     profile, and for one without tables, with the way to get them.
     """
+    profile = profile_name(profile)
     candidates = list(_folders(profile))
     for folder in candidates:
         if not _missing(folder):
@@ -182,6 +183,20 @@ def list_results() -> dict[str, Origin]:
     parents = [next(_folders("x")).parent] if _given() else [f.parent for f in _folders("x")]
     names = sorted({f.name for parent in parents if parent.is_dir() for f in parent.iterdir() if not _missing(f)})
     return {name: open_results(name).origin for name in names}
+
+
+def check_neuron(run: Results, neuron: int) -> int:
+    """The number of a neuron of this run, or −1, by which a page picks one by its own rule; the parameter `neuron` of notebooks.
+
+    Raises TxrayError for any other number.
+    """
+    last = int(run.stages["neurons"].max()) - 1
+    if not -1 <= neuron <= last:
+        raise TxrayError(
+            f"the parameter neuron is {neuron}, and {run.profile!r} has the neurons 0 to {last}: give one of them, or -1 for those"
+            " that the page picks by its rule"
+        )
+    return neuron
 
 
 def extremes(transfer: pd.DataFrame, min_length: int, rank: int = 1) -> pd.DataFrame:

@@ -38,24 +38,57 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class CorpusSettings(Settings):
+def _one_mark(delimiter: str) -> str:
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ValueError('one character is wanted, as ";" or "\\t" for a tab')
+    return delimiter
+
+
+class Given(Settings):
+    """A group whose plain values are those that were given: a parameter added to it later changes no older profile."""
+
+    @model_serializer(mode="wrap")
+    def _plain(self, plain: Any) -> dict[str, Any]:
+        return {key: value for key, value in plain(self).items() if value is not None}
+
+
+class Columns(Given):
+    """What the columns of a labelled file are called, where it is otherwise (`corpora.own`)."""
+
+    text: str | None = None
+    label: str | None = None
+    split: str | None = None
+    block: str | None = None
+
+    @model_validator(mode="after")
+    def _are_distinct(self) -> Columns:
+        named = {"text": "text", "label": "label", **self.model_dump()}
+        if len(set(named.values())) < len(named):
+            raise ValueError(f"two are read from one column: {', '.join(f'{k} from {v!r}' for k, v in named.items())}")
+        return self
+
+
+class CorpusSettings(Given):
     """One corpus. `name` is the first half of its stages' names; `source` says where its text comes from; `path` is the
-    file of the source "file": plain text to pretrain on, a table with labels as the target (`corpora.own`)."""
+    file of the source "file": plain text to pretrain on, a table with labels as the target (`corpora.own`), of which
+    `columns` says what its columns are called and `delimiter` what stands between them, where it is otherwise."""
 
     name: Name
     source: Literal["world", "wikitext-2", "imdb", "file"]
     path: OwnFile | None = None
+    columns: Columns | None = None
+    delimiter: Annotated[str, AfterValidator(_one_mark)] | None = None
 
     @model_validator(mode="after")
     def _has_its_path(self) -> CorpusSettings:
         if (self.path is None) == (self.source == "file"):
             wrong = "needs the path of a file" if self.path is None else f"reads no path, and {self.path!r} is given"
             raise ValueError(f"the source {self.source!r} {wrong}")
+        if self.path is None and (self.columns or self.delimiter):
+            raise ValueError(f"the source {self.source!r} reads no file, and columns or a delimiter are given")
+        if self.delimiter and str(self.path).lower().endswith(".jsonl"):
+            raise ValueError("a .jsonl file has no delimiter")
         return self
-
-    @model_serializer(mode="wrap")
-    def _plain(self, plain: Any) -> dict[str, Any]:
-        return {key: value for key, value in plain(self).items() if value is not None}
 
 
 class Corpora(Settings):
@@ -70,6 +103,8 @@ class Corpora(Settings):
             raise ValueError(
                 "pretraining reads 'world', 'wikitext-2' or 'file', the target needs labels: 'world', 'imdb' or 'file'"
             )
+        if self.pretraining.columns or self.pretraining.delimiter:
+            raise ValueError("pretraining reads plain text: columns and delimiter are the target's")
         if self.pretraining.name == self.target.name:
             raise ValueError(f"both corpora are named {self.target.name!r}; stages could not be told apart")
         return self

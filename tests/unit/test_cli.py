@@ -187,6 +187,23 @@ def test_a_wrong_profile_is_one_message(call, workplace, text):
     assert files(workplace) == before
 
 
+def test_a_notebook_takes_a_profile_by_its_file_from_wherever_it_is_called(call, tmp_path, monkeypatch):
+    pytest.importorskip("nbformat", reason="a notebook is read by it: pip install 'txray-lib[book]'")
+    from txray_lib import notebooks
+
+    given = {}
+    monkeypatch.setattr(notebooks, "find_notebook", Path)
+    monkeypatch.setattr(notebooks, "execute", lambda source, out, parameters, cwd: given.update(parameters))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "own.yaml").write_text("base: tiny\n")
+    monkeypatch.chdir(tmp_path)
+    assert call("notebook", "rq3", "-p", "profile=mine/own.yaml", "-p", "profiles=demo, mine/own.yaml")[0] == 0
+    assert given == {"profile": "own", "profiles": "demo, own"}
+    status, _, error = call("notebook", "rq3", "-p", "profile=mine/owm.yaml")
+    assert status == 1
+    assert "there is no profile 'mine/owm.yaml'" in error
+
+
 def test_usage_errors_are_told_by_status_2(call):
     status, _, err = call("run")
     assert status == 2

@@ -133,7 +133,7 @@ def test_a_block_is_never_divided(tmp_path_factory, rows, seed):
     try:
         corpus = load_labelled(path, "mine", SIZES, seed).corpus
     except TxrayError as error:
-        assert "gives" in str(error) or "labels" in str(error)  # noqa: PT017
+        assert "gets" in str(error) or "labels" in str(error)  # noqa: PT017
         return
     assert len(corpus) == len(rows)
     assert shared_blocks(corpus) == 0
@@ -178,7 +178,7 @@ def test_other_columns_are_left_alone_and_told(tmp_path):
         ("a.txt", "text,label\n", "its name must end in .csv, .tsv or .jsonl"),
         ("a.csv", "", "is empty"),
         ("a.csv", "text,label\n", "has 0 labels: none. Two are needed"),
-        ("a.csv", "txt,label\nFine.,1\n", "the header 'txt, label': text missing"),
+        ("a.csv", "txt,label\nFine.,1\n", "the header 'txt,label': text missing"),
         ("a.csv", "a;b\n", "text and label missing"),
         ("a.csv", "text,text,label\nA.,B.,1\n", "one is there twice"),
         ("a.csv", "text,label\nFine.,1\n,0\n", "line 3 has no text"),
@@ -193,15 +193,15 @@ def test_other_columns_are_left_alone_and_told(tmp_path):
             "text,label\nFine.,1\nPoor.,0\nSo so.,2\n",
             "has 3 labels: '1' (1), '0' (1), '2' (1). Two are needed",
         ),
-        ("a.csv", "text,label,split\nFine.,1,dev\n", "line 2 has the split 'dev'"),
-        ("a.csv", "text,label,split\nFine.,1,\n", "line 2 has the split ''"),
+        ("a.csv", "text,label,split\nFine.,1,dev\n", "line 2 'dev' has a split that is not known"),
+        ("a.csv", "text,label,split\nFine.,1,\n", "line 2 has no split"),
         ("a.csv", "text,label,block\nFine.,1,x\nPoor.,0,\n", "line 3 has no block"),
         ("a.jsonl", '{"text": "Fine.", "label": 1}\n{"text": NaN, "label": 0}\n', "line 2 has no text"),
         ("a.jsonl", '{"text": "Fine.", "label": 0.5}\n', "line 1 has no label"),
         ("a.jsonl", '{"text": "Fine.", "label": null}\n', "line 1 has no label"),
-        ("a.jsonl", '{"text": "Fine."}\n', "line 1 has the keys 'text': label missing"),
-        ("a.jsonl", "[1]\n", "line 1 is not an object"),
-        ("a.jsonl", '{"text": \n', "line 1 is not JSON"),
+        ("a.jsonl", '{"text": "Fine."}\n', "line 1 (text) has keys that do not fit: label missing"),
+        ("a.jsonl", "[1]\n", "line 1 has no JSON object"),
+        ("a.jsonl", '{"text": \n', "line 1 (Expecting value: line 1 column 10 (char 9)) has no JSON object"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_told(tmp_path, name, text, told):
@@ -216,11 +216,15 @@ def test_a_table_that_is_not_utf8_is_told(tmp_path):
 
 def test_too_few_texts_are_told_with_their_numbers(tmp_path):
     message = error_of(write_csv(tmp_path / "a.csv"), {"train": 20, "valid": 2, "test": 2})
-    assert "gives train 4 of 'no' and 4 of 'yes', of 12 texts in all" in message
+    assert "has 12 texts. Of them train gets 4 of 'no' and 4 of 'yes'" in message
     assert "lower finetuning.reviews.train (now 20)" in message
-    assert "gives test 0 of 'no'" in error_of(
-        write_csv(tmp_path / "b.csv", [(t, y, "train") for t, y in ROWS], ("text", "label", "split"))
+    assert "test gets" not in message
+    both = error_of(
+        write_csv(tmp_path / "b.csv", [(t, y, "train") for t, y in ROWS], ("text", "label", "split")),
+        {"train": 20, "valid": 2, "test": 2},
     )
+    assert "train gets 5 of 'no'" in both
+    assert "test gets 0 of 'no'" in both
 
 
 def test_a_long_text_and_a_line_separator_stay_in_their_row(tmp_path):
@@ -234,7 +238,7 @@ def test_a_long_text_and_a_line_separator_stay_in_their_row(tmp_path):
 def test_half_a_character_is_an_error_with_its_line(tmp_path):
     lines = [json.dumps({"text": text, "label": label}) for text, label in ROWS]
     lines[3] = '{"text": "a \\ud800 b", "label": "yes"}'
-    assert "line 4 holds half a character" in error_of(write(tmp_path / "mine.jsonl", "\n".join(lines)))
+    assert "line 4 has half a character" in error_of(write(tmp_path / "mine.jsonl", "\n".join(lines)))
 
 
 def test_a_split_that_some_rows_lack_is_an_error(tmp_path):
@@ -247,5 +251,100 @@ def test_a_split_that_some_rows_lack_is_an_error(tmp_path):
 def test_a_capital_in_a_vocabulary_of_lower_case_is_an_error(tmp_path):
     path = write(tmp_path / "words.txt", "the\nFilm\n<unk>\n<eos>\n")
     assert "Film" in load_words(path, lowercase=False)[0].words
-    with pytest.raises(TxrayError, match=r"line 2 has 'Film'.*lowercase to false"):
+    with pytest.raises(TxrayError, match=r"line 2 'Film' has a capital.*lowercase to false"):
         load_words(path, lowercase=True)
+
+
+def test_columns_and_delimiter_are_those_of_the_profile(tmp_path):
+    plain = load_labelled(
+        write_csv(tmp_path / "a.csv", [(*row, "x") for row in ROWS], ("text", "label", "id")), "m", SIZES, 1
+    )
+    lines = ["text;sentiment;review", *(f"x;{label};{text}" for text, label in ROWS)]
+    path = write(tmp_path / "b.csv", "\n".join(lines))
+    named = load_labelled(path, "m", SIZES, 1, {"text": "review", "label": "sentiment"}, ";")
+    assert named.corpus == plain.corpus
+    assert (named.labels, named.unread) == (("no", "yes"), ("text",))
+    rows = [json.dumps({"review": t, "split": y, "author": f"a{i // 4}"}) for i, (t, y) in enumerate(ROWS)]
+    path = write(tmp_path / "c.jsonl", "\n".join(rows))
+    named = load_labelled(path, "m", SIZES, 1, {"text": "review", "label": "split", "block": "author"})
+    assert named.labels == ("no", "yes"), "the column split holds labels here, and no splits"
+    assert {d.block for d in named.corpus} == {"block a0", "block a1", "block a2"}
+
+
+def test_a_run_reads_the_columns_that_its_profile_names(workplace, tmp_path):
+    from txray_lib.flow import Run
+    from txray_lib.profiles import load_profile
+    from txray_lib.tables import read_table
+
+    lines = ["review;stars", *(f"{text};{label}" for text, label in ROWS * 20)]
+    write(tmp_path / "films.csv", "\n".join(lines))
+    target = "source: file, path: films.csv, columns: {text: review, label: stars}, delimiter: ;"
+    sizes = "finetuning: {reviews: {train: 40, valid: 8, test: 8}}\npruning: {reviews: 4}\n"
+    text = f"base: tiny\ncorpora: {{target: {{{target}}}}}\n{sizes}collection: {{tokens: 500}}\ncontrols: {{probe_tokens: 100}}\n"
+    write(tmp_path / "mine.yaml", text)
+    run = Run(load_profile(str(tmp_path / "mine.yaml")), say=lambda line: None)
+    run.make("corpora")
+    measures = read_table(run.file("corpora", "measures.parquet")).set_index(["corpus", "measure"])["value"]
+    assert measures["reviews", "documents"] == 240
+    assert measures["reviews", "finetuning_train_reviews"] == 40
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "told"),
+    [
+        ("review,label\nFine.,1\n", {"text": "reviews"}, "reviews missing"),
+        ("text,label\nFine.,1\n", {"block": "author"}, "author missing"),
+        ("text;label\nFine.;1\n", {}, "the header 'text;label': text and label missing"),
+    ],
+)
+def test_a_column_that_is_not_there_is_told_by_its_name(tmp_path, text, columns, told):
+    with pytest.raises(TxrayError, match=re.escape(told)) as error:
+        load_labelled(write(tmp_path / "a.csv", text), "m", SIZES, 1, columns)
+    assert "columns: {" in str(error.value)
+    assert "delimiter" in str(error.value)
+
+
+def test_one_error_names_all_lines_and_all_faults(tmp_path):
+    rows = [*ROWS, *[("<br />", "yes")] * 31]
+    message = error_of(write_csv(tmp_path / "a.csv", rows))
+    assert "31 lines (14, 15, 16, 17, 18, 19, 20, 21, 22, 23 and 21 more) have a text without a token" in message
+    assert message.count("\n") == 0
+    lines = ["text,label,split,block", "Fine.,1,train,a", ",1,train,a", "Fine.,,test,a", "So,so,1,test,b", "<p>,0,dev,"]
+    told = error_of(write(tmp_path / "b.csv", "\n".join(lines))).splitlines()
+    assert [line.split(" has ")[0] for line in told[1:]] == [
+        "  line 5",
+        "  line 3",
+        "  line 4",
+        "  line 6 'dev'",
+        *["  line 6"] * 2,
+    ]
+
+
+def test_one_error_names_all_rows_of_json_that_are_none(tmp_path):
+    lines = [json.dumps({"text": text, "label": label}) for text, label in ROWS]
+    lines[2], lines[5], lines[7] = "{", "[1]", '{"text": "Fine."}'
+    told = error_of(write(tmp_path / "a.jsonl", "\n".join(lines))).splitlines()
+    assert len(told) == 3
+    assert told[1].startswith("  2 lines (3 (Expecting")
+    assert ", 6) have no JSON object" in told[1]
+    assert told[2].startswith("  line 8 (text) has keys that do not fit: label missing")
+
+
+def test_one_error_names_at_most_ten_faults(tmp_path):
+    lines = ["text,label", *(",".join("x" * columns) for columns in range(3, 16))]
+    told = error_of(write(tmp_path / "a.csv", "\n".join(lines))).splitlines()
+    assert len(told) == 12
+    assert told[1].startswith("  line 2 has 3 columns")
+    assert told[-1] == "  and 3 other faults"
+
+
+def test_all_lines_of_a_vocabulary_that_are_wrong_are_told(tmp_path):
+    path = write(tmp_path / "words.txt", "the\nFilm\n\nthe\nRiver\n<unk>\n \n<eos>\n")
+    with pytest.raises(TxrayError) as error:
+        load_words(path, lowercase=True)
+    told = str(error.value).splitlines()[1:]
+    assert [line.split(" ha")[0] for line in told] == [
+        "  2 lines (2 'Film', 5 'River')",
+        "  2 lines (3, 7)",
+        "  line 4 'the'",
+    ]

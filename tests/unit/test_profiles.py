@@ -87,6 +87,21 @@ def test_own_files_lie_beside_the_profile_or_in_the_data_folder(workplace, tmp_p
     assert str(tmp_path) not in yaml.safe_dump(own.parameters)
 
 
+def test_columns_and_delimiter_of_a_table_are_parameters_where_they_are_given(workplace):
+    table = "source: file, path: b.csv, columns: {text: review, label: sentiment}, delimiter: ;"
+    (workplace / "profiles" / "mine.yaml").write_text(f"base: tiny\ncorpora: {{target: {{{table}}}}}\n")
+    mine = load_profile("mine")
+    assert mine.part("corpora.target") == {
+        "name": "reviews",
+        "source": "file",
+        "path": "b.csv",
+        "columns": {"text": "review", "label": "sentiment"},
+        "delimiter": ";",
+    }
+    assert Profile(**mine.parameters).corpora == mine.corpora
+    assert load_profile("small").part("corpora.target") == {"name": "imdb", "source": "imdb"}
+
+
 def test_a_study_of_what_is_known_reads_its_own_groups_and_a_run_all_but_that():
     assert set(load_profile("truth").parameters) == {"name", "about", "seed", "truth"}
     assert set(load_profile("demo").parameters) == set(Profile.model_fields) - {"truth", "encoder"}
@@ -154,6 +169,17 @@ def test_a_misspelt_profile_names_the_nearest():
         ("corpora: {target: {name: 'a:b'}}", "corpora.target.name: ", "'a:b'"),
         ("world: null", "a corpus from the world", "needs the group 'world'"),
         ("corpora: {target: {source: file}}", "corpora.target: ", "'file' needs the path of a file"),
+        ("corpora: {target: {delimiter: ;}}", "corpora.target: ", "'world' reads no file"),
+        ("corpora: {target: {columns: {text: a}}}", "corpora.target: ", "'world' reads no file"),
+        (
+            "corpora: {target: {source: file, path: a.csv, delimiter: ';;'}}",
+            "corpora.target.delimiter: ",
+            "one character",
+        ),
+        ("corpora: {target: {source: file, path: a.JSONL, delimiter: ;}}", "corpora.target: ", "has no delimiter"),
+        ("corpora: {target: {columns: {txt: a}}}", "corpora.target.columns.txt: no such key", "Did you mean 'text'?"),
+        ("corpora: {target: {columns: {label: text}}}", "corpora.target.columns: ", "from one column"),
+        ("corpora: {pretraining: {source: file, path: a.txt, delimiter: ;}}", "corpora: ", "plain text"),
         ("corpora: {target: {path: a.csv}}", "corpora.target: ", "'world' reads no path"),
         (
             "corpora: {target: {source: file, path: /a.csv}}",

@@ -11,7 +11,7 @@ import yaml
 from telling_tables import write_study, write_tables
 
 from txray_lib.errors import TxrayError
-from txray_lib.results import extremes, list_results, open_results, state_counts
+from txray_lib.results import check_neuron, extremes, list_results, open_results, state_counts
 
 
 @pytest.fixture
@@ -74,6 +74,28 @@ def test_missing_tables_say_how_to_get_them(repository: Path) -> None:
 def test_a_misspelt_profile_gets_the_nearest_name(repository: Path) -> None:
     with pytest.raises(TxrayError, match="Did you mean 'demo'"):
         open_results("dmeo")
+
+
+def test_a_profile_is_opened_by_its_file_as_by_its_name(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_tables(repository / "build" / "results" / "mine")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.yaml").write_text("base: demo\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for given in ("own/mine.yaml", str(tmp_path / "own" / "mine.yaml"), "mine"):
+        assert (open_results(given).profile, open_results(given).folder) == ("mine", folder)
+    with pytest.raises(TxrayError, match=r"no profile 'own/mien.yaml'"):
+        open_results("own/mien.yaml")
+
+
+@pytest.mark.parametrize("neuron", [-2, -5, 40, 10**9])
+def test_a_number_that_no_neuron_has_is_an_error_with_the_range(repository: Path, neuron: int) -> None:
+    write_tables(repository / "results" / "demo")
+    run = open_results("demo")
+    assert [check_neuron(run, known) for known in (-1, 0, 39)] == [-1, 0, 39]
+    with pytest.raises(TxrayError, match=rf"neuron is {neuron}, and 'demo' has the neurons 0 to 39"):
+        check_neuron(run, neuron)
 
 
 def test_misspelt_stages_and_questions_get_the_nearest_name(repository: Path) -> None:

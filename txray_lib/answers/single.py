@@ -48,7 +48,7 @@ def singled_out(
     """
     if max_length is not None and max_length < min_length:
         raise TxrayError(f"no length lies from {min_length} to {max_length}: max_length must not be below min_length")
-    if neuron < 0:
+    if neuron == -1:
         return extremes(_short_enough(comparison, max_length), min_length, rank)
     own = comparison[comparison["neuron"] == neuron]
     sides = f"{comparison['before'].iloc[0]} and {comparison['after'].iloc[0]}"

@@ -16,13 +16,18 @@ from txray_lib.course.checked import Hint, check
 from txray_lib.course.designs import DESIGN, MENUS, judge, judged_choice
 from txray_lib.course.reading import called, letters, number, numbers, raise_known, same, series, whole
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.results import Results
+from txray_lib.results import Results, check_neuron
 from txray_lib.transfer import NEVER, SHARED, STATES
 
 DRAWS = 400
 LEAST_DRAWS = 100
 SEED = 7
-PRUNED = {"set": "C", "way": "before the classifier", "split": "test"}
+PRUNED = {"set": "A", "way": "before the classifier", "split": "test"}
+"""The effect of pruning that the lab tests: set A, the neurons that are empty after supervision (§3.3.2)."""
+FEW, TOKENS = (6, 16), 30
+"""Features of the neuron taken by rule, few enough to see whole, and tokens that it has at least, on either side."""
+CONTENT = ("NN", "JJ", "VB", "RB")
+"""How the tags of content words begin."""
 
 
 class LabChecks:
@@ -30,7 +35,7 @@ class LabChecks:
 
     results     whose tables
     min_length  features, the mean of both sides, that a neuron of the first exercise has at least
-    neuron      the neuron to work with; -1 takes the middle one by distance among those short enough to see whole
+    neuron      the neuron to work with; -1 takes the one of readable words among those short enough to see whole
     """
 
     def __init__(self, results: Results, min_length: int = 20, neuron: int = -1) -> None:
@@ -42,22 +47,23 @@ class LabChecks:
 
     def _neuron(self, neuron: int) -> int:
         shared = self.transfer[self.transfer["state"] == SHARED]
-        lengths = shared[["length_before", "length_after"]]
-        if shared.empty:
-            raise TxrayError(
-                f"no neuron of {self.results.profile!r} is shared before and after supervision, so this lab has none to work with:"
-                " take a run with more text or fewer units"
-            )
-        if neuron >= 0:
-            if neuron not in set(shared["neuron"]):
-                raise TxrayError(
-                    f"the neuron {neuron} is not shared in this comparison: take one that the figure shows"
-                )
-            return neuron
-        fits = shared[(lengths.min(axis=1) >= 4) & (lengths.max(axis=1) <= 12)]
-        chosen = fits if len(fits) else shared.loc[[lengths.max(axis=1).idxmin()]]
-        ordered = chosen.sort_values(["hellinger", "neuron"])
-        return int(ordered["neuron"].iloc[(len(ordered) - 1) // 2])
+        if check_neuron(self.results, neuron) < 0:
+            return self._readable(shared if len(shared) else self.transfer[self.transfer["length_before"] > 0])
+        if neuron not in set(shared["neuron"]):
+            raise TxrayError(f"the neuron {neuron} is not shared in this comparison: take one that the figure shows")
+        return neuron
+
+    def _readable(self, among: pd.DataFrame) -> int:
+        """The neuron, of those with few features and enough tokens, most of whose tokens are content words."""
+        if among.empty:
+            raise TxrayError(f"no neuron of {self.results.profile!r} prefers anything before supervision: take another run")
+        length, count = among[["length_before", "length_after"]], among[["count_before", "count_after"]]
+        fits = among[(length.min(axis=1) >= FEW[0]) & (length.max(axis=1) <= FEW[1]) & (count.min(axis=1) >= TOKENS)]
+        chosen = fits if len(fits) else among.loc[[length.max(axis=1).idxmin()]]
+        rows = pd.concat([self.before, self.after]).query("neuron in @chosen.neuron")
+        content = rows["tag"].astype(str).str.startswith(CONTENT) & rows["feature"].astype(str).str.isalpha()
+        share = (rows["count"] * content).groupby(rows["neuron"]).sum() / rows.groupby("neuron")["count"].sum()
+        return int(share.idxmax())
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -79,13 +85,13 @@ class LabChecks:
 
     @cached_property
     def random_sets(self) -> np.ndarray:
-        """Relative changes of F1 when random sets of as many neurons as set C are removed, (draws,)."""
+        """Relative changes of F1 when random sets of as many neurons as set A are removed, (draws,)."""
         draws = self.results.table("pruning_random")
         return _of(draws[draws["match"] == "size"])["change"].to_numpy()
 
     @property
     def pruned(self) -> float:
-        """The relative change of F1 when set C is removed."""
+        """The relative change of F1 when set A is removed."""
         return float(_of(self.results.table("pruning"))["change"].iloc[0])
 
     @check("the number of a neuron, such as 12,")
@@ -274,14 +280,14 @@ class LabChecks:
 
     @check("a number")
     def p_value(self, answer: Any) -> str:
-        """Exercise 7: how often a random set does as much harm as set C."""
+        """Exercise 7: how often a random set does as much harm as set A."""
         p, right = number(answer, "p"), mistakes.tail(self.pruned, self.random_sets)
         if same(p, right):
             return f"{len(self.random_sets)} random sets cannot show a p below {1 / (1 + len(self.random_sets)):.3g}."
         raise_known(p, mistakes.of_tail(self.pruned, self.random_sets))
         if not 0 <= p <= 1:
             raise Hint("A p is a share, between 0 and 1.")
-        raise Hint("Count the random sets whose F1 fell at least as far as that of set C; the observed one counts too.")
+        raise Hint("Count the random sets whose F1 fell at least as far as that of set A; the observed one counts too.")
 
     @check("a dictionary with `change`, `keep` and `against`")
     def design(self, answer: Any) -> str:

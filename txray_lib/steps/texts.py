@@ -127,7 +127,9 @@ def _target(run: Run) -> tuple[Corpus, tuple[str, str] | None]:
     if not settings.path:
         return load_imdb(settings.name), None
     sizes = profile.finetuning.reviews.model_dump()
-    read = load_labelled(profile.own_file(settings.path), settings.name, sizes, profile.seed)
+    columns = settings.columns.model_dump() if settings.columns else {}
+    path = profile.own_file(settings.path)
+    read = load_labelled(path, settings.name, sizes, profile.seed, columns, settings.delimiter)
     run.say(
         f"    {settings.path}: the label {read.labels[0]!r} is 0, {read.labels[1]!r} is 1, the class whose F1 is told"
     )
