@@ -6,7 +6,6 @@ May touch: the theme, definitions, errors, preferences, tags.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import zip_longest
 
 import altair as alt
@@ -38,50 +37,16 @@ TITLES = {
 """What the bars and the marks measure (C17, C18)."""
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """What is drawn of one neuron.
-
-    tokens  [stage, feature, class, value, p, count] of every token, tags [stage, tag, class, value] of every tag
-    shown   the tokens that get marks, classes the parts of speech from the strongest down
-    """
-
-    stages: list[str]
-    tokens: pd.DataFrame
-    tags: pd.DataFrame
-    shown: list[str]
-    classes: list[str]
-    titles: tuple[str, str]
-
-    def share(self, stage: str) -> float:
-        """How much of the stage's P the shown tokens hold together."""
-        p = self.tokens[self.tokens["stage"] == stage].set_index("feature")["p"]
-        return float(p[p.index.isin(self.shown)].sum() / p.sum())
-
-    def length(self, stage: str) -> int:
-        return int((self.tokens["stage"] == stage).sum())
-
-    def label(self, stage: str) -> str:
-        """A stage's line in the legend: its name, its length, and what the shown tokens hold."""
-        features = self.length(stage)
-        if not features:
-            return f"{stage}: prefers nothing"
-        if set(self.tokens.loc[self.tokens["stage"] == stage, "feature"]) <= set(self.shown):
-            return f"{stage}: prefers {features:,} {'token' if features == 1 else 'tokens'}, all of them shown"
-        return f"{stage}: prefers {features:,} tokens; those shown hold {_percent(self.share(stage))} of P"
-
-
 def detail(
     preferences: Mapping[str, pd.DataFrame],
     roles: Mapping[str, str],
     neuron: int,
-    layer: int = 0,
     top_tokens: int = 15,
     *,
     probability: str = PAPER,
     definition: str = PAPER,
 ) -> alt.HConcatChart:
-    """One neuron in two or three stages, side by side in every row.
+    """One neuron in two or three stages: left its parts of speech, right its strongest tokens.
 
     preferences  of each stage to be shown, in the order of time; a stage that prefers nothing is said in the legend
     roles        role of each stage, which gives its colour and mark
@@ -89,32 +54,31 @@ def detail(
     probability  "paper" or "released" (C2), see `preferences.distributions`
     definition   "paper": bars and marks are probabilities; "released": bars count tokens, marks are mean activations
                  (C17, C18)
+
+    A token without a stage's mark is one that the neuron does not prefer there. Raises TxrayError where there is nothing to
+    draw.
     """
-    own = {stage: rows[(rows["layer"] == layer) & (rows["neuron"] == neuron)] for stage, rows in preferences.items()}
     if top_tokens < 1:
         raise TxrayError(f"{top_tokens} tokens were asked for: at least 1 can be drawn")
     if definition not in CHOICES:
         raise TxrayError(
             f"the definition of the figure is {definition!r}, which is neither of the two. {nearest(definition, CHOICES)}"
         )
+    own = {stage: rows[rows["neuron"] == neuron] for stage, rows in preferences.items()}
     if all(rows.empty for rows in own.values()):
-        raise TxrayError(
-            f"neuron {neuron} of layer {layer} prefers nothing in {', '.join(own)}: there is nothing to draw"
-        )
+        raise TxrayError(f"neuron {neuron} prefers nothing in {', '.join(own)}: there is nothing to draw")
     tokens, tags = _tokens(own, probability, definition), _tags(own, probability, definition)
-    classes = tags.groupby(["stage", "class"])["value"].sum().groupby("class").max().sort_values(ascending=False)
-    shown = strongest_in_turn(
-        [
-            list(its.sort_values("value", ascending=False, kind="stable")["feature"])
-            for _, its in _by_stage(tokens, own)
-        ],
-        top_tokens,
-    )
-    ranked = [*classes.index, *sorted(set(tokens["class"]) - set(classes.index))]
-    drawn = _Drawn(list(own), tokens, tags, shown, ranked, TITLES[definition])
-    chart = alt.hconcat(_tag_bars(drawn, roles), _token_marks(drawn, roles), spacing=14)
-    chart = chart.resolve_scale(color="shared", shape="shared", yOffset="independent")
-    return chart
+    ranked = [list(tokens[tokens["stage"] == stage].nlargest(top_tokens, "value")["feature"]) for stage in own]
+    shown = strongest_in_turn(ranked, top_tokens)
+    labels = {stage: _label(stage, tokens, shown) for stage in own}
+    by_class = tags.groupby(["stage", "class"])["value"].sum().groupby("class").max().sort_values(ascending=False)
+    tokens, tags = (table.assign(label=table["stage"].map(labels)) for table in (tokens, _fold(tags)))
+    marks = tokens[tokens["feature"].isin(shown)]
+    marks = marks.assign(word=marks["feature"].map(_labels(shown)))
+    ink, (bars, points) = _ink(labels, roles), TITLES[definition]
+    panels = _bars(tags, list(by_class.index), list(own), ink, bars), _points(marks, list(by_class.index), ink, points)
+    chart = alt.hconcat(*panels, spacing=14, title=f"Neuron {neuron} in {', '.join(own)}")
+    return chart.resolve_scale(color="shared", shape="shared", yOffset="independent")
 
 
 def strongest_in_turn(ranked: Iterable[list[str]], number: int) -> list[str]:
@@ -124,15 +88,16 @@ def strongest_in_turn(ranked: Iterable[list[str]], number: int) -> list[str]:
     return list(order)[:number]
 
 
-def _by_stage(table: pd.DataFrame, stages: Iterable[str]) -> list[tuple[str, pd.DataFrame]]:
-    return [(stage, table[table["stage"] == stage]) for stage in stages]
-
-
 def _tokens(own: Mapping[str, pd.DataFrame], probability: str, definition: str) -> pd.DataFrame:
+    """[stage, feature, class, value, p, count] of every token; its class is that of the tag which holds most of its activation
+    in this neuron."""
+    rows = pd.concat(own.values(), ignore_index=True).astype({"feature": str, "tag": str})
+    sums = rows.groupby(["feature", "tag"])["activation_sum"].sum().sort_values(ascending=False, kind="stable")
+    best = sums.reset_index().drop_duplicates("feature").set_index("feature")["tag"].map(tag_class)
     parts = [distributions(rows, "feature", probability).assign(stage=s) for s, rows in own.items() if len(rows)]
     table = pd.concat([part.astype({"feature": str}) for part in parts], ignore_index=True)
     value = table["p"] if definition == PAPER else table["mass"] / table["count"]
-    table = table.assign(value=value, **{"class": table["feature"].map(_classes(own))})
+    table = table.assign(value=value, **{"class": table["feature"].map(best)})
     return table[["stage", "feature", "class", "value", "p", "count"]]
 
 
@@ -153,42 +118,36 @@ def _tags(own: Mapping[str, pd.DataFrame], probability: str, definition: str) ->
     return table.assign(**{"class": table["tag"].map(tag_class)})
 
 
-def _classes(own: Mapping[str, pd.DataFrame]) -> dict[str, str]:
-    """Each token's part of speech: that of the tag which holds most of its activation in this neuron."""
-    rows = pd.concat(own.values(), ignore_index=True)
-    rows = rows.assign(feature=rows["feature"].astype(str), tag=rows["tag"].astype(str))
-    sums = (
-        rows.groupby(["feature", "tag"])["activation_sum"]
-        .sum()
-        .sort_values(ascending=False, kind="stable")
-        .reset_index()
-    )
-    best = sums.drop_duplicates("feature").set_index("feature")["tag"]
-    return best.map(tag_class).to_dict()
-
-
 def _fold(tags: pd.DataFrame) -> pd.DataFrame:
     """The strongest tags, the rest summed into one row called "N rarer tags" of no class; one tag alone keeps its name."""
     order = tags.groupby("tag")["value"].max().sort_values(ascending=False, kind="stable").index
     rare = set(order[MAX_TAGS:]) if len(order) > MAX_TAGS + 1 else set()
     is_rare = tags["tag"].isin(rare)
-    name = tags["tag"].replace(MARKS) + " " + tags["class"]
-    name = name.where(~tags["tag"].isin(list(MARKS)), tags["tag"].replace(MARKS))
-    folded = tags.assign(
-        tag=name.mask(is_rare, f"{len(rare)} rarer tags"), **{"class": tags["class"].mask(is_rare, "")}
-    )
-    return folded.groupby(["stage", "tag", "class"], as_index=False, sort=False)["value"].sum()
+    name = tags["tag"].replace(MARKS).where(tags["tag"].isin(list(MARKS)), tags["tag"] + " " + tags["class"])
+    named = {"tag": name.mask(is_rare, f"{len(rare)} rarer tags"), "class": tags["class"].mask(is_rare, "")}
+    return tags.assign(**named).groupby(["stage", "tag", "class"], as_index=False, sort=False)["value"].sum()
 
 
-def _scales(drawn: _Drawn, roles: Mapping[str, str]) -> tuple[alt.Color, alt.Shape]:
-    labels = [drawn.label(stage) for stage in drawn.stages]
+def _label(stage: str, tokens: pd.DataFrame, shown: list[str]) -> str:
+    """A stage's line in the legend: its name, its length, and what the shown tokens hold of its P."""
+    p = tokens[tokens["stage"] == stage].set_index("feature")["p"]
+    if p.empty:
+        return f"{stage}: prefers nothing"
+    if p.index.isin(shown).all():
+        return f"{stage}: {len(p):,} {'token' if len(p) == 1 else 'tokens'}, all shown"
+    return f"{stage}: {len(p):,} tokens, those shown hold {_percent(p[p.index.isin(shown)].sum() / p.sum())} of P"
+
+
+def _ink(labels: Mapping[str, str], roles: Mapping[str, str]) -> dict[str, alt.Color | alt.Shape]:
+    """Colour and mark of each stage; `labels` is what the legend says of it."""
+    said = list(labels.values())
     legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1, symbolSize=80)
-    colour = alt.Scale(domain=labels, range=[ROLES[roles[stage]].light for stage in drawn.stages])
-    shape = alt.Scale(domain=labels, range=[SHAPES[roles[stage]] for stage in drawn.stages])
-    return (
-        alt.Color("label:N", scale=colour, sort=labels, legend=legend),
-        alt.Shape("label:N", scale=shape, sort=labels, legend=legend),
-    )
+    colour = alt.Scale(domain=said, range=[ROLES[roles[stage]].light for stage in labels])
+    shape = alt.Scale(domain=said, range=[SHAPES[roles[stage]] for stage in labels])
+    return {
+        "color": alt.Color("label:N", scale=colour, sort=said, legend=legend),
+        "shape": alt.Shape("label:N", scale=shape, sort=said, legend=legend),
+    }
 
 
 def _rows(table: pd.DataFrame, name: str, classes: list[str]) -> pd.DataFrame:
@@ -210,62 +169,43 @@ def _stripes(rows: pd.DataFrame, name: str, y: alt.Y) -> list[alt.Chart]:
     return [band.encode(y=first, y2=alt.Y2("last:N", bandPosition=1), x=alt.value(0), x2=alt.value("width"))]
 
 
-def _y(name: str, order: list[str], limit: int) -> alt.Y:
+def _y(name: str, rows: pd.DataFrame, limit: int) -> alt.Y:
     axis = alt.Axis(domain=False, ticks=False, labelLimit=limit, labelOverlap=False)
-    return alt.Y(f"{name}:N", scale=alt.Scale(domain=order, paddingInner=0), title=None, axis=axis)
+    return alt.Y(f"{name}:N", scale=alt.Scale(domain=list(rows[name]), paddingInner=0), title=None, axis=axis)
 
 
-def _tag_bars(drawn: _Drawn, roles: Mapping[str, str]) -> alt.LayerChart:
-    tags = _fold(drawn.tags)
-    rows = _rows(tags, "tag", drawn.classes)
-    colour, _ = _scales(drawn, roles)
-    y = _y("tag", list(rows["tag"]), 130)
-    bars = (
-        alt.Chart(tags.assign(label=tags["stage"].map(drawn.label)).round(5))
-        .mark_bar()
-        .encode(
-            y=y,
-            yOffset=alt.YOffset("stage:N", sort=drawn.stages, scale=_offsets(drawn, 0.35)),
-            x=alt.X("value:Q", title=drawn.titles[0], axis=alt.Axis(tickCount=3, labelFlush=False)),
-            color=colour,
-            tooltip=["stage:N", "tag:N", "class:N", alt.Tooltip("value:Q", title=drawn.titles[0])],
-        )
-    )
-    height = len(rows) * max(18, 9 * len(drawn.stages) + 4)
+def _bars(tags: pd.DataFrame, classes: list[str], stages: list[str], ink: dict, title: str) -> alt.LayerChart:
+    """A row per part of speech, in it a bar per stage."""
+    rows = _rows(tags, "tag", classes)
+    y = _y("tag", rows, 130)
+    offset = alt.YOffset("stage:N", sort=stages, scale=alt.Scale(domain=stages, paddingOuter=0.35))
+    x = alt.X("value:Q", title=title, axis=alt.Axis(tickCount=3, labelFlush=False))
+    bars = alt.Chart(tags.round({"value": 5})).mark_bar()
+    bars = bars.encode(y=y, yOffset=offset, x=x, color=ink["color"], tooltip=["stage:N", "tag:N", "value:Q"])
+    height = len(rows) * max(18, 9 * len(stages) + 4)
     return alt.layer(*_stripes(rows, "tag", y), bars).properties(width=125, height=height)
 
 
-def _offsets(drawn: _Drawn, padding: float) -> alt.Scale:
-    return alt.Scale(domain=drawn.stages, paddingOuter=padding)
-
-
-def _token_marks(drawn: _Drawn, roles: Mapping[str, str]) -> alt.LayerChart:
-    marks = drawn.tokens[drawn.tokens["feature"].isin(drawn.shown)]
-    marks = marks.assign(word=marks["feature"].map(_labels(drawn.shown)), label=marks["stage"].map(drawn.label))
-    rows = _rows(marks, "word", drawn.classes)
-    colour, shape = _scales(drawn, roles)
-    y = _y("word", list(rows["word"]), 120)
-    x = alt.X(
-        "value:Q", title=drawn.titles[1], axis=alt.Axis(tickCount=3, labelFlush=False), scale=alt.Scale(zero=True)
-    )
-    tips = ["stage:N", "feature:N", "class:N", alt.Tooltip("value:Q", title=drawn.titles[1]), "count:Q"]
-    height = len(rows) * max(17, 8 * len(drawn.stages))
-    return alt.layer(
+def _points(marks: pd.DataFrame, classes: list[str], ink: dict, title: str) -> alt.LayerChart:
+    """A row per token, in it a mark per stage that prefers it, joined where there are several."""
+    rows = _rows(marks, "word", classes)
+    y = _y("word", rows, 120)
+    axis = alt.Axis(tickCount=3, labelFlush=False)
+    x = alt.X("value:Q", title=title, axis=axis, scale=alt.Scale(zero=True))
+    span = marks.groupby("word", as_index=False, sort=False)["value"].agg(["min", "max"])
+    tips = ["stage:N", "feature:N", "class:N", alt.Tooltip("value:Q", title=title), "count:Q"]
+    points = alt.Chart(marks.drop(columns="p").round({"value": 5})).mark_point(filled=True, size=60, opacity=1)
+    layers = [
         *_stripes(rows, "word", y),
         alt.Chart(rows.drop_duplicates("class"))
         .mark_text(align="left", dx=7, fontStyle="italic", fontSize=11)
         .encode(y=y, x=alt.value("width"), text="class:N"),
-        alt.Chart(marks.drop(columns="p").round(5))
-        .mark_point(filled=True, size=48, opacity=1)
-        .encode(
-            y=y,
-            yOffset=alt.YOffset("stage:N", sort=drawn.stages, scale=_offsets(drawn, 1.0)),
-            x=x,
-            color=colour,
-            shape=shape,
-            tooltip=tips,
-        ),
-    ).properties(width=165, height=height)
+        alt.Chart(span)
+        .mark_rule(color=BAND.light, strokeWidth=2)
+        .encode(y=y, x=alt.X("min:Q", title=title), x2="max:Q"),
+        points.encode(y=y, x=x, tooltip=tips, **ink),
+    ]
+    return alt.layer(*layers).properties(width=165, height=20 * len(rows))
 
 
 def _labels(features: Iterable[str]) -> dict[str, str]:
