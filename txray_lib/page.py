@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import altair as alt
@@ -46,13 +46,14 @@ def show(frame: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = 
     """A table with a caption, every cell escaped.
 
     formats  how a column of numbers is written, as {"change": "+.1%"}; others show whole numbers whole and `digits` that count
-    A tuple of tokens becomes a row of boxes, a column "verdict" chips; what is missing is a dash.
+    A tuple of tokens becomes a row of boxes, a column "verdict" chips with the column "why" below them; what is missing is a
+    dash.
     """
-    formats = formats or {}
-    columns = [_column(frame[name], str(name), formats.get(name), digits) for name in frame]
+    formats, names = formats or {}, [name for name in frame if not (name == "why" and "verdict" in frame)]
+    columns = [_column(frame, name, formats.get(str(name)), digits) for name in names]
     words = [any("<td>" not in cell for cell in column) for column in columns]
-    heads = zip(frame.columns, words, strict=True)
-    head = "".join(f'<th scope="col"{_words(text)}>{html.escape(str(name))}</th>' for name, text in heads)
+    heads = [(html.escape(str(name).replace("_", " ")), text) for name, text in zip(names, words, strict=True)]
+    head = "".join(f'<th scope="col"{_words(text)}>{name}</th>' for name, text in heads)
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
     long = " txray-long" if len(frame) > LONG else ""
     name = html.escape(caption, quote=True)
@@ -64,9 +65,10 @@ def show(frame: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = 
     )
 
 
-def draw(chart: alt.TopLevelMixin, text: str) -> None:
-    """A figure in the book's colours; `text` says what it shows to whoever cannot see it. Its first sentence is the caption."""
-    display(finish(chart, text))
+def draw(chart: alt.TopLevelMixin, text: str, names: dict[str, str] | None = None) -> None:
+    """A figure in the book's colours; `text` says what it shows to whoever cannot see it. Its first sentence is the caption.
+    `names` says what short columns of its data are, for whoever downloads them."""
+    display(finish(chart, text, names))
 
 
 def say(text: str) -> None:
@@ -150,11 +152,14 @@ def _source(run: Results) -> str:
     ).rstrip("; ")
 
 
-def _column(values: pd.Series, name: str, form: str | None, digits: int) -> list[str]:
+def _column(frame: pd.DataFrame, name: Hashable, form: str | None, digits: int) -> list[str]:
     """The cells of a column; text is aligned left and may wrap."""
     if name == "verdict":
-        return [f'<td class="words">{_chip(str(v))}</td>' for v in values]
-    return [_cell(v, form, digits) for v in values.astype(object)]
+        reasons = frame.get("why", pd.Series("", index=frame.index))
+        return [
+            f'<td class="words">{_chip(str(v), str(why))}</td>' for v, why in zip(frame[name], reasons, strict=True)
+        ]
+    return [_cell(v, form, digits) for v in frame[name].astype(object)]
 
 
 def _cell(value: Any, form: str | None, digits: int) -> str:
@@ -182,5 +187,6 @@ def _words(text: bool) -> str:
     return ' class="words"' if text else ""
 
 
-def _chip(verdict: str) -> str:
-    return f'<span class="txray-chip txray-{CHIPS.get(verdict, "none")}">{html.escape(verdict)}</span>'
+def _chip(verdict: str, why: str) -> str:
+    reason = f"<small>{html.escape(why)}</small>" if why else ""
+    return f'<span class="txray-chip txray-{CHIPS.get(verdict, "none")}">{html.escape(verdict)}</span> {reason}'
