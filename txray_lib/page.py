@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ CHIPS = {
     "impossible as stated": "no",
 }
 """The class of a verdict's chip, which gives its colour; others are grey."""
+UNDEFINED = re.compile(r"(?<![“\w])[+−-]?nan(?: ?%)?(?![\w”])")
 MAX_LETTERS = 40
 LONG = 12
 """A table of more rows than this can be searched, sorted and saved by a reader."""
@@ -72,8 +74,9 @@ def draw(chart: alt.TopLevelMixin, text: str, names: dict[str, str] | None = Non
 
 
 def say(text: str) -> None:
-    """A sentence whose numbers the cell computed: `say(f"{n} neurons")`. Tokens go through `word` first."""
-    display(Markdown(text))
+    """A sentence whose numbers the cell computed: `say(f"{n} neurons")`; one that is not defined becomes a dash. Tokens go
+    through `word` first."""
+    display(Markdown(UNDEFINED.sub("–", text)))
 
 
 def word(*tokens: object) -> str:
