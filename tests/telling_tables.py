@@ -69,20 +69,45 @@ def _write_source(folder: Path, seed: int | list[int], corpora: dict[str, str]) 
     return source
 
 
-def write_tables(folder: Path, seed: int = 1, hostile: bool = True) -> Path:
-    """Write a whole set of result tables into `folder`, whose name is the profile's."""
+def write_tables(folder: Path, seed: int = 1, hostile: bool = True, kind: str = "whole") -> Path:
+    """Write a set of result tables into `folder`, whose name is the profile's.
+
+    kind  "whole"; "alone", of a run with a single snapshot; "bare", without nulls, controls and whatever else a run may leave
+          out; "apart", in which no two stages share a neuron
+    """
     source = _write_source(folder, seed, {"encyclopedia": "a1" * 32, "reviews": "b2" * 32})
     (folder / "profile.yaml").write_text(f"name: {folder.name}\nseed: {seed}\n", encoding="utf-8")
-    for name, table in _tables(seed, hostile).items():
+    tables = _tables(seed, hostile, kind == "apart")
+    if kind == "alone":
+        tables = {name: alone for name, table in tables.items() if len(alone := _of_one_snapshot(name, table))}
+    if kind == "bare":
+        tables = {name: table for name, table in tables.items() if name in NEEDED or name.startswith("preferences/")}
+    for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet", source)
     return folder
 
 
+NEEDED = ("stages", "transfer", "training", "scores", "pruning")
+LATE = [stage for stage, role, *_ in ROLES if role in ("last", "zero-shot", "supervised")]
+
+
+def _of_one_snapshot(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """What of a table is left where the last snapshot is the only one."""
+    if name.startswith("preferences/") and name.split("/")[1] not in LATE:
+        return table.iloc[:0]
+    if "question" in table:
+        return table[table["question"] != "rq1"].reset_index(drop=True)
+    return table[table["stage"].isin(LATE)].reset_index(drop=True) if name in ("stages", "probe") else table
+
+
 @cache
-def _tables(seed: int, hostile: bool) -> dict[str, pd.DataFrame]:
+def _tables(seed: int, hostile: bool, apart: bool = False) -> dict[str, pd.DataFrame]:
     """The tables, made once: it takes seconds, and nearly every test of the telling half writes them."""
     rng = np.random.default_rng(seed)
     preferences = {stage: _preferences(rng, i, hostile) for i, (stage, *_) in enumerate(ROLES)}
+    if apart:
+        sides = {stage: rows[rows["neuron"] % 2 == i % 2] for i, (stage, rows) in enumerate(preferences.items())}
+        preferences = {stage: rows.reset_index(drop=True) for stage, rows in sides.items()}
     transfer = _transfer(preferences, rng)
     tables = {
         "stages": _stages(preferences),
@@ -319,7 +344,7 @@ def _corpora() -> pd.DataFrame:
     rows = [
         (c, m, v)
         for c in ("encyclopedia", "reviews")
-        for m, v in (("documents", 12.0), ("tokens", 400.0), ("unknown_share", 0.08))
+        for m, v in (("documents", 12.0), ("tokens", 400.0), ("stage_blocks", 9.0), ("unknown_share", 0.08))
     ]
     return pd.DataFrame(rows, columns=["corpus", "measure", "value"])
 

@@ -30,6 +30,8 @@ Origin = Literal["live", "frozen"]
 NEURON = ["layer", "neuron"]
 LEVEL = 0.05
 """The largest q at which a neuron counts as above its null, where a page asks for no other."""
+FEW_BLOCKS = 20
+"""Below so many blocks in one text, the null that deals the blocks of two texts anew gives p that are too small."""
 NEEDED = ("provenance.json", "stages.parquet", "transfer.parquet")
 STUDY = ("provenance.json", "truth_states.parquet", "truth_measures.parquet", "truth_detection.parquet")
 """What a study of what is known writes in place of a run's tables."""
@@ -135,8 +137,10 @@ class Results:
 
     def beside_null(self, question: str, level: float = LEVEL) -> pd.DataFrame:
         """`transfer(question)` with what chance gives each neuron: `expected` (the mean distance over rearranged blocks),
-        `q` (Benjamini-Hochberg over the comparison) and `above`, whether q ≤ level; missing and False without nulls."""
-        rows = self.transfer(question)
+        `q` (Benjamini-Hochberg over the comparison) and `above`, whether q ≤ level; missing and False without nulls. No row
+        where the run has too few snapshots for "rq1"."""
+        few = question == "rq1" and not self.asks(question)
+        rows = self._transfer.iloc[:0] if few else self.transfer(question)
         if not self.has("nulls"):
             return rows.assign(expected=np.nan, q=np.nan, above=False)
         nulls = self.table("nulls")[["comparison", *NEURON, "expected", "q"]]
@@ -156,6 +160,16 @@ class Results:
         """The comparison of `stage` with itself on the other half of the text; no row where it was not made."""
         rows = self._transfer
         return rows[(rows["question"] == "control") & rows["before"].str.startswith(f"{stage}/")].reset_index(drop=True)
+
+    def blocks(self, question: str) -> dict[str, int]:
+        """How many blocks the text of each stage has that a question compares: what nulls deal. See FEW_BLOCKS for "rq2". Empty
+        where the run kept no table of corpora."""
+        if not self.has("corpora"):
+            return {}
+        rows = self.table("corpora").query("measure == 'stage_blocks'").set_index("corpus")["value"]
+        corpus = self.stages.set_index("stage")["corpus"]
+        compared = self.transfer(question)[["before", "after"]].drop_duplicates().to_numpy().ravel()
+        return {stage: int(rows[corpus[stage]]) for stage in dict.fromkeys(compared)}
 
     def preferences(self, stage: str) -> pd.DataFrame:
         """The preferences of a stage. Raises TxrayError for a stage that the run does not have."""

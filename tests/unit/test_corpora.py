@@ -131,6 +131,7 @@ def test_every_form_of_wikitext_gives_the_same_corpus(small, tmp_path, form):
         ("train/line-00012", "train/article-002", "= Hills =", (0,)),
         ("train/line-00014", "train/article-002", "Hills stand .", (0,)),
     ]
+    assert [d.name[-2:] for d in corpus.split("train") if wikitext.is_heading(d)] == ["02", "05", "08", "12"]
     assert corpus.token_count == sum(len(text.split()) for text in WIKI.values())
     assert {d.split for d in corpus} == {"train", "valid", "test"}
     assert {d.label for d in corpus} == {None}
@@ -506,6 +507,8 @@ def test_the_real_wikitext(wiki):
     assert {s: wiki.split(s).token_count + lines[s] for s in lines} == tokens
     assert {s: len({d.block for d in wiki.split(s)}) for s in lines} == {"train": 600, "valid": 60, "test": 60}
     assert sum(d.tokens.count("<unk>") for d in wiki.split("train")) == 54_625
+    stage = wiki.split("train").head(400_000)
+    assert (len(stage), sum(map(wikitext.is_heading, stage))) == (4_736, 1_238)
     types = {token for d in wiki.split("train") for token in d.tokens} | {"<eos>"}
     assert len(types) == 33_278
     assert {token for d in wiki for token in d.tokens} < types
@@ -532,3 +535,24 @@ def test_a_tenth_of_the_real_reviews_as_documents(reviews, wiki):
     assert all(len({labels[name] for name in names}) == 1 for names in shared)
     assert all(d.block.startswith("tt") for d in corpus)
     assert 0.08 < build_vocabulary(wiki.split("train"), 10_000).unknown_share(corpus) < 0.0975
+
+
+def test_the_headings_of_a_stage_are_counted_by_the_step(workplace, monkeypatch):
+    from txray_lib.flow import Run
+    from txray_lib.profiles import load_profile
+    from txray_lib.steps import texts
+    from txray_lib.tables import read_table
+
+    def line(number: int) -> Document:
+        words = ("= Title =", "= = Part = =", "A line of = ten tokens in all , it is .")[number % 3].split()
+        return Document(f"train/line-{number}", "train", f"article-{number // 3}", tuple(words))
+
+    (workplace / "profiles" / "mine.yaml").write_text(
+        "base: tiny\ncorpora: {pretraining: {name: wiki, source: wikitext-2}}\ncollection: {tokens: 43}\ncontrols: {probe_tokens: 9}\n"
+    )
+    monkeypatch.setattr(texts, "load_wikitext", lambda name: Corpus(name, tuple(map(line, range(30)))))
+    run = Run(load_profile("mine"), say=lambda text: None)
+    run.make("corpora")
+    measures = read_table(run.file("corpora", "measures.parquet")).set_index(["corpus", "measure"])["value"]
+    assert (measures["wiki", "stage_documents"], measures["wiki", "stage_headings"]) == (7, 5)
+    assert ("reviews", "stage_headings") not in measures

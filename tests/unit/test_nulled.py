@@ -1,4 +1,4 @@
-"""The step nulls, killed at its worst moment: nothing that takes long is computed again (law 8)."""
+"""The step nulls: killed at its worst moment nothing that takes long is computed again (law 8); few blocks are told."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def test_parts_stay_until_every_table_is_written_and_only_the_papers_null_has_st
             "p": [0.2],
             "q": [0.2],
         }
-        return SimpleNamespace(kind="swap", table=pd.DataFrame(columns), states=pd.DataFrame({"state": ["shared"]}))
+        states = pd.DataFrame({"state": ["shared"]})
+        return SimpleNamespace(kind="swap", table=pd.DataFrame(columns), states=states, blocks=(6, 6))
 
     def killed(*_: Any) -> pd.DataFrame:
         raise KeyboardInterrupt
@@ -56,3 +57,29 @@ def test_parts_stay_until_every_table_is_written_and_only_the_papers_null_has_st
     assert len(drawn) == len(parts)
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["measure_nulls", "measures", "null_states", "nulls"]
     assert len(read_table(tmp_path / "measure_nulls.parquet")) == len(parts)
+
+
+@pytest.mark.parametrize(("blocks", "told"), [((6, 400), True), ((400, 19), True), ((20, 20), False)])
+def test_a_text_of_few_blocks_is_told_once_where_blocks_are_dealt_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: tuple[int, int], told: bool
+) -> None:
+    def of(kind: str) -> Any:
+        columns = {name: [0] for name in ("layer", "neuron", "expected", "excess", "p", "q")}
+        return lambda *_, measure, what: SimpleNamespace(
+            kind=kind,
+            table=pd.DataFrame({**columns, measure: [0]}),
+            states=pd.DataFrame({"state": ["x"]}),
+            blocks=blocks,
+        )
+
+    said: list[str] = []
+    monkeypatch.setattr("txray_lib.nulls.swap_null", of("swap"))
+    monkeypatch.setattr("txray_lib.nulls.split_null", of("split"))
+    monkeypatch.setattr(
+        nulled, "read_table", lambda path: read_table(path) if path.parent == tmp_path else pd.DataFrame()
+    )
+    monkeypatch.setattr(nulled, "_measures", lambda *_: pd.DataFrame({"neuron": [0]}))
+    nulled.nulls(Run(load_profile("tiny"), say=said.append), tmp_path)
+    warnings = [line for line in said if "warning" in line]
+    assert len(warnings) == told
+    assert all(f"{blocks[0]} and {blocks[1]} blocks" in line for line in warnings)

@@ -179,6 +179,12 @@ def test_splits_keep_the_tokens_of_both_sides_within_half_a_block():
     assert (uneven.sum(axis=0) == 1).all(), "no side is left without a block"
 
 
+def test_the_blocks_of_both_texts_are_counted():
+    before, after = records([1, 1, 2], [1, 2, 1], [0, 0, NOBODY]), records([1, 3, 4], [1, 1, 1], [0, 0, 0])
+    assert split_null(before, after, 1, permutations=5).blocks == (2, 3)
+    assert swap_null(before, before, 1, permutations=5).blocks == (2, 2)
+
+
 def test_an_observed_arrangement_is_one_that_can_be_drawn():
     tokens, is_before = np.array([5, 9, 1, 7, 3]), np.array([True, False, True, False, False])
     uniform = np.where(is_before, 0.1, 0.9)[None]

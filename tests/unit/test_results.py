@@ -12,6 +12,7 @@ from telling_tables import write_study, write_tables
 
 from txray_lib.errors import TxrayError
 from txray_lib.results import check_neuron, extremes, list_results, open_results, state_counts
+from txray_lib.tables import write_table
 
 
 @pytest.fixture
@@ -87,6 +88,18 @@ def test_a_profile_is_opened_by_its_file_as_by_its_name(
         assert (open_results(given).profile, open_results(given).folder) == ("mine", folder)
     with pytest.raises(TxrayError, match=r"no profile 'own/mien.yaml'"):
         open_results("own/mien.yaml")
+
+
+def test_the_blocks_of_a_question_are_those_of_the_texts_of_its_stages(repository: Path) -> None:
+    folder = write_tables(repository / "results" / "demo")
+    run = open_results("demo")
+    corpora = run.table("corpora")
+    of_reviews = (corpora["corpus"] == "reviews") & (corpora["measure"] == "stage_blocks")
+    write_table(corpora.assign(value=corpora["value"].mask(of_reviews, 400)), folder / "corpora.parquet", {})
+    assert run.blocks("rq2") == {"encyclopedia-6": 9, "reviews-zero-shot": 400}
+    assert run.blocks("rq3") == {"reviews-zero-shot": 400, "reviews-supervised": 400}
+    (folder / "corpora.parquet").unlink()
+    assert run.blocks("rq2") == {}
 
 
 @pytest.mark.parametrize("neuron", [-2, -5, 40, 10**9])

@@ -53,6 +53,12 @@ def load_wikitext(name: str = "wiki", data: Path | None = None) -> Corpus:
     return Corpus(name, tuple(document for split in SPLITS for document in _documents(texts[split], split)))
 
 
+def is_heading(document: Document) -> bool:
+    """Whether a document of WikiText-2 is set as a heading, ` = Title = ` or ` = = Section = = `: a document of its own, before
+    which the encoder's state is reset. So is the odd legend of a table, ` = Goals ; A = `."""
+    return len(document) > 2 and document.tokens[0] == document.tokens[-1] == "="
+
+
 def _forms() -> tuple[Form[dict[str, str]], ...]:
     files = tuple(f"wikitext-2-v1-{split}.parquet" for split in _SHARD_SPLITS)
     return (

@@ -44,6 +44,7 @@ class NullResult:
             over all preferred neurons)
     states  a row for each of shared, avoided, gained, avoided or gained: observed (neurons), expected, null_05, null_95,
             tail ("as few" for shared, else "as many"), p
+    blocks  of the text before and of the text after
     """
 
     table: pd.DataFrame
@@ -52,6 +53,7 @@ class NullResult:
     measure: str
     permutations: int
     seed: int
+    blocks: tuple[int, int]
 
 
 def swap_null(
@@ -98,8 +100,9 @@ def split_null(
     as the text before, within half a block. Between two corpora this null is false from the start, since their vocabularies
     differ; so the table has two more columns, `vocabulary_shift`'s: <measure>_common and <measure>_vocabulary.
 
-    Exact where the texts were sampled that way: blocks in random order until there are so many tokens. Parameters and errors
-    are those of `swap_null`, except that the texts differ.
+    Exact where the texts were sampled that way: blocks in random order until there are so many tokens. Where one text has a
+    handful of blocks, longer than those of the other, it is liberal: arrangements mix long and short blocks, and the texts do
+    not. Parameters and errors are those of `swap_null`, except that the texts differ.
     """
     plan = Plan(measure, permutations, seed, cap, chunk, what)
     cells, tokens, is_before = of_two_texts(before, after, units)
@@ -111,7 +114,7 @@ def split_null(
 def _result(kind: str, cells: Cells, deals: Swaps | Splits, plan: Plan, units: int) -> NullResult:
     named(plan.measure)
     table, states = permuted(cells, deals, plan, units)
-    return NullResult(table, states, kind, plan.measure, plan.permutations, plan.seed)
+    return NullResult(table, states, kind, plan.measure, plan.permutations, plan.seed, deals.sides)
 
 
 def _rest(result: NullResult) -> dict:

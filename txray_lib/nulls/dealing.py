@@ -10,10 +10,11 @@ import numpy as np
 
 
 class Swaps:
-    """Each block's records before and after change sides with probability 1/2."""
+    """Each block's records before and after change sides with probability 1/2. `sides`: the blocks of each, the same ones."""
 
     def __init__(self, blocks: int) -> None:
         self.blocks = blocks
+        self.sides = blocks, blocks
         self.observed = np.ones((blocks, 1))
 
     def signs(self, uniform: np.ndarray) -> np.ndarray:
@@ -25,10 +26,12 @@ class Splits:
     """Blocks in random order, the first of them to the first side: as many as come nearest to the observed tokens there.
 
     No side is left without a block. The observed arrangement is one of these: its own blocks first, and the total is met.
+    `sides` is how many blocks the text before and the text after have.
     """
 
     def __init__(self, tokens: np.ndarray, is_before: np.ndarray) -> None:
         self.blocks = len(tokens)
+        self.sides = int(is_before.sum()), int((~is_before).sum())
         self.tokens = tokens
         self.target = tokens[is_before].sum()
         self.observed = is_before[:, None].astype(np.float64)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from txray_lib.flow import Run
+from txray_lib.results import FEW_BLOCKS
 from txray_lib.stages import Comparison, comparisons
 from txray_lib.steps.files import write_frame
 from txray_lib.tables import read_table
@@ -63,6 +64,11 @@ def _null(run: Run, comparison: Comparison, measure: str, states: Path) -> pd.Da
         measure=measure,
         what=f"null of {comparison.name}, {measure}",
     )
+    if measure == _PAPERS and result.kind == "split" and min(result.blocks) < FEW_BLOCKS:
+        run.say(
+            f"    warning: the texts of {comparison.name} have {result.blocks[0]:,} and {result.blocks[1]:,} blocks. With fewer than"
+            f" {FEW_BLOCKS} in one of them its null gives p that are too small: give it more blocks, or shorter ones"
+        )
     named = {"comparison": comparison.name, "question": comparison.question, "kind": result.kind}
     if measure == _PAPERS:
         write_frame(result.states.assign(**named), states)

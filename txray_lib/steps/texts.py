@@ -25,6 +25,7 @@ from txray_lib.corpora import (
 from txray_lib.corpora.documents import content_hash
 from txray_lib.corpora.own import shared_blocks
 from txray_lib.corpora.sampling import label_balanced_sample, shared_texts, validation_part
+from txray_lib.corpora.wikitext import is_heading
 from txray_lib.errors import TxrayError
 from txray_lib.flow import Run
 from txray_lib.profiles import Profile
@@ -56,6 +57,8 @@ def corpora(run: Run, folder: Path) -> None:
         for corpus, sample in ((pretraining, samples["pretraining"]), (target, samples["target"]))
         for name, value in _measures(corpus, sample)
     ]
+    if profile.corpora.pretraining.source == "wikitext-2":
+        measures.append((pretraining.name, "stage_headings", sum(map(is_heading, samples["pretraining"]))))
     measures.append((target.name, "shared_texts", len(shared)))
     measures += [(target.name, f"finetuning_{split}_reviews", len(part)) for split, part in chosen.items()]
     write_frame(pd.DataFrame(measures, columns=["corpus", "measure", "value"]), folder / "measures.parquet")
