@@ -1,13 +1,14 @@
-"""The tables behind the neuron explorer, written as small scripts that a page loads one by one, from a disk too.
+"""The neuron explorer: its points, the frames that its page's script fills, and the tables behind it.
 
-A browser refuses to read a data file beside a page that was opened from disk, but runs a script that lies there. So each file
-is one call of `txrayShard(name, body)`:
+The tables are small scripts that a page loads one by one, from a disk too. A browser refuses to read a data file
+beside a page that was opened from disk, but runs a script that lies there. So each file is one call of
+`txrayShard(name, body)`:
 
     PROFILE/n3.js   the neurons 12 to 15: of every stage their tokens, tags, mass and nearest neighbours
     PROFILE/ta.js   the tokens that begin with a, and the neurons that win most of their occurrences
 
 Preferences may be published; records may not, and none is read here. An encoder has one layer, so a neuron is its number.
-May touch: preferences, results, places.
+May touch: figures.theme, places, preferences, results, tags.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from IPython.display import HTML
 from scipy import sparse
 
+from txray_lib.figures.theme import ROLES
 from txray_lib.places import write_text
 from txray_lib.preferences import distributions, grouped_by_tag
 from txray_lib.results import Results
+from txray_lib.tags import tag_class
 
 PER_SHARD = 4
 """Neurons in a file: at most some 70 kB compressed in the runs of the book, and read in a few milliseconds."""
@@ -54,10 +58,49 @@ def points(results: Results, level: float) -> pd.DataFrame:
     rows = rows.drop_duplicates(["comparison", "layer", "neuron"])  # one comparison may belong to two questions
     rows = rows.assign(c=rows["comparison"].map(dict(zip(order, range(len(order)), strict=True))))
     if not results.has("nulls"):
-        return rows.assign(expected=np.nan, q=np.nan, above=pd.NA).reset_index(drop=True)
+        rows = rows.assign(expected=np.nan, q=np.nan, above=pd.NA).astype({"above": "boolean"})
+        return rows.reset_index(drop=True)
     nulls = results.table("nulls")[["comparison", "layer", "neuron", "expected", "q"]]
     both = rows.merge(nulls, on=["comparison", "layer", "neuron"], how="left")
     return both.assign(above=(both["q"] <= level).astype("boolean").mask(both["q"].isna()))
+
+
+def frames(results: Results, level: float, c: int, neuron: int) -> tuple[HTML, HTML]:
+    """Two frames for the page's script, one for each side of the chart: where its search and list go, with what it must
+    know, and where it tells of a neuron, beginning with `neuron` in comparison `c`. Without scripts they hold a sentence."""
+    body = json.dumps(_told(results, level), separators=(",", ":")).replace("<", "\\u003c")
+    without = "In the built book, with JavaScript, a search field and a list of all neurons stand here."
+    controls = f'<script type="application/json">{body}</script><p class="txray-plain">{without}</p>'
+    first = f'data-comparison="{c}" data-neuron="{neuron}"'
+    below = "Here stands what the chosen neuron prefers."
+    return (
+        HTML(f'<div class="txray-explorer" data-part="controls">{controls}</div>'),
+        HTML(f'<div class="txray-explorer" data-part="detail" {first}><p class="txray-plain">{below}</p></div>'),
+    )
+
+
+def _told(results: Results, level: float) -> dict[str, Any]:
+    stages = list(results.roles)
+    tags = {str(tag) for stage in stages for tag in results.preferences(stage)["tag"].unique()}
+    return {
+        "base": results.profile,
+        "per": PER_SHARD,
+        "level": level,
+        "neurons": int(results.stages["neurons"].max()),
+        "tags": {tag: tag_class(tag) for tag in sorted(tags)},
+        "stages": [
+            {"name": row.stage, "tokens": int(row.tokens), "ink": [ROLES[row.role].light, ROLES[row.role].dark]}
+            for row in results.stages.itertuples()
+        ],
+        "comparisons": [
+            {
+                "name": row.comparison.replace(":", " → "),
+                "before": stages.index(row.before),
+                "after": stages.index(row.after),
+            }
+            for row in explored(results).itertuples()
+        ],
+    }
 
 
 def write_shards(results: Results, folder: Path) -> list[Path]:

@@ -11,9 +11,11 @@ import pytest
 from browsing import Heard, listen, pages
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import answers, figures as charts, explorer
+from txray_lib import explorer
 from txray_lib.book import figure
 from txray_lib.bookfiles import STATIC, write_bundle
+from txray_lib.figures.explorer import explorer as chart
+from txray_lib.figures.theme import finish
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
 
@@ -186,13 +188,11 @@ def hostile_page(folder: Path) -> Path:
         shutil.copy(path, folder)
     explorer.write_shards(results, folder / "explorer" / "tiny")
     points = explorer.points(results, 0.05)
-    comparison = answers.explored_first(results, "supervised")
-    parts = [
-        answers.explorer_panel(results, 0.05).data,
-        figure(charts.explorer(points, comparison, 2).to_dict()),
-        answers.explorer_detail(results, points, comparison, 2, 0.05).data,
-        *(f'<script src="{name}.js"></script>' for name in ("txray-charts", "txray-explorer")),
-    ]
+    c = int(points.loc[points["after"] == results.stage("supervised"), "c"].iloc[0])
+    controls, detail = (frame.data for frame in explorer.frames(results, 0.05, c, 2))
+    drawn = figure(finish(chart(points, c, 2), "A point for each neuron.").to_dict())
+    scripts = [f'<script src="{name}.js"></script>' for name in ("txray-charts", "txray-explorer")]
+    parts = [controls, drawn, detail, *scripts]
     (folder / "page.html").write_text(f'<!doctype html><meta charset="utf-8"><body>{"".join(parts)}', encoding="utf-8")
     return folder / "page.html"
 

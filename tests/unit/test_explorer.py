@@ -1,4 +1,4 @@
-"""The explorer's tables on hand-made preferences: what the scripts hold, and which neuron is shown first."""
+"""The explorer on hand-made tables: what its scripts and frames hold, and which neuron its page shows first."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import answers, explorer
+from txray_lib import explorer
+from txray_lib.figures.explorer import explorer as chart
 from txray_lib.figures.explorer import records
-from txray_lib.errors import TxrayError
+from txray_lib.notebooks import find_notebook, read_notebook
 from txray_lib.preferences import distributions
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
@@ -125,36 +126,50 @@ def test_a_record_leaves_out_what_a_point_does_not_have(results: Results) -> Non
         assert record["n"] == row.neuron
 
 
-def test_the_first_neuron_is_the_furthest_above_chance_or_the_one_asked_for(results: Results) -> None:
+def first_shown(results: Results, monkeypatch: pytest.MonkeyPatch, **values: object) -> dict[str, object]:
+    """What the page's cells hold up to the one that picks a neuron."""
+    monkeypatch.setenv("TXRAY_RESULTS", str(results.folder.parent))
+    code = [cell.source for cell in read_notebook(find_notebook("explorer")).cells if cell.cell_type == "code"]
+    names: dict[str, object] = {}
+    exec(code[0], names)
+    names |= {"profile": results.profile} | values
+    exec("\n".join(code[1:3]), names)
+    return names
+
+
+def test_the_page_shows_first_a_neuron_above_chance_if_there_is_one(results: Results, monkeypatch) -> None:
+    nulls = results.folder / "nulls.parquet"
+    rows = read_table(nulls)
+    supervised = rows["comparison"].str.endswith("supervised")
+    measured = results.transfer("rq3").set_index("neuron")["hellinger"].dropna()
+    lowest = measured.drop(measured.idxmax()).idxmin()
+    low = supervised & (rows["neuron"] == lowest)
+    write_table(rows.assign(q=low.map({True: 0.01, False: 0.9})), nulls, results.provenance)
+    assert first_shown(results, monkeypatch)["first"] == lowest
+    assert first_shown(results, monkeypatch, neuron=5)["first"] == 5
+    nulls.unlink()
+    assert first_shown(results, monkeypatch, min_length=1, max_length=9999)["first"] == measured.idxmax()
+
+
+def test_the_frames_name_stages_and_comparisons_and_hold_no_markup_of_a_corpus(results: Results) -> None:
+    path = results.folder / "preferences" / f"{next(iter(results.roles))}.parquet"
+    rows = read_table(path)
+    hostile = rows.assign(tag=rows["tag"].cat.rename_categories({"NN": "</script><script>alert(1)</script>"}))
+    write_table(hostile, path, results.provenance)
+    controls, detail = (frame.data for frame in explorer.frames(results, 0.05, 1, 7))
+    told = json.loads(re.search(r'json">(.*?)</script>', controls, re.DOTALL)[1])
+    assert "<script>alert" not in controls
+    assert [stage["name"] for stage in told["stages"]] == list(results.roles)
+    for row, its in zip(explorer.explored(results).itertuples(), told["comparisons"], strict=True):
+        assert [told["stages"][its[side]]["name"] for side in ("before", "after")] == [row.before, row.after]
+    assert 'data-comparison="1" data-neuron="7"' in detail
+
+
+def test_the_chart_draws_every_point_and_begins_with_what_was_asked(results: Results) -> None:
     points = explorer.points(results, 0.05)
-    comparison = answers.explored_first(results, "supervised")
-    own = points[points["comparison"] == comparison]
-    first = answers.explored_neuron(points, comparison, min_length=2)
-    long = own[own[["length_before", "length_after"]].min(axis=1) >= 2].set_index("neuron")
-    assert (long["hellinger"] - long["expected"]).max() == pytest.approx(
-        long.loc[first, "hellinger"] - long.loc[first, "expected"]
-    )
-    assert answers.explored_neuron(points, comparison, int(own["neuron"].iloc[3])) == own["neuron"].iloc[3]
-    bare = points.assign(expected=float("nan"))
-    assert answers.explored_neuron(bare, comparison) == own.set_index("neuron")["hellinger"].idxmax()
-    assert answers.explored_neuron(points.iloc[:0], comparison) == -1
-
-
-def test_what_is_not_there_is_named(results: Results) -> None:
-    points = explorer.points(results, 0.05)
-    comparison = answers.explored_first(results, "supervised")
-    with pytest.raises(TxrayError, match="supervised"):
-        answers.explored_first(results, "supervized")
-    with pytest.raises(TxrayError, match="prefers nothing"):
-        answers.explored_neuron(points, comparison, 12345)
-
-
-def test_without_scripts_the_frame_holds_a_table_and_no_markup(results: Results) -> None:
-    points = explorer.points(results, 0.05)
-    comparison = answers.explored_first(results, "supervised")
-    said = (
-        answers.explorer_detail(results, points, comparison, 2, 0.05).data + answers.explorer_panel(results, 0.05).data
-    )
-    assert "<script>alert" not in said
-    assert "Neuron 2 is shared" in said
-    assert "No neuron" in answers.explorer_detail(results, points, comparison, -1, 0.05).data
+    spec = chart(points, 1, 7).to_dict()
+    begins = {each["name"]: each["value"] for each in spec["params"] if "value" in each}
+    assert begins == {"comparison": 1, "chosen": 7}
+    (rows,) = spec["datasets"].values()
+    assert len(rows) == len(points)
+    assert chart(points.iloc[:0], 0, -1).to_dict()

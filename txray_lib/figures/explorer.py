@@ -1,50 +1,61 @@
 """Every neuron of every comparison: distance against length, and below it those without a distance (Fig. 4, 6, 8 in one).
 
 Which comparison is drawn and which neuron has a ring are parameters of the chart, `comparison` and `chosen`: the page's
-script sets them, and hears from `picked` and `picked_below` which point was clicked. May touch: results, theme, overview, view.
+script sets them, and hears from `picked` and `picked_below` which point was clicked. May touch: theme, plane.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from txray_lib.figures.overview import Axes, fit_axes, lengths
-from txray_lib.figures.theme import STATES, TEXT, finish
-from txray_lib.figures.view import NAMES
+from txray_lib.figures.plane import TICKS
+from txray_lib.figures.theme import STATES, TEXT
 
-WIDTH = 520
+WIDTH = 500
 ROWS = ("gained", "avoided")
 """The preference states without a distance, a row below the points for each."""
+NAMES = {
+    "c": "comparison",
+    "n": "neuron",
+    "s": "state",
+    "x": "length",
+    "d": "hellinger",
+    "lb": "length_before",
+    "la": "length_after",
+    "mb": "mass_before",
+    "ma": "mass_after",
+    "e": "expected",
+    "q": "q",
+    "o": "not_above_null",
+}
+"""What the short columns of the points are, for whoever downloads them."""
 
 
-def explorer(points: pd.DataFrame, comparison: str, neuron: int) -> alt.VConcatChart:
+def explorer(points: pd.DataFrame, comparison: int, neuron: int) -> alt.VConcatChart:
     """The chart of all neurons that the explorer's page drives.
 
     points      of `explorer.points`
-    comparison  the one that is drawn first; neuron the one that has the ring first, -1 for none
+    comparison  the number of the one that is drawn first; neuron the one that has the ring first, -1 for none
     """
-    rows = points.assign(x=lengths(points))
-    axes = fit_axes(rows[rows["state"] == "shared"], None, rest=float(rows["x"].max()) if len(rows) else 1.0)
-    own = rows[rows["comparison"] == comparison]
-    drawn = alt.param(name="comparison", value=int(own["c"].iloc[0]) if len(own) else -1)
+    both = points[["length_before", "length_after"]].astype(float)
+    rows = points.assign(x=both.where(both > 0).mean(axis=1))
+    longest = max(10.0, float(rows["x"].max())) if len(rows) else 10.0
+    drawn = alt.param(name="comparison", value=comparison)
     chosen = alt.param(name="chosen", value=neuron)
     base = alt.Chart(alt.InlineData(values=records(rows))).transform_filter("datum.c === comparison")
-    panels = alt.vconcat(_scatter(base, axes), _below(base, axes), spacing=6)
-    chart = panels.add_params(drawn, chosen).resolve_scale(color="shared")
-    return finish(chart, _describe(own, comparison), NAMES)
+    panels = alt.vconcat(
+        _scatter(base, longest), _below(base, longest), spacing=6, title="How far did each neuron move?"
+    )
+    return panels.add_params(drawn, chosen).resolve_scale(color="shared")
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """The points with short names, to keep the page small.
-
-    c comparison, n neuron, s state, x length, d distance, la lb lengths after and before, ma mb masses, e the distance that
-    chance gives, q, o 1 where the distance is not above its null. What a point does not have is left out.
-    """
+    """The points with the short names of `NAMES`, to keep the page small: o is 1 where a distance is not above its null.
+    What a point does not have is left out."""
     shown = pd.DataFrame(
         {
             "c": rows["c"],
@@ -72,35 +83,40 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _x(longest: float, **axis: Any) -> alt.X:
+    title = axis.pop("title", "features preferred (log scale)")
+    scale = alt.Scale(type="log", domain=[0.85, 1.15 * longest], nice=False)
+    return alt.X("x:Q", title=title, scale=scale, axis=alt.Axis(values=TICKS, format="~s", **axis))
+
+
 def _colour(legend: alt.Legend | None) -> alt.Color:
     states = ["shared", *ROWS]
     scale = alt.Scale(domain=states, range=[STATES[state].light for state in states])
     return alt.Color("s:N", scale=scale, legend=legend)
 
 
-def _scatter(base: alt.Chart, axes: Axes) -> alt.LayerChart:
+def _scatter(base: alt.Chart, longest: float) -> alt.LayerChart:
     shared = base.transform_filter("isValid(datum.d)")
-    place = {"x": axes.x("x"), "y": axes.y("d")}
-    legend = alt.Legend(title=None, orient="top", direction="horizontal")
+    y = alt.Y("d:Q", title="Hellinger distance H", scale=alt.Scale(domain=[0, 1]))
+    place = {"x": _x(longest), "y": y}
     filled = shared.transform_filter("datum.o !== 1").mark_point(filled=True, size=32, opacity=0.5)
     hollow = shared.transform_filter("datum.o === 1").mark_point(filled=False, size=28, strokeWidth=1.1, opacity=0.7)
     target = shared.mark_point(filled=True, size=60, opacity=0)
     ring = shared.transform_filter("datum.n === chosen")
     ring = ring.mark_point(size=210, strokeWidth=3, color=TEXT.light, opacity=1)
     return alt.layer(
-        filled.encode(**place, color=_colour(legend)),
-        hollow.encode(**place, color=_colour(legend)),
+        filled.encode(**place, color=_colour(None)),
+        hollow.encode(**place, color=_colour(None)),
         ring.encode(**place),
         target.encode(**place, tooltip=_tooltip("d:Q", "e:Q", "q:Q")).add_params(_click("picked")),
     ).properties(width=WIDTH, height=290)
 
 
-def _below(base: alt.Chart, axes: Axes) -> alt.LayerChart:
+def _below(base: alt.Chart, longest: float) -> alt.LayerChart:
     rest = base.transform_filter("!isValid(datum.d)")
-    y = alt.Y(
-        "s:N", title=None, scale=alt.Scale(domain=list(ROWS)), axis=alt.Axis(domain=False, ticks=False, grid=False)
-    )
-    place = {"x": axes.x("x", labels=False, ticks=False, domain=False).title(None), "y": y}
+    axis = alt.Axis(domain=False, ticks=False, grid=False)
+    y = alt.Y("s:N", title=None, scale=alt.Scale(domain=list(ROWS)), axis=axis)
+    place = {"x": _x(longest, title=None, labels=False, ticks=False, domain=False), "y": y}
     ring = rest.transform_filter("datum.n === chosen")
     return alt.layer(
         rest.mark_tick(thickness=1.5, height=14, opacity=0.6).encode(**place, color=_colour(None)),
@@ -132,17 +148,3 @@ def _tooltip(*more: str) -> list[alt.Tooltip]:
     return [
         alt.Tooltip(field, title=titles[field], **({"format": ""} if field.endswith(":N") else {})) for field in kept
     ]
-
-
-def _describe(rows: pd.DataFrame, comparison: str) -> str:
-    counts = rows["state"].value_counts()
-    shared = rows.loc[rows["state"] == "shared", "hellinger"]
-    middle = f", median distance {shared.median():.2f}" if len(shared) else ""
-    above = int(rows["above"].fillna(False).astype(bool).sum())
-    tested = int(rows["above"].notna().sum())
-    null = f" {above} of the {tested} with a null are above it, the others hollow." if tested else ""
-    return (
-        f"Scatter plot of Hellinger distance against length for {json.dumps(comparison.replace(':', ' to '))[1:-1]}, a point for"
-        f" each of {counts.get('shared', 0)} shared neurons{middle}.{null} Ticks below it mark the lengths of"
-        f" {counts.get('gained', 0)} gained and {counts.get('avoided', 0)} avoided neurons."
-    )

@@ -72,6 +72,7 @@
     const comparison = make("select", { id: "txray-comparison" },
       ...told.comparisons.map((each, c) => make("option", { value: c }, each.name)));
     const order = make("select", { id: "txray-order" }, ...Object.keys(ORDERS).map(name => make("option", {}, name)));
+    if (points.some(each => each.e !== undefined)) order.value = "distance above chance";
     const shown = make("select", { id: "txray-shown" }, ...SHOWN.map(name => make("option", {}, name)));
     const list = make("select", { id: "txray-list", size: 6 });
     const listed = make("label", { for: "txray-list" });
