@@ -36,7 +36,6 @@ FORMATS = {
     "neurons": ".1%",
     "share": ".1%",
     "change": "+.1%",
-    "features": ",.3~g",
     "distance": ".3f",
     "correlation": "+.2f",
 }
@@ -136,7 +135,7 @@ def number(value: float, unit: str) -> str:
     """A number in the unit of a claim: counts of neurons are shares of all."""
     if value is None or math.isnan(value):
         return "–"
-    return format(value, FORMATS.get(unit, ",.3~g")).replace("-", "−").replace("%", " %")
+    return _written(value, FORMATS.get(unit), 3).replace("-", "−")
 
 
 def _interval(row: Any) -> str:
