@@ -1,4 +1,7 @@
-"""What the paper says, kept in one file, `paper.yaml`: its values and its claims. May touch: errors."""
+"""What the paper says, kept in one file, `paper.yaml`: its values and its claims. May touch: errors.
+
+An entry is one of three: a claim that is judged (it has a unit), a claim that only repeats others (`see`), or values alone.
+"""
 
 from __future__ import annotations
 
@@ -14,136 +17,145 @@ import yaml
 
 from txray_lib.errors import TxrayError, nearest
 
-UNITS = ("neurons", "share", "change", "features", "distance", "correlation", "number")
-"""`neurons` are counts, compared as shares of all; a `change` is a signed share."""
+UNITS = ("share", "change", "features", "distance", "correlation", "number")
+"""A `change` is a signed share; counts of neurons are shares of all."""
 STATUS = ("impossible", "not_stated", "not_tested")
-PAPERS_NEURONS = 1500
-_KEYS = {"what", "section", "unit", "parts", "also", "flag", "caution", *STATUS}
-_DIRECTION = re.compile(r"(greater|less) than (\S+)")
-
-
-@dataclass(frozen=True)
-class Part:
-    """One thing that a claim says: a value, a direction, or both.
-
-    value      the paper's number in the claim's unit; NaN where it gives none
-    direction  "", "greater" or "less", against `than`: a number, or the name of another part
-    """
-
-    name: str
-    label: str
-    value: float = math.nan
-    direction: str = ""
-    than: float | str = 0.0
+_TEXTS = ("claim", "section", "unit", "against", "flag", "caution", *STATUS)
+_KEYS = {*_TEXTS, "paper", "asked", "values", "see"}
+_ASKED = re.compile(r"(more|less) than (chance|-?\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A testable sentence, number, figure or setting of the paper.
+    """A number or a sentence of the paper that is judged once, or one that points at such.
 
-    what, section  in our words, and where it stands
-    statuses       for a part: ("impossible" | "not_stated" | "not_tested", why)
-    flag, caution  an inconsistency (I1–I9) or a departure (C1–C36) beside it; what a reader should know
+    claim, section    in our words, and where it stands
+    paper             the paper's number in the claim's unit, NaN where it gives none
+    asked             its direction in words: "positive", "negative", "more than X", "less than X", X a number or "chance"
+    side, threshold   the same for the judge: 1 or −1 and the value beyond which the claim is true, NaN for chance; side 0
+                      where only the number is claimed
+    against           what gives the claim's number by chance, in words
+    status, why       "impossible", "not_stated" or "not_tested" whatever a run gives, and the reason
+    see               ids of the claims that this one repeats
+    values            the paper's numbers, for `value`
+    flag, caution     an inconsistency (I1–I9) or a departure (C1–C36) beside it; what a reader should know
     """
 
     id: str
-    what: str
-    section: str
-    unit: str
-    parts: dict[str, Part]
-    statuses: dict[str, tuple[str, str]] = field(default_factory=dict)
-    also: dict[str, float] = field(default_factory=dict)
+    claim: str = ""
+    section: str = ""
+    unit: str = ""
+    paper: float = math.nan
+    asked: str = ""
+    side: int = 0
+    threshold: float = math.nan
+    against: str = ""
+    status: str = ""
+    why: str = ""
+    see: tuple[str, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
     flag: str = ""
     caution: str = ""
 
-    def compared(self, part: str) -> float:
-        """The paper's value as it is compared: a count of neurons as a share of its 1500; NaN where it gives none."""
-        value = self.parts[part].value
-        return value / PAPERS_NEURONS if self.unit == "neurons" else value
+    @property
+    def is_judged(self) -> bool:
+        return bool(self.unit)
 
 
 def value(number: str, part: str) -> float:
     """One value of the paper by its id and part: `value("N7", "shared")`. Raises TxrayError for an unknown one."""
-    its = claim(number)
-    known = {**{name: part.value for name, part in its.parts.items() if not math.isnan(part.value)}, **its.also}
+    known = claim(number).values
     if part not in known:
         raise TxrayError(f"the paper's {number} has no part {part!r}. {nearest(part, known)}")
     return known[part]
 
 
 def claim(number: str) -> Claim:
-    """A claim by its id. Raises TxrayError for an unknown one."""
+    """An entry by its id. Raises TxrayError for an unknown one."""
     known = claims()
     if number not in known:
         raise TxrayError(f"the paper has no value with the id {number!r}. {nearest(number, known)}")
     return known[number]
 
 
+def judged(*ids: str) -> list[Claim]:
+    """The claims that these ids name or point at, each once and in this order; without ids all, in the order of the file.
+
+    Raises TxrayError for an unknown id, and for one of values alone.
+    """
+    if not ids:
+        return [its for its in claims().values() if its.is_judged]
+    found: dict[str, Claim] = {}
+    for its in map(claim, ids):
+        if not its.is_judged and not its.see:
+            raise TxrayError(f"{its.id} is a setting of the paper, not a claim: there is nothing to judge.")
+        found |= {target: claim(target) for target in its.see or (its.id,)}
+    return list(found.values())
+
+
 @cache
 def claims() -> dict[str, Claim]:
-    """Every claim by its id, in the order of the file."""
+    """Every entry by its id, in the order of the file."""
     text = Path(__file__).with_name("paper.yaml").read_text(encoding="utf-8")
-    return {name: parse(name, entry) for name, entry in yaml.safe_load(text).items()}
+    found = {name: parse(name, entry) for name, entry in yaml.safe_load(text).items()}
+    for name, its in found.items():
+        if wrong := [target for target in its.see if target not in found or not found[target].is_judged]:
+            raise TxrayError(f"paper.yaml, {name}: see names no claim that is judged: {wrong[0]!r}")
+    return found
 
 
 def parse(name: str, entry: Mapping[str, Any]) -> Claim:
-    """A claim from its entry in the file. Raises TxrayError that names the id and the key that is wrong."""
+    """An entry of the file. Raises TxrayError that names the id and the key that is wrong."""
+    where = f"paper.yaml, {name}"
     if unknown := sorted(set(entry) - _KEYS):
-        raise TxrayError(f"paper.yaml, {name}: no such key as {unknown[0]!r}. {nearest(unknown[0], _KEYS)}")
-    if missing := sorted({"what", "section", "unit", "parts"} - set(entry)):
-        raise TxrayError(f"paper.yaml, {name}: {', '.join(missing)} missing")
-    if entry["unit"] not in UNITS:
-        raise TxrayError(f"paper.yaml, {name}: no such unit as {entry['unit']!r}. {nearest(str(entry['unit']), UNITS)}")
-    parts = {part: _part(name, part, row, entry["parts"]) for part, row in entry["parts"].items()}
+        raise TxrayError(f"{where}: no such key as {unknown[0]!r}. {nearest(unknown[0], _KEYS)}")
+    _check_kind(where, entry)
+    statuses = [status for status in STATUS if status in entry]
+    asked, (side, threshold) = str(entry.get("asked", "")), _direction(where, entry.get("asked", ""))
     return Claim(
         name,
-        entry["what"],
-        entry["section"],
-        entry["unit"],
-        parts,
-        _statuses(name, entry, parts),
-        dict(entry.get("also", {})),
-        entry.get("flag", ""),
-        entry.get("caution", ""),
+        **{key: str(entry[key]) for key in ("claim", "section", "unit", "against", "flag", "caution") if key in entry},
+        paper=_ratio(entry.get("paper", math.nan)),
+        asked=asked,
+        side=side,
+        threshold=threshold,
+        status=statuses[0] if statuses else "",
+        why=str(entry[statuses[0]]) if statuses else "",
+        see=tuple(entry["see"] if isinstance(entry.get("see"), list) else [entry["see"]] if "see" in entry else []),
+        values={part: float(number) for part, number in entry.get("values", {}).items()},
     )
 
 
-def _part(name: str, part: str, row: list[Any], parts: Mapping[str, Any]) -> Part:
-    if not isinstance(row, list) or not 2 <= len(row) <= 3:
-        raise TxrayError(f"paper.yaml, {name}.{part}: a part is [value or null, label] or [value, label, direction]")
-    number, label, *rest = row
-    value = math.nan if number is None else float(number)
-    direction, than = _direction(f"{name}.{part}", rest[0], parts) if rest else ("", 0.0)
-    return Part(part, str(label), value, direction, than)
+def _check_kind(where: str, entry: Mapping[str, Any]) -> None:
+    """What each of the three kinds of entry needs, and what excludes what."""
+    if "unit" in entry:
+        if missing := sorted({"claim", "section"} - set(entry)):
+            raise TxrayError(f"{where}: {', '.join(missing)} missing")
+        if entry["unit"] not in UNITS:
+            raise TxrayError(f"{where}: no such unit as {entry['unit']!r}. {nearest(str(entry['unit']), UNITS)}")
+        if "see" in entry:
+            raise TxrayError(f"{where}: it is judged (unit) and repeats another (see): it can be one of the two")
+    elif not {"see", "values"} & set(entry):
+        raise TxrayError(f"{where}: it needs a unit, see, or values")
+    statuses = [status for status in STATUS if status in entry]
+    if len(statuses) > 1:
+        raise TxrayError(f"{where} is both {statuses[0]} and {statuses[1]}")
+    if "unit" in entry and not statuses and not ({"paper", "asked"} & set(entry) and "against" in entry):
+        raise TxrayError(f"{where}: a claim needs a paper's number or what is asked, and against what, or a status")
 
 
-def _direction(where: str, text: str, parts: Mapping[str, Any]) -> tuple[str, float | str]:
-    if text in ("positive", "negative"):
-        return ("greater" if text == "positive" else "less"), 0.0
-    found = _DIRECTION.fullmatch(text)
-    if not found:
+def _direction(where: str, text: str) -> tuple[int, float]:
+    """The side and the threshold of a direction in words."""
+    if text in ("", "positive", "negative"):
+        return {"": (0, math.nan), "positive": (1, 0.0), "negative": (-1, 0.0)}[text]
+    if not (found := _ASKED.fullmatch(str(text))):
         raise TxrayError(
-            f"paper.yaml, {where}: {text!r} is no direction (positive, negative, greater than X, less than X)"
+            f"{where}: {text!r} is no direction (positive, negative, more than X, less than X; X a number or chance)"
         )
     word, than = found.groups()
-    if than in parts:
-        return word, than
-    try:
-        return word, float(than)
-    except ValueError:
-        raise TxrayError(
-            f"paper.yaml, {where}: {than!r} is neither a number nor a part. {nearest(than, parts)}"
-        ) from None
+    return (1 if word == "more" else -1), (math.nan if than == "chance" else float(than))
 
 
-def _statuses(name: str, entry: Mapping[str, Any], parts: Mapping[str, Part]) -> dict[str, tuple[str, str]]:
-    found: dict[str, tuple[str, str]] = {}
-    for status in STATUS:
-        given = entry.get(status, {})
-        for part, why in (given if isinstance(given, dict) else dict.fromkeys(parts, given)).items():
-            if part not in parts:
-                raise TxrayError(f"paper.yaml, {name}: {status} names no part of it: {part!r}. {nearest(part, parts)}")
-            if part in found:
-                raise TxrayError(f"paper.yaml, {name}.{part} is both {found[part][0]} and {status}")
-            found[part] = (status, str(why))
-    return found
+def _ratio(number: Any) -> float:
+    """A number; of a pair the first by the second."""
+    return float(number[0]) / float(number[1]) if isinstance(number, list) else float(number)

@@ -1,19 +1,21 @@
-"""The paper's claims beside what a run gives.
+"""The paper's claims beside what a run gives: one verdict for each.
 
-    quantities  counts, means and changes that follow from comparisons of stages alone
-    switches    how far one choice of definition or of reading moves them
-    measures    ours for every part of every claim of paper.yaml, from the tables of one run
-    intervals   over neurons, over random sets, over seeds
-    verdicts    the claims beside ours, over seeds, and what follows
+    quantities   counts, means and changes that follow from comparisons of stages alone
+    switches     how far one choice of definition or of reading moves them
+    intervals    a number beside chance, with its interval
+    run          the tables of a run as the measures ask for them
+    pretraining  ours for the claims of §3.1
+    supervision  ours for those of §3.2 and §3.3
+    pruning      F1, and what pruning does to it
+    verdicts     the judge
 
 May touch: errors, definitions, paper, places, preferences, profiles, results, tables, transfer. Needs no torch.
 """
 
 from txray_lib.audit.intervals import Measured
-from txray_lib.audit.measures import measure
 from txray_lib.audit.quantities import COMPARISONS, agreement, quantities
 from txray_lib.audit.switches import FORMULAS, formula_switches, moved, reading_switch, same_weights
-from txray_lib.audit.verdicts import VERDICTS, decide, is_generated, judge, seeds, siblings, verdicts
+from txray_lib.audit.verdicts import VERDICTS, decide, is_generated, judge, measure, measured, pruned, seeds, siblings
 
 __all__ = [
     "COMPARISONS",
@@ -26,11 +28,12 @@ __all__ = [
     "is_generated",
     "judge",
     "measure",
+    "measured",
     "moved",
+    "pruned",
     "quantities",
     "reading_switch",
     "same_weights",
     "seeds",
     "siblings",
-    "verdicts",
 ]

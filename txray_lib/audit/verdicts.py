@@ -1,25 +1,25 @@
-"""The paper's claims beside ours: over seeds where sibling runs are there, and what follows from it.
+"""The verdict on each claim: the paper's number or direction beside ours, and beside what chance gives.
 
-A verdict is one of six, decided in this order:
+A claim is a region: the values beyond a threshold (0, a number, or chance), or, where the paper gives a number alone, those
+within half the distance from that number to chance. The verdict, decided in this order:
 
-    impossible as stated  the claim contradicts the paper's own numbers (paper.yaml says how)
-    not stated            the paper gives no number or rule to test
-    not tested            a choice of setting, one neuron of lost weights, a table that the run did not keep; or the paper's
-                          number lies in our interval, but five seeds of real corpora are not there; or there is no interval
-    reproduced            the paper's number lies in our interval over at least five seeds, never for generated worlds
-    same direction        the claim's sign is ours, and the interval excludes no effect
-    differs               anything else that was measured
+    impossible as stated, not stated, not tested  as paper.yaml says; not tested too where the run gives no value
+    reproduced      the interval over five seeds or more, on real text, lies within half the distance from the paper's number
+                    to chance, and the sign is the claim's
+    same direction  the interval lies in the claim's region and excludes what chance gives
+    contradicted    the interval lies outside the claim's region
+    inconclusive    anything else that was measured: no interval, one that reaches over the border, or a number that chance gives
 
-The interval is Student's over seeds where there are two or more, else that of the one run. Where the rules conflict the
-stricter one holds: a claim without a number is never "reproduced", only "same direction", and an interval that holds no effect
-is "differs" even where our sign is the claim's. Intervals are read claim by claim, without a correction for their number.
-May touch: errors, paper, places, profiles, results, tables, measures, intervals.
+Intervals are Student's over seeds where there are two or more, else those of the one run; they are read claim by claim, without
+a correction for their number. May touch: errors, paper, places, profiles, results, tables, measures, intervals, run.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,69 +28,106 @@ import yaml
 from pydantic import ValidationError
 
 from txray_lib import places
+from txray_lib.audit import pretraining, pruning, supervision
 from txray_lib.audit.intervals import Measured, missing, over_seeds
-from txray_lib.audit.measures import COLUMNS, against, effect_name, measure
-from txray_lib.audit.measures.run import Run
-from txray_lib.paper import Claim, claims
+from txray_lib.audit.run import Run
+from txray_lib.errors import TxrayError
+from txray_lib.paper import Claim, claim, judged
 from txray_lib.profiles import Profile
 from txray_lib.results import Results
 from txray_lib.tables import read_table
 
-REPRODUCED, SAME, DIFFERS, IMPOSSIBLE, NOT_STATED, NOT_TESTED = VERDICTS = (
+REPRODUCED, SAME, INCONCLUSIVE, CONTRADICTED, IMPOSSIBLE, NOT_STATED, NOT_TESTED = VERDICTS = (
     "reproduced",
     "same direction",
-    "differs",
+    "inconclusive",
+    "contradicted",
     "impossible as stated",
     "not stated",
     "not tested",
 )
 ENOUGH_SEEDS = 5
+MEASURES: dict[str, Callable[[Run], Measured]] = {**pretraining.MEASURES, **supervision.MEASURES, **pruning.MEASURES}
+COLUMNS = ["id", *Measured.__dataclass_fields__]
+_WHAT = {True: "the claim", False: "the paper's number"}
 _OF_STATUS = {"impossible": IMPOSSIBLE, "not_stated": NOT_STATED, "not_tested": NOT_TESTED}
 _IGNORED = {"name", "about", "seed", "controls", "nulls"}
 """Keys of a profile in which the seeds of one experiment may differ: controls and nulls change no stage."""
 
 
-def verdicts(results: Results) -> pd.DataFrame:
-    """A row for each part of each claim that says something, in the order of paper.yaml.
+def judge(results: Results, *ids: str) -> pd.DataFrame:
+    """A row for each claim that the ids name or point at (all claims without ids), in their order.
 
-    Columns: id, part, what, label, section, unit, paper (NaN: no number), asked (the direction in words), against (our value
-    of what the direction compares with), ours, low, high, seeds, basis, difference (ours − paper), verdict, because, flag,
-    caution. Counts of neurons are shares. `seeds` is 0 where nothing was measured.
+    id, claim, section, unit; flag, caution: see `paper.Claim`
+    paper, asked        the paper's number (NaN where it gives none) and the direction in words
+    ours, low, high     our number and its interval over `basis`, of `seeds` runs (0 where nothing was measured)
+    chance, against     the number that chance gives, and what gives it
+    beyond, beyond_low, beyond_high  ours − chance, with the interval of this difference
+    verdict, because    one of VERDICTS, and why in one sentence of a fixed form
+
+    Counts of neurons are shares of all. Raises TxrayError for an unknown id.
     """
-    values = seeds(results)
-    own = _measured(results).set_index(["id", "part"])
-    by_seed = {key: rows["value"].tolist() for key, rows in values.groupby(["id", "part"], sort=False)}
-    generated = is_generated(results)
-    rows = []
-    for name, claim in claims().items():
-        ours = {part: _ours(own, by_seed, name, part) for part in _parts(claim)}
-        rows += [_row(claim, part, ours, generated) for part in claim.parts if says(claim, part)]
-    return pd.DataFrame(rows)
+    asked, generated = judged(*ids), is_generated(results)
+    by_seed = {name: rows for name, rows in seeds(results).groupby("id", sort=False)}
+    return pd.DataFrame([_row(its, *_ours(by_seed[its.id]), generated) for its in asked])
 
 
-def says(claim: Claim, part: str) -> bool:
-    """Whether a part claims anything, or is only there for another to be compared with."""
-    its = claim.parts[part]
-    return bool(its.direction) or part in claim.statuses or not math.isnan(its.value)
+def pruned(results: Results) -> pd.DataFrame:
+    """A row for each set, way and split that the run pruned, with the verdict on what the paper says of that set and split.
+
+    set, way, split, change, low, high, chance (the median random set), beyond, beyond_low, beyond_high, verdict, because
+    """
+    generated, rows = is_generated(results), []
+    for (name, way, split), its in pruning.effects(Run(results)).items():
+        verdict, because = decide(claim(f"T2-{name[0]} {split}"), its, 1, generated)
+        values = {key: value for key, value in asdict(its).items() if key not in ("basis", "why")}
+        rows.append({"set": name, "way": way, "split": split, **values, "verdict": verdict, "because": because})
+    return pd.DataFrame(rows).rename(columns={"value": "change"})
+
+
+def decide(its: Claim, ours: Measured, number: int, generated: bool) -> tuple[str, str]:
+    """The verdict on a claim and its reason, of `number` seeds; `generated`: on corpora from a generated world."""
+    if its.status:
+        return _OF_STATUS[its.status], its.why
+    if math.isnan(ours.value):
+        return NOT_TESTED, ours.why or "the run gives no value"
+    if math.isnan(its.threshold) and math.isnan(ours.chance):
+        return NOT_TESTED, f"the run does not say what chance gives: {its.against}"
+    if not ours.has_interval:
+        return INCONCLUSIVE, f"no interval: {ours.why}"
+    of = "one seed" if number == 1 else f"{number} seeds"
+    is_inside, is_outside = _places(its, ours)
+    if _is_near(its, ours) and (is_inside or not its.side):
+        if number >= ENOUGH_SEEDS and not generated:
+            return REPRODUCED, f"our interval lies about the paper's number ({of})"
+        if not its.side:
+            lacks = "the corpora are generated" if generated else f"“reproduced” takes five seeds, not {of}"
+            return INCONCLUSIVE, f"our interval lies about the paper's number, but {lacks}"
+    if is_outside:
+        return CONTRADICTED, f"our interval excludes {_WHAT[bool(its.side)]} ({of})"
+    if is_inside:
+        return SAME, f"our interval has the claim's direction and excludes what chance gives ({of})"
+    return INCONCLUSIVE, _open(its, ours, of)
 
 
 def seeds(results: Results) -> pd.DataFrame:
-    """[id, part, profile, value] of this run and of its siblings, runs named `{profile}-seed-N` with the same settings."""
-    parts = [_measured(results).assign(profile=results.profile)]
+    """What was measured in this run and its siblings, a row for each claim and run: COLUMNS and profile."""
+    parts = [measured(results).assign(profile=results.profile)]
     for folder in siblings(results):
         parts.append(read_table(folder / "measured.parquet").assign(profile=folder.name))
-    return pd.concat(parts, ignore_index=True)[["id", "part", "profile", "value"]]
+    return pd.concat(parts, ignore_index=True)
 
 
 def siblings(results: Results) -> list[Path]:
-    """Folders of the runs that differ from this one in the seed alone; live ones before frozen ones of the same name."""
+    """Folders of runs named `{profile}-seed-N` that differ from this one in the seed alone; live ones before frozen ones of the
+    same name. One that was measured for other claims than today's is passed over: it is to be run again."""
     parents = [results.folder.parent]
     if results.folder.parent in (places.live_results("x").parent, places.frozen_results("x").parent):
         parents = [places.live_results("x").parent, places.frozen_results("x").parent]
     found: dict[str, Path] = {}
     for parent in parents:
         for folder in sorted(parent.glob(f"{results.profile}-seed-*")):
-            if (folder / "measured.parquet").is_file() and _settings(folder) == _settings(results.folder):
+            if _is_current(folder) and _settings(folder) == _settings(results.folder):
                 found.setdefault(folder.name, folder)
     return [found[name] for name in sorted(found)]
 
@@ -101,126 +138,103 @@ def is_generated(results: Results) -> bool:
     return not isinstance(corpora, dict) or any(its.get("source") == "world" for its in corpora.values())
 
 
-def decide(claim: Claim, part: str, ours: Measured, effect: Measured, seeds: int, generated: bool) -> tuple[str, str]:
-    """The verdict on a part and its reason.
-
-    ours    the value with its interval, `effect` what is compared with no effect: ours, or its difference from another part
-    seeds   how many runs the value is of
-    """
-    if part in claim.statuses:
-        status, why = claim.statuses[part]
-        return _OF_STATUS[status], why
-    if math.isnan(ours.value):
-        return NOT_TESTED, ours.why or "the run gives no value"
-    its, paper = claim.parts[part], claim.compared(part)
-    inside = ours.has_interval and ours.low <= paper <= ours.high
-    enough = seeds >= ENOUGH_SEEDS and not generated
-    if inside and enough:
-        return REPRODUCED, f"the paper's number lies in our interval over {_runs(seeds)}"
-    if its.direction:
-        return _by_sign(its.direction, effect, 0.0 if isinstance(its.than, str) else its.than, seeds)
-    if not ours.has_interval:
-        return NOT_TESTED, ours.why or "one run gives this number without an interval"
-    if not inside:
-        return DIFFERS, f"the paper's number lies outside our interval ({_runs(seeds)})"
-    lacking = (
-        "the corpora are generated" if generated else f"“reproduced” takes five seeds, not {_runs(seeds, few=False)}"
-    )
-    return NOT_TESTED, f"the paper's number lies in our interval, but {lacking}"
+def measure(results: Results) -> pd.DataFrame:
+    """Ours for every claim that is judged, beside chance: COLUMNS, a row a claim in the order of paper.yaml."""
+    run = Run(results)
+    return pd.DataFrame([{"id": its.id, **asdict(_measure(run, its))} for its in judged()], columns=COLUMNS)
 
 
-def _by_sign(direction: str, effect: Measured, none: float, seeds: int) -> tuple[str, str]:
-    """Same direction or differs, by an effect and the value that would be none."""
-    if math.isnan(effect.value):
-        return NOT_TESTED, effect.why or "what it is compared with was not measured"
-    if not effect.has_interval:
-        return NOT_TESTED, effect.why or "one run gives this number without an interval"
-    greater = direction == "greater"
-    if (effect.value > none) != greater or effect.value == none:
-        return (
-            DIFFERS,
-            f"{'there is no effect' if effect.value == none else 'ours goes the other way'} ({_runs(seeds)})",
-        )
-    if not (effect.low > none if greater else effect.high < none):
-        return DIFFERS, f"our sign is the claim's, but the interval holds no effect ({_runs(seeds)})"
-    return SAME, f"ours has the claim's sign and excludes no effect ({_runs(seeds)})"
+def measured(results: Results) -> pd.DataFrame:
+    """The run's own measured table if it is of today's claims, else measured now."""
+    path = results.folder / "provenance.json"
+    return _measured(results, path.stat().st_mtime_ns if path.is_file() else 0).copy()
 
 
-def _runs(number: int, few: bool = True) -> str:
-    said = "one seed" if number == 1 else f"{number} seeds"
-    return f"{said}, fewer than five" if few and number < ENOUGH_SEEDS else said
+def _measure(run: Run, its: Claim) -> Measured:
+    if its.id not in MEASURES:
+        return missing(its.why)
+    try:
+        return MEASURES[its.id](run)
+    except TxrayError as error:
+        return missing(f"this run kept too little: {str(error).splitlines()[0]}")
 
 
-def _row(claim: Claim, part: str, ours: dict[str, tuple[Measured, int]], generated: bool) -> dict[str, object]:
-    its, (own, number) = claim.parts[part], ours[part]
-    other = its.than if its.direction and isinstance(its.than, str) else ""
-    effect = ours[effect_name(part, other)][0] if other else own
-    against = ours[other][0].value if other else (its.than if its.direction else math.nan)
-    verdict, because = decide(claim, part, own, effect, number, generated)
-    paper = claim.compared(part)
+def _places(its: Claim, ours: Measured) -> tuple[bool, bool]:
+    """Whether the interval lies inside the claim's region and excludes chance; whether it lies outside the region."""
+    if not its.side:
+        away = max(ours.low - its.paper, its.paper - ours.high)
+        return False, away > abs(its.paper - ours.chance) / 2
+    past_chance = _past(its.side, ours.beyond_low, ours.beyond_high, 0.0)
+    past_border = past_chance
+    if not math.isnan(its.threshold):
+        past_border = _past(its.side, ours.low, ours.high, its.threshold)
+    return past_border[0] > 0 and past_chance[0] > 0, past_border[1] <= 0
+
+
+def _past(side: int, low: float, high: float, border: float) -> tuple[float, float]:
+    """How far the ends of an interval lie past a border on one side, the nearer end first."""
+    ends = (side * (low - border), side * (high - border))
+    return min(ends), max(ends)
+
+
+def _is_near(its: Claim, ours: Measured) -> bool:
+    """Whether the whole interval lies within half the distance from the paper's number to chance."""
+    return max(ours.high - its.paper, its.paper - ours.low) < abs(its.paper - ours.chance) / 2
+
+
+def _open(its: Claim, ours: Measured, of: str) -> str:
+    """Why an interval tells neither way."""
+    if math.isnan(ours.beyond_low):
+        return f"the run does not say what chance gives: {its.against}"
+    if ours.beyond_low <= 0 <= ours.beyond_high:
+        return f"our interval holds what chance gives ({of})"
+    if not its.side:
+        return f"our interval reaches from near the paper's number to far from it ({of})"
+    if its.side * ours.beyond < 0:
+        return f"chance gives more of it than ours ({of})"
+    return f"our interval holds the border of the claim ({of})"
+
+
+def _ours(rows: pd.DataFrame) -> tuple[Measured, int]:
+    """The number over seeds where two or more runs have it, else the run's own; and how many runs it is of."""
+    own = Measured(**{key: rows.iloc[0][key] for key in COLUMNS[1:]})
+    has_chance = rows["chance"].notna() | math.isnan(own.chance)
+    known = rows[rows["value"].notna() & has_chance]
+    if math.isnan(own.value) or len(known) < 2:
+        return own, int(not math.isnan(own.value))
+    return over_seeds(known["value"], known["chance"]), len(known)
+
+
+def _row(its: Claim, ours: Measured, number: int, generated: bool) -> dict[str, object]:
+    verdict, because = decide(its, ours, number, generated)
     return {
-        "id": claim.id,
-        "part": part,
-        "what": claim.what,
-        "label": its.label,
-        "section": claim.section,
-        "unit": claim.unit,
-        "paper": paper,
-        "asked": _asked(claim, part),
-        "against": against,
-        "ours": own.value,
-        "low": own.low,
-        "high": own.high,
+        **{key: getattr(its, key) for key in ("id", "claim", "section", "unit", "paper", "asked")},
+        "ours": ours.value,
+        **{key: getattr(ours, key) for key in ("low", "high", "basis", "chance")},
+        "against": its.against,
+        **{key: getattr(ours, key) for key in ("beyond", "beyond_low", "beyond_high")},
         "seeds": number,
-        "basis": own.basis,
-        "difference": own.value - paper,
         "verdict": verdict,
         "because": because,
-        "flag": claim.flag,
-        "caution": claim.caution,
+        "flag": its.flag,
+        "caution": its.caution,
     }
 
 
-def _asked(claim: Claim, part: str) -> str:
-    """The direction of a part in words: "more than 0.5", "less than early"."""
-    its = claim.parts[part]
-    if not its.direction:
-        return ""
-    if its.than == 0:
-        return "positive" if its.direction == "greater" else "negative"
-    than = claim.parts[its.than].label if isinstance(its.than, str) else f"{its.than:g}"
-    return f"{'more' if its.direction == 'greater' else 'less'} than {than}"
-
-
-def _ours(own: pd.DataFrame, by_seed: dict, name: str, part: str) -> tuple[Measured, int]:
-    """The value with the interval over seeds where two or more runs have it, else the run's own; and their number."""
-    if (name, part) not in own.index:
-        return missing("this run measured no such part"), 0
-    row = own.loc[(name, part)]
-    values = [value for value in by_seed[name, part] if not math.isnan(value)]
-    if len(values) >= 2:
-        return over_seeds(values), len(values)
-    return Measured(row["value"], row["low"], row["high"], row["basis"], row["why"]), len(values)
-
-
-def _parts(claim: Claim) -> list[str]:
-    return [*claim.parts, *(effect_name(*pair) for pair in against(claim))]
-
-
-def _measured(results: Results) -> pd.DataFrame:
-    path = results.folder / "provenance.json"
-    return _measured_once(results, path.stat().st_mtime_ns if path.is_file() else 0).copy()
-
-
 @lru_cache(maxsize=16)
-def _measured_once(results: Results, changed: int) -> pd.DataFrame:
-    """The run's own measured table if it has all parts that the claims ask for today, else measured now."""
-    wanted = {(name, part) for name, claim in claims().items() for part in _parts(claim)}
-    if results.has("measured"):
-        table = results.table("measured")
-        if wanted <= set(zip(table["id"], table["part"], strict=True)):
-            return table[COLUMNS]
+def _measured(results: Results, changed: int) -> pd.DataFrame:
+    if _is_current(results.folder):
+        return results.table("measured")[COLUMNS]
     return measure(results)
+
+
+def _is_current(folder: Path) -> bool:
+    """Whether a folder holds a measured table of all claims that are judged today."""
+    path = folder / "measured.parquet"
+    if not path.is_file():
+        return False
+    table = read_table(path)
+    return set(COLUMNS) <= set(table) and {its.id for its in judged()} <= set(table["id"])
 
 
 def _settings(folder: Path) -> dict[str, object]:
@@ -229,32 +243,3 @@ def _settings(folder: Path) -> dict[str, object]:
     with suppress(ValidationError):  # a parameter that did not exist when the tables were made had its default
         given = Profile.model_validate({k: v for k, v in given.items() if v is not None}).model_dump()
     return {key: value for key, value in given.items() if key not in _IGNORED}
-
-
-def judge(results: Results, *ids: str) -> pd.DataFrame:
-    """One row per claim: id, claim, section, paper, asked, unit, ours, low, high, basis, chance, seeds, verdict, because, flag,
-    caution."""
-    rows = verdicts(results).drop_duplicates("id").rename(columns={"what": "claim", "against": "chance"})
-    if ids:
-        rows = rows.set_index("id", drop=False).loc[list(ids)].reset_index(drop=True)
-    return rows[[*_JUDGED]]
-
-
-_JUDGED = (
-    "id",
-    "claim",
-    "section",
-    "paper",
-    "asked",
-    "unit",
-    "ours",
-    "low",
-    "high",
-    "basis",
-    "chance",
-    "seeds",
-    "verdict",
-    "because",
-    "flag",
-    "caution",
-)
