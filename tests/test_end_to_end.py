@@ -174,9 +174,11 @@ def test_the_sentence_is_read_as_the_stages_read_it(tiny_run, table, records):
         assert (rows[f"neuron_{side}"] == own["neuron"])[clear].all()
         np.testing.assert_allclose(rows[f"activation_{side}"], own["activation"], atol=1e-6)
     for side, stage in (("before", "reviews-zero-shot"), ("after", "reviews-supervised")):
-        kept = table("sentence_records").query("side == @side")
+        kept = table("sentence_records")
+        kept = kept[kept["side"] == side]
         sums = kept.groupby(["neuron", "feature"])["activation"].agg(["size", "sum"])
-        whole = table(f"preferences/{stage}").query("neuron in @kept.neuron").astype({"feature": str})
+        whole = table(f"preferences/{stage}").astype({"feature": str})
+        whole = whole[whole["neuron"].isin(kept["neuron"])]
         whole = whole.groupby(["neuron", "feature"])[["count", "activation_sum"]].sum()
         np.testing.assert_array_equal(sums["size"], whole["count"])
         np.testing.assert_allclose(sums["sum"], whole["activation_sum"], rtol=1e-5)
