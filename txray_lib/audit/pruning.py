@@ -8,6 +8,7 @@ little of their spread: no interval, and no place among them.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ from txray_lib.audit.supervision import STRONGEST, head, tail
 from txray_lib.transfer import GAINED
 
 FEWEST_SETS = 20
-ENCODER, CLASSIFIER = WAYS = ("out of the encoder", "before the classifier")
+ENCODER, CLASSIFIER = ("out of the encoder", "before the classifier")
 """The paper's way of pruning (§3.3.2) and that of its released code (C21)."""
 _REVIEWS = "reviews"
 
@@ -83,14 +84,10 @@ def effects(run: Run) -> dict[tuple[str, str, str], Measured]:
     return found
 
 
-def of_set(run: Run, name: str, split: str) -> Measured:
-    """The effect of a set in the paper's way of pruning; where too few random sets were pruned so, in the code's way."""
+def of_set(run: Run, name: str, split: str, way: str = ENCODER) -> Measured:
+    """The effect of a set on a split of the reviews, in the paper's way of pruning or in another."""
     found = run.once("effects", effects)
-    ways = [(way, found[name, way, split]) for way in WAYS if (name, way, split) in found]
-    if not ways:
-        return missing("this run pruned no such set")
-    way, its = next(((way, its) for way, its in ways if its.has_interval), ways[0])
-    return Measured(**{**vars(its), "basis": f"{its.basis}, {way}" if its.basis else ""})
+    return found.get((name, way, split), missing(f"this run did not prune {name} {way}"))
 
 
 def generality(run: Run) -> Measured:
@@ -172,9 +169,15 @@ def _mass(run: Run, name: str, statistic) -> Measured:
     return beside(sample(lambda masses: statistic(masses, number), run.pair("supervised")["mass_after"]), chance)
 
 
+def _in(name: str, split: str, way: str) -> Callable[[Run], Measured]:
+    return lambda run: of_set(run, name, split, way)
+
+
 MEASURES = {
     "S4": score,
     "N15": length_one,
+    **{f"T2-{name} {split}": _in(name, split, ENCODER) for name in "ABCD" for split in ("train", "test")},
+    **{f"T2-{name} C21": _in(name, "test", CLASSIFIER) for name in "ABCD"},
     "T2-B mass": least_mass,
     "T2-C mass": most_mass,
     "T2-D mass": gained_mass,
@@ -182,9 +185,4 @@ MEASURES = {
     "K31": gained_beside_pretrained,
     "K53": exposed,
     "K54": kept_beside_lost,
-    **{
-        f"T2-{name} {split}": lambda run, name=name, split=split: of_set(run, name, split)
-        for name in "ABCD"
-        for split in ("train", "test")
-    },
 }
