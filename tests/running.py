@@ -1,0 +1,55 @@
+"""Runs the cells of a text notebook in this process, which takes a second where a kernel of its own takes three."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jupytext
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from txray_lib.figures.theme import MIME
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the cells of a page showed: charts as specs, all else as text, and what was printed."""
+
+    charts: list[dict[str, Any]]
+    texts: list[str]
+    printed: str
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.texts)
+
+
+def run_cells(source: Path, parameters: dict[str, Any], replaced: dict[str, str] | None = None) -> Shown:
+    """Run a notebook from top to bottom with parameters; the first error of a cell is raised.
+
+    replaced  texts of cells that are changed before they run, as a reader would change them
+    """
+    shell = InteractiveShell.instance()
+    shell.reset(new_session=True)
+    charts, texts, printed = [], [], ""
+    for cell in jupytext.read(source).cells:
+        if cell.cell_type != "code" or {"solution", "marking"} & set(cell.metadata.get("tags", [])):
+            continue
+        code = cell.source
+        for old, new in (replaced or {}).items():
+            code = code.replace(old, new)
+        if "parameters" in cell.metadata.get("tags", []):
+            names = {line.targets[0].id for line in ast.parse(code).body}
+            code += "".join(f"\n{name} = {value!r}" for name, value in parameters.items() if name in names)
+        with capture_output() as caught:
+            done = shell.run_cell(code)
+        if not done.success:
+            raise done.error_in_exec or done.error_before_exec
+        printed += caught.stderr + caught.stdout
+        for output in caught.outputs:
+            charts += [output.data[MIME]] if MIME in output.data else []
+            texts += [output.data[kind] for kind in ("text/markdown", "text/html") if kind in output.data]
+    return Shown(charts, texts, printed)

@@ -1,0 +1,59 @@
+"""Every notebook, on tables of every kind that a run can leave: each says in words what it lacks, and escapes what it shows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jupytext
+import pytest
+from benchmark_tables import write_benchmarks
+from running import run_cells
+from telling_tables import HOSTILE, write_study, write_tables
+
+from txray_lib.notebooks import list_notebooks, parameters_of
+
+TRAINS = [name for name, source in list_notebooks().items() if "trained" in parameters_of(source)]
+"""Pages that train an encoder: the course's own tests run them."""
+PAGES = [name for name in list_notebooks() if name not in TRAINS]
+KINDS = ("whole", "alone", "bare", "apart")
+COMPARES = [name for name in PAGES if jupytext.read(list_notebooks()[name]).metadata.get("compares_snapshots")]
+WIDEST, MOST_LINES = 74, 100
+LONGER = {"lab", "assignment", "method"}
+"""Pages whose cells are a course of their own."""
+
+
+@pytest.fixture
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
+    monkeypatch.setenv("TXRAY_PICTURES", "no")
+    write_study(tmp_path / "truth")
+    write_benchmarks(tmp_path / "benchmarks.parquet")
+    for name in ("tiny", "small", "paper-cpu", "demo"):
+        write_tables(tmp_path / name, kind=request.param)
+    return request.param
+
+
+@pytest.mark.parametrize("tables", KINDS, indirect=True)
+@pytest.mark.parametrize("name", PAGES)
+def test_every_notebook_runs_on_every_kind_of_tables(name: str, tables: str) -> None:
+    if tables == "alone" and name in COMPARES:
+        pytest.skip("the book leaves this page empty for a run with a single snapshot")
+    shown = run_cells(list_notebooks()[name], {"profile": "tiny", "min_length": 2})
+    assert all(chart["description"] for chart in shown.charts)
+    assert shown.text
+    assert not any(token in shown.text for token in HOSTILE[:2])
+    assert not re.search(r"\bnan\b", shown.text, re.IGNORECASE)
+    assert not shown.printed
+    if tables == "whole" and "profile" in parameters_of(list_notebooks()[name]):
+        assert "tiny" in shown.text  # the source of its numbers
+
+
+@pytest.mark.parametrize("name", [*PAGES, *TRAINS])
+def test_cells_stand_open_and_are_short(name: str) -> None:
+    cells = [cell for cell in jupytext.read(list_notebooks()[name]).cells if cell.cell_type == "code"]
+    lines = [line for cell in cells for line in cell.source.splitlines()]
+    assert max(map(len, lines)) <= WIDEST
+    assert len(lines) <= MOST_LINES or name in LONGER
+    folded = [cell for cell in cells if {"hide-input", "remove-input"} & set(cell.metadata.get("tags", []))]
+    assert 2 * len(folded) <= len(cells)
