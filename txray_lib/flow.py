@@ -198,12 +198,12 @@ def content_hash(path: Path) -> str:
 def code_hash(module: str) -> str:
     """A hash of what a module or package of the library does: its code without comments, docstrings and layout, its data."""
     base = Path(__file__).parent / module
-    files = sorted(base.rglob("*.*")) if base.is_dir() else [base.with_suffix(".py")]
+    files = sorted(base.rglob("*.*")) if base.is_dir() else [base.with_suffix(suffix) for suffix in (".py", *_DATA)]
     digest = hashlib.sha256()
     for file in files:
         if file.suffix == ".py":
             digest.update(_meaning(file).encode())
-        elif file.suffix in _DATA:
+        elif file.suffix in _DATA and file.is_file():
             digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -8,12 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from txray_lib import paper
+from txray_lib import flow, paper
+from txray_lib.audit.verdicts import MEASURES
 from txray_lib.errors import TxrayError
-from txray_lib.paper import claims, parse, value
+from txray_lib.paper import claim, claims, judged, parse, value
 
 TABLE_2 = {"A": (0.0365, 0.0280), "B": (-0.0379, 0.0), "C": (-0.0499, -0.0143), "D": (-0.0371, -0.0387)}
-ENTRY = {"what": "a thing", "section": "§3.1", "unit": "share", "parts": {"one": [0.5, "its label", "positive"]}}
+ENTRY = {
+    "claim": "a thing",
+    "section": "§3.1",
+    "unit": "share",
+    "paper": 0.5,
+    "asked": "positive",
+    "against": "no change",
+}
 
 
 def entry(**changes: object) -> dict[str, object]:
@@ -36,6 +44,7 @@ def entry(**changes: object) -> dict[str, object]:
         ("N4", "low", 10),
         ("N4", "high", 200),
         ("N7", "shared", 1323),
+        ("N7", "units", 1500),
         ("N8", "drop", 12),
         ("N9", "length", 2),
         ("N11", "shared", 675),
@@ -61,27 +70,39 @@ def test_values_are_the_papers(number, part, expected):
 
 
 @pytest.mark.parametrize(("name", "changes"), TABLE_2.items())
-def test_table_2_is_the_papers_for_both_ways_of_pruning(name, changes):
-    its = claims()[f"T2-{name}"].parts
-    assert tuple(its[split].value for split in ("train", "test")) == changes
-    assert tuple(its[f"{split}_classifier"].value for split in ("train", "test")) == changes
+def test_table_2_is_the_papers_in_every_reading_of_it(name, changes):
+    assert tuple(value(f"T2-{name}", split) for split in ("train", "test")) == changes
+    assert tuple(claim(f"T2-{name} {split}").paper for split in ("train", "test", "C21")) == (*changes, changes[1])
 
 
-def test_what_follows_from_other_values_of_the_paper_does_follow():
-    (a_train, a_test), (b_train, b_test), (c_train, c_test), (d_train, d_test) = TABLE_2.values()
+def test_the_number_that_is_judged_follows_from_the_values():
+    (a_train, a_test), (_, b_test), (_, c_test), (_, d_test) = TABLE_2.values()
     derived = {
-        ("N12", "lost"): (1323 - 675) / 1323,
-        ("K26", "gap"): a_test - a_train,
-        ("K27", "gap"): b_test - b_train,
-        ("K28", "gap"): c_train - min(a_train, b_train, d_train),
-        ("K29", "gap"): c_test - c_train,
-        ("K30", "gap"): d_test - d_train,
-        ("K31", "d_b"): d_test - b_test,
-        ("K31", "d_c"): d_test - c_test,
-        ("K54", "gap"): min(a_test, b_test) - max(c_test, d_test),
+        "S4": value("S4", "f1"),
+        "N1": (value("N1", "late") - value("N1", "early")) / 1500,
+        "N3": value("N3", "share"),
+        "N7": value("N7", "shared") / 1500,
+        "N8": (value("N1", "late") - value("N7", "shared")) / 1500,
+        "N11": (value("N11", "shared") - value("N7", "shared")) / 1500,
+        "N12": value("N12", "lost"),
+        "N13": value("N13", "gained") / 1500,
+        "N15": value("N15", "neurons") / value("N15", "of"),
+        "N17 tokens": value("N17", "tokens"),
+        "N17 ratios": value("N17", "mean_of_ratios"),
+        "N17 POS": value("N17", "tags"),
+        "N18": value("N18", "tokens"),
+        "T2-B mass": value("T2-B", "mass"),
+        "T2-C mass": value("T2-C", "mass"),
+        "T2-D mass": value("T2-D", "mass"),
+        "K8": value("N2", "last") / value("N2", "early") - 1,
+        "K26": a_test - a_train,
+        "K31": d_test - (b_test + c_test) / 2,
+        "K54": (a_test + b_test) / 2 - (c_test + d_test) / 2,
     }
-    for (number, part), expected in derived.items():
-        assert value(number, part) == pytest.approx(expected, abs=5e-5), number
+    for number, expected in derived.items():
+        assert claim(number).paper == pytest.approx(expected, abs=5e-5), number
+    assert value("N12", "lost") == pytest.approx((1323 - 675) / 1323, abs=5e-5)
+    assert value("N14", "empty") == 1500 - 675 - 85
 
 
 def test_table_1_is_the_papers():
@@ -98,21 +119,21 @@ def test_table_1_is_the_papers():
     assert value("T1", "least_length") == sorted(length for _, length in list(listed.values())[3:])[1]
 
 
-def test_every_id_of_the_reference_and_every_figure_has_a_row():
-    wanted = [f"S{i}" for i in range(1, 6)] + [f"N{i}" for i in range(1, 19)] + [f"F{i}" for i in range(1, 12)]
-    wanted += ["T1", *(f"T2-{name}" for name in "0ABCD")]
-    assert set(wanted) <= set(claims())
-    sentences = sorted(int(name[1:]) for name in claims() if name.startswith("K"))
-    assert sentences == list(range(1, len(sentences) + 1))
+def test_every_number_and_figure_of_the_reference_has_a_verdict_or_points_at_one():
+    wanted = [f"N{i}" for i in range(1, 19)] + [f"F{i}" for i in range(2, 12)]
+    for number in [*wanted, "S2", "S4", "T1", *(f"T2-{name}" for name in "0ABCD")]:
+        assert judged(number), number
 
 
-def test_every_claim_has_a_place_in_the_paper_and_every_part_says_something_or_is_compared_with():
-    for name, claim in claims().items():
-        assert re.match(r"§[123]", claim.section), name
-        others = {part.than for part in claim.parts.values() if isinstance(part.than, str)}
-        for part, its in claim.parts.items():
-            says = its.direction or part in claim.statuses or not math.isnan(its.value)
-            assert says or part in others, f"{name}.{part}"
+def test_every_claim_without_a_status_is_measured_and_nothing_else_is():
+    open_claims = {its.id for its in judged() if not its.status}
+    assert open_claims <= set(MEASURES) <= {its.id for its in judged()}
+
+
+def test_every_judged_claim_has_a_place_in_the_paper():
+    for its in judged():
+        assert re.match(r"§[23]", its.section), its.id
+        assert its.claim[-1] not in ".:", its.id
 
 
 def test_ids_that_the_file_names_in_its_sentences_exist():
@@ -123,34 +144,33 @@ def test_ids_that_the_file_names_in_its_sentences_exist():
     assert set(re.findall(r"\bC(\d+)\b", body)) <= {str(i) for i in range(1, 37)}
 
 
-def test_counts_of_neurons_are_compared_as_shares_and_nothing_else_is():
-    assert claims()["N7"].compared("shared") == pytest.approx(0.882)
-    assert claims()["N3"].compared("share") == 0.9992
-    assert math.isnan(claims()["K5"].compared("longer"))
+def test_an_id_that_points_at_others_gives_those_once_and_in_order():
+    assert [its.id for its in judged("F8", "N11", "T2-A")] == ["N11", "T2-A train", "T2-A test", "T2-A C21"]
 
 
 def test_unknown_ids_and_parts_get_the_nearest_name():
     with pytest.raises(TxrayError, match=r"no value with the id 'N77'"):
         value("N77", "shared")
+    with pytest.raises(TxrayError, match=r"no value with the id 'N77'"):
+        judged("N1", "N77")
     with pytest.raises(TxrayError, match=r"N7 has no part 'sharde'\. Did you mean 'shared'"):
         value("N7", "sharde")
-    with pytest.raises(TxrayError, match=r"K5 has no part 'longer'"):
-        value("K5", "longer")
+    with pytest.raises(TxrayError, match="S1 is a setting"):
+        judged("S1")
 
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (entry(wat="x"), r"X1: no such key as 'wat'\. Did you mean 'what'"),
-        ({"what": "a thing", "unit": "share"}, r"X1: parts, section missing"),
+        (entry(wat="x"), r"X1: no such key as 'wat'"),
+        ({"unit": "share", "paper": 1, "against": "x"}, r"X1: claim, section missing"),
+        ({"claim": "a thing"}, r"X1: it needs a unit, see, or values"),
         (entry(unit="shares"), r"X1: no such unit as 'shares'\. Did you mean 'share'"),
-        (entry(parts={"one": 0.5}), r"X1\.one: a part is"),
-        (entry(parts={"one": [0.5]}), r"X1\.one: a part is"),
-        (entry(parts={"one": [0.5, "a", "positive", "b"]}), r"X1\.one: a part is"),
-        (entry(parts={"one": [0.5, "a", "upward"]}), r"X1\.one: 'upward' is no direction"),
-        (entry(parts={"one": [0.5, "a", "less than tow"], "two": [None, "b"]}), r"X1\.one: 'tow' is neither .* 'two'"),
-        (entry(not_tested={"won": "why"}), r"X1: not_tested names no part of it: 'won'\. Did you mean 'one'"),
-        (entry(not_tested="why", impossible={"one": "so"}), r"X1\.one is both impossible and not_tested"),
+        (entry(see="N7"), r"X1: it is judged \(unit\) and repeats another"),
+        (entry(asked="upward"), r"X1: 'upward' is no direction"),
+        (entry(asked="less than tow"), r"X1: 'less than tow' is no direction"),
+        (entry(not_tested="why", impossible="so"), r"X1 is both impossible and not_tested"),
+        ({key: ENTRY[key] for key in ("claim", "section", "unit", "paper")}, r"X1: a claim needs"),
     ],
 )
 def test_a_wrong_entry_is_told_with_its_id_and_what_is_wrong(wrong, told):
@@ -158,19 +178,35 @@ def test_a_wrong_entry_is_told_with_its_id_and_what_is_wrong(wrong, told):
         parse("X1", wrong)
 
 
-def test_an_entry_is_read_as_it_stands():
-    parts = {"one": [None, "a", "less than 0.5"], "two": [3, "b", "greater than one"], "three": [-1, "c", "negative"]}
-    claim = parse("X1", entry(parts=parts, not_stated={"two": "no rule"}, flag="I3", also={"four": 4}))
-    assert [(part.direction, part.than) for part in claim.parts.values()] == [
-        ("less", 0.5),
-        ("greater", "one"),
-        ("less", 0.0),
-    ]
-    assert math.isnan(claim.parts["one"].value)
-    assert claim.statuses == {"two": ("not_stated", "no rule")}
-    assert (claim.flag, claim.also) == ("I3", {"four": 4})
+@pytest.mark.parametrize(
+    ("asked", "side", "threshold"),
+    [
+        ("positive", 1, 0.0),
+        ("negative", -1, 0.0),
+        ("more than 0.5", 1, 0.5),
+        ("less than -2", -1, -2.0),
+        ("more than chance", 1, math.nan),
+        ("less than chance", -1, math.nan),
+        ("", 0, math.nan),
+    ],
+)
+def test_a_direction_in_words_is_a_side_and_a_threshold(asked, side, threshold):
+    its = parse("X1", entry(asked=asked))
+    assert its.side == side
+    assert its.threshold == pytest.approx(threshold, nan_ok=True)
 
 
-def test_one_sentence_of_status_is_for_all_parts():
-    claim = parse("X1", entry(parts={"one": [1, "a"], "two": [2, "b"]}, impossible="it cannot be"))
-    assert claim.statuses == dict.fromkeys(("one", "two"), ("impossible", "it cannot be"))
+def test_a_pair_of_numbers_is_a_share():
+    assert parse("X1", entry(paper=[-648, 1500])).paper == -648 / 1500
+
+
+def test_another_value_of_the_paper_is_another_input_of_the_steps_that_measure(tmp_path, monkeypatch):
+    monkeypatch.setattr(flow, "__file__", str(tmp_path / "flow.py"))
+    (tmp_path / "paper.py").write_text("X = 1\n")
+    hashes = []
+    for text in ("N1: 544\n", "N1: 545\n"):
+        (tmp_path / "paper.yaml").write_text(text)
+        flow.code_hash.cache_clear()
+        hashes.append(flow.code_hash("paper"))
+    flow.code_hash.cache_clear()
+    assert hashes[0] != hashes[1]
