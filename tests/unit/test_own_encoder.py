@@ -55,8 +55,8 @@ def test_words_keep_their_rows_and_the_end_comes_last(tmp_path):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["a", "", UNKNOWN, END], "line 2 is empty"),
-        (["a", UNKNOWN, "a", END], "has 'a' on the lines 1 and 3"),
+        (["a", "", UNKNOWN, END], "line 2 has no word"),
+        (["a", UNKNOWN, "a", END], "line 3 'a' has a word of an earlier line"),
         (["a", END], f"has no line {UNKNOWN}"),
         (["a", UNKNOWN], f"has no line {END}"),
         ([], "is empty"),
