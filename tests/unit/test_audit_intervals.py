@@ -10,24 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from txray_lib.audit import intervals
 from txray_lib.audit.intervals import (
     NEURONS,
     SEEDS,
-    Measured,
-    bootstrap,
+    Sample,
+    around,
+    beside,
     change,
-    difference,
-    effect,
-    fall,
+    combined,
     mean,
     median,
     missing,
     over_seeds,
     plain,
+    proportion,
     rank_correlation,
-    share,
-    spread,
+    sample,
+    scattered,
+    wilson,
 )
 
 numbers = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
@@ -35,135 +35,144 @@ samples = st.lists(numbers, min_size=5, max_size=40)
 
 
 def test_a_value_that_all_neurons_share_has_an_interval_of_no_width():
-    found = bootstrap(mean, [3.0] * 8)
-    assert (found.value, found.low, found.high, found.basis, found.neurons) == (3.0, 3.0, 3.0, NEURONS, 8)
+    found = beside(sample(mean, [3.0] * 8), 1.0)
+    assert (found.value, found.low, found.high, found.basis) == (3.0, 3.0, 3.0, NEURONS)
+    assert (found.chance, found.beyond, found.beyond_low, found.beyond_high) == (1.0, 2.0, 2.0, 2.0)
 
 
 @settings(max_examples=30, deadline=None)
 @given(samples)
 def test_an_interval_lies_within_the_sample_and_is_drawn_alike_each_time(values):
-    found, again = bootstrap(mean, values), bootstrap(mean, values)
+    found, again = beside(sample(mean, values), 0.0), beside(sample(mean, values), 0.0)
     assert min(values) - 1e-6 <= found.low <= found.high <= max(values) + 1e-6
-    assert (found.value, found.low, found.high) == (again.value, again.low, again.high)
+    assert found == again
     assert found.value == pytest.approx(np.mean(values))
 
 
 @settings(max_examples=30, deadline=None)
 @given(samples, st.floats(-100, 100))
-def test_an_interval_of_means_moves_with_the_sample(values, by):
-    found, moved = bootstrap(mean, values), bootstrap(mean, np.array(values) + by)
-    assert [moved.low - found.low, moved.high - found.high] == pytest.approx([by, by], abs=1e-6)
+def test_chance_moves_what_lies_beyond_it_and_nothing_else(values, chance):
+    found, moved = beside(sample(mean, values), 0.0), beside(sample(mean, values), chance)
+    assert (found.low, found.high) == (moved.low, moved.high)
+    ends = (moved.beyond_low - found.beyond_low, moved.beyond_high - found.beyond_high)
+    assert ends == pytest.approx((-chance, -chance), abs=1e-6)
 
 
 def test_the_bootstrap_of_a_share_is_as_wide_as_the_binomial():
-    flags = np.repeat([0.0, 1.0], [300, 100])
-    found, error = bootstrap(share, flags), math.sqrt(0.25 * 0.75 / 400)
+    found = beside(sample(mean, np.repeat([0.0, 1.0], [300, 100])), 0.0)
     assert found.value == 0.25
-    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.15)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * math.sqrt(0.25 * 0.75 / 400), rel=0.15)
+
+
+def test_ours_and_chance_of_the_same_neurons_are_drawn_together():
+    values = np.random.default_rng(1).normal(size=50)
+    found = beside(sample(mean, values), sample(lambda its: mean(its) - 1, values))
+    assert (found.beyond_low, found.beyond_high) == pytest.approx((1.0, 1.0)), "their difference never varies"
+    apart = beside(sample(mean, values), sample(mean, np.random.default_rng(2).normal(size=60)))
+    assert apart.beyond_high - apart.beyond_low > found.high - found.low, "other neurons add their own spread"
 
 
 def test_nan_neurons_do_not_count():
-    found = bootstrap(mean, [1.0, math.nan, 1.0, 1.0, 1.0, 1.0, math.nan])
+    found = beside(sample(mean, [1.0, math.nan, 1.0, 1.0, 1.0, 1.0, math.nan]), 0.0)
     assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize(
     ("values", "value", "why"),
     [
-        ([], math.nan, "no neuron"),
+        ([], math.nan, "too few neurons to measure"),
         ([math.nan, math.nan], math.nan, "too few neurons to measure"),
-        ([1.0, 2.0, 3.0, math.nan], 2.0, "fewer than five"),
+        ([1.0, 2.0, 3.0, math.nan], 2.0, "for an interval"),
     ],
 )
 def test_too_few_neurons_give_no_interval_and_say_so(values, value, why):
-    found = bootstrap(mean, values)
+    found = beside(sample(mean, values), 0.0)
     assert found.value == pytest.approx(value, nan_ok=True)
     assert not found.has_interval
     assert why in found.why
 
 
-def test_draws_that_are_mostly_not_numbers_give_no_interval():
-    draws = np.full(intervals.DRAWS, math.nan)
-    draws[: intervals.DRAWS // 2 - 1] = 1.0
-    assert not spread(1.0, draws, 9).has_interval
-    draws[intervals.DRAWS // 2 - 1] = 1.0
-    assert spread(1.0, draws, 9).has_interval
+def test_a_chance_that_was_not_measured_leaves_the_interval_and_tells_nothing_beyond():
+    found = beside(sample(mean, [1.0, 2.0, 3.0, 4.0, 5.0]), math.nan)
+    assert found.has_interval
+    assert math.isnan(found.beyond)
+    assert math.isnan(found.beyond_low)
 
 
-def test_a_difference_is_wide_enough_for_both_intervals():
-    found = difference(Measured(5, 4, 7), Measured(2, 1, 3))
-    assert (found.value, found.low, found.high) == (3, 1, 6)
+def test_wilson_by_hand():
+    assert wilson(0, 20)[0] == 0
+    assert wilson(20, 20) == pytest.approx((20 / (20 + 1.959964**2), 1.0))
+    assert wilson(12, 20) == pytest.approx((0.3866, 0.7812), abs=1e-4)
 
 
-@given(*[st.tuples(numbers, numbers) for _ in range(2)], st.floats(0, 1), st.floats(0, 1))
-def test_a_difference_holds_every_difference_of_what_its_sides_hold(first, second, at, other):
-    (a, b), (c, d) = sorted(first), sorted(second)
-    found = difference(Measured(a, a, b), Measured(c, c, d))
-    inside = (a + at * (b - a)) - (c + other * (d - c))
-    assert found.low - 1e-6 <= inside <= found.high + 1e-6
+@given(st.integers(1, 500), st.data())
+def test_a_proportion_lies_in_its_interval_and_more_of_the_same_narrows_it(of, data):
+    hits = data.draw(st.integers(0, of))
+    found, more = proportion(hits, of, 0.5, "things"), proportion(10 * hits, 10 * of, 0.5, "things")
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert more.high - more.low < found.high - found.low
+    assert found.beyond_low == pytest.approx(found.low - 0.5)
 
 
-def test_two_values_of_the_same_neurons_are_drawn_together_and_so_their_difference_is_narrow():
-    base = np.linspace(0, 100, 50)
-    first, second = bootstrap(mean, base + 1), bootstrap(mean, base)
-    together, apart = effect(first, second, 50), difference(first, second)
-    assert (together.low, together.high) == pytest.approx((1, 1))
-    assert apart.high - apart.low > 20
-    assert effect(first, second, units=60) == apart, "not over all neurons of the run"
+def test_students_interval_over_seeds_by_hand():
+    found = over_seeds([1.0, 2.0, 3.0], [0.5, 1.5, 2.5])
+    half = stats.t.ppf(0.975, 2) * 1.0 / math.sqrt(3)
+    assert (found.value, found.low, found.high, found.basis) == pytest.approx((2.0, 2 - half, 2 + half, SEEDS))
+    assert (found.chance, found.beyond) == (1.5, 0.5)
+    assert (found.beyond_low, found.beyond_high) == pytest.approx((0.5, 0.5)), "seeds and chance move together"
 
 
-def test_a_missing_side_gives_no_difference_and_its_reason():
-    found = difference(Measured(1, 0, 2), missing("it was not kept"))
-    assert math.isnan(found.value)
-    assert not found.has_interval
-    assert found.why == "it was not kept"
+def test_seeds_without_a_chance_keep_their_interval():
+    found = over_seeds([1.0, 2.0, 3.0], [math.nan] * 3)
+    assert found.has_interval
+    assert math.isnan(found.beyond_low)
 
 
-def test_an_interval_over_seeds_is_students():
-    found = over_seeds([1.0, 2.0, 3.0, math.nan])
-    assert found.value == 2.0
-    half = 4.302652729911275 * 1 / math.sqrt(3)  # t of 2 degrees at 0.975; deviation 1; three seeds
-    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half))
-    assert found.basis == SEEDS
+def test_a_sum_of_independent_numbers_by_hand():
+    first, second = around(5.0, 3.0, 1.0, "reviews", 1.0), around(2.0, 4.0, 8.0, "reviews", 0.5)
+    found = combined([(1, first), (-0.5, second)])
+    assert (found.value, found.chance, found.beyond) == (4.0, 0.75, 3.25)
+    assert found.low == pytest.approx(4.0 - math.hypot(3.0, 4.0)), "half of what lies above the second"
+    assert found.high == pytest.approx(4.0 + math.hypot(1.0, 2.0)), "half of what lies below it"
+    assert found.beyond_low == pytest.approx(3.25 - 5.0)
 
 
-@given(st.lists(numbers, min_size=3, max_size=9))
-def test_an_interval_over_seeds_agrees_with_scipy(values):
-    found = over_seeds(values)
-    if np.std(values) > 0:
-        low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
-        assert (found.low, found.high) == pytest.approx((low, high), rel=1e-6, abs=1e-6)
+def test_a_sum_has_no_interval_where_a_part_has_none_and_no_value_where_a_part_is_missing():
+    known, bare = around(5.0, 1.0, 1.0, "reviews", 0.0), plain(2.0, 1.0, "few sets")
+    assert combined([(1, known), (1, bare)]) == plain(7.0, 1.0, "few sets")
+    assert combined([(1, known), (1, missing("no set"))]) == missing("no set")
 
 
-@pytest.mark.parametrize(("values", "value"), [([], math.nan), ([4.0], 4.0), ([math.nan, 4.0], 4.0)])
-def test_fewer_than_two_seeds_have_no_interval(values, value):
-    found = over_seeds(values)
-    assert found.value == pytest.approx(value, nan_ok=True)
-    assert not found.has_interval
+def test_chance_scatters_by_its_spread_and_alike_each_time():
+    drawn = scattered(np.full(20_000, 3.0), 0.5, 1)
+    assert (drawn.mean(), drawn.std()) == pytest.approx((3.0, 0.5), abs=0.02)
+    assert (scattered(np.full(20_000, 3.0), 0.5, 1) == drawn).all()
+    assert not (scattered(np.full(20_000, 3.0), 0.5, 2) == drawn).any()
 
 
-def test_plain_numbers_have_no_interval_and_nothing_is_nothing():
-    assert (plain(2.0).value, plain(2.0).has_interval) == (2.0, False)
-    assert math.isnan(plain(math.nan).value)
-    assert "nothing to average" in plain(math.nan).why
+def test_samples_subtract_draw_by_draw():
+    first, second = Sample(3.0, np.array([3.0, 4.0])), Sample(1.0, np.array([1.0, 2.0]))
+    assert (first - second).value == 2.0
+    assert (first - second).draws.tolist() == [2.0, 2.0]
+    assert (first - Sample(1.0)).draws is None
+    assert first.scaled(2.0).draws.tolist() == [6.0, 8.0]
 
 
-def test_falls_and_changes_by_hand():
-    assert float(fall(np.array([4.0, 6.0]), np.array([1.0, 1.0]))) == pytest.approx(0.8)
-    assert float(change(np.array([4.0, 6.0]), np.array([8.0, 4.0]))) == pytest.approx(0.2)
-    assert float(median(np.array([1.0, math.nan, 9.0, 3.0]))) == 3
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(numbers, numbers), min_size=3, max_size=30))
+def test_rank_correlation_is_scipys(pairs):
+    first, second = np.array(pairs).T
+    expected = math.nan
+    if len(set(first)) > 1 and len(set(second)) > 1:
+        expected = stats.spearmanr(first, second).statistic
+    assert float(rank_correlation(first, second)) == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=20))
-def test_the_rank_correlation_is_spearmans(pairs):
-    first, second = np.array(pairs, dtype=float).T
-    found = float(rank_correlation(first, second))
-    if len(set(first)) < 2 or len(set(second)) < 2:
-        assert math.isnan(found)
-    else:
-        assert found == pytest.approx(stats.spearmanr(first, second).statistic, abs=1e-9)
+def test_statistics_by_hand():
+    before, after = np.array([1.0, 3.0, math.nan]), np.array([2.0, 8.0, math.nan])
+    assert float(change(before, after)) == 1.5
+    assert float(median(after)) == 5.0
 
 
-def test_two_neurons_have_no_rank_correlation():
-    assert np.isnan(rank_correlation(np.array([1.0, 2.0]), np.array([1.0, 2.0])))
+def test_a_missing_number_has_no_interval():
+    assert not missing("why").has_interval

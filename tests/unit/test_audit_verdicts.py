@@ -1,4 +1,4 @@
-"""Verdicts: each of the six by hand, the order of the rules, seeds and siblings."""
+"""The judge: each verdict by hand, wrong verdicts of earlier rules, the laws, seeds and siblings, the frozen tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -14,151 +15,196 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telling_tables import write_tables
 
-from txray_lib.audit import Measured, decide, is_generated, measure, seeds, siblings, verdicts
-from txray_lib.audit.intervals import SEEDS, missing, plain
+from txray_lib.audit import Measured, decide, is_generated, judge, measure, measured, pruned, seeds, siblings
+from txray_lib.audit.intervals import SEEDS, around, missing, over_seeds, plain
+from txray_lib.audit.pruning import effect
 from txray_lib.audit.verdicts import (
-    DIFFERS,
+    COLUMNS,
+    CONTRADICTED,
     ENOUGH_SEEDS,
     IMPOSSIBLE,
+    INCONCLUSIVE,
     NOT_STATED,
     NOT_TESTED,
     REPRODUCED,
     SAME,
     VERDICTS,
-    says,
 )
-from txray_lib.paper import claims, parse
+from txray_lib.errors import TxrayError
+from txray_lib.paper import claim, judged, parse
 from txray_lib.profiles import load_profile
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
 
+FROZEN = Path(__file__).resolve().parents[2] / "results"
 REAL = {"pretraining": {"name": "wiki", "source": "wikitext-2"}, "target": {"name": "imdb", "source": "imdb"}}
 WORLD = {"pretraining": {"name": "wiki", "source": "wikitext-2"}, "target": {"name": "reviews", "source": "world"}}
 
 
-def claim(value: float | None = None, direction: str = "", unit: str = "share", **status: object):
-    part = [value, "the part", direction] if direction else [value, "the part"]
-    return parse("X1", {"what": "a thing", "section": "§3", "unit": unit, "parts": {"one": part}, **status})
+def made(paper: float | None = None, asked: str = "", **status: str):
+    entry = {"claim": "a thing", "section": "§3", "unit": "share", "against": "no change", **status}
+    return parse("X1", entry | ({} if paper is None else {"paper": paper}) | ({"asked": asked} if asked else {}))
 
 
-def decided(its, ours: Measured, effect: Measured | None = None, seeds: int = 5, generated: bool = False):
-    return decide(its, "one", ours, effect or ours, seeds, generated)
+def ours(value: float, half: float, chance: float = 0.0) -> Measured:
+    return around(value, half, half, SEEDS, chance)
 
 
-INSIDE, OUTSIDE = Measured(0.5, 0.4, 0.6, SEEDS), Measured(0.8, 0.7, 0.9, SEEDS)
+def verdict(its, measured: Measured, number: int = ENOUGH_SEEDS, generated: bool = False) -> str:
+    return decide(its, measured, number, generated)[0]
 
 
 @pytest.mark.parametrize(
-    ("its", "ours", "verdict", "because"),
+    ("its", "measured", "expected"),
     [
-        (claim(0.5), INSIDE, REPRODUCED, "over 5 seeds"),
-        (claim(0.5, "positive"), INSIDE, REPRODUCED, "over 5 seeds"),
-        (claim(750, unit="neurons"), INSIDE, REPRODUCED, "over 5 seeds"),
-        (claim(0.5), OUTSIDE, DIFFERS, "outside our interval"),
-        (claim(0.5, "positive"), OUTSIDE, SAME, "claim's sign"),
-        (claim(None, "positive"), INSIDE, SAME, "claim's sign"),
-        (claim(None, "greater than 0.3"), INSIDE, SAME, "claim's sign"),
-        (claim(None, "less than 0.3"), INSIDE, DIFFERS, "goes the other way"),
-        (claim(None, "greater than 0.45"), INSIDE, DIFFERS, "interval holds no effect"),
-        (claim(None, "negative"), Measured(-0.1, -0.3, 0.1, SEEDS), DIFFERS, "interval holds no effect"),
-        (claim(None, "negative"), Measured(0.0, 0.0, 0.0, SEEDS), DIFFERS, "there is no effect"),
-        (claim(0.5), plain(0.5), NOT_TESTED, "without an interval"),
-        (claim(None, "positive"), plain(0.5), NOT_TESTED, "without an interval"),
-        (claim(0.5), missing("the run kept no scores"), NOT_TESTED, "kept no scores"),
-        (claim(0.5, impossible="they do not add up"), INSIDE, IMPOSSIBLE, "they do not add up"),
-        (claim(None, not_stated="no rule"), INSIDE, NOT_STATED, "no rule"),
-        (claim(0.5, not_tested="a setting"), INSIDE, NOT_TESTED, "a setting"),
+        # a direction: beyond a border, and beyond chance
+        (made(asked="positive"), ours(0.5, 0.1), SAME),
+        (made(asked="positive"), ours(0.5, 0.6), INCONCLUSIVE),
+        (made(asked="positive"), ours(-0.5, 0.6), INCONCLUSIVE),
+        (made(asked="positive"), ours(-0.5, 0.1), CONTRADICTED),
+        (made(asked="positive"), ours(0.0, 0.0), CONTRADICTED),
+        (made(asked="negative"), ours(-0.4, 0.1), SAME),
+        (made(asked="negative"), ours(-0.4, 0.1, chance=-0.37), INCONCLUSIVE),
+        (made(asked="negative"), ours(-0.3, 0.05, chance=-0.37), INCONCLUSIVE),
+        (made(asked="positive"), ours(0.35, 0.1, chance=3.34), INCONCLUSIVE),
+        (made(asked="more than 0.5"), ours(0.9, 0.1), SAME),
+        (made(asked="more than 0.5"), ours(0.9, 0.1, chance=0.95), INCONCLUSIVE),
+        (made(asked="more than 0.5"), ours(0.55, 0.1), INCONCLUSIVE),
+        (made(asked="more than 0.5"), ours(0.2, 0.1), CONTRADICTED),
+        (made(asked="less than 1"), ours(0.9, 0.05, chance=0.99), SAME),
+        (made(asked="more than chance"), ours(0.3, 0.1, chance=0.1), SAME),
+        (made(asked="more than chance"), ours(0.3, 0.1, chance=0.25), INCONCLUSIVE),
+        (made(asked="more than chance"), ours(0.3, 0.1, chance=0.5), CONTRADICTED),
+        # a number alone: nearer to it than half-way to chance
+        (made(0.5), ours(0.45, 0.05), REPRODUCED),
+        (made(0.5), ours(0.4, 0.2), INCONCLUSIVE),
+        (made(0.5), ours(0.02, 0.02), CONTRADICTED),
+        (made(0.5), ours(0.5, 0.01, chance=0.5), INCONCLUSIVE),
+        (made(0.5), ours(0.6, 0.01, chance=0.5), CONTRADICTED),
+        # a number with a direction
+        (made(0.5, "positive"), ours(0.5, 0.1), REPRODUCED),
+        (made(0.5, "positive"), ours(0.5, 0.4), SAME),
+        (made(0.5, "positive"), ours(0.1, 0.05), SAME),
+        (made(0.5, "positive"), ours(0.1, 0.45), INCONCLUSIVE),
+        (made(-0.5, "positive"), ours(-0.5, 0.1), CONTRADICTED),
+        # what was not measured, and what the paper rules out
+        (made(0.5), plain(0.5, 0.0, "few sets"), INCONCLUSIVE),
+        (made(asked="positive"), missing("no scores"), NOT_TESTED),
+        (made(asked="more than chance"), ours(0.5, 0.1, chance=math.nan), NOT_TESTED),
+        (made(asked="positive"), ours(0.5, 0.1, chance=math.nan), INCONCLUSIVE),
+        (made(asked="positive"), ours(-0.5, 0.1, chance=math.nan), CONTRADICTED),
+        (made(0.5, impossible="they do not add up"), ours(0.5, 0.1), IMPOSSIBLE),
+        (made(not_stated="no rule"), missing("not there"), NOT_STATED),
+        (made(0.5, not_tested="a setting"), ours(0.5, 0.1), NOT_TESTED),
     ],
 )
-def test_the_six_verdicts(its, ours, verdict, because):
-    found, why = decided(its, ours)
-    assert found == verdict
-    assert because in why
+def test_the_seven_verdicts(its, measured, expected):
+    assert verdict(its, measured) == expected
 
 
-@pytest.mark.parametrize("few", range(1, ENOUGH_SEEDS))
-def test_fewer_than_five_seeds_reproduce_nothing_and_say_so(few):
-    verdict, why = decided(claim(0.5), INSIDE, seeds=few)
-    assert verdict == NOT_TESTED
-    assert "takes five seeds" in why
-    for its, ours in ((claim(0.5), OUTSIDE), (claim(None, "positive"), INSIDE), (claim(None, "negative"), INSIDE)):
-        assert "fewer than five" in decided(its, ours, seeds=few)[1]
-        assert "fewer than five" not in decided(its, ours, seeds=5)[1]
+def test_a_status_and_a_missing_number_give_their_own_reason():
+    assert decide(made(impossible="they do not add up"), missing("x"), 1, False)[1] == "they do not add up"
+    assert decide(made(0.5), missing("the run kept no scores"), 0, False)[1] == "the run kept no scores"
+    assert "few sets" in decide(made(0.5), plain(0.5, 0.0, "few sets"), 1, False)[1]
 
 
-@pytest.mark.parametrize("ours", [INSIDE, OUTSIDE])
-@pytest.mark.parametrize("direction", ["", "positive", "negative"])
-def test_a_generated_world_never_reproduces_a_number_however_many_seeds(ours, direction):
-    verdict, _ = decided(claim(0.5, direction), ours, seeds=99, generated=True)
-    assert verdict != REPRODUCED
-    assert decided(claim(0.5), INSIDE, seeds=99, generated=True) == (
-        NOT_TESTED,
-        "the paper's number lies in our interval, but the corpora are generated",
-    )
+@pytest.mark.parametrize("its", [made(0.5), made(0.5, "positive")])
+def test_fewer_than_five_seeds_and_generated_worlds_reproduce_nothing(its):
+    near = ours(0.5, 0.1)
+    assert verdict(its, near, ENOUGH_SEEDS) == REPRODUCED
+    assert verdict(its, near, ENOUGH_SEEDS - 1) != REPRODUCED
+    assert verdict(its, near, 99, generated=True) != REPRODUCED
 
 
-def test_where_the_number_and_the_sign_could_both_be_asked_the_number_comes_first():
-    wide = Measured(0.2, -0.1, 0.6, SEEDS)
-    assert decided(claim(0.5, "positive"), wide)[0] == REPRODUCED, "inside, though the interval holds no effect"
-    assert decided(claim(0.5, "positive"), wide, seeds=4)[0] == DIFFERS, (
-        "too few seeds: the sign is asked, and not told"
-    )
+# Laws
 
 
-def test_a_status_of_the_paper_comes_before_anything_measured():
-    assert decided(claim(0.5, impossible="no"), missing("not there"))[0] == IMPOSSIBLE
-    assert decided(claim(0.5, not_stated="no"), missing("not there"))[0] == NOT_STATED
+values, halves, sides = st.floats(-1, 1), st.floats(0, 1), st.sampled_from(["positive", "negative"])
+STRENGTH = {CONTRADICTED: 1, INCONCLUSIVE: 0, SAME: 1, REPRODUCED: 2}
 
 
-def test_what_is_missing_comes_before_the_sign():
-    assert decided(claim(None, "positive"), missing("no table"), effect=OUTSIDE) == (NOT_TESTED, "no table")
+@given(values, halves, values, sides)
+def test_a_direction_is_contradicted_exactly_where_the_interval_excludes_it(value, half, chance, asked):
+    found = verdict(made(asked=asked), ours(value, half, chance))
+    excluded = value + half <= 0 if asked == "positive" else value - half >= 0
+    assert (found == CONTRADICTED) == excluded
 
 
-def test_a_comparison_of_parts_is_decided_by_their_difference_and_not_by_the_value():
-    parts = {"one": [None, "a", "greater than two"], "two": [None, "b"]}
-    its = parse("X1", {"what": "a thing", "section": "§3", "unit": "share", "parts": parts})
-    assert decided(its, INSIDE, effect=Measured(0.1, 0.05, 0.15))[0] == SAME
-    assert decided(its, INSIDE, effect=Measured(0.1, -0.05, 0.15))[0] == DIFFERS
-    assert decided(its, INSIDE, effect=Measured(-0.1, -0.2, -0.05))[0] == DIFFERS
-    assert decided(its, INSIDE, effect=missing("the other was not kept")) == (NOT_TESTED, "the other was not kept")
+@given(values, halves, values, values)
+def test_a_number_is_contradicted_exactly_where_the_interval_lies_far_from_it(value, half, chance, paper):
+    found = verdict(made(paper), ours(value, half, chance))
+    reach = abs(paper - chance) / 2
+    assert (found == CONTRADICTED) == (max(value - half - paper, paper - value - half) > reach)
 
 
-shares = st.floats(-1, 1)
+@given(values, halves, halves, values, values, st.sampled_from(["", "positive", "negative", "more than chance"]))
+def test_noise_never_makes_a_verdict_stronger_or_turns_it_round(value, half, more, chance, paper, asked):
+    its = made(paper, asked)
+    before, after = verdict(its, ours(value, half, chance)), verdict(its, ours(value, half + more, chance))
+    assert STRENGTH[after] <= STRENGTH[before]
+    assert after in (before, INCONCLUSIVE, SAME)
+    assert (before, after) != (CONTRADICTED, SAME)
 
 
-@given(
-    shares,
-    st.floats(0, 1),
-    st.floats(0, 1),
-    st.sampled_from(["positive", "negative"]),
-    st.integers(1, 9),
-    st.booleans(),
+@given(values, halves, values, values, st.integers(1, 9), st.booleans())
+def test_a_claim_has_the_verdict_of_its_mirror_image(value, half, chance, paper, number, generated):
+    found = verdict(made(paper, "positive"), ours(value, half, chance), number, generated)
+    assert found == verdict(made(-paper, "negative"), ours(-value, half, -chance), number, generated)
+
+
+@given(values, halves, values, values, sides)
+def test_what_chance_gives_is_never_found_again(value, half, chance, paper, asked):
+    found = verdict(made(paper, asked), ours(value, half, chance))
+    if abs(value - chance) <= half:
+        assert found in (INCONCLUSIVE, CONTRADICTED)
+
+
+# Wrong verdicts of earlier rules
+
+
+def frozen(profile: str, name: str, way: str, split: str) -> str:
+    rows = pruned(Results(profile, FROZEN / profile, "frozen")).set_index(["set", "way", "split"])
+    return rows.loc[(name, way, split), "verdict"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "name", "way", "split", "expected"),
+    [
+        ("small", "A", "out of the encoder", "test", INCONCLUSIVE),
+        ("small", "C", "before the classifier", "train", INCONCLUSIVE),
+        ("paper-cpu", "D", "out of the encoder", "test", INCONCLUSIVE),
+        ("paper-cpu", "C", "before the classifier", "test", INCONCLUSIVE),
+        ("paper-cpu", "B", "out of the encoder", "train", INCONCLUSIVE),
+        ("small", "C", "before the classifier", "test", CONTRADICTED),
+    ],
 )
-def test_a_claim_without_a_number_has_the_verdict_of_its_mirror_image(value, below, above, direction, seeds, generated):
-    ours, mirrored = Measured(value, value - below, value + above), Measured(-value, -value - above, -value + below)
-    other = {"positive": "negative", "negative": "positive"}[direction]
-    found = decided(claim(None, direction), ours, seeds=seeds, generated=generated)
-    assert found == decided(claim(None, other), mirrored, seeds=seeds, generated=generated)
-    assert found[0] in (SAME, DIFFERS)
-    assert (found[0] == SAME) == ((ours.low > 0) if direction == "positive" else (ours.high < 0))
+def test_a_pruning_holds_the_error_of_the_reviews_and_the_spread_of_random_sets(profile, name, way, split, expected):
+    assert frozen(profile, name, way, split) == expected
 
 
-@given(
-    shares,
-    shares,
-    st.floats(0, 1),
-    st.floats(0, 1),
-    st.sampled_from(["", "positive"]),
-    st.integers(1, 9),
-    st.booleans(),
-)
-def test_reproduced_needs_the_number_inside_five_seeds_and_real_text(
-    paper, value, below, above, direction, seeds, generated
-):
-    ours = Measured(value, value - below, value + above)
-    verdict, _ = decided(claim(paper, direction), ours, seeds=seeds, generated=generated)
-    wanted = ours.low <= paper <= ours.high and seeds >= 5 and not generated
-    assert (verdict == REPRODUCED) == wanted
+def test_five_seeds_around_nothing_reproduce_nothing():
+    changes = [-0.03, -0.01, 0.005, 0.02, 0.04]
+    assert verdict(claim("T2-A test"), over_seeds(changes, [0.0] * 5)) == INCONCLUSIVE
+
+
+def test_an_effect_is_the_change_less_the_median_random_set_with_both_sources_of_chance():
+    random = np.linspace(-0.01, 0.03, 401)
+    found = effect(0.05, 0.01, random)
+    spread = math.hypot(1.959964 * 0.01, 0.019)
+    assert (found.value, found.chance, found.beyond) == pytest.approx((0.05, 0.01, 0.04))
+    assert (found.beyond_low, found.beyond_high) == pytest.approx((0.04 - spread, 0.04 + spread))
+
+
+@pytest.mark.parametrize(("drawn", "has_interval"), [(0, False), (19, False), (20, True)])
+def test_fewer_than_twenty_random_sets_give_no_interval(drawn, has_interval):
+    found = effect(0.05, 0.01, np.zeros(drawn))
+    assert found.has_interval == has_interval
+    assert found.value == 0.05
+
+
+def test_reviews_whose_error_was_not_measured_give_no_interval():
+    assert not effect(0.05, math.nan, np.zeros(200)).has_interval
+    assert math.isnan(effect(math.nan, 0.01, np.zeros(200)).value)
 
 
 # Tables of runs
@@ -193,32 +239,46 @@ def named(folder: Path, seed: int = 1, corpora: dict | None = None, **settings: 
     (folder / "profile.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
 
 
-def change(results: Results, number: str, part: str, value: float) -> None:
-    """Another measured value of one part."""
+def change(results: Results, number: str, **cells: float) -> None:
+    """Other measured cells of one claim."""
     table = read_table(results.folder / "measured.parquet")
-    key = (table["id"] == number) & (table["part"] == part)
-    assert key.sum() == 1
-    write_table(table.assign(value=table["value"].mask(key, value)), results.folder / "measured.parquet", {})
+    for column, cell in cells.items():
+        table.loc[table["id"] == number, column] = cell
+    write_table(table, results.folder / "measured.parquet", {})
 
 
-def row(results: Results, number: str, part: str) -> pd.Series:
-    return verdicts(results).set_index(["id", "part"]).loc[(number, part)]
+def row(results: Results, number: str) -> pd.Series:
+    return judge(results, number).iloc[0]
 
 
-def test_every_part_that_says_something_has_one_row_in_the_order_of_the_paper(run):
-    rows = verdicts(run("made"))
-    expected = [(name, part) for name, its in claims().items() for part in its.parts if says(its, part)]
-    assert list(zip(rows["id"], rows["part"], strict=True)) == expected
+def test_every_claim_has_one_row_in_the_order_of_the_paper(run):
+    rows = judge(run("made"))
+    assert list(rows["id"]) == [its.id for its in judged()]
     assert set(rows["verdict"]) <= set(VERDICTS)
     assert (rows["because"].str.len() > 0).all()
 
 
-def test_counts_are_compared_as_shares_and_the_difference_is_ours_minus_the_papers(run):
+def test_ids_give_their_rows_in_order_and_those_that_only_repeat_give_the_row_of_the_other(run):
     results = run("made")
+    assert list(judge(results, "N3", "N1")["id"]) == ["N3", "N1"]
+    assert list(judge(results, "F8", "T2-A")["id"]) == ["N11", "T2-A train", "T2-A test", "T2-A C21"]
+    with pytest.raises(TxrayError, match="no value with the id 'N77'"):
+        judge(results, "N77")
+
+
+def test_no_number_is_judged_without_what_chance_gives(run):
+    rows = judge(run("made"))
+    told = rows[rows["verdict"].isin([SAME, REPRODUCED])]
+    assert len(told)
+    assert told[["ours", "low", "high", "chance", "beyond_low"]].notna().all(axis=None)
+    assert (told["against"].str.len() > 0).all()
+
+
+def test_counts_are_compared_as_shares(run):
+    results = run("made")
+    its = row(results, "N7")
     shared = (results.transfer("rq2")["state"] == "shared").mean()
-    its = row(results, "N7", "shared")
     assert (its["paper"], its["ours"]) == pytest.approx((1323 / 1500, shared))
-    assert its["difference"] == pytest.approx(shared - 1323 / 1500)
 
 
 def test_siblings_differ_in_the_seed_alone(run):
@@ -227,7 +287,10 @@ def test_siblings_differ_in_the_seed_alone(run):
     run("made-seed-3", seed=3, tokens=9)
     run("other-seed-4", seed=4)
     run("made-seed-5", seed=5, measured=False)
-    assert [folder.name for folder in siblings(first)] == ["made-seed-2"], "the others: settings, name, not measured"
+    old = run("made-seed-6", seed=6)
+    table = read_table(old.folder / "measured.parquet")
+    write_table(table.drop(columns="chance"), old.folder / "measured.parquet", {})
+    assert [folder.name for folder in siblings(first)] == ["made-seed-2"], "settings, name, no table, another table"
     assert set(seeds(first)["profile"]) == {"made", "made-seed-2"}
 
 
@@ -245,25 +308,31 @@ def test_a_run_made_before_a_parameter_existed_is_still_a_sibling(run):
     assert siblings(first) == []
 
 
-def test_with_siblings_the_value_is_the_mean_over_seeds_and_five_real_ones_can_reproduce(run):
+def test_with_siblings_number_and_chance_are_means_over_seeds_and_five_real_ones_can_reproduce(run):
     first = run("made")
-    ours = row(first, "N7", "shared")["ours"]
+    change(first, "N13", value=0.05, chance=0.01)
     for seed in range(2, 6):
         other = run(f"made-seed-{seed}", seed=seed)
-        change(other, "N7", "shared", 1.8 - ours if seed % 2 else ours)
-    its = row(first, "N7", "shared")
-    assert its["ours"] == pytest.approx((3 * ours + 2 * (1.8 - ours)) / 5)
+        change(other, "N13", value=0.06 if seed % 2 else 0.05, chance=0.02 if seed % 2 else 0.01)
+    its = row(first, "N13")
+    assert its[["ours", "chance", "beyond"]].tolist() == pytest.approx([0.054, 0.014, 0.04])
     assert (its["seeds"], its["basis"], its["verdict"]) == (5, SEEDS, REPRODUCED)
-    alike = row(first, "N11", "shared")
-    assert alike["low"] == pytest.approx(alike["ours"])
-    assert alike["high"] == pytest.approx(alike["ours"]), "all seeds agree on everything else"
+
+
+def test_seeds_without_the_control_of_the_run_do_not_count(run):
+    first = run("made")
+    ours_alone = row(first, "K23")
+    other = run("made-seed-2", seed=2)
+    change(other, "K23", chance=math.nan)
+    assert row(first, "K23")["seeds"] == ours_alone["seeds"] == 1
+    assert row(first, "N13")["seeds"] == 2
 
 
 def test_five_seeds_of_a_world_reproduce_nothing(run):
     first = run("made", corpora=WORLD)
     for seed in range(2, 6):
         run(f"made-seed-{seed}", seed=seed, corpora=WORLD)
-    rows = verdicts(first)
+    rows = judge(first)
     assert rows["seeds"].max() == 5
     assert REPRODUCED not in set(rows["verdict"])
 
@@ -279,16 +348,15 @@ def test_a_run_is_generated_if_any_corpus_is_or_if_nobody_can_tell(run):
 def test_a_measured_table_is_used_unless_it_lacks_todays_claims(run):
     kept, old = run("kept"), run("old")
     for results in (kept, old):
-        change(results, "N7", "shared", 7.0)
+        change(results, "N7", value=7.0)
     table = read_table(old.folder / "measured.parquet")
     write_table(table[table["id"] != "K5"], old.folder / "measured.parquet", {})
-    assert row(kept, "N7", "shared")["ours"] == 7.0
-    assert row(old, "N7", "shared")["ours"] <= 1
+    assert row(kept, "N7")["ours"] == 7.0
+    assert row(old, "N7")["ours"] <= 1
 
 
-def test_what_was_not_measured_has_no_seeds_and_no_difference(run):
-    its = row(run("made"), "K3", "target")
-    assert (its["seeds"], its["verdict"]) == (0, NOT_TESTED)
-    assert math.isnan(its["ours"])
-    assert math.isnan(its["difference"])
-    assert "true tags" in its["because"]
+@pytest.mark.parametrize("profile", ["small", "paper-cpu"])
+def test_frozen_measured_tables_are_what_is_measured_today(profile):
+    results = Results(profile, FROZEN / profile, "frozen")
+    pd.testing.assert_frame_equal(results.table("measured"), measure(results), rtol=1e-9, check_dtype=False)
+    pd.testing.assert_frame_equal(measured(results)[COLUMNS], results.table("measured")[COLUMNS], check_dtype=False)

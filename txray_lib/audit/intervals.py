@@ -137,7 +137,7 @@ def wilson(hits: float, of: float) -> tuple[float, float]:
     share, weight = hits / of, Z**2 / of
     middle = (share + weight / 2) / (1 + weight)
     half = Z * math.sqrt(share * (1 - share) / of + weight / (4 * of)) / (1 + weight)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    return max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0)
 
 
 def over_seeds(values: Sequence[float], chances: Sequence[float]) -> Measured:
