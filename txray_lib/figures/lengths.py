@@ -32,7 +32,9 @@ PLACES = {
 """Where the count of each direction stands: in the corner where its points are."""
 
 
-def lengths(table: pd.DataFrame, roles: Mapping[str, str], words: Mapping[int, str] | None = None) -> alt.VConcatChart:
+def lengths(
+    table: pd.DataFrame, roles: Mapping[str, str], words: Mapping[int, str] | pd.Series | None = None
+) -> alt.VConcatChart:
     """The length of every neuron over two or more stages.
 
     table  a row per neuron, a column per stage in the order of time: how many features it prefers, 0 for none
@@ -43,7 +45,7 @@ def lengths(table: pd.DataFrame, roles: Mapping[str, str], words: Mapping[int, s
     """
     if len(table.columns) < 2:
         raise TxrayError("lengths are drawn over at least two stages")
-    moves = _moves(table, words or {})
+    moves = _moves(table, dict(words) if words is not None else {})
     top = 1.1 * max(float(table.to_numpy().max(initial=0)), 1.0)
     scale = alt.Scale(type="symlog", constant=1, domain=[0, top], nice=False)
     stages = list(table.columns.astype(str))
@@ -55,7 +57,7 @@ def lengths(table: pd.DataFrame, roles: Mapping[str, str], words: Mapping[int, s
     return alt.vconcat(*panels, spacing=16, params=[hover])
 
 
-def _moves(table: pd.DataFrame, words: Mapping[int, str]) -> pd.DataFrame:
+def _moves(table: pd.DataFrame, words: dict[int, str]) -> pd.DataFrame:
     """A row per step and neuron that is in use before or after: step, end, neuron, before, after, direction, words."""
     parts = []
     for step, (before, after) in enumerate(pairwise(table.columns)):
@@ -63,7 +65,7 @@ def _moves(table: pd.DataFrame, words: Mapping[int, str]) -> pd.DataFrame:
         parts.append(sides[sides.max(axis=1) > 0].rename_axis("neuron").reset_index().assign(step=step, end=step + 1))
     moves = pd.concat(parts, ignore_index=True)
     ways = [moves["after"] > moves["before"], moves["after"] < moves["before"]]
-    told = moves["neuron"].map(dict(words)).fillna("").astype(str)
+    told = moves["neuron"].map(words).fillna("").astype(str)
     return moves.assign(direction=np.select(ways, ["longer", "shorter"], "unchanged"), words=told)
 
 
