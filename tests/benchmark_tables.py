@@ -34,7 +34,7 @@ ROWS: list[dict[str, Any]] = [
 
 
 def benchmark_rows() -> pd.DataFrame:
-    """What `answers.benchmarks` gives for them."""
+    """A row for each, with what `make bench` adds."""
     rows = []
     for row in ROWS:
         value, most = row["value"], row["sense"] == "at most"
