@@ -1,9 +1,8 @@
-"""A page can be run again: from a download, without the repository, and the page that lists what can be changed is true."""
+"""A page can be run again: with other values, from a download, without the repository."""
 
 from __future__ import annotations
 
 import ast
-import json
 import os
 import shutil
 import subprocess
@@ -16,10 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telling_tables import write_tables
 
-from txray_lib import answers, places
+from txray_lib import places
 from txray_lib.errors import TxrayError
-from txray_lib.notebooks import execute, list_notebooks, parameters_of, set_values
-from txray_lib.profiles import list_profiles
+from txray_lib.notebooks import execute, set_values
 
 PAGE = """---
 kernelspec: {name: python3, display_name: Python 3, language: python}
@@ -36,7 +34,6 @@ neuron = -1  # by the rule
 
 ```{code-cell} ipython3
 import txray_lib
-from txray_lib import answers, telling
 from txray_lib.results import open_results
 
 results = open_results(profile)
@@ -134,28 +131,3 @@ def test_a_checkout_around_the_current_folder_is_found_when_the_package_stands_e
 
 def test_an_error_in_a_notebook_is_its_message() -> None:
     assert TxrayError("no tables")._render_traceback_() == ["TxrayError: no tables"]
-
-
-def test_the_page_of_parameters_lists_what_every_notebook_takes() -> None:
-    html = answers.notebook_parameters().data
-    for name, source in list_notebooks().items():
-        for parameter, default in parameters_of(source).items():
-            shown = json.dumps(default) if isinstance(default, str) else repr(default)
-            cells = f'<td class="words">{name}</td><td class="words">{parameter}</td><td class="words">'
-            assert cells + shown.replace('"', "&quot;") in html
-    with pytest.raises(TxrayError, match="Did you mean 'rq1'"):
-        answers.notebook_parameters("rq11")
-
-
-def test_every_profile_and_every_run_at_hand_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    html = answers.profile_settings().data
-    assert all(f">{name}</td>" in html for name in list_profiles())
-    folder = write_tables(tmp_path / "tiny")
-    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
-    assert "No run" in answers.profile_times().data
-    source = json.loads((folder / "provenance.json").read_text())
-    steps = {"pretrain": {"seconds": 90.0}, "tags": {"seconds": 30.0}}
-    (folder / "provenance.json").write_text(json.dumps({**source, "steps": steps}))
-    html = answers.profile_times().data
-    assert "<td>2.0</td>" in html
-    assert "pretrain (1.5), tags (0.5)" in html
