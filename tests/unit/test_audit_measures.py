@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from telling_tables import write_tables
 
-from txray_lib.audit import measure
-from txray_lib.audit.measures import COLUMNS, against, effect_name
-from txray_lib.paper import claims
+from txray_lib.audit import Measured, measure
+from txray_lib.audit.intervals import wilson
+from txray_lib.audit.run import Run
+from txray_lib.audit.supervision import head, tail
+from txray_lib.audit.verdicts import COLUMNS, measure_one
+from txray_lib.paper import claim, judged
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
 
@@ -64,12 +66,63 @@ def pruning() -> pd.DataFrame:
     """Changes by set: (train, test) out of the encoder; B and C hold two neurons each."""
     changes = {"A": (0.02, 0.01), "B": (-0.03, 0.0), "C": (-0.05, -0.02), "D": (-0.04, -0.03)}
     rows = [
-        (name, 2, share, "out of the encoder", split, change, -0.01, 0.0, 0.02)
-        for (name, pair), share in zip(changes.items(), (0.0, 0.05, 0.9, 0.2), strict=True)
+        (name, 2, "out of the encoder", split, change, 0.001)
+        for name, pair in changes.items()
         for split, change in zip(("train", "test"), pair, strict=True)
     ]
-    columns = ["set", "neurons", "mass_share", "way", "split", "change", "random_low", "random_median", "random_high"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=["set", "neurons", "way", "split", "change", "sampling_error"])
+
+
+def random_sets() -> pd.DataFrame:
+    """A hundred sets of the size of each: from −0.01 to 0.02, and others that are alike in mass."""
+    rows = [
+        (name, "out of the encoder", split, match, shift + 0.03 * draw / 100 - 0.01)
+        for name in "ABCD"
+        for split in ("train", "test")
+        for match, shift in (("size", 0.0), ("mass", 5.0))
+        for draw in range(101)
+    ]
+    return pd.DataFrame(rows, columns=["set", "way", "split", "match", "change"])
+
+
+def nulls() -> pd.DataFrame:
+    """By chance every distance is 0.4 early and 0.2 late, without spread."""
+    expected = {"wiki-1:wiki-2": 0.4, "wiki-2:wiki-3": 0.2}
+    rows = [(name, neuron, value, value, value) for name, value in expected.items() for neuron in range(UNITS)]
+    return pd.DataFrame(rows, columns=["comparison", "neuron", "expected", "null_05", "null_95"])
+
+
+def null_states() -> pd.DataFrame:
+    shared = {
+        "wiki-1:wiki-2": 3.0,
+        "wiki-2:wiki-3": 3.6,
+        "wiki-3:imdb-zero-shot": 3.3,
+        "imdb-zero-shot:imdb-supervised": 2.7,
+    }
+    rows = [(name, "shared", value) for name, value in shared.items()]
+    rows += [("imdb-zero-shot:imdb-supervised", "avoided", 0.3), ("imdb-zero-shot:imdb-supervised", "gained", 0.6)]
+    made = pd.DataFrame(rows, columns=["comparison", "state", "expected"])
+    return made.assign(null_05=made["expected"], null_95=made["expected"])
+
+
+def scores() -> pd.DataFrame:
+    """On test reviews 40 hits, 20 called positive wrongly, 10 missed, 30 others: F1 is 80 / 110."""
+    rates = {"f1": 80 / 110, "precision": 40 / 60, "recall": 40 / 50, "accuracy": 0.7}
+    return pd.DataFrame([{"split": "test", "shared_texts": "kept", "reviews": 100, **rates}])
+
+
+def halves() -> pd.DataFrame:
+    """Two halves of the pretraining text: 2 and 3 of activation per token."""
+    made = pd.DataFrame({"neuron": range(UNITS), "state": "shared", "question": "control"})
+    names = {"comparison": "wiki-3/first-half:wiki-3/second-half", "before": "wiki-3/first-half"}
+    return made.assign(**names, mass_before=20.0, count_before=10, mass_after=36.0, count_after=12)
+
+
+def shuffled() -> pd.DataFrame:
+    """With shuffled labels neuron 4 is gained, and neuron 0, the only shared one, grows from two features to six."""
+    states = ["shared", "avoided", "avoided", "never preferred", "gained", "never preferred"]
+    made = pd.DataFrame({"control": "shuffled-1", "neuron": range(UNITS), "state": states})
+    return made.assign(length_before=[2, 1, 3, 0, 0, 0], length_after=[6, 0, 0, 0, 2, 0], mass_after=MASS.values())
 
 
 @pytest.fixture(scope="module")
@@ -84,188 +137,220 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     curve = [("pretraining", float(e), "valid_perplexity", p) for e, p in enumerate((1000.0, 100.0, 50.0, 40.0))]
     tables = {
         "stages": stages(),
-        "transfer": pd.DataFrame({"comparison": [], "question": []}).astype(str),
+        "transfer": halves(),
         "training": pd.DataFrame(curve, columns=["phase", "epoch", "measure", "value"]),
         "pruning": pruning(),
-        "scores": pd.DataFrame({"split": ["train", "test"], "shared_texts": "kept", "f1": [0.9, 0.8]}),
-        "truth": pd.DataFrame({"word": ["a7", "a9", "a1"], "sentiment": [1, -1, 0]}),
+        "pruning_random": random_sets(),
+        "nulls": nulls(),
+        "null_states": null_states(),
+        "scores": scores(),
+        "control_transfer": shuffled(),
     }
     for name, table in tables.items():
         write_table(table, made / f"{name}.parquet", {})
     return made
 
 
+def measured_in(folder: Path) -> pd.DataFrame:
+    return measure(Results("made", folder, "frozen")).set_index("id")
+
+
+def one_in(folder: Path, number: str) -> Measured:
+    return measure_one(Run(Results("made", folder, "frozen")), claim(number))
+
+
 @pytest.fixture(scope="module")
-def measured(folder: Path) -> pd.DataFrame:
-    return measure(Results("made", folder, "frozen")).set_index(["id", "part"])
+def table(folder: Path) -> pd.DataFrame:
+    return measured_in(folder)
+
+
+POSITIVE = 50 / 100
+EXCHANGED = ((2 / 3 + 3 + 3 / 2 + 1 / 3) / 2 - 2) / 2
+"""Neuron 0 goes from two features to three, neuron 2 from three to one: changes of both, exchanged at random."""
 
 
 @pytest.mark.parametrize(
-    ("number", "part", "expected"),
+    ("number", "value", "chance"),
     [
-        ("S1", "units", 6),
-        ("S2", "epochs", 3),
-        ("S2", "dropout", 0.2),
-        ("S2", "perplexity", 40),
-        ("S2", "seeds", 4),
-        ("S4", "f1", 0.8),
-        ("S5", "flair", 0),
-        ("N1", "early", 2 / 6),
-        ("N1", "late", 3 / 6),
-        ("N2", "early", (4 + 1) / 2),
-        ("N2", "before_last", (2 + 1 + 4) / 3),
-        ("N7", "shared", 3 / 6),
-        ("N8", "drop", 0),
-        ("N11", "shared", 2 / 6),
-        ("N12", "lost", 1 / 3),
-        ("N12", "avoided", 1 / 3),
-        ("N13", "gained", 2 / 6),
-        ("N14", "empty", 2 / 6),
-        ("N14", "avoided", 1 / 6),
-        ("N15", "share", 1),
-        ("N17", "tokens", 4 / 5 - 1),
-        ("N17", "tags", 2 / 3 - 1),
-        ("N18", "tokens", 7 / 6 - 1),
-        ("T2-0", "base", 0.8),
-        ("T2-B", "mass", 0.05),
-        ("T2-C", "train", -0.05),
-        ("F2", "early", 1 / 3),
-        ("F2", "late", 3 / 4),
-        ("F10", "longer", 1 / 2),
-        ("K4", "early", 2 / 6),
-        ("K4", "last", 4 / 6),
-        ("K5", "longer", 1 / 2),
-        ("K16", "shared", 3 / 4),
-        ("K21", "zero_shot", 3 / 6),
-        ("K23", "gained", (1 / 2 + 1) / 2),
-        ("K23", "shared", 0),
-        ("K26", "gap", -0.01),
-        ("K27", "gap", 0.03),
-        ("K28", "gap", -0.05 - -0.04),
-        ("K29", "gap", 0.03),
-        ("K30", "gap", 0.01),
-        ("K31", "d_b", -0.03),
-        ("K31", "d_c", -0.01),
-        ("K32", "activation", ((20 + 0.5 + 6) / 6) / ((20 + 0.5 + 8 + 0.2) / 8)),
-        ("K33", "pretrained", 4 / 6),
-        ("K33", "zero_shot", 3 / 6),
-        ("K37", "gap", 0.1),
-        ("K45", "tokens", 1),
-        ("K47", "first", 0.5),
-        ("K47", "last", 0.2),
-        ("K50", "tokens", 7 / 6),
-        ("K53", "b", 1 / 2),
-        ("K53", "c", 1 / 2),
-        ("K54", "gap", 0.0 - -0.02),
-        ("F11", "tail_before", 3 / 6),
-        ("F11", "tail_after", 4 / 6),
-        ("F11", "total_before", 26.5 / 28.7),
+        ("S2", 40, math.nan),
+        ("S4", 80 / 110, 2 * POSITIVE / (1 + POSITIVE)),
+        ("N1", 3 / 6 - 2 / 6, (3.6 - 3.0) / 6),
+        ("N2", (4 + 1) / 2, math.nan),
+        ("N4", 0, 0),
+        ("N7", 3 / 6, 3.3 / 6),
+        ("N8", 3 / 6 - 3 / 6, (3.6 - 3.3) / 6),
+        ("N11", 2 / 6 - 3 / 6, (2.7 - 3.3) / 6),
+        ("N12", 1 / 3, 0.3 / 3),
+        ("N13", 2 / 6, 0.6 / 6),
+        ("N15", 1, 2 / 4),
+        ("N17 tokens", 4 / 5 - 1, 0),
+        ("N17 ratios", (3 / 2 + 1 / 3) / 2 - 1, EXCHANGED),
+        ("N17 POS", 2 / 3 - 1, 0),
+        ("N18", 7 / 6 - 1, 0),
+        ("T2-A test", 0.01, 0.005),
+        ("T2-B mass", (0.1 + 2.0) / 40.1, 30 / 30),
+        ("T2-C mass", (30.0 + 8.0) / 40.1, 30 / 30),
+        ("T2-D mass", (8.0 + 0.1) / 40.1, math.nan),
+        ("F11", 0, 0),
+        ("K5", 1 / 2, 1 / 2),
+        ("K8", (7 / 3) / (5 / 2) - 1, 0),
+        ("K23", 2 / 6, 1 / 6),
+        ("K26", 0.01 - 0.02, 0),
+        ("K31", -0.03 - (0.0 - 0.02) / 2, 0),
+        ("K32", (26.5 / 6) / (28.7 / 8), 3 / 2),
+        ("K42", (1 / 2 + 2) / 2, 2),
+        ("K53", 1 / 2, 2 / 4),
+        ("K54", (0.01 + 0.0 + 0.02 + 0.03) / 2, 0),
+        ("K56", 0, 0),
     ],
 )
-def test_each_part_is_what_one_counts_by_hand(measured, number, part, expected):
-    assert measured.loc[(number, part), "value"] == pytest.approx(expected)
+def test_each_number_and_what_chance_gives_is_what_one_counts_by_hand(table, number, value, chance):
+    its = table.loc[number]
+    assert its["value"] == pytest.approx(value)
+    assert its["chance"] == pytest.approx(chance, nan_ok=True, abs=1e-12)
+    assert its["beyond"] == pytest.approx(value - chance, nan_ok=True)
 
 
-def test_tags_are_measured_against_the_text_that_was_read(measured):
-    """wiki-0 by neuron 0 alone: 2 of 3 tokens are NN, and so is its mass. wiki-3: NN is 20 + 0.5 + 4 of 28.7."""
-    corpus = 5 / 8  # of wiki-3: a1 a2 | a1 | a2 a4 among eight
-    assert measured.loc[("K10", "untrained"), "value"] == pytest.approx(abs(2 / 3 - corpus))
-    assert measured.loc[("K12", "last"), "value"] == pytest.approx(abs(24.5 / 28.7 - corpus))
-    assert measured.loc[("K11", "later"), "value"] == pytest.approx(abs(24.5 / 28.7 - 30.5 / 40.5))
+def test_the_fall_of_distances_lies_beside_that_of_the_distances_by_chance(table):
+    """Early: neuron 0 loses two of four features of like mean, 1 keeps its only one; late nothing changes."""
+    assert table.loc["N3", "value"] == pytest.approx(1)
+    assert table.loc["N3", "chance"] == pytest.approx(1 - 0.2 / 0.4)
 
 
-def test_the_spread_of_random_sets_is_laid_around_a_change(measured):
-    its = measured.loc[("T2-C", "test")]
-    assert (its["low"], its["high"], its["basis"]) == (pytest.approx(-0.04), pytest.approx(-0.01), "random sets")
-    gap = measured.loc[("K29", "gap")]
-    assert (gap["low"], gap["high"]) == (pytest.approx(-0.04 + 0.04), pytest.approx(-0.01 + 0.07))
+def test_the_share_of_mass_of_tags_lies_beside_that_of_the_untrained_encoder(table):
+    """wiki-0: NN 2 of 3 tokens and of the mass; wiki-3: NN 24.5 of 28.7, in a text of five NN to three IN."""
+    assert table.loc["F3", "value"] == pytest.approx(1)
+    assert table.loc["F3", "chance"] == pytest.approx(1)
+    assert "blocks" in table.loc["F3", "why"]
 
 
-def test_every_part_and_every_comparison_of_parts_has_one_row(measured):
-    expected = [(name, part) for name, claim in claims().items() for part in claim.parts]
-    expected += [(name, effect_name(*pair)) for name, claim in claims().items() for pair in against(claim)]
-    assert sorted(measured.index) == sorted(expected)
-    assert measured.index.is_unique
+def test_f1_has_the_binomial_interval_of_its_hits(table):
+    low, high = (2 * share / (1 + share) for share in wilson(40, 70))
+    assert (table.loc["S4", "low"], table.loc["S4", "high"]) == pytest.approx((low, high))
 
 
-def test_what_two_parts_are_compared_by_is_their_difference(measured):
-    for name, claim in claims().items():
-        for first, second in against(claim):
-            values = [measured.loc[(name, part), "value"] for part in (first, second, effect_name(first, second))]
-            assert values[2] == pytest.approx(values[0] - values[1], nan_ok=True)
+def test_random_sets_that_are_alike_in_something_else_do_not_count(table):
+    assert table.loc["T2-C test", "chance"] == pytest.approx(0.005)
+    assert table.loc["T2-C test", "basis"] == "reviews and 101 random sets"
 
 
-def test_an_interval_holds_its_value_or_is_absent_with_a_reason(folder, tmp_path):
-    telling = measure(Results("tiny", write_tables(tmp_path / "tiny"), "frozen"))
-    for table in (telling, measure(Results("made", folder, "frozen"))):
-        assert list(table.columns) == COLUMNS
-        with_interval = table.dropna(subset=["low", "high"])
-        assert (with_interval["low"] <= with_interval["high"]).all()
-        assert (with_interval["basis"] != "").all()
-        without = table[table["low"].isna()]
-        assert (without["why"] != "").all(), without[without["why"] == ""]
-    inside = telling.dropna(subset=["low"])
-    sets = inside[inside["basis"] == "random sets"]
-    assert ((sets["low"] <= sets["value"]) & (sets["value"] <= sets["high"])).all()
+def test_the_heads_and_tails_of_masses_by_hand():
+    masses = np.array([[0.0, 1.0, 4.0, 3.0, 2.0], [0.0, 0.0, 0.0, 1.0, 1.0]])
+    assert head(masses, 2).tolist() == [0.7, 1.0]
+    assert tail(masses, 2).tolist() == [0.3, 1.0]
+
+
+def test_every_claim_has_one_row(table, folder):
+    assert list(table.index) == [its.id for its in judged()]
+    assert list(measure(Results("made", folder, "frozen")).columns) == COLUMNS
+
+
+def test_an_interval_holds_its_value_or_is_absent_with_a_reason(table):
+    with_interval = table.dropna(subset=["low", "high"])
+    assert (with_interval["low"] <= with_interval["value"] + 1e-9).all()
+    assert (with_interval["value"] <= with_interval["high"] + 1e-9).all()
+    assert (with_interval["basis"] != "").all()
+    assert (table.loc[table["low"].isna(), "why"] != "").all()
 
 
 @pytest.mark.parametrize(
-    ("lost", "number", "part", "why"),
+    ("lost", "number"),
     [
-        ("scores", "S4", "f1", "kept no scores"),
-        ("pruning", "T2-A", "test", "pruned no such set"),
-        ("pruning", "N15", "share", "no set B"),
-        ("pruning", "K54", "gap", "not all four sets"),
-        ("truth", "K23", "gained", "no truth about words"),
-        ("training", "S2", "perplexity", "no training curves"),
-        ("training", "K47", "last", "fewer than three epochs"),
-        ("corpora", "K17", "target", "no table of corpora"),
-        ("tag_accuracy", "K3", "target", "no true tags"),
-        ("transfer", "K15", "distance", "did not compare every epoch"),
+        ("scores", "S4"),
+        ("pruning", "T2-A test"),
+        ("pruning", "K54"),
+        ("training", "S2"),
+        ("control_transfer", "K23"),
+        ("control_transfer", "K42"),
     ],
 )
-def test_a_table_that_a_run_did_not_keep_is_the_reason(folder, tmp_path, lost, number, part, why):
+def test_a_number_whose_table_a_run_did_not_keep_is_missing_with_a_reason(folder, tmp_path, lost, number):
     copy = tmp_path / "made"
     shutil.copytree(folder, copy)
-    if lost not in ("corpora", "tag_accuracy", "transfer"):
-        (copy / f"{lost}.parquet").unlink()
-    its = measure(Results("made", copy, "frozen")).set_index(["id", "part"]).loc[(number, part)]
-    assert math.isnan(its["value"])
-    assert why in its["why"]
+    (copy / f"{lost}.parquet").unlink()
+    its = one_in(copy, number)
+    assert math.isnan(its.value)
+    assert its.why
 
 
-def test_a_run_without_an_untrained_stage_says_which_is_missing(folder, tmp_path):
+@pytest.mark.parametrize(
+    ("lost", "number"),
+    [("null_states", "N13"), ("nulls", "N3"), ("control_transfer", "F11"), ("pruning_random", "T2-A test")],
+)
+def test_a_chance_whose_table_a_run_did_not_keep_is_missing_and_the_number_is_not(folder, tmp_path, lost, number):
     copy = tmp_path / "made"
     shutil.copytree(folder, copy)
-    table = read_table(copy / "stages.parquet")
-    write_table(table[table["role"] != "untrained"], copy / "stages.parquet", {})
-    its = measure(Results("made", copy, "frozen")).set_index(["id", "part"]).loc[("K10", "early")]
-    assert its["why"] == "this run kept no stage with the role untrained"
+    (copy / f"{lost}.parquet").unlink()
+    its = one_in(copy, number)
+    assert not math.isnan(its.value)
+    assert math.isnan(its.chance)
+    assert math.isnan(its.beyond_low)
+
+
+def test_a_run_without_an_untrained_stage_has_no_such_chance(folder, tmp_path):
+    copy = tmp_path / "made"
+    shutil.copytree(folder, copy)
+    rows = read_table(copy / "stages.parquet")
+    write_table(rows[rows["role"] != "untrained"], copy / "stages.parquet", {})
+    its = measured_in(copy)
+    assert math.isnan(its.loc["F3", "value"])
+    assert "untrained" in its.loc["F3", "why"]
+    assert its.loc[["N4", "T2-C mass"], "value"].notna().all()
+    assert its.loc[["N4", "T2-C mass"], "chance"].isna().all()
+
+
+def test_a_run_of_one_snapshot_measures_what_needs_no_other(folder, tmp_path):
+    copy = tmp_path / "made"
+    shutil.copytree(folder, copy)
+    rows = read_table(copy / "stages.parquet")
+    write_table(rows[~rows["role"].isin(["untrained", "early", "before-last"])], copy / "stages.parquet", {})
+    its = measured_in(copy)["value"]
+    assert its[["N1", "N3", "N8", "K1", "K5", "K6", "K8"]].isna().all()
+    assert its[["N7", "N11", "N12", "N13", "N18", "K32"]].notna().all()
 
 
 def epochs(fall: Callable[[int], float]) -> pd.DataFrame:
-    """Neighbouring epochs of six shared neurons whose distance and change of length are `fall` of the step."""
-    rows = []
-    for step, (before, after) in enumerate((("wiki-0", "wiki-1"), ("wiki-1", "wiki-2"), ("wiki-2", "wiki-3"))):
-        change = fall(step)
-        rows += [
-            ("epochs", f"{before}:{after}", before, after, n, "shared", 100, 100 * (1 + change), change)
-            for n in range(6)
-        ]
-    columns = "question comparison before after neuron state length_before length_after hellinger"
-    return pd.DataFrame(rows, columns=columns.split())
+    """Neighbouring epochs of six shared neurons whose distance is `fall` of the step."""
+    steps = (("wiki-0", "wiki-1"), ("wiki-1", "wiki-2"), ("wiki-2", "wiki-3"))
+    rows = [
+        ("epochs", f"{before}:{after}", before, after, neuron, "shared", fall(step))
+        for step, (before, after) in enumerate(steps)
+        for neuron in range(UNITS)
+    ]
+    return pd.DataFrame(rows, columns=["question", "comparison", "before", "after", "neuron", "state", "hellinger"])
 
 
 @pytest.mark.parametrize(("fall", "expected"), [(lambda s: 0.9 / (s + 1), 1.0), (lambda s: 0.1 * (s + 1), -1.0)])
-def test_distance_and_length_converge_as_perplexity_does_or_against_it(folder, tmp_path, fall, expected):
+def test_distances_converge_as_perplexity_does_or_against_it(folder, tmp_path, fall, expected):
     """Log perplexity falls by log 10, log 2 and log 1.25: the steps are in falling order."""
     copy = tmp_path / "made"
     shutil.copytree(folder, copy)
     write_table(epochs(fall), copy / "transfer.parquet", {})
-    table = measure(Results("made", copy, "frozen")).set_index(["id", "part"])["value"]
-    assert [table["K15", part] for part in ("distance", "length")] == pytest.approx([expected] * 2)
+    assert one_in(copy, "K15").value == pytest.approx(expected)
 
 
-def test_neurons_drawn_again_are_the_same_each_time(folder, measured):
-    again = measure(Results("made", folder, "frozen")).set_index(["id", "part"])
-    assert np.array_equal(again["low"], measured["low"], equal_nan=True)
+def grown(folder: Path, distances: np.ndarray, lengths: np.ndarray, expected: np.ndarray) -> Measured:
+    """K1 where so many neurons shared between the last two epochs have these distances, lengths and chances."""
+    rows = pd.DataFrame({"neuron": range(len(distances)), "hellinger": distances, "state": "shared"})
+    rows = rows.assign(question="rq1", comparison="wiki-2:wiki-3", before="wiki-2", length_before=lengths)
+    write_table(rows.assign(length_after=lengths), folder / "transfer.parquet", {})
+    null = rows[["comparison", "neuron"]].assign(expected=expected, null_05=expected - 0.01, null_95=expected + 0.01)
+    write_table(null, folder / "nulls.parquet", {})
+    return one_in(folder, "K1")
+
+
+def test_a_correlation_that_chance_gives_too_lies_within_its_interval(folder, tmp_path):
+    copy = tmp_path / "made"
+    shutil.copytree(folder, copy)
+    rng = np.random.default_rng(1)
+    lengths = rng.permutation(200).astype(float)
+    expected = 0.9 - lengths / 400 + rng.normal(0, 0.1, 200)
+    its = grown(copy, expected + rng.normal(0, 0.05, 200), lengths, expected)
+    assert its.high < 0, "it excludes 0"
+    assert its.beyond_low < 0 < its.beyond_high, "and not what chance gives"
+    learned = grown(copy, 0.9 - lengths / 400, lengths, rng.permutation(expected))
+    assert learned.beyond_high < 0
+
+
+def test_neurons_drawn_again_are_the_same_each_time(folder, table):
+    assert np.array_equal(measured_in(folder)["low"], table["low"], equal_nan=True)

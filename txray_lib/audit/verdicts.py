@@ -141,7 +141,7 @@ def is_generated(results: Results) -> bool:
 def measure(results: Results) -> pd.DataFrame:
     """Ours for every claim that is judged, beside chance: COLUMNS, a row a claim in the order of paper.yaml."""
     run = Run(results)
-    return pd.DataFrame([{"id": its.id, **asdict(_measure(run, its))} for its in judged()], columns=COLUMNS)
+    return pd.DataFrame([{"id": its.id, **asdict(measure_one(run, its))} for its in judged()], columns=COLUMNS)
 
 
 def measured(results: Results) -> pd.DataFrame:
@@ -150,7 +150,8 @@ def measured(results: Results) -> pd.DataFrame:
     return _measured(results, path.stat().st_mtime_ns if path.is_file() else 0).copy()
 
 
-def _measure(run: Run, its: Claim) -> Measured:
+def measure_one(run: Run, its: Claim) -> Measured:
+    """Ours for one claim; missing, with the reason, where the run lacks a table or a stage."""
     if its.id not in MEASURES:
         return missing(its.why)
     try:
