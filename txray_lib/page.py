@@ -132,10 +132,14 @@ def colours(run: Results, stages: Iterable[str]) -> alt.Scale:
 
 
 def number(value: float, unit: str) -> str:
-    """A number in the unit of a claim: counts of neurons are shares of all."""
+    """A number in the unit of a claim: counts of neurons are shares of all. A share that would be 0.0 % has two digits that
+    count."""
     if value is None or math.isnan(value):
         return "–"
-    return _written(value, FORMATS.get(unit), 3).replace("-", "−")
+    form = FORMATS.get(unit)
+    if form and form.endswith("%") and 0 < abs(value) < 0.0005:
+        return f"{100 * value:{form[:-3]}.2g} %".replace("-", "−")
+    return _written(value, form, 3).replace("-", "−")
 
 
 def _interval(row: Any) -> str:

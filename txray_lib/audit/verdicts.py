@@ -106,7 +106,8 @@ def decide(its: Claim, ours: Measured, number: int, generated: bool) -> tuple[st
     if is_outside:
         return CONTRADICTED, f"our interval excludes {_WHAT[bool(its.side)]} ({of})"
     if is_inside:
-        return SAME, f"our interval has the claim's direction and excludes what chance gives ({of})"
+        far = ", far from the paper's number" if _is_far(its, ours) else ""
+        return SAME, f"our interval lies on the claim's side of chance{far} ({of})"
     return INCONCLUSIVE, _open(its, ours, of)
 
 
@@ -163,8 +164,7 @@ def measure_one(run: Run, its: Claim) -> Measured:
 def _places(its: Claim, ours: Measured) -> tuple[bool, bool]:
     """Whether the interval lies inside the claim's region and excludes chance; whether it lies outside the region."""
     if not its.side:
-        away = max(ours.low - its.paper, its.paper - ours.high)
-        return False, away > abs(its.paper - ours.chance) / 2
+        return False, _is_far(its, ours)
     past_chance = _past(its.side, ours.beyond_low, ours.beyond_high, 0.0)
     past_border = past_chance
     if not math.isnan(its.threshold):
@@ -181,6 +181,11 @@ def _past(side: int, low: float, high: float, border: float) -> tuple[float, flo
 def _is_near(its: Claim, ours: Measured) -> bool:
     """Whether the whole interval lies within half the distance from the paper's number to chance."""
     return max(ours.high - its.paper, its.paper - ours.low) < abs(its.paper - ours.chance) / 2
+
+
+def _is_far(its: Claim, ours: Measured) -> bool:
+    """Whether the whole interval lies further away than that."""
+    return max(ours.low - its.paper, its.paper - ours.high) > abs(its.paper - ours.chance) / 2
 
 
 def _open(its: Claim, ours: Measured, of: str) -> str:
