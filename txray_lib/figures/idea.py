@@ -1,13 +1,13 @@
 """Fig. 1, a drawing of our own: one neuron through the three uses of the method, a panel for each.
 
-Above, which text meets which weights at the two stages; below, the neuron's strongest tokens at both, in one list of rows
-for all panels, so that a token can be followed from left to right. May touch: errors, preferences, theme, view.
+Left, which text meets which weights at the two stages; right, the neuron's strongest tokens at both, in one order of rows
+for all panels, so that a token can be followed from panel to panel. May touch: errors, preferences, theme.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,15 @@ import altair as alt
 import pandas as pd
 
 from txray_lib.errors import TxrayError
-from txray_lib.figures.theme import BAND, ROLES, TEXT, finish
-from txray_lib.figures.view import labels
+from txray_lib.figures.theme import BAND, ROLES, TEXT
 from txray_lib.preferences import distributions
 
-WIDTH = 166
-ROW = 21
+WIDTH = 176
+BARS = 260
+ROW = 19
 HEAD = 124
-BOXES = {"corpus": (0, 86), "snapshot": (100, WIDTH)}
+MAX_LETTERS = 18
+BOXES = {"corpus": (0, 78), "snapshot": (94, WIDTH)}
 CHANGES = {(True, False): "same text, other weights", (False, True): "other text, same weights"}
 
 
@@ -44,30 +45,34 @@ class _Drawn:
 
 def idea(
     own: pd.DataFrame, stages: pd.DataFrame, preferences: Mapping[str, pd.DataFrame], top_tokens: int = 4
-) -> alt.ConcatChart:
-    """One neuron in each comparison of `own`, side by side.
+) -> alt.VConcatChart:
+    """One neuron in each comparison of `own`, one below the other.
 
     own          rows of the transfer table of one neuron, with the column `use`, a panel each
     stages       a row per stage: [stage, role, corpus, snapshot]
     preferences  of every stage in `own`
     top_tokens   tokens shown of each stage; one that is among the strongest of several has one row
 
-    Raises TxrayError for fewer than one token.
+    Raises TxrayError for fewer than one token, and for a neuron that is not there or prefers nothing at any stage.
     """
     if top_tokens < 1:
         raise TxrayError(f"{top_tokens} tokens were asked for: at least 1 can be drawn")
+    if not own[["length_before", "length_after"]].to_numpy().any():
+        raise TxrayError(
+            "this neuron is not there or prefers nothing at any stage: choose another, or -1 for the rule's"
+        )
     names = list(dict.fromkeys(name for row in own.itertuples() for name in (row.before, row.after)))
     key = int(own["layer"].iloc[0]), int(own["neuron"].iloc[0])
     table = _tokens({name: preferences[name] for name in names}, key, top_tokens)
     drawn = _Drawn(own, stages.set_index("stage"), table)
     order = list(dict.fromkeys(table["word"]))
     highest = 1.05 * float(table["p"].max())
-    panels = [_head(drawn, row, i) for i, row in enumerate(own.itertuples(), start=1)]
-    panels += [_bars(drawn, row, order, highest, i == 0) for i, row in enumerate(own.itertuples())]
-    chart = alt.concat(*panels, columns=len(own), spacing={"row": 6, "column": 14})
-    return finish(
-        chart.resolve_scale(color="independent", stroke="independent", yOffset="independent"), _describe(drawn, key[1])
-    )
+    panels = [
+        alt.hconcat(_head(drawn, row, i), _bars(drawn, row, order, highest), spacing=24)
+        for i, row in enumerate(own.itertuples(), start=1)
+    ]
+    chart = alt.vconcat(*panels, spacing=20)
+    return chart.resolve_scale(color="independent", stroke="independent", yOffset="independent")
 
 
 def _tokens(preferences: Mapping[str, pd.DataFrame], key: tuple[int, int], top: int) -> pd.DataFrame:
@@ -81,11 +86,21 @@ def _tokens(preferences: Mapping[str, pd.DataFrame], key: tuple[int, int], top: 
             parts.append(part.sort_values(["p", "feature"], ascending=[False, True], kind="stable").assign(stage=stage))
     every = pd.concat(parts, ignore_index=True)
     shown = every.groupby("stage", sort=False).head(top).drop_duplicates("feature").reset_index(drop=True)
-    words = dict(zip(shown["feature"], labels(shown), strict=True))
+    words = _labels(shown["feature"])
     kept = every[every["feature"].isin(list(words))]
     place = kept["feature"].map({feature: i for i, feature in enumerate(words)})
     kept = kept.assign(word=kept["feature"].map(words), place=place).sort_values("place", kind="stable")
     return kept[["stage", "feature", "word", "p", "count"]]
+
+
+def _labels(features: Iterable[str]) -> dict[str, str]:
+    """Tokens short enough for an axis, still told apart."""
+    labels: dict[str, str] = {}
+    for feature in features:
+        label = feature if len(feature) <= MAX_LETTERS else f"{feature[: MAX_LETTERS - 1]}…"
+        same = sum(taken == label or taken.startswith(f"{label} (") for taken in labels.values())
+        labels[feature] = f"{label} ({same + 1})" if same else label
+    return labels
 
 
 def _head(drawn: _Drawn, row: Any, number: int) -> alt.LayerChart:
@@ -137,11 +152,11 @@ def _colour(drawn: _Drawn, row: Any, channel: str) -> alt.Color | alt.Stroke:
     return (alt.Stroke if channel == "stroke" else alt.Color)("stage:N", scale=scale, legend=None)
 
 
-def _bars(drawn: _Drawn, row: Any, order: list[str], highest: float, named: bool) -> alt.LayerChart:
+def _bars(drawn: _Drawn, row: Any, order: list[str], highest: float) -> alt.LayerChart:
     """The tokens' probabilities at both stages; a token that neither prefers keeps its empty row."""
     pair = [row.before, row.after]
     rows = drawn.tokens[drawn.tokens["stage"].isin(pair)].round({"p": 5})
-    axis = alt.Axis(domain=False, ticks=False, grid=False, labels=named, labelLimit=92, labelPadding=8)
+    axis = alt.Axis(domain=False, ticks=False, grid=False, labelLimit=100, labelPadding=8)
     y = alt.Y("word:N", scale=alt.Scale(domain=order, paddingInner=0), title=None, axis=axis)
     x_axis = alt.Axis(tickCount=3, format="~g", grid=False)
     x = alt.X("p:Q", title="probability P", axis=x_axis, scale=alt.Scale(domain=[0, highest], nice=False))
@@ -157,9 +172,9 @@ def _bars(drawn: _Drawn, row: Any, order: list[str], highest: float, named: bool
             tooltip=["stage:N", alt.Tooltip("feature:N", title="token"), alt.Tooltip("p:Q", format=".3~g"), "count:Q"],
         )
     )
-    layers = [stripes.encode(y=y, x=alt.value(0), x2=alt.value(WIDTH))] if len(order) > 1 else []
+    layers = [stripes.encode(y=y, x=alt.value(0), x2=alt.value(BARS))] if len(order) > 1 else []
     rule = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=TEXT.light, opacity=0.5).encode(x="zero:Q")
-    return alt.layer(*layers, bars, rule).properties(width=WIDTH, height=ROW * len(order))
+    return alt.layer(*layers, bars, rule).properties(width=BARS, height=ROW * len(order))
 
 
 def _lengths(row: Any) -> str:
@@ -169,17 +184,3 @@ def _lengths(row: Any) -> str:
 
 def _distance(row: Any) -> str:
     return f"{row.state}: no distance" if math.isnan(row.hellinger) else f"{row.state}, distance {row.hellinger:.2f}"
-
-
-def _describe(drawn: _Drawn, neuron: int) -> str:
-    def strongest(stage: str) -> str:
-        rows = drawn.tokens[drawn.tokens["stage"] == stage].nlargest(3, "p")
-        return ", ".join(f"{word} {p:.2g}" for word, p in zip(rows["word"], rows["p"], strict=True)) or "nothing"
-
-    panels = " ".join(
-        f"{i}, {row.use} ({row.before} to {row.after}, {drawn.changes(row)}): {_distance(row)}, length"
-        f" {row.length_before} before and {row.length_after} after; strongest before {strongest(row.before)}; after"
-        f" {strongest(row.after)}."
-        for i, row in enumerate(drawn.own.itertuples(), start=1)
-    )
-    return f"{len(drawn.own)} panels follow neuron {neuron} and the probabilities of its tokens. {panels}"
