@@ -16,7 +16,7 @@ import yaml
 from txray_lib.audit import Measured, measure
 from txray_lib.audit.intervals import wilson
 from txray_lib.audit.run import Run
-from txray_lib.audit.supervision import head, tail
+from txray_lib.audit.statistics import head, tail
 from txray_lib.audit.verdicts import COLUMNS, measure_one
 from txray_lib.paper import claim, judged
 from txray_lib.results import Results
@@ -141,6 +141,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "training": pd.DataFrame(curve, columns=["phase", "epoch", "measure", "value"]),
         "pruning": pruning(),
         "pruning_random": random_sets(),
+        "tag_counts": pd.DataFrame([("wiki", "NN", 5), ("wiki", "IN", 3)], columns=["corpus", "tag", "tokens"]),
         "nulls": nulls(),
         "null_states": null_states(),
         "scores": scores(),
