@@ -288,6 +288,15 @@ def test_a_chance_whose_table_a_run_did_not_keep_is_missing_and_the_number_is_no
     assert math.isnan(its.beyond_low)
 
 
+@pytest.mark.parametrize(("emptied", "number"), [("training", "S2"), ("training", "K15"), ("scores", "S4")])
+def test_a_table_that_holds_no_such_row_is_as_good_as_none(folder, tmp_path, emptied, number):
+    copy = tmp_path / "made"
+    shutil.copytree(folder, copy)
+    write_table(epochs(lambda step: 0.9), copy / "transfer.parquet", {})
+    write_table(read_table(copy / f"{emptied}.parquet").iloc[:0], copy / f"{emptied}.parquet", {})
+    assert math.isnan(one_in(copy, number).value)
+
+
 def test_a_run_without_an_untrained_stage_has_no_such_chance(folder, tmp_path):
     copy = tmp_path / "made"
     shutil.copytree(folder, copy)
