@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,14 @@ class Shown:
     @property
     def text(self) -> str:
         return "\n".join(self.texts)
+
+
+def displayed(what: Callable[..., None], *arguments: Any, **options: Any) -> str:
+    """The HTML or Markdown that a call displays."""
+    InteractiveShell.instance()  # without a shell, what is displayed is printed
+    with capture_output() as caught:
+        what(*arguments, **options)
+    return "".join(next(o.data[k] for k in ("text/html", "text/markdown") if k in o.data) for o in caught.outputs)
 
 
 def run_cells(source: Path, parameters: dict[str, Any], replaced: dict[str, str] | None = None) -> Shown:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from browsing import draw_all, is_painted, listen, pages
-from IPython.utils.capture import capture_output
+from running import displayed
 from telling_tables import HOSTILE, write_tables
 
 MOST = 700_000
@@ -97,14 +97,6 @@ def write_page(folder: Path, body: str) -> Path:
     return folder / "page.html"
 
 
-def made_by(*calls: tuple[object, ...]) -> str:
-    """The HTML that calls of `page` display."""
-    with capture_output() as caught:
-        for call, *arguments in calls:
-            call(*arguments)
-    return "".join(output.data["text/html"] for output in caught.outputs)
-
-
 def test_hostile_tokens_are_inert(browser, tmp_path: Path) -> None:
     """A page of a figure and a table made of hostile tokens: they are seen, and nothing runs."""
     from txray_lib.book import figure
@@ -116,7 +108,7 @@ def test_hostile_tokens_are_inert(browser, tmp_path: Path) -> None:
     results = Results("tiny", write_tables(tmp_path / "tiny"), "frozen")
     stages = [results.stage("zero-shot"), results.stage("supervised")]
     chart = detail({s: results.preferences(s) for s in stages}, results.roles, neuron=2, top_tokens=80)
-    table = made_by((show, pd.DataFrame({"token": [*HOSTILE, *HOSTILE], "boxes": [HOSTILE] * 20}), HOSTILE[1]))
+    table = displayed(show, pd.DataFrame({"token": [*HOSTILE, *HOSTILE], "boxes": [HOSTILE] * 20}), HOSTILE[1])
     path = write_page(tmp_path, figure(finish(chart, HOSTILE[0]).to_dict()) + table)
     page, heard = listen(browser)
     page.goto(path.as_uri())
@@ -134,7 +126,7 @@ def long_table(folder: Path) -> Path:
 
     frame = pd.DataFrame({"id": [f"N{i}" for i in range(20)], "mean": [(7 * i) % 20 - 4.5 for i in range(20)]})
     return write_page(
-        folder, made_by((show, frame.assign(**{f"a rather long column {i}": 1 for i in range(8)}), "numbers <b>"))
+        folder, displayed(show, frame.assign(**{f"a rather long column {i}": 1 for i in range(8)}), "numbers <b>")
     )
 
 

@@ -27,7 +27,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def test_a_neuron_that_prefers_nothing_anywhere_is_an_error(results: Results) -> None:
-    with pytest.raises(TxrayError, match=r"neuron 999 .* prefers nothing"):
+    with pytest.raises(TxrayError, match=r"neuron 999 prefers nothing"):
         detail({s: results.preferences(s) for s in STAGES}, results.roles, neuron=999)
 
 
