@@ -259,6 +259,7 @@ def _compare(
         "mass_after": b["activation_sum"].sum(),
         "count_before": int(a["count"].sum()),
         "count_after": int(b["count"].sum()),
+        "union": len({*a["feature"], *b["feature"]}),
         "hellinger": _hellinger(_p(left, neuron, "feature"), _p(right, neuron, "feature")),
         "hellinger_tag": _hellinger(_p(left, neuron, "tag"), _p(right, neuron, "tag")),
     }
