@@ -43,6 +43,8 @@ def run_cells(source: Path, parameters: dict[str, Any], replaced: dict[str, str]
     """
     shell = InteractiveShell.instance()
     shell.reset(new_session=True)
+    shell.displayhook.write_output_prompt = lambda: None
+    shell.displayhook.write_format_data = lambda data, metadata=None: shell.display_pub.publish(data, metadata)
     charts, texts, printed = [], [], ""
     for cell in jupytext.read(source).cells:
         if cell.cell_type != "code" or {"solution", "marking"} & set(cell.metadata.get("tags", [])):

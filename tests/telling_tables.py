@@ -87,7 +87,7 @@ def write_tables(folder: Path, seed: int = 1, hostile: bool = True, kind: str = 
     return folder
 
 
-NEEDED = ("stages", "transfer", "training", "scores", "pruning")
+NEEDED = ("stages", "transfer", "training", "scores", "pruning", "corpora")
 LATE = [stage for stage, role, *_ in ROLES if role in ("last", "zero-shot", "supervised")]
 
 
