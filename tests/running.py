@@ -17,7 +17,7 @@ from txray_lib.figures.theme import MIME
 
 @dataclass(frozen=True)
 class Shown:
-    """What the cells of a page showed: charts as specs, all else as text, and what was printed."""
+    """What the cells of a page showed: charts as specs, all else as text, and what was complained of."""
 
     charts: list[dict[str, Any]]
     texts: list[str]
@@ -59,7 +59,7 @@ def run_cells(source: Path, parameters: dict[str, Any], replaced: dict[str, str]
             done = shell.run_cell(code)
         if not done.success:
             raise done.error_in_exec or done.error_before_exec
-        printed += caught.stderr + caught.stdout
+        printed += caught.stderr
         for output in caught.outputs:
             charts += [output.data[MIME]] if MIME in output.data else []
             texts += [output.data[kind] for kind in ("text/markdown", "text/html") if kind in output.data]
