@@ -180,7 +180,7 @@ def test_what_is_no_longer_a_page_is_gone(repository: Path) -> None:
 
 def test_students_files_are_built_with_the_book(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = repository / "notebooks" / "rq1.md"
-    cell = "\n```{code-cell} ipython3\n:tags: [exercise]\n\nanswer = ...\n```\n"
+    cell = "\n```{code-cell} ipython3\n:tags: [starter]\n\nanswer = ...\n```\n"
     page.write_text(page.read_text(encoding="utf-8") + cell, encoding="utf-8")
     bookbuild.build_book()
     assert {path.name for path in (repository / "build/course").iterdir()} == {"rq1.ipynb", "txray-course.zip"}
