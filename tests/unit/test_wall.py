@@ -56,10 +56,9 @@ COMPUTING = [
     "runs",
 ]
 TELLING = [
-    "telling",
+    "figures",
+    "page",
     "explorer",
-    "charts",
-    "answers",
     "course",
     "notebooks",
     "bookfiles",
