@@ -6,6 +6,7 @@ page links to and the site never holds. May touch: errors, places, results, cour
 
 from __future__ import annotations
 
+import html
 import re
 import zipfile
 from pathlib import Path
@@ -42,6 +43,7 @@ STYLE = """
 body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; font-family: sans-serif; line-height: 1.5; }
 .cell { margin: 1rem 0; } .cell_input { border-left: 3px solid #999; padding-left: .8rem; overflow-x: auto; }
 .tag_solution > .cell_input { border-color: #1b6e3c; }
+img { max-width: 100%; }
 table { border-collapse: collapse; } td, th { border-bottom: 1px solid #ccc; padding: .2rem .8rem; text-align: left; }
 .txray-check-right strong { color: #1b6e3c; } .txray-check-wrong strong { color: #a33; }
 """
@@ -106,7 +108,7 @@ def _teachers(name: str, source: Path) -> list[Path]:
             f" {', '.join(map(str, wrong))}. See {executed}."
         )
     page = folder / f"{name}.html"
-    write_text(as_page(_unlinked(notebook)), page)
+    write_text(as_page(_with_pictures(_unlinked(notebook))), page)
     return [executed, page]
 
 
@@ -129,6 +131,16 @@ def as_page(notebook: nbformat.NotebookNode) -> str:
     }
     page = publish_string(nbformat.writes(notebook), parser=Parser(), writer_name="html5", settings_overrides=settings)
     return page.replace("</head>", f"<style>{STYLE}</style>\n</head>", 1)
+
+
+def _with_pictures(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Charts as pictures within the page, which has no program that draws them."""
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        data = output.get("data", {})
+        if picture := data.get("image/png"):
+            said = html.escape(data.get("text/plain", ""), quote=True)
+            output.data = {"text/html": f'<img alt="{said}" src="data:image/png;base64,{picture.strip()}">'}
+    return notebook
 
 
 def _unlinked(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
