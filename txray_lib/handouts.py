@@ -33,7 +33,8 @@ README = """# The lab and the assignment
 
 1. A week before, install the compendium: unpack `compendium.zip`, which the first page of the book offers and which fits on a
    stick, and in its folder run `conda env create -f environment.yml` and `conda activate txray`, or `make book` on Linux.
-2. Open `lab.ipynb` here, in JupyterLab or in an editor that runs notebooks, with that environment's Python.
+2. Open `lab.ipynb` here with that environment's Python, in an editor that runs notebooks or in JupyterLab (`pip install
+   jupyterlab`).
 3. Run its first two cells: within a minute they say what is missing, if anything is.
 
 The tables that the lab reads are in `results/`; other tables are computed with `txray run`. The assignment reads none: it
