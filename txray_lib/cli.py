@@ -100,17 +100,23 @@ def notebook(
 @app.command()
 def book(
     profile: Annotated[
-        str, typer.Option(help="A profile to run besides demo, shown in place of its frozen tables.")
-    ] = "demo",
+        str, typer.Option(help="Whose run the paper's chapters are shown on: a name or a YAML file.")
+    ] = "small",
     strict: Annotated[bool, typer.Option(help="Warnings are errors.")] = True,
 ) -> None:
-    """Run what the book shows live, execute the notebooks, build _build/html/index.html."""
-    from txray_lib.bookbuild import build_book, default_profiles
+    """Run what the book shows live, execute the notebooks, build _build/html/index.html.
 
-    runs = [_run(name) for name in dict.fromkeys(("demo", profile))]
+    A run whose tables are frozen in results/ is shown as it is; any other is computed.
+    """
+    from txray_lib.bookbuild import WORLD, build_book
+    from txray_lib.results import list_results
+
+    runs = [_run(name) for name in dict.fromkeys((WORLD, profile))]
+    at_hand = list_results()
     for each in runs:
-        _compute(each, None)
-    build_book([*dict.fromkeys((*default_profiles(), *(r.profile.name for r in runs)))], strict=strict)
+        if at_hand.get(each.profile.name) != "frozen":
+            _compute(each, None)
+    build_book(runs[-1].profile.name, strict=strict)
 
 
 @app.command()
