@@ -205,7 +205,7 @@ def _heading(own: alt.Chart) -> alt.Chart:
         " + (isValid(datum.expected) ? ', by chance ' + format(datum.expected, '.2f') : '')"
     )
     text = own.transform_calculate(head=head).mark_text(align="left", baseline="bottom", fontSize=13, dy=-6)
-    return text.encode(text="head:N", x=alt.value(0), y=alt.value(0))
+    return text.encode(text="head:N", x=alt.value(-WORDS), y=alt.value(0))
 
 
 def _empty() -> alt.Chart:
