@@ -95,7 +95,7 @@ def _labels(words: pd.DataFrame) -> pd.Series:
 
 def _x(field: str, longest: float, **axis: object) -> alt.X:
     scale = alt.Scale(type="log", domain=[0.85, 1.15 * max(longest, 10.0)], nice=False)
-    title = axis.pop("title", "features preferred: mean of both stages (log scale)")
+    title = axis.pop("title", "features preferred, mean of both (log)")
     return alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(values=TICKS, format="~s", **axis))
 
 
