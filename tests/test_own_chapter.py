@@ -108,7 +108,8 @@ def test_text_and_labels_become_the_chapters_of_a_book(quick: Run) -> None:
     assert set(source["corpora"]) == {"articles", "films"}
     assert not open_results("quick").has("truth")
     root = quick.folder.parents[2]
-    (root / "_toc.yml").write_bytes((REPOSITORY / "_toc.yml").read_bytes())
+    for name in ("_toc.yml", "notebooks"):
+        (root / name).symlink_to(REPOSITORY / name)
     on = {page.out.stem: page.profile for page in bookbuild.pages("quick")}
     assert (on["rq3"], on["demo-rq3"], on["method"]) == ("quick", "demo", "demo")
     assert str(root) not in (quick.place("tables") / "profile.yaml").read_text(encoding="utf-8")
