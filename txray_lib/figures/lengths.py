@@ -108,7 +108,7 @@ def _lines(moves: pd.DataFrame, table: pd.DataFrame, roles: Mapping[str, str], s
     middle = _middle(table).assign(step=range(len(stages)))
     colours = alt.Scale(domain=stages, range=[ROLES[roles[stage]].light for stage in stages])
     base = alt.Chart(middle).encode(x=x, tooltip=[alt.Tooltip(f"{name}:N") for name in middle.columns[:5]])
-    quartiles = base.mark_bar(width=10).encode(
+    quartiles = base.mark_bar(size=10).encode(
         y=alt.Y("low:Q", scale=scale), y2="high:Q", color=alt.Color("stage:N", scale=colours, legend=None)
     )
     median = alt.Y("median:Q", scale=scale)
@@ -118,7 +118,7 @@ def _lines(moves: pd.DataFrame, table: pd.DataFrame, roles: Mapping[str, str], s
         lines.mark_rule(strokeWidth=3).transform_filter(POINTED),
         base.mark_line(color=TEXT.light, strokeWidth=2).encode(y=median),
         quartiles,
-        base.mark_tick(color=TEXT.light, thickness=3, width=22, orient="horizontal", opacity=1).encode(y=median),
+        base.mark_tick(color=TEXT.light, thickness=3, size=22, orient="horizontal", opacity=1).encode(y=median),
         told.mark_text(align="left", dx=9, dy=-9, fontWeight="bold"),
     ]
     title = alt.Title(["A line per neuron; bars: the middle half of", "the neurons in use, with their median"])
