@@ -112,7 +112,7 @@ def _lines(moves: pd.DataFrame, table: pd.DataFrame, roles: Mapping[str, str], s
         y=alt.Y("low:Q", scale=scale), y2="high:Q", color=alt.Color("stage:N", scale=colours, legend=None)
     )
     median = alt.Y("median:Q", scale=scale)
-    told = base.transform_calculate(says="'median ' + format(datum.median, ',.3~r')").encode(y=median, text="says:N")
+    told = base.transform_calculate(says="format(datum.median, ',.3~r')").encode(y=median, text="says:N")
     layers = [
         lines.mark_rule(opacity=faint),
         lines.mark_rule(strokeWidth=3).transform_filter(POINTED),
