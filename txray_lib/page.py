@@ -101,8 +101,7 @@ def claims(run: Results, *ids: str) -> None:
             "its number": [number(row.paper, row.unit) if row.paper == row.paper else row.asked for row in rows],
             "here": [interval(row.ours, row.low, row.high, row.unit) for row in rows],
             "by chance": [number(row.chance, row.unit) for row in rows],
-            "beyond chance": [interval(row.beyond, row.beyond_low, row.beyond_high, row.unit) for row in rows],
-            "why": [row.because + (f"; chance: {row.against}" if row.against else "") for row in rows],
+            "why": [row.because + _beyond(row) for row in rows],
         }
     )
     show(shown, f"What the paper says, and what {run.profile} gives (95 % intervals)")
@@ -146,6 +145,14 @@ def interval(value: float, low: float, high: float, unit: str) -> str:
     """A number with its interval, where it has one, in the unit of a claim."""
     own = number(value, unit)
     return own if math.isnan(low) else f"{own} [{number(low, unit)},\N{NO-BREAK SPACE}{number(high, unit)}]"
+
+
+def _beyond(row: Any) -> str:
+    """What gives the chance of a judged claim, and how far ours lies beyond it."""
+    if not row.against:
+        return ""
+    less = interval(row.beyond, row.beyond_low, row.beyond_high, row.unit)
+    return f"; chance: {row.against}" + ("" if math.isnan(row.beyond) else f"; ours less chance: {less}")
 
 
 def _source(run: Results) -> str:
