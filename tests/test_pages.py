@@ -37,6 +37,7 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
     return request.param
 
 
+@pytest.mark.filterwarnings("error")  # in a kernel a warning is output, which fails a strict build
 @pytest.mark.parametrize("tables", KINDS, indirect=True)
 @pytest.mark.parametrize("name", PAGES)
 def test_every_notebook_runs_on_every_kind_of_tables(name: str, tables: str) -> None:
