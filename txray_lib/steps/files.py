@@ -9,21 +9,21 @@ from typing import Any
 import pandas as pd
 
 from txray_lib.corpora import Vocabulary
-from txray_lib.flow import Run
+from txray_lib.steps.task import Task
 from txray_lib.tables import write_table, write_tables
 
 SPLITS = ("train", "valid", "test")
 
 
-def read_vocabulary(run: Run) -> Vocabulary:
-    return Vocabulary.load(run.file("vocabulary", "vocabulary.json"))
+def read_vocabulary(task: Task) -> Vocabulary:
+    return Vocabulary.load(task.file("vocabulary", "vocabulary.json"))
 
 
-def read_texts(run: Run) -> dict[str, Any]:
+def read_texts(task: Task) -> dict[str, Any]:
     from txray_lib.training.texts import Texts
 
-    limit = run.profile.finetuning.max_tokens
-    return {split: Texts.load(run.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in SPLITS}
+    limit = task.profile.finetuning.max_tokens
+    return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in SPLITS}
 
 
 def write_frames(tables: Iterable[pd.DataFrame], path: Path) -> None:

@@ -1,0 +1,206 @@
+"""Calls Snakemake, which decides what is up to date and makes what is not (`workflow/Snakefile`). May touch: flow, steps, places.
+
+Each job runs in a process of its own, forked from one that has the large packages loaded: what a step does to random states
+stays there, Ctrl-C ends it at once, and it dies with the process that asked for it. One process at a time makes a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from txray_lib import places
+from txray_lib.errors import TxrayError
+from txray_lib.flow import Run
+from txray_lib.profiles import load_profile
+from txray_lib.steps.task import perform
+
+SNAKEFILE = Path(__file__).parents[1] / "workflow" / "Snakefile"
+_LOADED = ["torch", "pandas", "pyarrow.parquet", "scipy.special", "pydantic", "papermill", "jupytext"]
+_WHY = {"mtime", "params", "input"}
+_errors: list[BaseException] = []
+_children: set[Any] = set()
+
+
+def make_run(run: Run, profile: str, until: str | None = None, show: str = "") -> bool:
+    """Make what is missing or out of date of a run, up to a step: whether anything was. See `call`."""
+    wanted = run.needed(until)
+    for name in wanted:
+        for file in run.step(name).own:
+            if not run.profile.own_file(file).is_file():
+                raise TxrayError(
+                    f"{run.profile.own_file(file)} cannot be read: the profile {run.profile.name} names it, and there is no such file"
+                )
+    config = {"profile": profile, "device": run.device, "until": until or ""}
+    return call(config, run.folder / ".lock", f"the run {run.profile.name!r}", cores=1, show=show)
+
+
+def call(config: dict[str, str], lock: Path, what: str, cores: int, show: str = "") -> bool:
+    """Have Snakemake make the first rule's inputs: whether there was anything to do.
+
+    show  "dry-run": say what would be made and why; "summary": the state of each file. Nothing is made then
+
+    Raises TxrayError with the message of the job that failed, or where another process is at work on the same files.
+    """
+    if show:
+        return _snakemake(config, cores, show)
+    with _alone(lock, what) as was_killed, _interruptible():
+        return _snakemake(config, cores, unlock=was_killed)
+
+
+def _snakemake(config: dict[str, str], cores: int, show: str = "", unlock: bool = False) -> bool:
+    from snakemake.api import SnakemakeApi
+    from snakemake.exceptions import LockException
+    from snakemake.scheduling.greedy import SchedulerSettings as Greedy
+    from snakemake.settings import types
+    from snakemake.settings.enums import Quietness
+
+    output = types.OutputSettings(quiet=set() if show else {Quietness.ALL}, enable_file_logging=False)
+    why = {types.RerunTrigger.parse_choice(each) for each in _WHY}
+    made: list[str] = []
+    _errors.clear()
+    with SnakemakeApi(output) as api:
+        if not show:
+            api.logger_manager.logger.handlers[:] = [_Progress()]
+        workflow = api.workflow(
+            resource_settings=types.ResourceSettings(cores=cores),
+            config_settings=types.ConfigSettings(config=config),
+            snakefile=SNAKEFILE,
+            workdir=places.root(),
+        )
+        try:
+            dag = workflow.dag(types.DAGSettings(force_incomplete=True, rerun_triggers=why))
+            if show == "summary":
+                dag.summary()
+                return False
+            if unlock:
+                dag.unlock()
+            dag.execute_workflow(
+                executor="dryrun" if show else "local",
+                execution_settings=types.ExecutionSettings(use_threads=True, latency_wait=0),
+                scheduling_settings=types.SchedulingSettings(scheduler="greedy"),
+                scheduler_settings=Greedy(),
+                greedy_scheduler_settings=Greedy(),
+                updated_files=made,
+            )
+        except LockException:
+            raise TxrayError(
+                "another Snakemake is at work on these files, or was killed: wait for it, or `snakemake --unlock`"
+            ) from None
+        except Exception as error:
+            raise (_errors[0] if _errors else TxrayError(f"Snakemake: {error}")) from None
+    return bool(made)
+
+
+class _Progress(logging.Handler):
+    """Snakemake's own count of what is done; of its errors only those that no job told."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if str(getattr(record, "event", "")).endswith("progress") and hasattr(record, "total"):
+            print(f"    {record.done} of {record.total} done", file=sys.stderr, flush=True)
+
+
+def make_step(run: Run, name: str) -> None:
+    """A job of the Snakefile: one step, in a process of its own."""
+    print(f"{name}: {run.step(name).about}", file=sys.stderr, flush=True)
+    seconds = apart(perform, run.task(name))
+    print(f"    {seconds:.1f} s", file=sys.stderr, flush=True)
+
+
+def apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a process of its own; gives what it gives, and raises what it raises."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_LOADED)
+    here, there = context.Pipe()
+    child = context.Process(target=_answer, args=(there, dict(os.environ), function, arguments))
+    child.start()
+    there.close()
+    _children.add(child)
+    try:
+        error, value = here.recv()
+    except EOFError:
+        child.join()
+        error, value = f"it ended without a word ({child.exitcode}); often too little memory is left", None
+    finally:
+        child.join()
+        _children.discard(child)
+    if error:
+        _errors.append(TxrayError(error))
+        raise _errors[-1]
+    return value
+
+
+def _answer(
+    asker: Connection, environment: dict[str, str], function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    threading.Thread(target=_die_with, args=(asker,), daemon=True).start()
+    try:
+        answer = ("", function(*arguments))
+    except TxrayError as error:
+        answer = (str(error), None)
+    except KeyboardInterrupt:
+        answer = ("stopped", None)
+    except Exception as error:
+        traceback.print_exc()
+        answer = (f"{type(error).__name__}: {error}", None)
+    asker.send(answer)
+
+
+def _die_with(asker: Connection) -> None:
+    """End this process where the one that asked for it is gone."""
+    with contextlib.suppress(EOFError, OSError):
+        asker.poll(None)
+        asker.recv()
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _alone(lock: Path, what: str) -> Iterator[bool]:
+    """Be the only process at work on something: whether the last one was killed. The system frees the lock of a dead process."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    mark = lock.with_suffix(".busy")
+    try:
+        with FileLock(lock, timeout=0):
+            was_killed = mark.exists()
+            mark.touch()
+            try:
+                yield was_killed
+            finally:
+                mark.unlink(missing_ok=True)
+    except Timeout:
+        raise TxrayError(f"another process is making {what}. Wait for it, or stop it.") from None
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """End the jobs at Ctrl-C, and at a polite request to end."""
+
+    def stop(number: int, frame: Any) -> None:
+        _errors.insert(0, KeyboardInterrupt())
+        for child in list(_children):
+            child.kill()
+        raise _errors[0]
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
