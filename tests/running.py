@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from txray_lib.figures.theme import MIME
 
 @dataclass(frozen=True)
 class Shown:
-    """What the cells of a page showed: charts as specs, all else as text, and what was printed."""
+    """What the cells of a page showed: charts as specs, all else as text, and what was complained of."""
 
     charts: list[dict[str, Any]]
     texts: list[str]
@@ -27,6 +28,14 @@ class Shown:
         return "\n".join(self.texts)
 
 
+def displayed(what: Callable[..., None], *arguments: Any, **options: Any) -> str:
+    """The HTML or Markdown that a call displays."""
+    InteractiveShell.instance()  # without a shell, what is displayed is printed
+    with capture_output() as caught:
+        what(*arguments, **options)
+    return "".join(next(o.data[k] for k in ("text/html", "text/markdown") if k in o.data) for o in caught.outputs)
+
+
 def run_cells(source: Path, parameters: dict[str, Any], replaced: dict[str, str] | None = None) -> Shown:
     """Run a notebook from top to bottom with parameters; the first error of a cell is raised.
 
@@ -34,6 +43,8 @@ def run_cells(source: Path, parameters: dict[str, Any], replaced: dict[str, str]
     """
     shell = InteractiveShell.instance()
     shell.reset(new_session=True)
+    shell.displayhook.write_output_prompt = lambda: None
+    shell.displayhook.write_format_data = lambda data, metadata=None: shell.display_pub.publish(data, metadata)
     charts, texts, printed = [], [], ""
     for cell in jupytext.read(source).cells:
         if cell.cell_type != "code" or {"solution", "marking"} & set(cell.metadata.get("tags", [])):
@@ -48,7 +59,7 @@ def run_cells(source: Path, parameters: dict[str, Any], replaced: dict[str, str]
             done = shell.run_cell(code)
         if not done.success:
             raise done.error_in_exec or done.error_before_exec
-        printed += caught.stderr + caught.stdout
+        printed += caught.stderr
         for output in caught.outputs:
             charts += [output.data[MIME]] if MIME in output.data else []
             texts += [output.data[kind] for kind in ("text/markdown", "text/html") if kind in output.data]

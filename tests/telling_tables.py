@@ -87,7 +87,7 @@ def write_tables(folder: Path, seed: int = 1, hostile: bool = True, kind: str = 
     return folder
 
 
-NEEDED = ("stages", "transfer", "training", "scores", "pruning")
+NEEDED = ("stages", "transfer", "training", "scores", "pruning", "corpora")
 LATE = [stage for stage, role, *_ in ROLES if role in ("last", "zero-shot", "supervised")]
 
 
@@ -259,6 +259,7 @@ def _compare(
         "mass_after": b["activation_sum"].sum(),
         "count_before": int(a["count"].sum()),
         "count_after": int(b["count"].sum()),
+        "union": len({*a["feature"], *b["feature"]}),
         "hellinger": _hellinger(_p(left, neuron, "feature"), _p(right, neuron, "feature")),
         "hellinger_tag": _hellinger(_p(left, neuron, "tag"), _p(right, neuron, "tag")),
     }

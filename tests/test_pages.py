@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import pytest
+import vl_convert
 from benchmark_tables import write_benchmarks
 from running import run_cells
 from telling_tables import HOSTILE, write_study, write_tables
 
+from txray_lib.figures.theme import VEGA_LITE
 from txray_lib.notebooks import list_notebooks, parameters_of
 
 TRAINS = [name for name, source in list_notebooks().items() if "trained" in parameters_of(source)]
@@ -18,7 +21,7 @@ TRAINS = [name for name, source in list_notebooks().items() if "trained" in para
 PAGES = [name for name in list_notebooks() if name not in TRAINS]
 KINDS = ("whole", "alone", "bare", "apart")
 COMPARES = [name for name in PAGES if jupytext.read(list_notebooks()[name]).metadata.get("compares_snapshots")]
-WIDEST, MOST_LINES = 74, 100
+WIDEST, MOST_LINES, COLUMN = 74, 100, 688
 LONGER = {"lab", "assignment", "method"}
 """Pages whose cells are a course of their own."""
 
@@ -45,8 +48,30 @@ def test_every_notebook_runs_on_every_kind_of_tables(name: str, tables: str) -> 
     assert not any(token in shown.text for token in HOSTILE[:2])
     assert not re.search(r"\bnan\b", shown.text, re.IGNORECASE)
     assert not shown.printed
-    if tables == "whole" and "profile" in parameters_of(list_notebooks()[name]):
-        assert "tiny" in shown.text  # the source of its numbers
+    if tables == "whole":
+        assert "tiny" in shown.text or "profile" not in parameters_of(
+            list_notebooks()[name]
+        )  # the source of its numbers
+        for chart in shown.charts:
+            check_fits_the_column_and_both_themes(chart)
+
+
+def check_fits_the_column_and_both_themes(chart: dict[str, Any]) -> None:
+    dark = chart["usermeta"]["txray"]["dark"]
+    assert colours({key: value for key, value in chart.items() if key != "usermeta"}) <= set(dark)
+    assert set(dark).isdisjoint(dark.values())
+    width = re.search(r'<svg[^>]* width="([\d.]+)"', vl_convert.vegalite_to_svg(chart, vl_version=VEGA_LITE))
+    assert width
+    assert float(width[1]) <= COLUMN
+
+
+def colours(node: Any) -> set[str]:
+    """Every colour of a spec, its data apart."""
+    if isinstance(node, dict):
+        return set().union(*(colours(v) for k, v in node.items() if k not in ("data", "datasets")))
+    if isinstance(node, list):
+        return set().union(*map(colours, node))
+    return {node} if isinstance(node, str) and re.fullmatch("#[0-9a-fA-F]{3,8}", node) else set()
 
 
 @pytest.mark.parametrize("name", [*PAGES, *TRAINS])

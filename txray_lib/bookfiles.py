@@ -14,9 +14,9 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from txray_lib.figures.theme import VEGA_LITE
 from txray_lib import places
 from txray_lib.errors import TxrayError
+from txray_lib.figures.theme import VEGA_LITE
 from txray_lib.results import list_results, open_results
 
 if TYPE_CHECKING:
@@ -47,10 +47,13 @@ if importlib.util.find_spec("txray_lib") is None:
     subprocess.run(["git", "clone", "-q", "--depth", "1", "--branch", "{branch}", "{address}", "txray-site"], check=True)
     os.environ["TXRAY_RESULTS"] = os.path.abspath("txray-site/results")"""
 ARCHIVE = "compendium.zip"
+READS = ("profile", "other", "data", "study")
+"""Parameters of notebooks that name whose tables are read."""
 CARRIED = (
-    "README.md environment.yml pyproject.toml requirements.lock Makefile _config.yml _toc.yml CITATION.cff LICENSE CONTRIBUTING.md"
-    " CHANGELOG.md .gitignore book notebooks txray_lib profiles workflow results benchmarks tests"
-).split()
+    *("README.md", "environment.yml", "pyproject.toml", "requirements.lock", "Makefile", "_config.yml", "_toc.yml"),
+    *("CITATION.cff", "LICENSE", "CONTRIBUTING.md", "CHANGELOG.md", ".gitignore"),
+    *("book", "notebooks", "txray_lib", "profiles", "workflow", "results", "benchmarks", "tests"),
+)
 """What the archive of the source holds."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 SCRIPT = "scripts/fontawesome.js"
@@ -87,11 +90,22 @@ def publish(app: Sphinx, error: Exception | None) -> None:
     cell = FETCH.format(address=address, branch=branch)
     for path in sorted((site / "_sources").rglob("*.ipynb")):
         _prepend(path, cell)
-    for profile in list_results():
+    for profile in sorted(_read_by(site) & set(list_results())):
         folder = open_results(profile).folder
         shutil.copytree(
             folder, site / "results" / profile, ignore=shutil.ignore_patterns("step.json"), dirs_exist_ok=True
         )
+
+
+def _read_by(site: Path) -> set[str]:
+    """The profiles whose tables the published notebooks read: another run at hand may be private."""
+    import nbformat
+
+    given = [
+        nbformat.read(path, 4).metadata.get("papermill", {}).get("parameters", {})
+        for path in site.glob("_sources/**/*.ipynb")
+    ]
+    return {str(value) for parameters in given for name, value in parameters.items() if name in READS}
 
 
 def write_archive(path: Path) -> None:

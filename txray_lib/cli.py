@@ -126,10 +126,9 @@ def example(
 
 @app.command()
 def teacher() -> None:
-    """Build build/teacher/: the assignment with solutions and a guide to marking; and build/course/: what students get."""
+    """Build build/teacher/: lab and assignment with solutions and a guide to marking; and build/course/: what students get."""
     from txray_lib.handouts import build_students, build_teacher
 
-    _compute(_run("demo"), None)
     for path in (*build_students(), *build_teacher()):
         typer.echo(f"wrote {path}")
 

@@ -21,7 +21,7 @@ from txray_lib.results import list_results, open_results
 if TYPE_CHECKING:
     import nbformat
 
-TO_FILL_IN = re.compile(r"^:tags: \[.*\b(exercise|starter)\b", re.MULTILINE)
+TO_FILL_IN = re.compile(r"^:tags: \[.*\bstarter\b", re.MULTILINE)
 """A cell for students, in the text of a notebook: of thirty notebooks most need not be read for it."""
 ARCHIVE = "txray-course.zip"
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -30,14 +30,13 @@ LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:)[^)\s]+\)")
 ROLE = re.compile(r"\{(?:term|doc|ref)\}`([^`<]+?)(?:\s*<[^`>]*>)?`")
 README = """# The lab and the assignment
 
-1. Install the compendium from its repository, as its README says: `make book`, or
-   `conda env create -f environment.yml` and `conda activate txray`.
-2. Open the notebooks in JupyterLab, or in an editor that runs notebooks, with that environment's Python.
-3. The tables that the lab reads are in `results/`. Start the program that runs the notebooks in this folder with the
-   environment variable TXRAY_RESULTS set to `results`, or let the first cell of the lab be `%env TXRAY_RESULTS=results`.
-   Without it, tables that you computed yourself are read (`txray run demo`, about four minutes).
+1. A week before, install the compendium: unpack `compendium.zip`, which the first page of the book offers and which fits on a
+   stick, and in its folder run `conda env create -f environment.yml` and `conda activate txray`, or `make book` on Linux.
+2. Open `lab.ipynb` here, in JupyterLab or in an editor that runs notebooks, with that environment's Python.
+3. Run its first two cells: within a minute they say what is missing, if anything is.
 
-The assignment reads no tables; it trains its encoder, once, which takes about a minute.
+The tables that the lab reads are in `results/`; other tables are computed with `txray run`. The assignment reads none: it
+trains its encoder, once, which takes about a minute.
 """
 STYLE = """
 body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; font-family: sans-serif; line-height: 1.5; }

@@ -16,19 +16,16 @@ from txray_lib.audit.intervals import (
     Sample,
     around,
     beside,
-    change,
     combined,
-    mean,
-    median,
     missing,
     over_seeds,
     plain,
     proportion,
-    rank_correlation,
     sample,
     scattered,
     wilson,
 )
+from txray_lib.audit.statistics import change, mean, median, moved_by, rank_correlation
 
 numbers = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
 samples = st.lists(numbers, min_size=5, max_size=40)
@@ -172,6 +169,8 @@ def test_statistics_by_hand():
     before, after = np.array([1.0, 3.0, math.nan]), np.array([2.0, 8.0, math.nan])
     assert float(change(before, after)) == 1.5
     assert float(median(after)) == 5.0
+    assert moved_by(before, after)[:2] == pytest.approx([1.0, 5 / 3])
+    assert moved_by(after, before)[:2] == pytest.approx([1.0, 5 / 3])
 
 
 def test_a_missing_number_has_no_interval():

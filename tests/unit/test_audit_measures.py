@@ -16,7 +16,7 @@ import yaml
 from txray_lib.audit import Measured, measure
 from txray_lib.audit.intervals import wilson
 from txray_lib.audit.run import Run
-from txray_lib.audit.supervision import head, tail
+from txray_lib.audit.statistics import head, tail
 from txray_lib.audit.verdicts import COLUMNS, measure_one
 from txray_lib.paper import claim, judged
 from txray_lib.results import Results
@@ -141,6 +141,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "training": pd.DataFrame(curve, columns=["phase", "epoch", "measure", "value"]),
         "pruning": pruning(),
         "pruning_random": random_sets(),
+        "tag_counts": pd.DataFrame([("wiki", "NN", 5), ("wiki", "IN", 3)], columns=["corpus", "tag", "tokens"]),
         "nulls": nulls(),
         "null_states": null_states(),
         "scores": scores(),
@@ -285,6 +286,15 @@ def test_a_chance_whose_table_a_run_did_not_keep_is_missing_and_the_number_is_no
     assert not math.isnan(its.value)
     assert math.isnan(its.chance)
     assert math.isnan(its.beyond_low)
+
+
+@pytest.mark.parametrize(("emptied", "number"), [("training", "S2"), ("training", "K15"), ("scores", "S4")])
+def test_a_table_that_holds_no_such_row_is_as_good_as_none(folder, tmp_path, emptied, number):
+    copy = tmp_path / "made"
+    shutil.copytree(folder, copy)
+    write_table(epochs(lambda step: 0.9), copy / "transfer.parquet", {})
+    write_table(read_table(copy / f"{emptied}.parquet").iloc[:0], copy / f"{emptied}.parquet", {})
+    assert math.isnan(one_in(copy, number).value)
 
 
 def test_a_run_without_an_untrained_stage_has_no_such_chance(folder, tmp_path):

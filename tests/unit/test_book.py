@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import altair as alt
@@ -15,23 +16,23 @@ import pandas as pd
 import pytest
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import figures as charts
 from txray_lib.book import figure
 from txray_lib.bookfiles import ICONS
+from txray_lib.figures import theme
 
 ADDRESS = "https://github.com/somebody/a-fork"
 
 
 def spec() -> dict[str, object]:
     chart = alt.Chart(pd.DataFrame({"x": [1, 2], "w": list(HOSTILE[:2])})).mark_point().encode(x="x:Q", y="w:N")
-    return charts.theme.finish(chart, 'Two points. One is "</script>", the other not.').to_dict()
+    return theme.finish(chart, 'Two points. One is "</script>", the other not.').to_dict()
 
 
 def build(folder: Path, address: str, formula: str = r"\frac{1}{\sqrt 2}") -> subprocess.CompletedProcess[str]:
     """Build the page into `folder`/html, in a process of its own since Sphinx keeps much for all of a process."""
     source = folder / "src"
     (source / "build" / "notebooks" / "tiny").mkdir(parents=True)
-    output = nbformat.v4.new_output("display_data", {charts.MIME: spec(), "text/plain": "chart"})
+    output = nbformat.v4.new_output("display_data", {theme.MIME: spec(), "text/plain": "chart"})
     cells = [
         nbformat.v4.new_markdown_cell(f"# Page\n\nInline $a_n$.\n\n$$\n{formula}\n$$"),
         nbformat.v4.new_code_cell("chart", outputs=[output]),
@@ -39,10 +40,11 @@ def build(folder: Path, address: str, formula: str = r"\frac{1}{\sqrt 2}") -> su
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"orphan": True})
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, source / "index.ipynb")
+    notebook.metadata["papermill"] = {"parameters": {"profile": "tiny"}}
     nbformat.write(notebook, source / "build" / "notebooks" / "tiny" / "page.ipynb")
     for profile in ("tiny", "private"):
         write_tables(folder / "results" / profile)
-    theme = {
+    options = {
         "path_to_docs": "_sources",
         "repository_url": address,
         "repository_branch": "gh-pages",
@@ -55,7 +57,7 @@ def build(folder: Path, address: str, formula: str = r"\frac{1}{\sqrt 2}") -> su
     settings = {
         "extensions": ["myst_nb", "txray_lib.book"],
         "html_theme": "sphinx_book_theme",
-        "html_theme_options": theme,
+        "html_theme_options": options,
         "html_math_renderer": "mathml",
         "myst_enable_extensions": ["dollarmath"],
         "nb_execution_mode": "off",
@@ -112,19 +114,18 @@ def test_buttons_lead_to_what_the_build_publishes(site: Path) -> None:
     compile(first, "first cell", "exec")
 
 
-def test_a_page_has_its_formulas_picture_caption_and_icons(site: Path) -> None:
+def test_a_page_has_its_formulas_caption_icons_and_the_source(site: Path) -> None:
     page = (site / "index.html").read_text(encoding="utf-8")
     assert page.count("<math") == 2
     assert not re.search(r'src="[^"]*mathjax', page, re.IGNORECASE)
-    picture = re.search(r'<noscript><img[^>]* src="([^"]+)"', page)
-    assert picture
-    assert (site / picture[1]).read_bytes().startswith(b"\x89PNG")
     assert "<figcaption>Two points." in page
     assert '<a class="txray-source" href="_sources/index.ipynb"' in page
     assert (site / "_static" / "scripts" / "fontawesome.js").stat().st_size < 200
     style = (site / "_static" / "txray-icons.css").read_text(encoding="utf-8")
     assert ICONS in style
     assert len(style) < 20_000
+    with zipfile.ZipFile(site / "compendium.zip") as archive:
+        assert any(name.endswith("_config.yml") for name in archive.namelist())
 
 
 @pytest.mark.parametrize("formula", [r"\nosuchcommand{x}", r"\tfrac12"])

@@ -1,23 +1,20 @@
-"""Every kind of chart: alt text with real numbers, a picture, colours that everybody can tell apart."""
+"""Charts: colours that everybody can tell apart, words that stay text, a neuron up close."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import struct
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import altair as alt
 import numpy as np
 import pytest
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib import figures as charts
 from txray_lib.book import figure
-from txray_lib.figures import theme
 from txray_lib.errors import TxrayError
+from txray_lib.figures import theme
+from txray_lib.figures.detail import detail
 from txray_lib.results import Results
 
 STAGES = ["encyclopedia-1", "encyclopedia-5", "encyclopedia-6"]
@@ -29,60 +26,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return Results("demo", write_tables(folder), "frozen")
 
 
-KINDS: dict[str, Callable[[Results], Any]] = {
-    "overview": lambda r: charts.overview(r.transfer("rq1"), r.roles, control=0.25),
-    "detail": lambda r: charts.detail({s: r.preferences(s) for s in STAGES}, r.roles, neuron=2),
-    "detail, released": lambda r: charts.detail(
-        {s: r.preferences(s) for s in STAGES}, r.roles, neuron=2, definition="released"
-    ),
-    "epochs": lambda r: charts.epochs(r.table("training"), r.transfer("rq1"), r.stages, control=0.25),
-    "states": lambda r: charts.states(r.transfer("rq1")),
-    "pruning": lambda r: charts.pruning(r.table("pruning")),
-    "perplexity": lambda r: charts.training(r.table("training"), "pretraining", "valid_perplexity", r.stages),
-    "f1": lambda r: charts.training(r.table("training"), "finetuning", "valid_f1"),
-}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_chart_has_alt_text_with_numbers_and_a_picture_that_fits(kind: str, results: Results) -> None:
-    spec = KINDS[kind](results).to_dict()
-    assert any(sign.isdigit() for sign in spec["description"])
-    picture = theme.png(spec, scale=1)
-    assert picture.startswith(b"\x89PNG")
-    assert picture[25] == 3, "a picture without a palette takes six times the bytes"
-    assert struct.unpack(">I", picture[16:20])[0] <= 650
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_colour_of_a_chart_has_its_counterpart_on_a_dark_page(kind: str, results: Results) -> None:
-    spec = KINDS[kind](results).to_dict()
-    dark = spec["usermeta"]["txray"]["dark"]
-    assert set(dark).isdisjoint(dark.values())
-    assert _colours({k: v for k, v in spec.items() if k != "usermeta"}) <= set(dark)
-
-
-def test_the_description_of_an_overview_holds_the_tables_own_numbers(results: Results) -> None:
-    rows = results.transfer("rq2")
-    shared = rows[rows["state"] == "shared"]
-    text = charts.overview(rows, results.roles, control=0.25).description
-    assert f"{len(shared)} shared neurons, mean distance {shared['hellinger'].mean():.2f}" in text
-    assert "0.25" in text
-
-
-def test_an_overview_without_shared_neurons_still_draws(results: Results) -> None:
-    rows = results.transfer("rq2").assign(state="avoided", hellinger=float("nan"))
-    spec = charts.overview(rows, results.roles).to_dict()
-    assert "no shared neuron" in spec["description"]
-    assert theme.png(spec, scale=1)
-
-
 def test_a_neuron_that_prefers_nothing_anywhere_is_an_error(results: Results) -> None:
-    with pytest.raises(TxrayError, match=r"neuron 999 .* prefers nothing"):
-        charts.detail({s: results.preferences(s) for s in STAGES}, results.roles, neuron=999)
+    with pytest.raises(TxrayError, match=r"neuron 999 prefers nothing"):
+        detail({s: results.preferences(s) for s in STAGES}, results.roles, neuron=999)
 
 
 def test_rare_tags_are_folded_and_no_probability_is_lost(results: Results) -> None:
-    spec = charts.detail(
+    spec = detail(
         {"encyclopedia-6": results.preferences("encyclopedia-6")}, results.roles, neuron=2, top_tokens=5
     ).to_dict()
     tables = spec["datasets"].values()
@@ -93,8 +43,8 @@ def test_rare_tags_are_folded_and_no_probability_is_lost(results: Results) -> No
     assert len({row["word"] for row in marks}) == 5
 
 
-def test_snapshots_between_the_papers_have_a_mark_of_their_own(results: Results) -> None:
-    """A profile may keep more epochs than the roles of the paper name; each has a colour and a shape."""
+def test_every_role_of_a_stage_has_a_colour_and_a_shape() -> None:
+    """A profile may keep more epochs than the roles of the paper name."""
     from txray_lib.profiles import load_profile
     from txray_lib.stages import stages
 
@@ -102,13 +52,6 @@ def test_snapshots_between_the_papers_have_a_mark_of_their_own(results: Results)
     longer = tiny.pretraining.model_copy(update={"epochs": 6, "snapshots": [0, 1, 3, 5, 6]})
     roles = {stage.role for stage in stages(tiny.model_copy(update={"pretraining": longer}))}
     assert roles == set(theme.ROLES) == set(theme.SHAPES)
-    some = results.stages.assign(role=["between", *results.stages["role"][1:]])
-    assert "NaN" not in charts.training(results.table("training"), "pretraining", "valid_perplexity", some).to_json()
-
-
-def test_a_missing_measure_names_the_nearest(results: Results) -> None:
-    with pytest.raises(TxrayError, match="Did you mean 'valid_perplexity'"):
-        charts.training(results.table("training"), "pretraining", "valid_perplexities")
 
 
 def test_a_chart_without_a_description_is_an_error() -> None:
@@ -117,7 +60,7 @@ def test_a_chart_without_a_description_is_an_error() -> None:
 
 
 def test_hostile_tokens_stay_text_in_a_page(results: Results) -> None:
-    spec = charts.detail({s: results.preferences(s) for s in STAGES}, results.roles, neuron=2, top_tokens=80).to_dict()
+    spec = detail({s: results.preferences(s) for s in STAGES}, results.roles, neuron=2, top_tokens=80).to_dict()
     assert any(HOSTILE[0] in json.dumps(row) for rows in spec["datasets"].values() for row in rows)
     page = figure({**spec, "description": f'{HOSTILE[0]} " onload="x'})
     body = page.split('class="txray-spec">', 1)[1].split("</script>")[0]
@@ -125,14 +68,6 @@ def test_hostile_tokens_stay_text_in_a_page(results: Results) -> None:
     assert json.loads(body)["datasets"] == spec["datasets"]
     assert page.count("<script") == 1
     assert '" onload="' not in page
-
-
-def _colours(node: Any) -> set[str]:
-    if isinstance(node, dict):
-        return set().union(*(_colours(v) for k, v in node.items() if k not in ("data", "datasets")))
-    if isinstance(node, list):
-        return set().union(*map(_colours, node))
-    return {node} if isinstance(node, str) and node.startswith("#") else set()
 
 
 FINE_TUNINGS = {

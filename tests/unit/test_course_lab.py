@@ -16,6 +16,7 @@ from txray_lib.course.designs import DESIGN, MENUS
 from txray_lib.course.mistakes import distribution, hellinger, tail
 from txray_lib.errors import TxrayError
 from txray_lib.results import Results
+from txray_lib.tables import read_table, write_table
 
 GARBAGE = [
     "",
@@ -372,6 +373,34 @@ def test_the_neuron_follows_a_rule_and_a_parameter(check: LabChecks) -> None:
     lost = check.transfer.loc[check.transfer["state"] != "shared", "neuron"].iloc[0]
     with pytest.raises(TxrayError, match="is not shared"):
         LabChecks(check.results, neuron=int(lost))
+
+
+def test_the_neuron_of_the_rule_has_content_words_and_can_be_seen_whole(check: LabChecks) -> None:
+    sizes = {"length_before": 7, "length_after": 9, "count_before": 40, "count_after": 50}
+    among = pd.DataFrame([{"neuron": n, **sizes} for n in (1, 2, 3)])
+    among.loc[2, "length_after"] = 300
+    check = LabChecks(check.results)
+    check.before = pd.DataFrame(
+        [(1, "the", "DT", 30), (1, "war", "NN", 10), (2, "year", "NN", 39), (2, "the", "DT", 1), (3, "film", "NN", 40)],
+        columns=["neuron", "feature", "tag", "count"],
+    )
+    check.after = check.before.assign(feature=check.before["feature"].replace("war", "<unk>"))
+    assert check._readable(among) == 2
+    assert check._readable(among.iloc[[0, 2]]) == 1
+    assert check._readable(among.iloc[[2]]) == 3
+
+
+def test_a_run_without_a_shared_neuron_or_random_sets_still_has_a_lab(tmp_path: Path) -> None:
+    folder = write_tables(tmp_path / "tiny")
+    (folder / "pruning_random.parquet").unlink()
+    results = Results("tiny", folder, "frozen")
+    rows = read_table(folder / "transfer.parquet")
+    moved = rows.assign(state=rows["state"].replace("shared", "avoided"))
+    write_table(moved, folder / "transfer.parquet", results.provenance)
+    check = LabChecks(results)
+    assert len(check.rows)
+    assert len(check.random_sets) == 0
+    assert check.p_value(...).state == check.furthest(...).state == "open"
 
 
 def test_checks_need_no_file_but_tables(check: LabChecks) -> None:

@@ -14,13 +14,13 @@ import pytest
 from telling_tables import write_tables
 
 from txray_lib import handouts
-from txray_lib.course.stripping import TEACHERS, has_versions, plain, tags_of, verdicts, version_of
+from txray_lib.course.stripping import TEACHERS, has_versions, tags_of, verdicts, version_of
 from txray_lib.errors import TxrayError
 from txray_lib.handouts import as_page, build_students, build_teacher, course_notebooks, student_version
 from txray_lib.notebooks import execute, find_notebook, list_notebooks, read_notebook
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NUMBERS = {"six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "fourteen": 14}
+COURSE = ("lab", "assignment")
 PAGE = """---
 kernelspec: {name: python3, display_name: Python 3, language: python}
 author: the answer is forty-two
@@ -91,8 +91,8 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], P
 
 
 def test_the_lab_and_the_assignment_are_what_students_fill_in() -> None:
-    assert set(course_notebooks()) == {"assignment", "lab"}
-    assert [name for name, source in list_notebooks().items() if has_versions(read_notebook(source))] == ["assignment"]
+    assert set(course_notebooks()) == set(COURSE)
+    assert {name for name, source in list_notebooks().items() if has_versions(read_notebook(source))} == set(COURSE)
 
 
 def test_a_page_is_the_students_unless_the_teachers_is_asked_for(course: Callable[[str], Path]) -> None:
@@ -108,51 +108,25 @@ def test_a_page_is_the_students_unless_the_teachers_is_asked_for(course: Callabl
     assert "Two points" in teacher
 
 
-def test_what_students_get_holds_no_trace_of_solutions_or_marking() -> None:
-    assert len(traces("assignment")) > 150
-    handed_out = nbformat.writes(student_version(find_notebook("assignment")))
-    page = nbformat.writes(version_of(read_notebook(find_notebook("assignment")), "student"))
+@pytest.mark.parametrize("name", COURSE)
+def test_what_students_get_holds_no_trace_of_solutions_or_marking(name: str) -> None:
+    assert len(traces(name)) > 50
+    handed_out = nbformat.writes(student_version(find_notebook(name)))
+    page = nbformat.writes(version_of(read_notebook(find_notebook(name)), "student"))
     for text in (handed_out, page):
         told = "\n".join(cell.source for cell in nbformat.reads(text, 4).cells)
-        assert not [line for line in traces("assignment") if line in told or json.dumps(line)[1:-1] in text]
+        assert not [line for line in traces(name) if line in told or json.dumps(line)[1:-1] in text]
         assert not set(re.findall(r'"(solution|marking)"', text))
-        assert "Marking" not in told
 
 
 def test_what_students_get_is_whole_and_not_executed(tmp_path: Path) -> None:
-    for name in ("lab", "assignment"):
+    for name in COURSE:
         notebook = student_version(find_notebook(name))
         nbformat.validate(notebook)
         assert nbformat.writes(notebook) == nbformat.writes(student_version(find_notebook(name)))
         for cell in notebook.cells:
-            assert not re.search(r"\{(exercise|solution)|^:::|\]\(/|\.ipynb\)", cell.source, re.MULTILINE)
+            assert not re.search(r"\{term\}|^:::|\]\(/|\.ipynb\)", cell.source, re.MULTILINE)
             assert cell.cell_type != "code" or (cell.outputs, cell.execution_count) == ([], None)
-
-
-def test_exercises_get_headings_with_numbers_and_solutions_are_folded() -> None:
-    told = student_version(find_notebook("lab"))
-    headings = [line for cell in told.cells for line in cell.source.splitlines() if line.startswith("### Exercise")]
-    assert [line.split(".")[0] for line in headings] == [f"### Exercise {n}" for n in range(1, len(headings) + 1)]
-    worked = [cell for cell in told.cells if "worked" in tags_of(cell)]
-    assert worked
-    assert all(cell.metadata["jupyter"]["source_hidden"] for cell in worked)
-    hidden = [cell for cell in told.cells if "jupyter" in cell.metadata]
-    assert hidden == worked
-
-
-def test_a_plain_notebook_folds_what_is_said_of_a_solution() -> None:
-    texts = [
-        ":::{exercise} One\n:label: a\n\nDo it.\n:::",
-        ":::{solution-start} a\n:class: dropdown\n:::",
-        "Said.",
-        ":::{solution-end}\n:::",
-    ]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text) for text in texts])
-    said = [cell.source for cell in plain(notebook).cells]
-    assert said[0] == "### Exercise 1. One\n\nDo it."
-    assert said[1].startswith("**Solution to exercise 1**")
-    assert said[2].startswith("<details>")
-    assert len(said) == 3
 
 
 def test_the_archive_holds_notebooks_and_tables_and_is_the_same_twice(
@@ -208,18 +182,34 @@ def test_a_page_needs_no_other_file() -> None:
     assert not re.search(r"<link|<script", html)
 
 
-def test_the_lab_executed_leaves_exercises_open_and_its_solutions_are_right(
+def test_the_lab_is_open_for_students_and_every_solution_is_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / "results"))
     write_tables(tmp_path / "results" / "tiny")
-    out = execute(find_notebook("lab"), tmp_path / "lab.ipynb", {"data": "tiny", "min_length": 2}, tmp_path)
-    executed = nbformat.read(out, 4)
-    by_tag = {tag: [c for c in executed.cells if tag in tags_of(c)] for tag in ("exercise", "worked")}
-    states = {tag: verdicts(nbformat.v4.new_notebook(cells=found)) for tag, found in by_tag.items()}
-    assert len(states["exercise"]) == len(by_tag["exercise"]) == len(states["worked"])
-    assert set(states["exercise"]) == {"open"}
-    assert set(states["worked"]) == {"right"}
+    given = {"data": "tiny", "min_length": 2}
+    source, hidden = find_notebook("lab"), traces("lab")
+    student = nbformat.read(execute(source, tmp_path / "student.ipynb", given, tmp_path), 4)
+    teacher = nbformat.read(execute(source, tmp_path / "teacher.ipynb", given, tmp_path, version="teacher"), 4)
+    assert set(verdicts(student)) == {"open"}
+    assert verdicts(teacher) == ["right"] * len(verdicts(student))
+    text = nbformat.writes(student)
+    assert not [line for line in hidden if json.dumps(line)[1:-1] in text]
+
+
+def test_a_week_before_the_lab_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / "results"))
+    first = [cell.source for cell in cells("lab") if cell.cell_type == "code"][1]
+    write_tables(tmp_path / "results" / "tiny")
+    exec(first, {"data": "tiny"})
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "altair" else name)
+    exec(first, {"data": "nowhere"})
+    said = capsys.readouterr().out.splitlines()
+    assert ["altair" in said[0], "nowhere" in said[1], len(said)] == [True, True, 3]
 
 
 def test_the_assignment_is_open_for_students_and_every_solution_is_right(
@@ -238,23 +228,14 @@ def test_the_assignment_is_open_for_students_and_every_solution_is_right(
     assert not [o for c in teacher.cells if c.cell_type == "code" for o in c.outputs if o.output_type == "stream"]
 
 
-def test_every_exercise_has_a_cell_to_fill_in_and_a_solution() -> None:
-    text = find_notebook("lab").read_text(encoding="utf-8")
-    labels = re.findall(r"\{exercise\} .*\n:label: (\S+)", text)
-    assert labels == re.findall(r"\{solution-start\} (\S+)\n:class: dropdown", text)
-    parts = re.split(r"\{exercise\} ", text)[1:]
-    assert all("[exercise]" in part and "[worked]" in part and "{solution-end}" in part for part in parts)
-
-
-def test_the_timetable_is_the_labs_and_fills_ninety_minutes() -> None:
+def test_the_timetable_is_the_labs_and_leaves_a_quarter_of_an_hour() -> None:
     text = (REPOSITORY / "book" / "teaching.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+) \| ([^|]*?) ?\|", text, re.MULTILINE)
     assert sum(int(minutes) for minutes, _ in rows) == 90
     lab = find_notebook("lab").read_text(encoding="utf-8")
-    timed = re.findall(r"\{exercise\} (.*)\n:label: .*\n\n\*(\w+) minutes\.\*", lab)
-    assert [(name, NUMBERS[minutes.lower()]) for name, minutes in timed] == [
-        (name, int(minutes)) for minutes, name in rows if name
-    ]
+    timed = re.findall(r"^## Exercise \d+\. (.*) \((\d+) min\)", lab, re.MULTILINE)
+    assert timed == [(name, minutes) for minutes, name in rows if name]
+    assert sum(int(minutes) for _, minutes in timed) == 75
 
 
 def test_points_sum_to_a_hundred_and_the_marking_divides_each_task() -> None:
@@ -267,7 +248,8 @@ def test_points_sum_to_a_hundred_and_the_marking_divides_each_task() -> None:
         assert sum(int(part) for part in re.findall(r"^- (\d+):", cell.source, re.MULTILINE)) == points
 
 
-def test_every_starter_has_a_solution_in_its_place() -> None:
-    tags = [tags_of(cell) for cell in cells("assignment")]
+@pytest.mark.parametrize("name", COURSE)
+def test_every_starter_has_a_solution_in_its_place(name: str) -> None:
+    tags = [tags_of(cell) for cell in cells(name)]
     for here, following in pairwise(tags):
         assert ("starter" in here) == ("solution" in following)

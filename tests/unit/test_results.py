@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -176,17 +175,6 @@ def test_results_of_another_profile_than_todays_are_outdated(workplace: Path) ->
     ):
         (folder / "profile.yaml").write_text(yaml.safe_dump({**plain, **changed}))
         assert open_results("tiny").is_outdated == outdated
-
-
-@pytest.mark.parametrize("draws", [10, 40, 200])
-def test_how_many_further_draws_leave_the_interval_of_earlier_ones(draws: int) -> None:
-    from txray_lib.answers import outside_by_chance
-
-    random = np.random.default_rng(1)
-    earlier, further = random.normal(size=(4000, draws)), random.normal(size=4000)
-    low, high = np.quantile(earlier, [0.025, 0.975], axis=1)
-    left = ((further < low) | (further > high)).mean()
-    assert outside_by_chance(pd.Series([draws])).item() == pytest.approx(left, abs=0.025)
 
 
 def test_without_a_repository_the_way_to_tables_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from txray_lib import places
-from txray_lib.answers import profile_settings
 from txray_lib.costs import estimate, require_disk
 from txray_lib.errors import TxrayError
 from txray_lib.flow import Run
@@ -115,10 +114,3 @@ def test_a_study_is_frozen_and_listed(workplace: Path, capsys: pytest.CaptureFix
         "profile.yaml",
     }
     assert json.loads((frozen / "provenance.json").read_text(encoding="utf-8"))["seed"] == [3]
-
-
-def test_the_table_of_profiles_shows_of_a_study_what_it_has(workplace: Path) -> None:
-    a_study(workplace)
-    row = profile_settings().data.split(">mine</td>")[1].split("</tr>")[0]
-    assert ">planted encoders</td><td>40</td><td>–</td>" in row
-    assert "<td>2 seeds</td>" in row

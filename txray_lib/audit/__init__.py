@@ -3,6 +3,7 @@
     quantities   counts, means and changes that follow from comparisons of stages alone
     switches     how far one choice of definition or of reading moves them
     intervals    a number beside chance, with its interval
+    statistics   of neurons
     run          the tables of a run as the measures ask for them
     pretraining  ours for the claims of §3.1
     supervision  ours for those of §3.2 and §3.3

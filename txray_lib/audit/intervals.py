@@ -169,29 +169,6 @@ def combined(parts: Sequence[tuple[float, Measured]]) -> Measured:
     return around(value, below, above, parts[0][1].basis, chance)
 
 
-def mean(values: np.ndarray) -> np.ndarray:
-    return np.nanmean(values, axis=-1)
-
-
-def median(values: np.ndarray) -> np.ndarray:
-    return np.nanmedian(values, axis=-1)
-
-
-def change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Change of the mean, as a share of the mean before."""
-    return np.nanmean(after, axis=-1) / np.nanmean(before, axis=-1) - 1
-
-
-def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman's over neurons; NaN for fewer than three or without spread. No NaN may be in the columns."""
-    if first.shape[-1] < 3:
-        return np.full(first.shape[:-1], np.nan)
-    ranks = [stats.rankdata(column, axis=-1) for column in (first, second)]
-    centred = [rank - rank.mean(axis=-1, keepdims=True) for rank in ranks]
-    scale = np.sqrt(np.prod([np.square(rank).sum(axis=-1) for rank in centred], axis=0))
-    return (centred[0] * centred[1]).sum(axis=-1) / np.where(scale > 0, scale, np.nan)
-
-
 def _percentiles(draws: np.ndarray | None) -> tuple[float, float]:
     """The interval of draws; NaN where fewer than half of them are numbers."""
     known = draws[np.isfinite(draws)] if draws is not None else np.empty(0)

@@ -1,4 +1,5 @@
-"""Pretraining: what neurons prefer from epoch to epoch (§3.1). May touch: errors, paper, results, transfer, intervals, run.
+"""Pretraining: what neurons prefer from epoch to epoch (§3.1). May touch: errors, paper, results, transfer, intervals, run,
+statistics.
 
 A share of activation mass is of all tokens that were read: its units are blocks of text, which are not in the tables, so one
 run gives it no interval. Epochs of one run are no sample of epochs, so their correlations have none either.
@@ -11,21 +12,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from txray_lib.audit.intervals import (
-    Measured,
-    Sample,
-    Statistic,
-    beside,
-    change,
-    mean,
-    median,
-    missing,
-    plain,
-    rank_correlation,
-    sample,
-    scattered,
-)
+from txray_lib.audit.intervals import Measured, Sample, Statistic, beside, missing, plain, sample, scattered
 from txray_lib.audit.run import Run
+from txray_lib.audit.statistics import change, mean, median, moved_by, rank_correlation
 from txray_lib.paper import value as paper
 from txray_lib.transfer import SHARED
 
@@ -37,17 +26,9 @@ FEWEST_STEPS = 3
 def end_perplexity(run: Run) -> Measured:
     """S2: perplexity on validation text after the last epoch."""
     perplexity = _perplexity(run)
-    return plain(perplexity.iloc[-1], math.nan, "it is one number of one run") if len(perplexity) else _no_curve()
-
-
-def growth_of_sharing(run: Run) -> Measured:
-    """N1: more shared neurons late than early, as a share of all."""
-    return more_shared(run, "late", "early")
-
-
-def mean_length(run: Run) -> Measured:
-    """N2: features of a shared neuron in epoch 1."""
-    return beside(sample(mean, run.column("early", "length_before")), math.nan)
+    if perplexity.empty:
+        return missing("this run kept no perplexity of pretraining")
+    return plain(perplexity.iloc[-1], math.nan, "it is one number of one run")
 
 
 def fall_of_distance(run: Run) -> Measured:
@@ -57,7 +38,7 @@ def fall_of_distance(run: Run) -> Measured:
         return -change(before, after)
 
     def by_chance(*sides: np.ndarray) -> np.ndarray:
-        return fall(*(among_rearranged(*side) for side in (sides[:2], sides[2:])))
+        return fall(among_rearranged(*sides[:2]), among_rearranged(*sides[2:], stream=1))
 
     observed = [run.column(name, "hellinger") for name in ("early", "late")]
     null = [run.column(name, column) for name in ("early", "late") for column in ("expected", "spread")]
@@ -104,11 +85,6 @@ def settling_of_length(run: Run) -> Measured:
     return beside(sample(difference, *moved), 0.0)
 
 
-def change_of_length(run: Run) -> Measured:
-    """K8: change of the mean length, from those shared early, in epoch 1, to those shared late, in the last."""
-    return beside(sample(change, run.column("early", "length_before"), run.column("late", "length_after")), 0.0)
-
-
 def convergence(run: Run) -> Measured:
     """K15: over neighbouring epochs, rank correlation of the median distance and the fall of log perplexity."""
     perplexity, rows = _perplexity(run), run.results.transfer("epochs")
@@ -138,14 +114,9 @@ def more_shared(run: Run, first: str, second: str) -> Measured:
     return beside(sample(mean, run.has_state(first, SHARED) - run.has_state(second, SHARED)), chance)
 
 
-def among_rearranged(expected: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Distances by chance: their means, and in draws one as likely as another."""
-    return expected if expected.ndim == 1 else scattered(expected, spread)
-
-
-def moved_by(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """By what share a length changes, in either direction: the longer by the shorter − 1."""
-    return np.expm1(np.abs(np.log(after / before)))
+def among_rearranged(expected: np.ndarray, spread: np.ndarray, stream: int = 0) -> np.ndarray:
+    """Distances by chance: their means, and in draws of neurons one of their distribution each."""
+    return expected if expected.ndim == 1 else scattered(expected, spread, stream)
 
 
 def _in_range(size: np.ndarray) -> np.ndarray:
@@ -159,38 +130,31 @@ def _mass(run: Run, role: str) -> pd.Series:
 
 
 def _tokens(run: Run, role: str) -> pd.Series:
-    """Tokens by tag in the text of a stage: those that somebody prefers where the run did not count them."""
-    if not run.results.has("tag_counts"):
-        rows = run.preferences(role)
-        return rows.groupby(rows["tag"].astype(str))["count"].sum()
-    counts, stages = run.table("tag_counts"), run.results.stages.set_index("role")["corpus"]
-    rows = counts[counts["corpus"] == stages[role]]
+    """Tokens by tag in the text of a stage."""
+    counts, corpora = run.table("tag_counts"), run.results.stages.set_index("role")["corpus"]
+    rows = counts[counts["corpus"] == corpora[role]]
     return rows.groupby(rows["tag"].astype(str))["tokens"].sum()
 
 
 def _perplexity(run: Run) -> pd.Series:
-    """Validation perplexity of pretraining by epoch; empty where the run kept no curve."""
-    if not run.results.has("training"):
-        return pd.Series(dtype=np.float64)
+    """Validation perplexity of pretraining by epoch."""
     rows = run.table("training")
     rows = rows[(rows["phase"] == "pretraining") & (rows["measure"] == "valid_perplexity")]
     return rows.drop_duplicates("epoch", keep="last").set_index("epoch")["value"].sort_index()
 
 
-def _no_curve() -> Measured:
-    return missing("this run kept no training curves")
-
-
 MEASURES = {
     "S2": end_perplexity,
-    "N1": growth_of_sharing,
-    "N2": mean_length,
+    "N1": lambda run: more_shared(run, "late", "early"),
+    "N2": lambda run: beside(sample(mean, run.column("early", "length_before")), math.nan),
     "N3": fall_of_distance,
     "N4": share_in_range,
     "F3": tags_followed,
     "K1": distance_and_length,
     "K5": share_longer,
     "K6": settling_of_length,
-    "K8": change_of_length,
+    "K8": lambda run: beside(
+        sample(change, run.column("early", "length_before"), run.column("late", "length_after")), 0.0
+    ),
     "K15": convergence,
 }

@@ -1,4 +1,4 @@
-"""F1, and what pruning does to it (§3.3). May touch: results, transfer, intervals, run, supervision (for masses).
+"""F1, and what pruning does to it (§3.3). May touch: results, transfer, intervals, run, statistics.
 
 The effect of a set is the change of F1 less the median change by random sets of as many neurons. Its interval holds both
 sources of chance: which reviews were read (`sampling_error`), and which sets were drawn. Fewer than 20 random sets say too
@@ -27,7 +27,7 @@ from txray_lib.audit.intervals import (
     wilson,
 )
 from txray_lib.audit.run import Run
-from txray_lib.audit.supervision import STRONGEST, head, tail
+from txray_lib.audit.statistics import STRONGEST, head, tail
 from txray_lib.transfer import GAINED
 
 FEWEST_SETS = 20
@@ -42,7 +42,10 @@ def score(run: Run) -> Measured:
     F1 is 2J / (1 + J) for J, the share of hits among the reviews that are positive, called so, or both.
     """
     rows = run.table("scores")
-    row = rows[(rows["split"] == "test") & (rows["shared_texts"] == "kept")].iloc[0]
+    rows = rows[(rows["split"] == "test") & (rows["shared_texts"] == "kept")]
+    if rows.empty:
+        return missing("this run scored no test reviews")
+    row = rows.iloc[0]
     hits, either, positive = _counted(row)
     low, high = (2 * share / (1 + share) for share in wilson(hits, either))
     f1, everything = row["f1"], 2 * positive / (row["reviews"] + positive)

@@ -10,42 +10,15 @@ import math
 
 import numpy as np
 
-from txray_lib.audit.intervals import (
-    SEED,
-    Measured,
-    Sample,
-    Statistic,
-    beside,
-    change,
-    mean,
-    median,
-    missing,
-    rank_correlation,
-    sample,
-)
-from txray_lib.audit.pretraining import by_rearranging, more_shared, moved_by
+from txray_lib.audit.intervals import SEED, Measured, Sample, Statistic, beside, missing, sample
+from txray_lib.audit.pretraining import by_rearranging, more_shared
 from txray_lib.audit.run import Run
+from txray_lib.audit.statistics import change, head, mean, median, moved_by, rank_correlation
 from txray_lib.transfer import AVOIDED, GAINED, SHARED
 
-STRONGEST = 20
 TOP = 10
 """The paper picks its neurons from "the top 10" by distance (§3.1, §3.2)."""
 _NOT_SHUFFLED = "this run was not fine-tuned on shuffled labels"
-
-
-def share_shared(run: Run) -> Measured:
-    """N7: neurons shared by the pretraining text and the new domain, as a share of all."""
-    return beside(sample(mean, run.has_state("zero-shot", SHARED)), run.expected("zero-shot", SHARED))
-
-
-def drop_to_zero_shot(run: Run) -> Measured:
-    """N8: neurons shared between the last two epochs less those shared in zero-shot transfer."""
-    return more_shared(run, "late", "zero-shot")
-
-
-def drop_by_supervision(run: Run) -> Measured:
-    """N11: neurons shared after supervision less those shared in zero-shot transfer."""
-    return more_shared(run, "supervised", "zero-shot")
 
 
 def share_avoided(run: Run) -> Measured:
@@ -54,16 +27,6 @@ def share_avoided(run: Run) -> Measured:
     avoided = np.where(used, run.has_state("supervised", AVOIDED), np.nan)
     chance = run.expected("supervised", AVOIDED).scaled(run.units / max(used.sum(), 1))
     return beside(sample(mean, avoided), chance)
-
-
-def share_gained(run: Run) -> Measured:
-    """N13: neurons gained, as a share of all."""
-    return beside(sample(mean, run.has_state("supervised", GAINED)), run.expected("supervised", GAINED))
-
-
-def change_of_tokens(run: Run) -> Measured:
-    """N17: change of the mean token length of shared neurons."""
-    return beside(sample(change, *_lengths(run, "length")), 0.0)
 
 
 def mean_of_ratios(run: Run) -> Measured:
@@ -77,17 +40,6 @@ def mean_of_ratios(run: Run) -> Measured:
         return mean(np.where(swaps, before / after, after / before)) - 1
 
     return beside(sample(lambda before, after: mean(after / before) - 1, *sides), sample(exchanged, *sides))
-
-
-def change_of_tags(run: Run) -> Measured:
-    """N17: change of the mean tag length of shared neurons."""
-    return beside(sample(change, *_lengths(run, "tag_length")), 0.0)
-
-
-def change_over_all(run: Run) -> Measured:
-    """N18: change of the mean token length over all neurons, 0 for those that prefer nothing."""
-    rows = run.pair("supervised")
-    return beside(sample(change, rows["length_before"], rows["length_after"]), 0.0)
 
 
 def peak_of_masses(run: Run) -> Measured:
@@ -172,18 +124,6 @@ def growth_of_head(run: Run) -> Measured:
     return beside(sample(lambda first, last: head(last) - head(first), pretrained, after), 0.0)
 
 
-def head(masses: np.ndarray, number: int = STRONGEST) -> np.ndarray:
-    """The share of mass that the strongest neurons hold (all, if there are no more)."""
-    ordered = np.sort(masses, axis=-1)
-    return ordered[..., -number:].sum(axis=-1) / ordered.sum(axis=-1)
-
-
-def tail(masses: np.ndarray, number: int = STRONGEST) -> np.ndarray:
-    """The share of mass that the weakest of the neurons with any hold."""
-    ordered = np.sort(np.where(masses > 0, masses, np.nan), axis=-1)
-    return np.nansum(ordered[..., :number], axis=-1) / np.nansum(ordered, axis=-1)
-
-
 def _lengths(run: Run, size: str) -> list[np.ndarray]:
     return [run.column("supervised", f"{size}_{side}") for side in ("before", "after")]
 
@@ -204,15 +144,17 @@ def _beside_shuffled(statistic: Statistic, ours: list[np.ndarray], shuffled: lis
 
 
 MEASURES = {
-    "N7": share_shared,
-    "N8": drop_to_zero_shot,
-    "N11": drop_by_supervision,
+    "N7": lambda run: beside(sample(mean, run.has_state("zero-shot", SHARED)), run.expected("zero-shot", SHARED)),
+    "N8": lambda run: more_shared(run, "late", "zero-shot"),
+    "N11": lambda run: more_shared(run, "supervised", "zero-shot"),
     "N12": share_avoided,
-    "N13": share_gained,
-    "N17 tokens": change_of_tokens,
+    "N13": lambda run: beside(sample(mean, run.has_state("supervised", GAINED)), run.expected("supervised", GAINED)),
+    "N17 tokens": lambda run: beside(sample(change, *_lengths(run, "length")), 0.0),
     "N17 ratios": mean_of_ratios,
-    "N17 POS": change_of_tags,
-    "N18": change_over_all,
+    "N17 POS": lambda run: beside(sample(change, *_lengths(run, "tag_length")), 0.0),
+    "N18": lambda run: beside(
+        sample(change, *(run.pair("supervised")[f"length_{s}"] for s in ("before", "after"))), 0.0
+    ),
     "F11": peak_of_masses,
     "K18": length_of_most_distant,
     "K22": scatter_of_tag_distances,

@@ -8,7 +8,7 @@
     assignment  the checks of the assignment, on records and activations
     stripping   the student's and the teacher's version of a notebook
 
-May touch: errors, preferences, transfer, results, telling. Needs no torch: encoders reach it as activations.
+May touch: errors, preferences, transfer, results. Needs no torch: encoders reach it as activations.
 """
 
 from txray_lib.course.assignment import AssignmentChecks

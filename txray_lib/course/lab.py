@@ -56,11 +56,14 @@ class LabChecks:
     def _readable(self, among: pd.DataFrame) -> int:
         """The neuron, of those with few features and enough tokens, most of whose tokens are content words."""
         if among.empty:
-            raise TxrayError(f"no neuron of {self.results.profile!r} prefers anything before supervision: take another run")
+            raise TxrayError(
+                f"no neuron of {self.results.profile!r} prefers anything before supervision: take another run"
+            )
         length, count = among[["length_before", "length_after"]], among[["count_before", "count_after"]]
         fits = among[(length.min(axis=1) >= FEW[0]) & (length.max(axis=1) <= FEW[1]) & (count.min(axis=1) >= TOKENS)]
         chosen = fits if len(fits) else among.loc[[length.max(axis=1).idxmin()]]
-        rows = pd.concat([self.before, self.after]).query("neuron in @chosen.neuron")
+        rows = pd.concat([self.before, self.after])
+        rows = rows[rows["neuron"].isin(chosen["neuron"])]
         content = rows["tag"].astype(str).str.startswith(CONTENT) & rows["feature"].astype(str).str.isalpha()
         share = (rows["count"] * content).groupby(rows["neuron"]).sum() / rows.groupby("neuron")["count"].sum()
         return int(share.idxmax())
@@ -85,7 +88,9 @@ class LabChecks:
 
     @cached_property
     def random_sets(self) -> np.ndarray:
-        """Relative changes of F1 when random sets of as many neurons as set A are removed, (draws,)."""
+        """Relative changes of F1 when random sets of as many neurons as set A are removed, (draws,); none in a run without."""
+        if not self.results.has("pruning_random"):
+            return np.empty(0)
         draws = self.results.table("pruning_random")
         return _of(draws[draws["match"] == "size"])["change"].to_numpy()
 
@@ -134,7 +139,7 @@ class LabChecks:
         p = series(answer, "the distribution")
         right = mistakes.distribution(self.rows)
         if same(p, right):
-            return f"{len(p)} features, and together they have probability 1."
+            return f"{len(p)} features of probability 1 together. A mean forgets how often a feature was seen."
         others = {
             "This is the neuron after supervision. The question is about before.": self.rows_after,
             "This is the whole stage: keep the rows of the one neuron first.": self.before,
@@ -197,7 +202,7 @@ class LabChecks:
         right = pd.Series(mistakes.states(*sides))
         full = counts.reindex(right.index, fill_value=0.0)
         if same(full, right):
-            return f"They are all {len(self.transfer)} neurons, each in one state."
+            return f"They are all {len(self.transfer)} neurons, each in one state. To be avoided is never to be first, not to be silent."
         raise_known(full, mistakes.of_states(*sides))
         if same(full.drop(NEVER), right.drop(NEVER)):
             raise Hint(
@@ -216,8 +221,11 @@ class LabChecks:
             raise Hint("There is no neuron of that number in this encoder. Is it the number of a row?")
         most = after["count"].max()
         if neuron in after.index and after.loc[neuron, "count"] == most:
-            share = most / after["count"].sum()
-            return f"It has {share:.0%} of the occurrences after; the word has {len(after)} owners then, and had {len(before)}."
+            then, now = before["count"].sum(), after["count"].sum()
+            return (
+                f"It has {most / now:.0%} of them. There are {now} occurrences now and {len(after)} neurons that own some;"
+                f" before there were {then}, owned by {len(before)}."
+            )
         if neuron == self.neuron:
             raise Hint("This neuron had it before. Where did its occurrences go?")
         if neuron not in after.index:
@@ -250,9 +258,10 @@ class LabChecks:
             raise Hint(known.get(round(drawn[0], 6), "All are equal: is the generator made anew in every round?"))
         error = np.sqrt(right.var() / len(right) + drawn.var() / len(drawn))
         if abs(drawn.mean() - right.mean()) <= 5 * error + 1e-3:
+            moved = self.transfer.set_index("neuron").at[self.neuron, "hellinger"]
             return (
-                f"The middle of them is {np.median(drawn):.2f}, although nothing was learned between the two halves: "
-                "no weight differs."
+                f"Half of them lie above {np.median(drawn):.2f}, although no weight differs between the two halves. Supervision"
+                f" moved the neuron by {moved:.2f}."
             )
         if abs(drawn.mean() - self._replaced(rows).mean()) <= 5 * error + 1e-3:
             raise Hint(

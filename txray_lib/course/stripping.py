@@ -22,7 +22,6 @@ LEFT_OUT: dict[Version, frozenset[str]] = {
 }
 TEACHERS = LEFT_OUT["student"]
 CHECK = re.compile(r'class="txray-check txray-check-(open|wrong|right)"')
-FENCE = re.compile(r"^(:{3,})\{(exercise|solution-start|solution-end)\} *(.*)\n((?::[a-z]+:.*\n)*)", re.MULTILINE)
 
 
 def has_versions(notebook: nbformat.NotebookNode) -> bool:
@@ -44,28 +43,12 @@ def version_of(notebook: nbformat.NotebookNode, version: Version) -> nbformat.No
 
 
 def plain(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A notebook for JupyterLab, which does not know the book's directives: exercises get headings, solutions are folded.
-
-    Changes the notebook in place, numbers its exercises, and empties outputs; equal sources give equal notebooks.
-    """
-    numbers: dict[str, int] = {}
-    in_solution = False
-    for cell in notebook.cells:
+    """A notebook for JupyterLab, in place: outputs are emptied, metadata but tags dropped; equal sources give equal ones."""
+    for number, cell in enumerate(notebook.cells):
         cell.metadata = type(cell.metadata)({"tags": sorted(tags_of(cell))} if tags_of(cell) else {})
+        cell["id"] = f"cell-{number}"
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-            if in_solution:
-                cell.metadata["jupyter"] = {"source_hidden": True}
-            continue
-        was_in = in_solution
-        for directive in re.findall(r"\{solution-(start|end)\}", cell.source):
-            in_solution = directive == "start"
-        cell.source = _plain(cell.source, numbers)
-        if was_in and in_solution:
-            cell.source = f"<details><summary>What to say about it</summary>\n\n{cell.source}\n\n</details>"
-    notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
-    for number, cell in enumerate(notebook.cells):
-        cell["id"] = f"cell-{number}"
     return notebook
 
 
@@ -83,20 +66,3 @@ def verdicts(notebook: nbformat.NotebookNode) -> list[str]:
 def tags_of(cell: Any) -> frozenset[str]:
     """The tags of a cell."""
     return frozenset(cell.metadata.get("tags", []))
-
-
-def _plain(source: str, numbers: dict[str, int]) -> str:
-    def heading(match: re.Match[str]) -> str:
-        _, directive, argument, options = match.groups()
-        if directive == "exercise":
-            label = re.search(r":label: *(\S+)", options)
-            number = numbers.setdefault(label[1] if label else argument, len(numbers) + 1)
-            return f"### Exercise {number}. {argument}\n"
-        number = numbers.get(argument.strip(), 0)
-        return (
-            f"**Solution to exercise {number}**, folded: try first, then open.\n"
-            if directive == "solution-start"
-            else ""
-        )
-
-    return re.sub(r"^:{3,} *$\n?", "", FENCE.sub(heading, source), flags=re.MULTILINE).strip()

@@ -65,7 +65,7 @@ def _moves(table: pd.DataFrame, words: dict[int, str]) -> pd.DataFrame:
         parts.append(sides[sides.max(axis=1) > 0].rename_axis("neuron").reset_index().assign(step=step, end=step + 1))
     moves = pd.concat(parts, ignore_index=True)
     ways = [moves["after"] > moves["before"], moves["after"] < moves["before"]]
-    told = moves["neuron"].map(words).fillna("").astype(str)
+    told = [words.get(neuron, "") for neuron in moves["neuron"]]
     return moves.assign(direction=np.select(ways, ["longer", "shorter"], "unchanged"), words=told)
 
 

@@ -1,9 +1,8 @@
-"""Sorted activation masses, and the share that the strongest neurons hold (Fig. 11). May touch: errors, theme."""
+"""Sorted activation masses of all neurons: their head and their tail (Fig. 11). May touch: errors, theme."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import altair as alt
 import numpy as np
@@ -12,154 +11,70 @@ import pandas as pd
 from txray_lib.errors import TxrayError
 from txray_lib.figures.theme import CONTROL_SHAPES, CONTROLS, ROLES, SHAPES, TEXT
 
-PLAIN = "datum.value >= 1000 ? format(datum.value, '~s') : format(datum.value, '~g')"
-HOVERED = ("rank_mass", "rank_held")
-"""One selection in each panel; both panels follow both."""
-RANKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
+WIDTH, HEIGHT = 470, 220
+HEAD = 10
+"""Ranks that the first panel shows at least."""
+PLAIN = "datum.value >= 1 ? format(datum.value, '~s') : format(datum.value, '~g')"
 
 
-def masses(
-    table: pd.DataFrame,
-    stages: Sequence[str],
-    roles: Mapping[str, str],
-    top: int = 20,
-    reference: str | None = None,
-    controls: Mapping[str, str] | None = None,
-) -> alt.HConcatChart:
-    """Left the mass of every neuron against its rank, both logarithmic; right the share of all mass up to that rank.
+def masses(table: pd.DataFrame, roles: Mapping[str, str], top: int = 20) -> alt.VConcatChart:
+    """The mass of every neuron against its rank: the strongest on linear axes, and all of them on a logarithmic one.
 
-    table      a row per stage, layer and neuron with mass, 0 where it prefers nothing (such neurons have no place on a
-               logarithmic axis: the curve ends where they begin)
-    stages     the curves; roles gives their colours
-    top        the rank that is marked: what share do the `top` strongest neurons hold?
-    reference  a stage drawn as a thin line behind the others, such as the untrained encoder
-    controls   further stages drawn as thin dashed lines, each with its kind: "shuffled" or "seed"
+    table  a row per neuron, a column per stage: its activation mass, 0 where it prefers nothing; such neurons have no point
+    roles  role of each stage, or the kind of a control ("shuffled", "seed"), which gives its colour; controls are dashed
+    top    the rank that is marked; the legend says what share of all mass the `top` strongest neurons hold
+
+    Raises TxrayError for a rank below 1 and where no neuron has any mass.
     """
     if top < 1:
         raise TxrayError(f"the share of {top} neurons was asked for: at least 1 can be marked")
-    controls, roles = controls or {}, {**roles, **(controls or {})}
-    shown = [*dict.fromkeys([*([reference] if reference else []), *stages, *controls])]
-    curves = pd.concat([_curve(table, stage) for stage in shown], ignore_index=True)
-    if curves.empty:
-        raise TxrayError(f"no neuron has any activation mass in {', '.join(shown)}: there is nothing to draw")
-    held = {stage: _held(curves, stage, top) for stage in shown}
-    labels = {stage: f"{stage}: top {top} hold {_percent(held[stage])}" for stage in shown}
-    curves = curves.assign(label=curves["stage"].map(labels))
-    encoding = _encoding(labels, roles)
-    thin = json.dumps([*([reference] if reference else []), *controls])
-    size = alt.condition(f"indexof({thin}, datum.stage) >= 0", alt.value(1.2), alt.value(2))
-    dash = alt.condition(f"indexof({json.dumps([*controls])}, datum.stage) >= 0", alt.value([5, 3]), alt.value([1, 0]))
-    panels = [
-        _panel(curves, field, title, scale, axis, encoding, {"strokeWidth": size, "strokeDash": dash}, top)
-        for field, title, scale, axis in (
-            (
-                "mass",
-                "activation mass of a neuron (log)",
-                alt.Scale(type="log"),
-                alt.Axis(labelExpr=PLAIN, tickCount=6),
-            ),
-            (
-                "held",
-                "share of all mass up to this rank",
-                alt.Scale(domain=[0, 1]),
-                alt.Axis(format=".0%", tickCount=5),
-            ),
-        )
-    ]
-    return alt.hconcat(*panels, spacing=18)
+    if not (table.to_numpy() > 0).any():
+        raise TxrayError(f"no neuron has any activation mass in {', '.join(table)}: there is nothing to draw")
+    curves = pd.concat([_curve(table[stage], stage, top) for stage in table], ignore_index=True)
+    labels = curves.drop_duplicates("stage").set_index("stage")["label"]
+    ink = _ink(labels, roles)
+    curves = curves.assign(kind=np.where(curves["stage"].map(roles).isin(list(CONTROLS)), "control", "stage"))
+    strongest = max(2 * top, HEAD)
+    head = _panel(curves[curves["rank"] <= strongest], ink, f"The head: the {strongest} strongest neurons")
+    rule = alt.Chart(pd.DataFrame({"rank": [top], "says": [f"rank {top}"]})).encode(x="rank:Q")
+    mark = rule.mark_text(align="left", dx=4, baseline="top").encode(text="says:N", y=alt.value(0))
+    marked = alt.layer(rule.mark_rule(strokeDash=[2, 3], color=TEXT.light), mark, head)
+    tail = _panel(curves, ink, "The tail: all neurons with mass (logarithmic)", type="log")
+    size = {"width": WIDTH, "height": HEIGHT}
+    return alt.vconcat(marked.properties(**size), tail.properties(**size), spacing=16)
 
 
-def _curve(table: pd.DataFrame, stage: str) -> pd.DataFrame:
-    """[stage, rank, neuron, mass, held], strongest first, neurons of equal mass by number."""
-    own = table[(table["stage"] == stage) & (table["mass"] > 0)]
-    own = own.sort_values(["mass", "layer", "neuron"], ascending=[False, True, True], kind="stable")
-    share = own["mass"].cumsum() / own["mass"].sum()
-    return pd.DataFrame(
-        {
-            "stage": stage,
-            "rank": np.arange(1, len(own) + 1),
-            "neuron": own["neuron"].astype(int).to_numpy(),
-            "mass": own["mass"].to_numpy(),
-            "length": own["length"].astype(int).to_numpy(),
-            "held": share.clip(upper=1).round(5).to_numpy(),
-        }
-    )
+def _curve(mass: pd.Series, stage: str, top: int) -> pd.DataFrame:
+    """[stage, label, rank, neuron, mass, held]: the strongest first, of equals the lowest number."""
+    own = mass[mass > 0].sort_index().sort_values(ascending=False, kind="stable")
+    held = own.cumsum() / own.sum()
+    said = f"{held.iloc[min(top, len(own)) - 1]:.1%}".replace("%", " %") if len(own) else "nothing"
+    curve = pd.DataFrame({"rank": np.arange(1, len(own) + 1), "neuron": own.index, "mass": own.to_numpy()})
+    curve["held"] = held.to_numpy()
+    return curve.assign(stage=stage, label=f"{stage}: {len(own):,} neurons with mass, top {top} hold {said}")
 
 
-def _held(curves: pd.DataFrame, stage: str, top: int) -> float:
-    own = curves[curves["stage"] == stage]
-    return float(own["held"].iloc[min(top, len(own)) - 1]) if len(own) else float("nan")
-
-
-def _encoding(labels: Mapping[str, str], roles: Mapping[str, str]) -> dict[str, object]:
-    names = list(labels.values())
+def _ink(labels: pd.Series, roles: Mapping[str, str]) -> dict[str, alt.Color | alt.Shape]:
     inks, marks = {**ROLES, **CONTROLS}, {**SHAPES, **CONTROL_SHAPES}
-    colours = alt.Scale(domain=names, range=[inks[roles[stage]].light for stage in labels])
-    shapes = alt.Scale(domain=names, range=[marks[roles[stage]] for stage in labels])
     legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1)
+    names = list(labels)
+    colours = alt.Scale(domain=names, range=[inks[roles[stage]].light for stage in labels.index])
+    shapes = alt.Scale(domain=names, range=[marks[roles[stage]] for stage in labels.index])
     return {
-        "color": alt.Color("label:N", scale=colours, legend=legend, sort=names),
-        "shape": alt.Shape("label:N", scale=shapes, legend=legend, sort=names),
+        "color": alt.Color("label:N", scale=colours, legend=legend),
+        "shape": alt.Shape("label:N", scale=shapes, legend=legend),
     }
 
 
-def _panel(
-    curves: pd.DataFrame,
-    field: str,
-    title: str,
-    scale: alt.Scale,
-    axis: alt.Axis,
-    encoding: Mapping[str, object],
-    stroke: Mapping[str, object],
-    top: int,
-) -> alt.LayerChart:
-    ranks = [rank for rank in RANKS if rank <= curves["rank"].max()]
-    x = alt.X(
-        "rank:Q",
-        title="rank by mass (log)",
-        scale=alt.Scale(type="log", nice=False),
-        axis=alt.Axis(values=ranks, format="~s"),
-    )
-    y = alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
-    tooltip = [
-        alt.Tooltip("stage:N"),
-        alt.Tooltip("rank:Q", format=","),
-        alt.Tooltip("neuron:N"),
-        alt.Tooltip("mass:Q", format=",.3f"),
-        alt.Tooltip("length:Q", format=","),
-        alt.Tooltip("held:Q", title="held up to this rank", format=".1%"),
-    ]
-    base = alt.Chart(curves)
-    hover = alt.selection_point(
-        name=f"rank_{field}", fields=["rank"], nearest=True, on="pointerover", clear="pointerout", empty=False
-    )
-    line = base.mark_line(clip=True).encode(x=x, y=y, color=encoding["color"], detail="stage:N", **stroke)
-    rule = alt.Chart(pd.DataFrame({"rank": [top]})).mark_rule(color=TEXT.light, strokeDash=[2, 3]).encode(x=x)
-    marks = (
-        alt.Chart(_marked(curves, top))
-        .mark_point(filled=True, size=90, opacity=1)
-        .encode(x=x, y=y, tooltip=tooltip, **encoding)
-    )
-    points = (
-        base.mark_point(size=60, filled=True)
-        .encode(
-            x=x,
-            y=y,
-            color=encoding["color"],
-            opacity={"condition": [{"param": name, "empty": False, "value": 1} for name in HOVERED], "value": 0},
-            tooltip=tooltip,
-        )
-        .add_params(hover)
-    )
-    pointed = {"or": [{"param": name, "empty": False} for name in HOVERED]}
-    moving = base.transform_filter(pointed).mark_rule(color=TEXT.light).encode(x=x)
-    return alt.layer(line, rule, marks, moving, points).properties(width=245, height=280)
-
-
-def _marked(curves: pd.DataFrame, top: int) -> pd.DataFrame:
-    """The row at rank `top` of each stage, or its last where fewer neurons have mass."""
-    return curves[curves["rank"] <= top].groupby("stage", sort=False).tail(1)
-
-
-def _percent(share: float) -> str:
-    return "nothing" if np.isnan(share) else f"{100 * share:.1f} %"
+def _panel(curves: pd.DataFrame, ink: dict, title: str, **scale: str) -> alt.LayerChart:
+    """Lines with a mark at every so many ranks, so that stages differ by more than colour."""
+    y = alt.Y("mass:Q", title="activation mass", scale=alt.Scale(**scale), axis=alt.Axis(tickCount=5, labelExpr=PLAIN))
+    x = alt.X("rank:Q", title="rank by mass", scale=alt.Scale(nice=False))
+    dash = alt.StrokeDash("kind:N", legend=None).scale(domain=["stage", "control"], range=[[1, 0], [5, 3]])
+    tips = ["stage:N", "neuron:N", "rank:Q", alt.Tooltip("mass:Q", format=",.3f"), alt.Tooltip("held:Q", format=".1%")]
+    base = alt.Chart(curves.drop(columns="held").round({"mass": 4})).encode(x=x, y=y)
+    every = max(1, round(curves["rank"].max() / 12))
+    marked = curves[(curves["rank"] - 1) % every == 0].round({"held": 4})
+    points = alt.Chart(marked).mark_point(filled=True, size=45, opacity=1).encode(x=x, y=y, tooltip=tips, **ink)
+    lines = base.mark_line(strokeWidth=2).encode(color=ink["color"], strokeDash=dash, detail="stage:N")
+    return alt.layer(lines, points, title=title)

@@ -177,12 +177,13 @@ def _detail(points: pd.DataFrame, roles: Mapping[str, str], pick: alt.Parameter)
     stages = list(dict.fromkeys(sorted(pairs, key=list(roles).index)))
     colour = alt.Scale(domain=stages, range=[ROLES[roles[stage]].light for stage in stages])
     shape = alt.Scale(domain=stages, range=[SHAPES[roles[stage]] for stage in stages])
-    legend = alt.Legend(title=None, orient="top", direction="horizontal")
+    legend = alt.Legend(title=None, orient="bottom", direction="horizontal")
     own = alt.Chart(points).transform_filter(pick)
     words = own.transform_flatten(["w", "b", "a"], as_=["token", "p_before", "p_after"])
     words = words.transform_calculate(most="max(datum.p_before, datum.p_after)")
     order = alt.EncodingSortField("most", op="max", order="descending")
-    axis = alt.Axis(domain=False, ticks=False, grid=True, labelLimit=WORDS, minExtent=WORDS, maxExtent=WORDS)
+    extent = {"labelLimit": WORDS, "minExtent": WORDS, "maxExtent": WORDS}
+    axis = alt.Axis(domain=False, ticks=False, grid=True, labelPadding=8, **extent)
     y = alt.Y("token:N", title=None, sort=order, axis=axis)
     title, ticks = "share of the neuron's preferences P", alt.Axis(tickCount=4, labelExpr="format(datum.value, '~g')")
     x = alt.X("p:Q", title=title, axis=ticks, scale=alt.Scale(zero=True))
@@ -203,8 +204,8 @@ def _heading(own: alt.Chart) -> alt.Chart:
         "'neuron ' + datum.neuron + ': distance ' + format(datum.hellinger, '.2f')"
         " + (isValid(datum.expected) ? ', by chance ' + format(datum.expected, '.2f') : '')"
     )
-    text = own.transform_calculate(head=head).mark_text(align="right", baseline="bottom", fontSize=13, dx=-4, dy=-4)
-    return text.encode(text="head:N", x=alt.value(WIDTH - WORDS + 20), y=alt.value(190))
+    text = own.transform_calculate(head=head).mark_text(align="left", baseline="bottom", fontSize=13, dy=-6)
+    return text.encode(text="head:N", x=alt.value(0), y=alt.value(0))
 
 
 def _empty() -> alt.Chart:
