@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,50 +24,52 @@ from filelock import FileLock, Timeout
 from txray_lib import places
 from txray_lib.errors import TxrayError
 from txray_lib.flow import Run
-from txray_lib.profiles import load_profile
 from txray_lib.steps.task import perform
 
-SNAKEFILE = Path(__file__).parents[1] / "workflow" / "Snakefile"
+WORKFLOW = Path(__file__).parents[1] / "workflow"
 _LOADED = ["torch", "pandas", "pyarrow.parquet", "scipy.special", "pydantic", "papermill", "jupytext"]
 _WHY = {"mtime", "params", "input"}
 _errors: list[BaseException] = []
 _children: set[Any] = set()
 
 
-def make_run(run: Run, profile: str, until: str | None = None, show: str = "") -> bool:
-    """Make what is missing or out of date of a run, up to a step: whether anything was. See `call`."""
-    wanted = run.needed(until)
-    for name in wanted:
+def make_run(run: Run, profile: str, until: Sequence[str] = (), show: str = "") -> bool:
+    """Make what is missing or out of date of a run, up to some steps: whether anything was. See `call`."""
+    for name in run.needed(until):
         for file in run.step(name).own:
             if not run.profile.own_file(file).is_file():
                 raise TxrayError(
                     f"{run.profile.own_file(file)} cannot be read: the profile {run.profile.name} names it, and there is no such file"
                 )
-    config = {"profile": profile, "device": run.device, "until": until or ""}
+    given = str(Path(profile).absolute()) if Path(profile).is_file() else profile
+    config = {"profile": given, "device": run.device, "until": ",".join(until)}
     return call(config, run.folder / ".lock", f"the run {run.profile.name!r}", cores=1, show=show)
 
 
-def call(config: dict[str, str], lock: Path, what: str, cores: int, show: str = "") -> bool:
-    """Have Snakemake make the first rule's inputs: whether there was anything to do.
+def call(
+    config: dict[str, str], lock: Path, what: str, cores: int, show: str = "", snakefile: str = "Snakefile"
+) -> bool:
+    """Have Snakemake make what the first rule wants: whether there was anything to do.
 
     show  "dry-run": say what would be made and why; "summary": the state of each file. Nothing is made then
 
     Raises TxrayError with the message of the job that failed, or where another process is at work on the same files.
     """
     if show:
-        return _snakemake(config, cores, show)
+        return _snakemake(snakefile, config, cores, show)
     with _alone(lock, what) as was_killed, _interruptible():
-        return _snakemake(config, cores, unlock=was_killed)
+        return _snakemake(snakefile, config, cores, unlock=was_killed)
 
 
-def _snakemake(config: dict[str, str], cores: int, show: str = "", unlock: bool = False) -> bool:
+def _snakemake(snakefile: str, config: dict[str, str], cores: int, show: str = "", unlock: bool = False) -> bool:
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import LockException
     from snakemake.scheduling.greedy import SchedulerSettings as Greedy
     from snakemake.settings import types
     from snakemake.settings.enums import Quietness
 
-    output = types.OutputSettings(quiet=set() if show else {Quietness.ALL}, enable_file_logging=False)
+    quiet = {Quietness.RULES} if show else {Quietness.ALL}
+    output = types.OutputSettings(quiet=quiet, enable_file_logging=False)
     why = {types.RerunTrigger.parse_choice(each) for each in _WHY}
     made: list[str] = []
     _errors.clear()
@@ -77,7 +79,7 @@ def _snakemake(config: dict[str, str], cores: int, show: str = "", unlock: bool 
         workflow = api.workflow(
             resource_settings=types.ResourceSettings(cores=cores),
             config_settings=types.ConfigSettings(config=config),
-            snakefile=SNAKEFILE,
+            snakefile=WORKFLOW / snakefile,
             workdir=places.root(),
         )
         try:
@@ -109,14 +111,17 @@ class _Progress(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if str(getattr(record, "event", "")).endswith("progress") and hasattr(record, "total"):
-            print(f"    {record.done} of {record.total} done", file=sys.stderr, flush=True)
+            say(f"    {record.done} of {record.total} done")
 
 
 def make_step(run: Run, name: str) -> None:
     """A job of the Snakefile: one step, in a process of its own."""
-    print(f"{name}: {run.step(name).about}", file=sys.stderr, flush=True)
-    seconds = apart(perform, run.task(name))
-    print(f"    {seconds:.1f} s", file=sys.stderr, flush=True)
+    say(f"{name}: {run.step(name).about}")
+    say(f"    {apart(perform, run.task(name)):.1f} s")
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def apart(function: Callable[..., Any], *arguments: Any) -> Any:

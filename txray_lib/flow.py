@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,7 +97,7 @@ class Run:
         """Whether all of a step's files exist; not whether they are up to date, which Snakemake knows."""
         return all(path.is_file() for path in self.files(name))
 
-    def make(self, until: str | None = None) -> list[str]:
+    def make(self, *until: str) -> list[str]:
         """Make the steps whose files are not there, in order, in this process; gives their names."""
         made = []
         for name in self.needed(until):
@@ -107,11 +107,9 @@ class Run:
                 made.append(name)
         return made
 
-    def needed(self, until: str | None = None) -> list[str]:
-        """The names of a step and of all that it needs, in order; of all steps where none is named."""
-        if until is None:
-            return list(self.steps)
-        needed, queue = set(), [self.step(until).name]
+    def needed(self, until: Sequence[str] = ()) -> list[str]:
+        """The names of some steps and of all that they need, in order; of all steps where none is named."""
+        needed, queue = set(), [self.step(name).name for name in until or self.steps]
         while queue:
             name = queue.pop()
             needed.add(name)
