@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,7 @@ SHARDS = "build/static/explorer"
 SITE = "_build/html/index.html"
 TRAINED = "trained"
 """A page with this parameter trains encoders for its reader. It is shown as it stands: the book is built from tables alone."""
+_PARAMETERS = re.compile(r"^:tags: \[[^\]]*\bparameters\b[^\]]*\]\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _TOO_FEW = (
     "This page compares an early, the last but one and the last snapshot of pretraining. The profile {profile} was given fewer"
     " than three, so there is nothing to show here; its pages of RQ2 and RQ3 do not need them."
@@ -134,11 +136,18 @@ def pages(profile: str) -> list[Page]:
             continue
         folder, _, name = chapter["file"].removeprefix(PREFIX).rpartition("/")
         source = notebooks.find_notebook(name)
-        default = notebooks.parameters_of(source).get("profile")
+        default = _default_profile(source)
         on = folder or (profile if default == CHAPTERS else default)
         out = places.root() / f"{chapter['file']}.ipynb"
         found.append(Page(source, out, {"profile": on} if default else {}, chapter.get("title", "")))
     return found
+
+
+def _default_profile(source: Path) -> str:
+    """The profile in a notebook's parameters; empty where it has none. All pages are looked at whenever a book is: no parser."""
+    cell = _PARAMETERS.search(source.read_text(encoding="utf-8"))
+    found = re.search(r'^profile = "([^"]*)"', cell[1], re.MULTILINE) if cell else None
+    return found[1] if found else ""
 
 
 def _chapters(entry: dict[str, Any]) -> Iterable[dict[str, Any]]:

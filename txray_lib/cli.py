@@ -70,7 +70,8 @@ def notebook(
 @app.command()
 def book(
     profile: Annotated[
-        str, typer.Option(help="The run that the paper's chapters are shown on: computed where it has no frozen tables.")
+        str,
+        typer.Option(help="The run that the paper's chapters are shown on: computed where it has no frozen tables."),
     ] = "",
     strict: Annotated[bool, typer.Option(help="Warnings are errors.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be made, and why.")] = False,
@@ -168,7 +169,9 @@ def freeze(
     for name in current.step("tables").makes:
         current.file("tables", name)
     if open_results(current.profile.name).is_outdated:
-        raise TxrayError(f"the tables of {current.profile.name!r} are older than its profile: `txray run {profile}` makes them anew.")
+        raise TxrayError(
+            f"the tables of {current.profile.name!r} are older than its profile: `txray run {profile}` makes them anew."
+        )
     live, frozen = places.live_results(current.profile.name), places.frozen_results(current.profile.name)
     partial = frozen.with_name(f".{frozen.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -18,7 +18,8 @@ from typing import Any
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile
-from txray_lib.steps.plan import Step, declare
+from txray_lib.steps.declared import Step
+from txray_lib.steps.plan import declare
 from txray_lib.steps.task import NOTE, Task, perform, require_whole
 from txray_lib.tracking import code_hash, module_file
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Literal
 
 from txray_lib.corpora import Corpus, Vocabulary, load_corpus_file
-from txray_lib.errors import TxrayError, nearest
 from txray_lib.engine import make_run
+from txray_lib.errors import TxrayError, nearest
 from txray_lib.flow import Run
 from txray_lib.profiles import Profile, load_profile
 from txray_lib.stages import stages
@@ -55,7 +55,9 @@ MODELS = ("tags", "finetune")
 def train_run(profile: str) -> FinishedRun:
     """The encoders and the tagged text of a profile, computed now where they are missing or out of date; no tables."""
     run = Run(load_profile(profile), say=lambda line: None)
-    with ThreadPoolExecutor(1) as pool:  # a notebook's own thread has an event loop running, which Snakemake wants for itself
+    with ThreadPoolExecutor(
+        1
+    ) as pool:  # a notebook's own thread has an event loop running, which Snakemake wants for itself
         pool.submit(make_run, run, profile, MODELS).result()
     return FinishedRun(run)
 

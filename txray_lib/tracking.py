@@ -19,6 +19,7 @@ LIBRARY = Path(__file__).parent
 _DATA = (".yaml", ".npz")
 _CALLED = {"yaml": "PyYAML"}
 """Packages that are imported under another name than they are installed by."""
+_STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
 _CELL = re.compile(r"^```\{code-cell\}.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -50,12 +51,20 @@ def files_of(source: Path) -> frozenset[Path]:
             continue
         found.add(file)
         queue += [own for name in _imports(file) if name.startswith("txray_lib") for own in _modules(name)]
-    data = [file for file in LIBRARY.rglob("*") if file.suffix in _DATA]
-    for file in list(found):
-        text = file.read_text(encoding="utf-8")
-        beside = file.parent != LIBRARY
-        found.update(each for each in data if each.name in text or (beside and each.parent == file.parent))
-    return frozenset(found)
+    return frozenset(found.union(*map(_data, found)))
+
+
+@cache
+def _data(file: Path) -> tuple[Path, ...]:
+    """The data files of the library that lie beside a module in its folder, or that it names."""
+    text = file.read_text(encoding="utf-8")
+    beside = file.parent if file.parent != LIBRARY else None
+    return tuple(each for each in _every_data() if each.name in text or each.parent == beside)
+
+
+@cache
+def _every_data() -> tuple[Path, ...]:
+    return tuple(file for file in LIBRARY.rglob("*") if file.suffix in _DATA)
 
 
 @cache
@@ -87,7 +96,8 @@ def _named(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
         return
     for child in ast.iter_child_nodes(node):
-        yield from _named(child)
+        if isinstance(child, _STATEMENTS):
+            yield from _named(child)
 
 
 @cache

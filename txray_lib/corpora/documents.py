@@ -139,7 +139,10 @@ def content_hash(corpus: Corpus) -> str:
 def save_corpus(corpus: Corpus, path: Path) -> None:
     """Write a corpus as Parquet, a row a document; whole or not at all."""
     schema = _SCHEMA.with_metadata({"corpus": corpus.name})
-    with whole_file(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True) as writer:
+    with (
+        whole_file(path) as partial,
+        pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
         for start in range(0, max(len(corpus), 1), _ROWS_AT_ONCE):
             rows = corpus.documents[start : start + _ROWS_AT_ONCE]
             columns = {field.name: [getattr(d, field.name) for d in rows] for field in schema}

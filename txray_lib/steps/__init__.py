@@ -1,6 +1,7 @@
 """A function for each step of a run: it reads files of earlier steps, calls the rooms, writes files.
 
     plan       the steps of a profile: what each reads and makes, and the settings that it is given
+    declared   what a step of the plan is; beside: the steps that stand beside the paper's own
     task       what a step is given, and how its files get their place
     texts      corpora, tags, vocabulary
     models     pretrain, finetune

@@ -17,9 +17,9 @@ import pandas as pd
 from txray_lib import places
 from txray_lib.corpora.documents import document_lengths, stream_corpus_file
 from txray_lib.errors import TxrayError
-from txray_lib.steps.task import Task
 from txray_lib.stages import Stage
 from txray_lib.steps.files import read_vocabulary, write_frames
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_groups
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def collect(task: Task, folder: Path, stage: Stage, shard: int = 0) -> None:
 def join_shards(task: Task, folder: Path, steps: list[str]) -> None:
     """The records of the shards that these steps collected, in turn."""
     counts = [json.loads(task.file(step, "counts.json").read_text(encoding="utf-8")) for step in steps]
-    whole = [task.file(step, "records.parquet") for step, count in zip(steps, counts, strict=True) if count["documents"]]
+    whole = [
+        task.file(step, "records.parquet") for step, count in zip(steps, counts, strict=True) if count["documents"]
+    ]
     write_frames((group for path in whole for group in read_groups(path)), folder / "records.parquet")
     _write_counts({name: sum(count[name] for count in counts) for name in COUNTS}, folder)
 

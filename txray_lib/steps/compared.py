@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from txray_lib.steps.task import Task
 from txray_lib.stages import comparisons, stages
 from txray_lib.steps.files import read_texts, read_vocabulary, write_frame
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_groups, read_table
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from txray_lib.corpora import Corpus, load_corpus_file
-from txray_lib.steps.task import Task
 from txray_lib.stages import stages
 from txray_lib.steps.collected import Text, collect_text, load_model
 from txray_lib.steps.compared import excluding_unknown
 from txray_lib.steps.controls import Control, finetuning_controls, has_constant
 from txray_lib.steps.files import read_vocabulary, write_frame
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_table
 
 CONSTANT = "constant"

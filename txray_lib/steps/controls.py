@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from txray_lib.steps.task import Task
 from txray_lib.profiles import Profile
 from txray_lib.steps.files import read_texts, read_vocabulary, write_frame
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_table
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def finetune_control(task: Task, folder: Path, control: Control) -> None:
     write_frame(curve, folder / "curve.parquet")
 
 
-def _finetuned(control: Control, task: Task, encoder: Encoder, checkpoint: Path) -> tuple[Classifier, pd.DataFrame, int]:
+def _finetuned(
+    control: Control, task: Task, encoder: Encoder, checkpoint: Path
+) -> tuple[Classifier, pd.DataFrame, int]:
     """The classifier, its curve, and the updates that led to it."""
     from txray_lib.training import finetune
     from txray_lib.training.controls import finetune_for, kept_updates, with_shuffled_labels

@@ -19,11 +19,11 @@ import yaml
 
 from txray_lib import audit, places
 from txray_lib.corpora import load_corpus_file
-from txray_lib.steps.task import Task
 from txray_lib.provenance import provenance
 from txray_lib.results import Results
 from txray_lib.stages import stages
 from txray_lib.steps.sentence import SENTENCE_TABLES
+from txray_lib.steps.task import Task
 from txray_lib.steps.truth import TABLES
 from txray_lib.tables import read_table, write_table
 

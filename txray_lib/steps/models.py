@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from txray_lib.corpora import load_words
-from txray_lib.steps.task import Task
 from txray_lib.steps.files import read_texts, read_vocabulary, write_frame
+from txray_lib.steps.task import Task
 
 
 def pretrain(task: Task, folder: Path) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from txray_lib.steps.task import Task
 from txray_lib.results import FEW_BLOCKS
 from txray_lib.stages import Comparison, comparisons
 from txray_lib.steps.files import write_frame
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_table
 
 _TWO_TEXTS, _PAPERS = "rq2", "hellinger"

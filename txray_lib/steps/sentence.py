@@ -10,13 +10,13 @@ from pathlib import Path
 import pandas as pd
 
 from txray_lib.corpora import UNKNOWN, load_corpus_file
-from txray_lib.steps.task import Task
 from txray_lib.preferences import NOBODY
 from txray_lib.profiles import Profile
 from txray_lib.stages import Stage, stages
 from txray_lib.steps.collected import load_model
 from txray_lib.steps.controls import finetuning_controls
 from txray_lib.steps.files import read_vocabulary, write_frame
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_table
 
 SENTENCE_TABLES = ("sentence", "sentence_activations", "sentence_facts", "sentence_records")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from txray_lib.corpora import load_corpus_file
-from txray_lib.steps.task import Task
 from txray_lib.stages import READ_OTHERWISE, Stage, stages
 from txray_lib.steps.collected import load_model, text_of
 from txray_lib.steps.compared import excluding_unknown, read_scored
 from txray_lib.steps.files import read_vocabulary, write_frame
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_table
 
 _PAIRS = {

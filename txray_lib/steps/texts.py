@@ -27,8 +27,8 @@ from txray_lib.corpora.own import shared_blocks
 from txray_lib.corpora.sampling import label_balanced_sample, shared_texts, validation_part
 from txray_lib.corpora.wikitext import is_heading
 from txray_lib.errors import TxrayError
-from txray_lib.steps.task import Task
 from txray_lib.steps.files import SPLITS, write_frame
+from txray_lib.steps.task import Task
 
 
 def corpora(task: Task, folder: Path) -> None:
@@ -132,9 +132,7 @@ def _target(task: Task) -> tuple[Corpus, tuple[str, str] | None]:
     columns = settings.columns.model_dump() if settings.columns else {}
     path = task.own_file(settings.path)
     read = load_labelled(path, settings.name, sizes, profile.seed, columns, settings.delimiter)
-    task.say(
-        f"{settings.path}: the label {read.labels[0]!r} is 0, {read.labels[1]!r} is 1, the class whose F1 is told"
-    )
+    task.say(f"{settings.path}: the label {read.labels[0]!r} is 0, {read.labels[1]!r} is 1, the class whose F1 is told")
     if read.unread:
         task.say(f"{settings.path}: columns that are not read: {', '.join(read.unread)}")
     if both := shared_blocks(read.corpus):

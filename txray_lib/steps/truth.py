@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from txray_lib import places
-from txray_lib.steps.task import Task
 from txray_lib.stages import comparisons
 from txray_lib.steps.files import write_frame
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_table
 
 TABLES = ("truth_states", "truth_measures", "truth_detection")
@@ -36,7 +36,9 @@ def truth_words(task: Task, folder: Path) -> None:
     from txray_lib.truth import gained_words
 
     compared = next(c for c in comparisons(task.profile) if c.question == "rq3")
-    preferences = [read_table(task.file("preferences", f"{name}.parquet")) for name in (compared.before, compared.after)]
+    preferences = [
+        read_table(task.file("preferences", f"{name}.parquet")) for name in (compared.before, compared.after)
+    ]
     transfer = read_table(task.file("transfer", "transfer.parquet")).query("question == 'rq3'")
     words = read_table(task.file("corpora", "truth.parquet"))
     write_frame(gained_words(*preferences, transfer, words, task.profile.seed), folder / "truth_words.parquet")
