@@ -1,9 +1,9 @@
-# make book [PROFILE=NAME]    set up, run the demo profile (and PROFILE), build _build/html/index.html
+# make book [PROFILE=small]   set up, run the demo profile, build _build/html/index.html with the paper's chapters on PROFILE
 # make test [ARGS=...]        set up, run the tests
 # make teacher              set up, build solutions and a guide to marking in build/teacher, what students get in build/course
 # make bench [ARGS=...]       set up, measure speed and memory (some 25 minutes; ARGS=--quick to see that it works)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-PROFILE ?=
+PROFILE ?= small
 ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
@@ -11,7 +11,7 @@ READY := .venv/.ready
 .PHONY: book test teacher bench clean
 
 book: $(READY)
-	@$(BIN)/txray book $(if $(PROFILE),--profile $(PROFILE))
+	@$(BIN)/txray book --profile $(PROFILE)
 
 test: $(READY)
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)

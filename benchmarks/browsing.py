@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlparse
 from benchmarks.measuring import Measured, Row, Sizes
 from txray_lib import places
 
-_PAGE = "build/notebooks/paper-cpu/explorer.html"
+_PAGE = "build/notebooks/explorer.html"
 _ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 _DETAIL = ".txray-explorer[data-part=detail]"
 _READY = f"document.querySelector('{_DETAIL}')?.dataset.shown && document.querySelector('.txray-chart').dataset.drawn"
@@ -87,7 +87,7 @@ def click(sizes: Sizes) -> Measured | None:
 ROWS = (
     Row(
         "explorer-ready",
-        "the explorer of paper-cpu, opened from disk in headless Chromium, until a neuron is shown and the chart is drawn",
+        "the explorer, opened from disk in headless Chromium, until a neuron is shown and the chart is drawn",
         "seconds",
         "at most",
         1.5,
@@ -96,7 +96,7 @@ ROWS = (
     ),
     Row(
         "explorer-click",
-        "the explorer of paper-cpu: from choosing a neuron whose script is there until it is painted",
+        "the explorer: from choosing a neuron whose script is there until it is painted",
         "ms",
         "at most",
         100,

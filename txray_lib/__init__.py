@@ -7,13 +7,12 @@
     before = tx.collect(run.model("zero-shot"), text, run.vocabulary).preferences
     after = tx.collect(run.model("supervised"), text, run.vocabulary).preferences
     table = tx.compare(before, after, units=200)    # a row a neuron: shared, avoided, gained; distance; lengths
-    tx.overview(table, roles={"before": "zero-shot", "after": "supervised"})
 
     tx.open_results("demo").transfer                # the same from tables alone, without torch
 
 The rooms, each importing only those before it: profiles, stages · corpora, worlds, example · tagging · training · preferences ·
 collection, activations · transfer · pruning · attribution, sentence · flow, steps, costs, runs (the computing half; preferences
-needs no torch and is read by the other half too); paper, results · telling, explorer · charts · answers, course · notebooks ·
+needs no torch and is read by the other half too); paper, results, audit · figures · page, explorer, course · notebooks ·
 bookfiles, book, handouts, bookbuild (the telling half, which needs no torch); cli.
 """
 
@@ -48,8 +47,6 @@ _PUBLIC = {
     "open_run": "runs",
     "train_run": "runs",
     "open_results": "results",
-    "overview": "charts",
-    "detail": "charts",
     "TxrayError": "errors",
 }
 

@@ -127,17 +127,17 @@ def build_book(profile: str = CHAPTERS, strict: bool = True, show: str = "") -> 
 def pages(profile: str) -> list[Page]:
     """The notebooks that `_toc.yml` names, with the parameters that they are executed with.
 
-    One in a folder is executed on the profile of that name; one whose default is `CHAPTERS` on `profile`; another on its
-    own default.
+    `demo-rq1` is the notebook rq1 on the profile demo; one whose default is `CHAPTERS` is executed on `profile`; another on
+    its own default.
     """
     found = []
     for chapter in _chapters(yaml.safe_load((places.root() / "_toc.yml").read_text(encoding="utf-8"))):
         if not chapter["file"].startswith(PREFIX):
             continue
-        folder, _, name = chapter["file"].removeprefix(PREFIX).rpartition("/")
+        on_profile, _, name = chapter["file"].removeprefix(PREFIX).rpartition("-")
         source = notebooks.find_notebook(name)
         default = _default_profile(source)
-        on = folder or (profile if default == CHAPTERS else default)
+        on = on_profile or (profile if default == CHAPTERS else default)
         out = places.root() / f"{chapter['file']}.ipynb"
         found.append(Page(source, out, {"profile": on} if default else {}, chapter.get("title", "")))
     return found

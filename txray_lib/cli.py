@@ -70,21 +70,24 @@ def notebook(
 @app.command()
 def book(
     profile: Annotated[
-        str,
-        typer.Option(help="The run that the paper's chapters are shown on: computed where it has no frozen tables."),
-    ] = "",
+        str, typer.Option(help="Whose run the paper's chapters are shown on: a name or a YAML file.")
+    ] = "small",
     strict: Annotated[bool, typer.Option(help="Warnings are errors.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be made, and why.")] = False,
 ) -> None:
-    """Run what the book shows live, execute the notebooks, build _build/html/index.html."""
-    from txray_lib.bookbuild import CHAPTERS, WORLD, build_book
-    from txray_lib.profiles import profile_name
+    """Run what the book shows live, execute the notebooks, build _build/html/index.html.
 
-    chapters = profile_name(profile or CHAPTERS)
-    computed = [WORLD] if (places.frozen_results(chapters) / "provenance.json").is_file() else [WORLD, profile]
-    for each in dict.fromkeys(computed):
-        _compute(each, (), "cpu", "dry-run" if dry_run else "")
-    build_book(chapters, strict, "dry-run" if dry_run else "")
+    A run whose tables are frozen in results/ is shown as it is; any other is computed.
+    """
+    from txray_lib.bookbuild import WORLD, build_book
+    from txray_lib.profiles import profile_name
+    from txray_lib.results import list_results
+
+    show, at_hand = "dry-run" if dry_run else "", list_results()
+    for name in dict.fromkeys((WORLD, profile)):
+        if at_hand.get(profile_name(name)) != "frozen":
+            _compute(name, (), "cpu", show)
+    build_book(profile_name(profile), strict, show)
 
 
 @app.command()

@@ -6,6 +6,7 @@ page links to and the site never holds. May touch: errors, places, results, cour
 
 from __future__ import annotations
 
+import html
 import re
 import zipfile
 from pathlib import Path
@@ -32,7 +33,8 @@ README = """# The lab and the assignment
 
 1. A week before, install the compendium: unpack `compendium.zip`, which the first page of the book offers and which fits on a
    stick, and in its folder run `conda env create -f environment.yml` and `conda activate txray`, or `make book` on Linux.
-2. Open `lab.ipynb` here, in JupyterLab or in an editor that runs notebooks, with that environment's Python.
+2. Open `lab.ipynb` here with that environment's Python, in an editor that runs notebooks or in JupyterLab (`pip install
+   jupyterlab`).
 3. Run its first two cells: within a minute they say what is missing, if anything is.
 
 The tables that the lab reads are in `results/`; other tables are computed with `txray run`. The assignment reads none: it
@@ -42,6 +44,7 @@ STYLE = """
 body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; font-family: sans-serif; line-height: 1.5; }
 .cell { margin: 1rem 0; } .cell_input { border-left: 3px solid #999; padding-left: .8rem; overflow-x: auto; }
 .tag_solution > .cell_input { border-color: #1b6e3c; }
+img { max-width: 100%; }
 table { border-collapse: collapse; } td, th { border-bottom: 1px solid #ccc; padding: .2rem .8rem; text-align: left; }
 .txray-check-right strong { color: #1b6e3c; } .txray-check-wrong strong { color: #a33; }
 """
@@ -106,7 +109,7 @@ def _teachers(name: str, source: Path) -> list[Path]:
             f" {', '.join(map(str, wrong))}. See {executed}."
         )
     page = folder / f"{name}.html"
-    write_text(as_page(_unlinked(notebook)), page)
+    write_text(as_page(_with_pictures(_unlinked(notebook))), page)
     return [executed, page]
 
 
@@ -129,6 +132,16 @@ def as_page(notebook: nbformat.NotebookNode) -> str:
     }
     page = publish_string(nbformat.writes(notebook), parser=Parser(), writer_name="html5", settings_overrides=settings)
     return page.replace("</head>", f"<style>{STYLE}</style>\n</head>", 1)
+
+
+def _with_pictures(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Charts as pictures within the page, which has no program that draws them."""
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        data = output.get("data", {})
+        if picture := data.get("image/png"):
+            said = html.escape(data.get("text/plain", ""), quote=True)
+            output.data = {"text/html": f'<img alt="{said}" src="data:image/png;base64,{picture.strip()}">'}
+    return notebook
 
 
 def _unlinked(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

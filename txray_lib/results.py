@@ -184,12 +184,12 @@ def open_results(profile: str) -> Results:
     A folder in which a table is missing (a run that was stopped) is passed over. Raises TxrayError for a misspelt
     profile, and for one without tables, with the way to get them.
     """
-    profile = profile_name(profile)
+    given, profile = profile, profile_name(profile)
     candidates = list(_folders(profile))
     for folder in candidates:
         if not _missing(folder):
             return Results(profile, folder, _origin(folder))
-    raise TxrayError(_advice(profile, candidates))
+    raise TxrayError(_advice(given, profile, candidates))
 
 
 def list_results() -> dict[str, Origin]:
@@ -262,19 +262,19 @@ def _origin(folder: Path) -> Origin:
     return "live" if live.exists() and folder.resolve() == live.resolve() else "frozen"
 
 
-def _advice(profile: str, candidates: list[Path]) -> str:
-    way = f"Compute them with `txray run {profile}`, or set TXRAY_RESULTS to a folder that holds {profile}/."
+def _advice(given: str, profile: str, candidates: list[Path]) -> str:
+    way = f"Compute them with `txray run {given}`, or set TXRAY_RESULTS to a folder that holds {profile}/."
     if not places.profiles_folder().is_dir():
         way = (
             "txray_lib stands here without its repository, which holds tables in results/: get the repository and set the "
             f"environment variable TXRAY_RESULTS to that folder (`%env TXRAY_RESULTS=…/results` in a notebook), or "
             f"compute them there with `txray run {profile}`."
         )
-    if given := _given():
-        there = "does not exist" if not Path(given).is_dir() else f"holds no {profile}/"
-        way = f"TXRAY_RESULTS is {given}, which {there}: unset it, or name a folder of profiles' tables."
+    if elsewhere := _given():
+        there = "does not exist" if not Path(elsewhere).is_dir() else f"holds no {profile}/"
+        way = f"TXRAY_RESULTS is {elsewhere}, which {there}: unset it, or name a folder of profiles' tables."
     known = set(list_results()) | {p.stem for p in places.profiles_folder().glob("*.yaml")}
-    if profile not in known:
+    if given == profile and profile not in known:
         return (
             f"there is no profile {profile!r}. {nearest(profile, known)}"
             if known

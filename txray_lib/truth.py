@@ -104,17 +104,18 @@ class Study:
         return [each for each in every if each[3] == self.texts[0] or each[2] == self.ways[0]]
 
 
-def small_study() -> Study:
-    """One that runs live in seconds: one seed, the paper's way of collecting, two sizes of text."""
-    return Study(
-        tokens=(5_000, 40_000),
-        seeds=(1,),
-        noises={"some": _noises()["some"]},
-        ways=("argmax",),
-        texts=(ONE,),
-        plan=Plan(units=100),
-        population=100_000,
-    )
+def small_study(**changed: Any) -> Study:
+    """One that runs live in seconds: one seed, the paper's way of collecting, two sizes of text; other values on request."""
+    small = {
+        "tokens": (5_000, 40_000),
+        "seeds": (1,),
+        "noises": {"some": _noises()["some"]},
+        "ways": ("argmax",),
+        "texts": (ONE,),
+        "plan": Plan(units=100),
+        "population": 100_000,
+    }
+    return Study(**{**small, **changed})
 
 
 def study_tables(study: Study, what: str = "") -> dict[str, pd.DataFrame]:

@@ -319,6 +319,17 @@ def test_a_run_of_one_snapshot_measures_what_needs_no_other(folder, tmp_path):
     assert its[["N7", "N11", "N12", "N13", "N18", "K32"]].notna().all()
 
 
+def test_the_spread_of_what_chance_gives_widens_what_lies_beyond_it_and_nothing_else(folder, tmp_path):
+    copy = tmp_path / "made"
+    shutil.copytree(folder, copy)
+    rows = null_states()
+    wide = rows.assign(null_05=rows["expected"] - 2, null_95=rows["expected"] + 2)
+    write_table(wide, copy / "null_states.parquet", {})
+    narrow, found = one_in(folder, "N13"), one_in(copy, "N13")
+    assert (found.value, found.low, found.high, found.chance) == (narrow.value, narrow.low, narrow.high, narrow.chance)
+    assert found.beyond_high - found.beyond_low > narrow.beyond_high - narrow.beyond_low
+
+
 def epochs(fall: Callable[[int], float]) -> pd.DataFrame:
     """Neighbouring epochs of six shared neurons whose distance is `fall` of the step."""
     steps = (("wiki-0", "wiki-1"), ("wiki-1", "wiki-2"), ("wiki-2", "wiki-3"))

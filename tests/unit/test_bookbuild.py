@@ -36,7 +36,7 @@ TOC = {
             "caption": "Paper",
             "chapters": [{"file": "build/notebooks/rq1", "sections": [{"file": "build/notebooks/fig02"}]}],
         },
-        {"caption": "World", "chapters": [{"file": "build/notebooks/demo/rq1", "title": "The world"}]},
+        {"caption": "World", "chapters": [{"file": "build/notebooks/demo-rq1", "title": "The world"}]},
         {"caption": "Back", "chapters": [{"file": "build/notebooks/method"}, {"file": "book/glossary"}]},
     ],
 }
@@ -100,7 +100,7 @@ def test_each_page_stands_on_its_run_and_a_second_build_finds_nothing_to_do(
     assert bookbuild.build_book().exists()
     assert executed(capsys) == [f"Executing {page}" for page in EVERY]
     assert ran(repository, "rq1") == {"profile": "small", "title": ""}
-    assert ran(repository, "demo/rq1") == {"profile": "demo", "title": "The world"}
+    assert ran(repository, "demo-rq1") == {"profile": "demo", "title": "The world"}
     bookbuild.build_book()
     assert capsys.readouterr().out.startswith("The book is up to date")
 
@@ -180,7 +180,7 @@ def test_what_is_no_longer_a_page_is_gone(repository: Path) -> None:
 
 def test_students_files_are_built_with_the_book(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = repository / "notebooks" / "rq1.md"
-    cell = "\n```{code-cell} ipython3\n:tags: [exercise]\n\nanswer = ...\n```\n"
+    cell = "\n```{code-cell} ipython3\n:tags: [starter]\n\nanswer = ...\n```\n"
     page.write_text(page.read_text(encoding="utf-8") + cell, encoding="utf-8")
     bookbuild.build_book()
     assert {path.name for path in (repository / "build/course").iterdir()} == {"rq1.ipynb", "txray-course.zip"}

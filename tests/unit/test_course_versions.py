@@ -16,7 +16,8 @@ from telling_tables import write_tables
 from txray_lib import handouts
 from txray_lib.course.stripping import TEACHERS, has_versions, tags_of, verdicts, version_of
 from txray_lib.errors import TxrayError
-from txray_lib.handouts import as_page, build_students, build_teacher, course_notebooks, student_version
+from txray_lib.figures.theme import MIME
+from txray_lib.handouts import _with_pictures, as_page, build_students, build_teacher, course_notebooks, student_version
 from txray_lib.notebooks import execute, find_notebook, list_notebooks, read_notebook
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -175,8 +176,11 @@ def test_a_solution_that_does_not_pass_its_check_stops_the_teachers_build(course
 
 
 def test_a_page_needs_no_other_file() -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A\n\n$x^2$ and **b**")])
-    html = as_page(notebook)
+    data = {MIME: {"mark": "point"}, "image/png": "QUJD\n", "text/plain": "Points & <lines>."}
+    chart = nbformat.v4.new_code_cell("draw()", outputs=[nbformat.v4.new_output("display_data", data)])
+    text = nbformat.v4.new_markdown_cell("# A\n\n$x^2$ and **b**")
+    html = as_page(_with_pictures(nbformat.v4.new_notebook(cells=[text, chart])))
+    assert '<img alt="Points &amp; &lt;lines&gt;." src="data:image/png;base64,QUJD">' in html
     assert "<math" in html
     assert "<strong>b</strong>" in html
     assert not re.search(r"<link|<script", html)

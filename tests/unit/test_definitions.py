@@ -94,6 +94,15 @@ def test_states_and_lengths_do_not_depend_on_a_definition(before, after):
     assert tables[0]["union"][0] == len(before | after)
 
 
+@given(st.integers(1, 50), st.integers(1, 50))
+def test_under_the_released_probability_frequency_alone_moves_a_neuron_but_never_far(before, after):
+    """Two features met as often as each other have released probabilities that sum to one over their count."""
+    sides = [preferences([(0, word, n, 0.5 * n) for word in ("film", "river")]) for n in (before, after)]
+    h = compare(*sides, 1, definitions=RELEASED_PROBABILITY)["hellinger"][0]
+    assert h == pytest.approx(abs(before**-0.5 - after**-0.5) / math.sqrt(2), abs=1e-7)
+    assert h < math.sqrt(0.5)
+
+
 def test_a_misspelt_definition_is_told():
     with pytest.raises(TxrayError, match=r"definition distance is 'relesed'.*Did you mean 'released'"):
         Definitions(distance="relesed")

@@ -79,7 +79,7 @@ class Run:
             return Sample(math.nan)
         row = rows.iloc[0]
         spread = (row["null_95"] - row["null_05"]) / (2 * _Z90)
-        noise = scattered(np.full(DRAWS, row["expected"]), spread, (*PAIRS, state).index(name))
+        noise = scattered(np.full(DRAWS, row["expected"]), spread, list(PAIRS).index(name))
         return Sample(row["expected"] / self.units, noise / self.units)
 
     def shuffled(self) -> list[pd.DataFrame]:

@@ -73,7 +73,8 @@ def judge(results: Results, *ids: str) -> pd.DataFrame:
 
 
 def pruned(results: Results) -> pd.DataFrame:
-    """A row for each set, way and split that the run pruned, with the verdict on what the paper says of that set and split.
+    """A row for each set, way and split that this run pruned, with the verdict on what the paper says of that set and split;
+    other seeds are left out.
 
     set, way, split, change, low, high, chance (the median random set), beyond, beyond_low, beyond_high, verdict, because
     """

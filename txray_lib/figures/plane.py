@@ -95,7 +95,7 @@ def _labels(words: pd.DataFrame) -> pd.Series:
 
 def _x(field: str, longest: float, **axis: object) -> alt.X:
     scale = alt.Scale(type="log", domain=[0.85, 1.15 * max(longest, 10.0)], nice=False)
-    title = axis.pop("title", "features preferred: mean of both stages (log scale)")
+    title = axis.pop("title", "features preferred, mean of both (log)")
     return alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(values=TICKS, format="~s", **axis))
 
 
@@ -205,7 +205,7 @@ def _heading(own: alt.Chart) -> alt.Chart:
         " + (isValid(datum.expected) ? ', by chance ' + format(datum.expected, '.2f') : '')"
     )
     text = own.transform_calculate(head=head).mark_text(align="left", baseline="bottom", fontSize=13, dy=-6)
-    return text.encode(text="head:N", x=alt.value(0), y=alt.value(0))
+    return text.encode(text="head:N", x=alt.value(-WORDS), y=alt.value(0))
 
 
 def _empty() -> alt.Chart:

@@ -73,7 +73,7 @@ def _bars(rows: pd.DataFrame, inks: Mapping[str, str]) -> alt.Chart:
         color=_colour(inks),
         tooltip=["series:N", "tag:N", "class:N", "percent:Q", "points:Q"],
     )
-    title = alt.Title(["The paper's bars: the corpus in black,", "mass in the colours above"])
+    title = alt.Title(["The paper's bars: the corpus on top,", "below it mass in the colours above"])
     return bars.properties(width=205, height=ROW * rows["name"].nunique(), title=title)
 
 
