@@ -59,6 +59,10 @@ class Page:
         return self.out.relative_to(places.root() / PREFIX).with_suffix("").as_posix().replace("/", "-")
 
     @property
+    def profile(self) -> str:
+        return self.parameters.get("profile", "")
+
+    @property
     def settings(self) -> str:
         return json.dumps([self.parameters, self.title, _needs_snapshots(self)])
 
@@ -165,7 +169,7 @@ def make_page(page: Page) -> None:
     if TRAINED in notebooks.parameters_of(page.source):
         notebooks.write_unexecuted(page.source, page.out)
     elif _needs_snapshots(page):
-        notebooks.write_empty(page.source, page.out, _TOO_FEW.format(profile=page.parameters["profile"]))
+        notebooks.write_empty(page.source, page.out, _TOO_FEW.format(profile=page.profile))
     else:
         notebooks.execute(page.source, page.out, page.parameters, cwd=places.root(), title=page.title)
 
@@ -174,7 +178,7 @@ def _needs_snapshots(page: Page) -> bool:
     """Whether a page compares snapshots of pretraining (it says so in its head), of which its run has too few."""
     if "compares_snapshots" not in page.source.read_text(encoding="utf-8").partition("\n---")[0]:
         return False
-    return "early" not in open_results(page.parameters["profile"]).roles.values()
+    return "early" not in open_results(page.profile).roles.values()
 
 
 def make_shards(profile: str) -> None:

@@ -18,8 +18,8 @@ from txray_lib import probe
 from txray_lib.corpora import Corpus, Document
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Finetuning, Pretraining, Reviews, load_profile
-from txray_lib.steps.plan import declare
 from txray_lib.steps.controls import Control, finetuning_controls, has_constant
+from txray_lib.steps.plan import declare
 from txray_lib.training import Encoder, controls, finetune, pretrain
 from txray_lib.training.controls import at_constant_rate, finetune_for, kept_updates, with_shuffled_labels
 from txray_lib.training.pretraining import learning_rate
