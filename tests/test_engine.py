@@ -97,15 +97,15 @@ def test_what_a_stage_reads_is_tracked(run, planned, monkeypatch):
 
 
 def test_code_is_tracked_through_imports(run, planned, monkeypatch):
-    original = tracking._hash
-    monkeypatch.setattr(tracking, "_hash", lambda file: b"new" if file.name == "stages.py" else original(file))
+    original = tracking._read
+    monkeypatch.setattr(tracking, "_read", lambda file: b"new" if file.name == "stages.py" else original(file))
     assert {"collect", "tables"} <= planned()
     assert not {"corpora", "tags", "vocabulary", "pretrain"} & planned()
 
 
 def test_the_papers_values_are_tracked_by_the_step_that_measures(run, planned, monkeypatch):
-    original = tracking._hash
-    monkeypatch.setattr(tracking, "_hash", lambda file: b"new" if file.name == "paper.yaml" else original(file))
+    original = tracking._read
+    monkeypatch.setattr(tracking, "_read", lambda file: b"new" if file.name == "paper.yaml" else original(file))
     assert "tables" in planned()
     assert not {"corpora", "tags", "collect", "preferences", "transfer", "nulls", "prune"} & planned()
 

@@ -190,9 +190,13 @@ def make_shards(profile: str) -> None:
 
 def make_site(pages: list[Path], strict: bool) -> None:
     """The site, of the pages that are named and no others. Raises TxrayError with what the builder complains of."""
-    root = places.root()
-    for old in set((root / PREFIX).rglob("*.ipynb")) - set(pages):
+    for old in set((places.root() / PREFIX).rglob("*.ipynb")) - set(pages):
         old.unlink()  # what is not shown must not be published by accident
+    _build(strict)
+
+
+def _build(strict: bool) -> None:
+    root = places.root()
     shutil.rmtree(root / "_build" / "html", ignore_errors=True)
     options = ["-W", "-n", "--keep-going"] if strict else []
     command = [_jupyter_book(), "build", ".", "--all", *options]

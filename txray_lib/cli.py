@@ -164,14 +164,14 @@ def freeze(
     """Keep the tables of a finished run in results/, where git and every reader find them."""
     from txray_lib.flow import Run
     from txray_lib.profiles import load_profile
-    from txray_lib.results import open_results
+    from txray_lib.results import Results
 
     current = Run(load_profile(profile))
     if not current.is_there("tables"):
         raise TxrayError(f"the run {current.profile.name!r} is not finished: `txray run {profile}` finishes it.")
     for name in current.step("tables").makes:
         current.file("tables", name)
-    if open_results(current.profile.name).is_outdated:
+    if Results(current.profile.name, current.place("tables"), "live").is_outdated:
         raise TxrayError(
             f"the tables of {current.profile.name!r} are older than its profile: `txray run {profile}` makes them anew."
         )

@@ -21,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from txray_lib import places
+from txray_lib import places, tracking
 from txray_lib.errors import TxrayError
 from txray_lib.flow import Run
 from txray_lib.steps.task import perform
@@ -73,6 +73,7 @@ def _snakemake(snakefile: str, config: dict[str, str], cores: int, show: str = "
     why = {types.RerunTrigger.parse_choice(each) for each in _WHY}
     made: list[str] = []
     _errors.clear()
+    tracking.forget()
     with SnakemakeApi(output) as api:
         if not show:
             api.logger_manager.logger.handlers[:] = [_Progress()]

@@ -102,7 +102,11 @@ def _named(node: ast.AST) -> Iterator[str]:
 
 @cache
 def _hash(file: Path) -> bytes:
-    return hashlib.sha256(file.read_bytes()).digest()
+    return hashlib.sha256(_read(file)).digest()
+
+
+def _read(file: Path) -> bytes:
+    return file.read_bytes()
 
 
 @cache
@@ -111,3 +115,9 @@ def _version(package: str) -> str:
         return importlib.metadata.version(_CALLED.get(package, package))
     except importlib.metadata.PackageNotFoundError:
         return "none"
+
+
+def forget() -> None:
+    """Read every file anew: a process that lives on, as a notebook's, may see them change."""
+    for cached in (files_of, _data, _every_data, _modules, _imports, _hash, _version):
+        cached.cache_clear()

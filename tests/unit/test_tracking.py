@@ -27,18 +27,13 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }.items():
         (root / name).write_text(text)
     monkeypatch.setattr(tracking, "LIBRARY", root)
-    forget()
+    tracking.forget()
     yield root
-    forget()
-
-
-def forget() -> None:
-    for name in ("files_of", "_data", "_every_data", "_modules", "_imports", "_hash", "_version"):
-        getattr(tracking, name).cache_clear()
+    tracking.forget()
 
 
 def code(library: Path) -> str:
-    forget()
+    tracking.forget()
     return tracking.code_hash(library / "step.py")
 
 
