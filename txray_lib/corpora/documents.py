@@ -185,8 +185,12 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def _documents(file: pq.ParquetFile) -> Iterator[Document]:
+    read = 0
     for batch in file.iter_batches(_ROWS_AT_ONCE):
+        read += batch.num_rows
         yield from map(_document, batch.to_pylist())
+    if read != file.metadata.num_rows:
+        raise ValueError(f"{read} of {file.metadata.num_rows} documents can be read")
 
 
 def _document(row: dict[str, Any]) -> Document:
