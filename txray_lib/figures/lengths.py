@@ -108,17 +108,17 @@ def _lines(moves: pd.DataFrame, table: pd.DataFrame, roles: Mapping[str, str], s
     middle = _middle(table).assign(step=range(len(stages)))
     colours = alt.Scale(domain=stages, range=[ROLES[roles[stage]].light for stage in stages])
     base = alt.Chart(middle).encode(x=x, tooltip=[alt.Tooltip(f"{name}:N") for name in middle.columns[:5]])
-    quartiles = base.mark_bar(width=10).encode(
+    quartiles = base.mark_bar(size=10).encode(
         y=alt.Y("low:Q", scale=scale), y2="high:Q", color=alt.Color("stage:N", scale=colours, legend=None)
     )
     median = alt.Y("median:Q", scale=scale)
-    told = base.transform_calculate(says="'median ' + format(datum.median, ',.3~r')").encode(y=median, text="says:N")
+    told = base.transform_calculate(says="format(datum.median, ',.3~r')").encode(y=median, text="says:N")
     layers = [
         lines.mark_rule(opacity=faint),
         lines.mark_rule(strokeWidth=3).transform_filter(POINTED),
         base.mark_line(color=TEXT.light, strokeWidth=2).encode(y=median),
         quartiles,
-        base.mark_tick(color=TEXT.light, thickness=3, width=22, orient="horizontal", opacity=1).encode(y=median),
+        base.mark_tick(color=TEXT.light, thickness=3, size=22, orient="horizontal", opacity=1).encode(y=median),
         told.mark_text(align="left", dx=9, dy=-9, fontWeight="bold"),
     ]
     title = alt.Title(["A line per neuron; bars: the middle half of", "the neurons in use, with their median"])

@@ -136,7 +136,7 @@ def _yardstick(distance: float | None) -> list[alt.Chart]:
         y="hellinger:Q"
     )
     words = rule.mark_text(align="right", baseline="bottom", dx=-3, dy=-2, fontSize=11)
-    return [rule.mark_rule(strokeDash=[6, 4], color=TEXT.light), words.encode(x=alt.value(WIDTH), text="says:N")]
+    return [rule.mark_rule(strokeDash=[6, 4], color=TEXT.light), words.encode(x=alt.value("width"), text="says:N")]
 
 
 def _running(points: pd.DataFrame, x: alt.X) -> tuple[list[alt.Chart], list[alt.Chart]]:
