@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sys
 from collections.abc import Sequence
@@ -215,23 +214,18 @@ def _exit(message: str, status: int) -> None:
 
 
 def _compute(profile: str, until: Sequence[str], device: str, show: str) -> None:
-    """Have Snakemake make a run; where it is not installed, make what is not there, in order."""
+    """Make a run as far as the steps `until`, or show what would be made."""
     from txray_lib.costs import require_device, require_disk
+    from txray_lib.engine import compute
     from txray_lib.flow import Run
     from txray_lib.profiles import load_profile
 
     require_device(device)
     current = Run(load_profile(profile), device, lambda line: typer.echo(line, err=True))
     wanted = current.needed(until)
-    require_disk(current)
-    if importlib.util.find_spec("snakemake"):
-        from txray_lib.engine import make_run
-
-        made = make_run(current, profile, until, show)
-    else:
-        current.say("Snakemake is not installed: what is there is taken as it is")
-        made = bool(current.make(*until))
-    if not made and not show:
+    if not all(map(current.is_there, wanted)):
+        require_disk(current)
+    if not compute(current, profile, until, show) and not show:
         typer.echo(f"{current.profile.name}: nothing to compute, all {len(wanted)} steps are done")
 
 

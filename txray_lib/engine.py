@@ -7,6 +7,7 @@ stays there, Ctrl-C ends it at once, and it dies with the process that asked for
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import multiprocessing
 import os
@@ -31,6 +32,14 @@ _LOADED = ["torch", "pandas", "pyarrow.parquet", "scipy.special", "pydantic", "p
 _WHY = {"mtime", "params", "input"}
 _errors: list[BaseException] = []
 _children: set[Any] = set()
+
+
+def compute(run: Run, profile: str, until: Sequence[str] = (), show: str = "") -> bool:
+    """`make_run`; where Snakemake, or the folder of its rules, is not there, what is missing is made in order."""
+    if importlib.util.find_spec("snakemake") and WORKFLOW.is_dir():
+        return make_run(run, profile, until, show)
+    run.say("Snakemake is not at hand: what is there is taken as it is")
+    return bool(run.make(*until))
 
 
 def make_run(run: Run, profile: str, until: Sequence[str] = (), show: str = "") -> bool:
@@ -62,6 +71,10 @@ def call(
 
 
 def _snakemake(snakefile: str, config: dict[str, str], cores: int, show: str = "", unlock: bool = False) -> bool:
+    if not importlib.util.find_spec("snakemake"):
+        raise TxrayError(
+            "Snakemake is not installed in this environment: `make book` sets one up, or `pip install -e .[flow]`"
+        )
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import LockException
     from snakemake.scheduling.greedy import SchedulerSettings as Greedy

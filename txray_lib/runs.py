@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from txray_lib.corpora import Corpus, Vocabulary, load_corpus_file
-from txray_lib.engine import make_run
+from txray_lib.engine import compute
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.flow import Run
 from txray_lib.profiles import Profile, load_profile
@@ -58,7 +58,7 @@ def train_run(profile: str) -> FinishedRun:
     with ThreadPoolExecutor(
         1
     ) as pool:  # a notebook's own thread has an event loop running, which Snakemake wants for itself
-        pool.submit(make_run, run, profile, MODELS).result()
+        pool.submit(compute, run, profile, MODELS).result()
     return FinishedRun(run)
 
 

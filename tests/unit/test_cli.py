@@ -96,10 +96,10 @@ def test_run_computes_once_and_then_says_so(call, fake_steps):
 
 
 def test_without_snakemake_the_same_functions_run_in_order(call, fake_steps, monkeypatch):
-    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
     status, _, err = call("run", "tiny")
     assert (status, fake_steps) == (0, ["first", "tables"])
-    assert "Snakemake is not installed" in err
+    assert "Snakemake is not at hand" in err
     assert "nothing to compute" in call("run", "tiny")[1]
 
 
@@ -211,7 +211,7 @@ def test_a_step_that_fails_is_one_message_and_leaves_nothing_that_looks_done(cal
     status, _, err = call("run", "tiny")
     assert (status, err) == (1, "first: do this\nerror: the corpus 'x' is empty: give it text\n")
     assert not (workplace / "build" / "runs" / "tiny" / "first" / "first.json").exists()
-    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(sys.modules["txray_lib.steps.fake"], "make", stop)
     status, _, err = call("run", "tiny")
     assert status == 130
