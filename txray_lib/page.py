@@ -30,6 +30,7 @@ CHIPS = {
 """The class of a verdict's chip, which gives its colour; others are grey."""
 UNDEFINED = re.compile(r"(?<![“\w])[+−-]?nan(?: ?%)?(?![\w”])")
 MAX_LETTERS = 40
+TEXT = '<td class="words">'
 LONG = 12
 """A table of more rows than this can be searched, sorted and saved by a reader."""
 FORMATS = {
@@ -52,7 +53,7 @@ def show(frame: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = 
     """
     formats, names = formats or {}, [name for name in frame if not (name == "why" and "verdict" in frame)]
     columns = [_column(frame, name, formats.get(str(name)), digits) for name in names]
-    words = [any("<td>" not in cell for cell in column) for column in columns]
+    words = [any(cell.startswith(TEXT) for cell in column) for column in columns]
     heads = [(html.escape(str(name).replace("_", " ")), text) for name, text in zip(names, words, strict=True)]
     head = "".join(f'<th scope="col"{_words(text)}>{name}</th>' for name, text in heads)
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
@@ -102,7 +103,7 @@ def claims(run: Results, *ids: str) -> None:
             "here": [_interval(row) for row in rows.itertuples()],
             "by chance": [number(row.chance, row.unit) for row in rows.itertuples()],
             "verdict": list(rows["verdict"]),
-            "why": list(rows["because"]),
+            "why": [row.because + (f"; chance: {row.against}" if row.against else "") for row in rows.itertuples()],
         }
     )
     show(shown, f"What the paper says, and what {run.profile} gives (95 % intervals)")
@@ -138,13 +139,14 @@ def number(value: float, unit: str) -> str:
         return "–"
     form = FORMATS.get(unit)
     if form and form.endswith("%") and 0 < abs(value) < 0.0005:
-        return f"{100 * value:{form[:-3]}.2g} %".replace("-", "−")
+        return f"{100 * value:{form[:-3]}.2g}\N{NO-BREAK SPACE}%".replace("-", "−")
     return _written(value, form, 3).replace("-", "−")
 
 
 def _interval(row: Any) -> str:
     own = number(row.ours, row.unit)
-    return own if math.isnan(row.low) else f"{own} [{number(row.low, row.unit)}, {number(row.high, row.unit)}]"
+    low, high = number(row.low, row.unit), number(row.high, row.unit)
+    return own if math.isnan(row.low) else f"{own} [{low},\N{NO-BREAK SPACE}{high}]"
 
 
 def _source(run: Results) -> str:
@@ -162,26 +164,24 @@ def _column(frame: pd.DataFrame, name: Hashable, form: str | None, digits: int) 
     """The cells of a column; text is aligned left and may wrap."""
     if name == "verdict":
         reasons = frame.get("why", pd.Series("", index=frame.index))
-        return [
-            f'<td class="words">{_chip(str(v), str(why))}</td>' for v, why in zip(frame[name], reasons, strict=True)
-        ]
+        return [f"{TEXT}{_chip(str(v), str(why))}</td>" for v, why in zip(frame[name], reasons, strict=True)]
     return [_cell(v, form, digits) for v in frame[name].astype(object)]
 
 
 def _cell(value: Any, form: str | None, digits: int) -> str:
     if isinstance(value, tuple | list):
         boxes = " ".join(f'<span class="txray-token">{html.escape(shorten(str(token)))}</span>' for token in value)
-        return f'<td class="words">{boxes}</td>'
+        return f"{TEXT}{boxes}</td>"
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return "<td>–</td>"
     if isinstance(value, bool) or (not isinstance(value, int | float) and not hasattr(value, "dtype")):
-        return f'<td class="words">{html.escape(str(value))}</td>'
-    return f"<td>{html.escape(_written(value, form, digits))}</td>"
+        return f"{TEXT}{html.escape(str(value))}</td>"
+    return f'<td data-order="{float(value):.9g}">{html.escape(_written(value, form, digits))}</td>'
 
 
 def _written(value: Any, form: str | None, digits: int) -> str:
     if form:
-        said = format(value, form).replace("%", " %")
+        said = format(value, form).replace("%", "\N{NO-BREAK SPACE}%")
     elif float(value).is_integer() and abs(value) < 1e15:
         said = f"{value:,.0f}"
     else:
