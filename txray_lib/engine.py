@@ -156,8 +156,9 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
         child.join()
         _children.discard(child)
     if error:
-        _errors.append(TxrayError(error))
-        raise _errors[-1]
+        failure = TxrayError(error)
+        _errors.append(failure)
+        raise failure
     return value
 
 
