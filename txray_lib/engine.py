@@ -1,45 +1,45 @@
-"""Calls Snakemake, which decides what is up to date and makes what is not (`workflow/Snakefile`). May touch: flow, steps, places.
+"""Calls Snakemake, which decides what is up to date and makes what is not (`workflow/Snakefile`). May touch: apart, flow, steps, places.
 
-Each job runs in a process of its own, forked from one that has the large packages loaded: what a step does to random states
-stays there, Ctrl-C ends it at once, and it dies with the process that asked for it. One process at a time makes a run.
+Each job runs in a process of its own (`apart`). One process at a time makes a run.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
-import multiprocessing
-import os
 import signal
 import sys
 import threading
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from txray_lib import places, tracking
+from txray_lib.apart import CHILDREN, ERRORS, apart
 from txray_lib.errors import TxrayError
 from txray_lib.flow import Run
 from txray_lib.steps.task import perform
 
 WORKFLOW = Path(__file__).parents[1] / "workflow"
-_LOADED = ["torch", "pandas", "pyarrow.parquet", "scipy.special", "pydantic", "papermill", "jupytext"]
 _WHY = {"mtime", "params", "input"}
-_errors: list[BaseException] = []
-_children: set[Any] = set()
 
 
 def compute(run: Run, profile: str, until: Sequence[str] = (), show: str = "") -> bool:
     """`make_run`; where Snakemake, or the folder of its rules, is not there, what is missing is made in order."""
-    if importlib.util.find_spec("snakemake") and WORKFLOW.is_dir():
+    if _is_installed() and WORKFLOW.is_dir():
         return make_run(run, profile, until, show)
     run.say("Snakemake is not at hand: what is there is taken as it is")
     return bool(run.make(*until))
+
+
+def _is_installed() -> bool:
+    try:
+        import snakemake  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def make_run(run: Run, profile: str, until: Sequence[str] = (), show: str = "") -> bool:
@@ -71,7 +71,7 @@ def call(
 
 
 def _snakemake(snakefile: str, config: dict[str, str], cores: int, show: str = "", unlock: bool = False) -> bool:
-    if not importlib.util.find_spec("snakemake"):
+    if not _is_installed():
         raise TxrayError(
             "Snakemake is not installed in this environment: `make book` sets one up, or `pip install -e .[flow]`"
         )
@@ -85,7 +85,7 @@ def _snakemake(snakefile: str, config: dict[str, str], cores: int, show: str = "
     output = types.OutputSettings(quiet=quiet, enable_file_logging=False)
     why = {types.RerunTrigger.parse_choice(each) for each in _WHY}
     made: list[str] = []
-    _errors.clear()
+    ERRORS.clear()
     tracking.forget()
     with SnakemakeApi(output) as api:
         if not show:
@@ -116,7 +116,7 @@ def _snakemake(snakefile: str, config: dict[str, str], cores: int, show: str = "
                 "another Snakemake is at work on these files, or was killed: wait for it, or `snakemake --unlock`"
             ) from None
         except Exception as error:
-            raise (_errors[0] if _errors else TxrayError(f"Snakemake: {error}")) from None
+            raise (ERRORS[0] if ERRORS else TxrayError(f"Snakemake: {error}")) from None
     return bool(made)
 
 
@@ -136,56 +136,6 @@ def make_step(run: Run, name: str) -> None:
 
 def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function in a process of its own; gives what it gives, and raises what it raises."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_LOADED)
-    here, there = context.Pipe()
-    child = context.Process(target=_answer, args=(there, dict(os.environ), function, arguments))
-    child.start()
-    there.close()
-    _children.add(child)
-    try:
-        error, value = here.recv()
-    except EOFError:
-        child.join()
-        error, value = f"it ended without a word ({child.exitcode}); often too little memory is left", None
-    finally:
-        child.join()
-        _children.discard(child)
-    if error:
-        failure = TxrayError(error)
-        _errors.append(failure)
-        raise failure
-    return value
-
-
-def _answer(
-    asker: Connection, environment: dict[str, str], function: Callable[..., Any], arguments: tuple[Any, ...]
-) -> None:
-    os.environ.clear()
-    os.environ.update(environment)
-    threading.Thread(target=_die_with, args=(asker,), daemon=True).start()
-    try:
-        answer = ("", function(*arguments))
-    except TxrayError as error:
-        answer = (str(error), None)
-    except KeyboardInterrupt:
-        answer = ("stopped", None)
-    except Exception as error:
-        traceback.print_exc()
-        answer = (f"{type(error).__name__}: {error}", None)
-    asker.send(answer)
-
-
-def _die_with(asker: Connection) -> None:
-    """End this process where the one that asked for it is gone."""
-    with contextlib.suppress(EOFError, OSError):
-        asker.poll(None)
-        asker.recv()
-    os._exit(1)
 
 
 @contextlib.contextmanager
@@ -210,10 +160,10 @@ def _interruptible() -> Iterator[None]:
     """End the jobs at Ctrl-C, and at a polite request to end."""
 
     def stop(number: int, frame: Any) -> None:
-        _errors.insert(0, KeyboardInterrupt())
-        for child in list(_children):
+        ERRORS.insert(0, KeyboardInterrupt())
+        for child in list(CHILDREN):
             child.kill()
-        raise _errors[0]
+        raise ERRORS[0]
 
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -91,7 +91,7 @@ def told(function: Callable[..., Any], *given: Any) -> Any:
     try:
         return function(*given)
     except TxrayError as error:
-        engine._errors.append(error)
+        engine.ERRORS.append(error)
         raise
 
 

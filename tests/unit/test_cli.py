@@ -96,7 +96,7 @@ def test_run_computes_once_and_then_says_so(call, fake_steps):
 
 
 def test_without_snakemake_the_same_functions_run_in_order(call, fake_steps, monkeypatch):
-    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "snakemake", None)
     status, _, err = call("run", "tiny")
     assert (status, fake_steps) == (0, ["first", "tables"])
     assert "Snakemake is not at hand" in err
@@ -211,7 +211,7 @@ def test_a_step_that_fails_is_one_message_and_leaves_nothing_that_looks_done(cal
     status, _, err = call("run", "tiny")
     assert (status, err) == (1, "first: do this\nerror: the corpus 'x' is empty: give it text\n")
     assert not (workplace / "build" / "runs" / "tiny" / "first" / "first.json").exists()
-    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "snakemake", None)
     monkeypatch.setattr(sys.modules["txray_lib.steps.fake"], "make", stop)
     status, _, err = call("run", "tiny")
     assert status == 130
@@ -223,7 +223,7 @@ def told(function, *given):
     try:
         return function(*given)
     except TxrayError as error:
-        engine._errors.append(error)
+        engine.ERRORS.append(error)
         raise
 
 

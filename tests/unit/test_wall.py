@@ -53,6 +53,7 @@ COMPUTING = [
     "steps",
     "flow",
     "costs",
+    "apart",
     "engine",
     "runs",
 ]
@@ -79,7 +80,7 @@ DRAWS_OR_BUILDS = {
     "docutils",
 }
 COMPUTES = {"torch", "flair", "safetensors"}
-TORCH_FREE = {"engine", "preferences", "transfer", "corpora", "truth", "paper", "results", "audit"}
+TORCH_FREE = {"engine", "apart", "preferences", "transfer", "corpora", "truth", "paper", "results", "audit"}
 
 MODULES = sorted(LIBRARY.rglob("*.py"))
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import txray_lib.profiles  # noqa: F401  a task that is sent to another process holds groups of a profile
 from txray_lib import places
 from txray_lib.errors import TxrayError
 from txray_lib.provenance import commit, versions
