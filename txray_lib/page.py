@@ -93,17 +93,15 @@ def claims(run: Results, *ids: str) -> None:
     """The paper's claims with these ids beside this run's numbers, what chance gives, and the judge's verdict."""
     from txray_lib.audit import judge
 
-    rows = judge(run, *ids)
+    rows = list(judge(run, *ids).itertuples())
     shown = pd.DataFrame(
         {
-            "the paper": [f"{row.claim} ({row.id})" for row in rows.itertuples()],
-            "its number": [
-                number(row.paper, row.unit) if row.paper == row.paper else row.asked for row in rows.itertuples()
-            ],
-            "here": [_interval(row) for row in rows.itertuples()],
-            "by chance": [number(row.chance, row.unit) for row in rows.itertuples()],
-            "verdict": list(rows["verdict"]),
-            "why": [row.because + (f"; chance: {row.against}" if row.against else "") for row in rows.itertuples()],
+            "the paper": [f"{row.claim} ({row.id})" for row in rows],
+            "verdict": [row.verdict for row in rows],
+            "its number": [number(row.paper, row.unit) if row.paper == row.paper else row.asked for row in rows],
+            "here": [interval(row.ours, row.low, row.high, row.unit) for row in rows],
+            "by chance": [number(row.chance, row.unit) for row in rows],
+            "why": [row.because + _beyond(row) for row in rows],
         }
     )
     show(shown, f"What the paper says, and what {run.profile} gives (95 % intervals)")
@@ -143,10 +141,18 @@ def number(value: float, unit: str) -> str:
     return _written(value, form, 3).replace("-", "−")
 
 
-def _interval(row: Any) -> str:
-    own = number(row.ours, row.unit)
-    low, high = number(row.low, row.unit), number(row.high, row.unit)
-    return own if math.isnan(row.low) else f"{own} [{low},\N{NO-BREAK SPACE}{high}]"
+def interval(value: float, low: float, high: float, unit: str) -> str:
+    """A number with its interval, where it has one, in the unit of a claim."""
+    own = number(value, unit)
+    return own if math.isnan(low) else f"{own} [{number(low, unit)},\N{NO-BREAK SPACE}{number(high, unit)}]"
+
+
+def _beyond(row: Any) -> str:
+    """What gives the chance of a judged claim, and how far ours lies beyond it."""
+    if not row.against:
+        return ""
+    less = interval(row.beyond, row.beyond_low, row.beyond_high, row.unit)
+    return f"; chance: {row.against}" + ("" if math.isnan(row.beyond) else f"; ours less chance: {less}")
 
 
 def _source(run: Results) -> str:

@@ -32,6 +32,8 @@ from txray_lib.training import (
     save_snapshot,
     score,
 )
+from txray_lib.training import encoder as encoder_room
+from txray_lib.training.encoder import has_bfloat16
 from txray_lib.training.finetuning import predict
 from txray_lib.training.pretraining import learning_rate, perplexity
 from txray_lib.training.snapshots import load_checkpoint, save_checkpoint
@@ -139,6 +141,12 @@ def test_pretraining_killed_after_a_snapshot_gives_the_same_bits(tmp_path, monke
     pd.testing.assert_frame_equal(curve, whole_pretraining[1], check_exact=True)
 
 
+ROUNDS = pytest.mark.skipif(
+    not has_bfloat16("cpu"), reason="this processor has no bfloat16 products: training with them was NOT tried"
+)
+
+
+@ROUNDS
 def test_rounded_products_train_nearly_as_well_and_leave_whole_weights(whole_pretraining):
     rounded, curve = run_pretraining(precision="bfloat16")
     exact, exact_curve = whole_pretraining
@@ -150,6 +158,7 @@ def test_rounded_products_train_nearly_as_well_and_leave_whole_weights(whole_pre
     np.testing.assert_allclose(measured, wanted, rtol=0.05)
 
 
+@ROUNDS
 @pytest.mark.parametrize("after", [1, WINDOWS + 1])
 def test_rounded_pretraining_goes_on_to_the_same_bits(tmp_path, monkeypatch, after):
     monkeypatch.setattr(pretraining, "CHECKPOINT_SECONDS", -1)
@@ -163,6 +172,7 @@ def test_rounded_pretraining_goes_on_to_the_same_bits(tmp_path, monkeypatch, aft
     assert same(whole[PRETRAINING.epochs], kept[PRETRAINING.epochs])
 
 
+@ROUNDS
 def test_rounded_finetuning_leaves_whole_weights():
     exact, rounded = (run_finetuning(precision=precision)[0] for precision in ("float32", "bfloat16"))
     assert all(weight.dtype == torch.float32 for weight in rounded.state_dict().values())
@@ -430,3 +440,9 @@ def test_padding_is_on_the_right():
     batch, lengths = padded([np.array([5, 6]), np.array([], np.int32), np.array([7])])
     assert batch.tolist() == [[5, 6], [0, 0], [7, 0]]
     assert lengths.tolist() == [2, 0, 1]
+
+
+def test_a_processor_without_rounded_products_is_told_as_one(monkeypatch):
+    monkeypatch.setattr(encoder_room, "has_bfloat16", lambda device: False)
+    with pytest.raises(TxrayError, match="say precision: float32"):
+        run_finetuning(precision="bfloat16")

@@ -6,7 +6,8 @@ within half the distance from that number to chance. The verdict, decided in thi
     impossible as stated, not stated, not tested  as paper.yaml says; not tested too where the run gives no value
     reproduced      the interval over five seeds or more, on real text, lies within half the distance from the paper's number
                     to chance, and the sign is the claim's
-    same direction  the interval lies in the claim's region and excludes what chance gives
+    same direction  the interval lies in the claim's region and excludes what chance gives, and the paper's own number lies
+                    beyond chance too
     contradicted    the interval lies outside the claim's region
     inconclusive    anything else that was measured: no interval, one that reaches over the border, or a number that chance gives
 
@@ -106,6 +107,8 @@ def decide(its: Claim, ours: Measured, number: int, generated: bool) -> tuple[st
             return INCONCLUSIVE, f"our interval lies about the paper's number, but {lacks}"
     if is_outside:
         return CONTRADICTED, f"our interval excludes {_WHAT[bool(its.side)]} ({of})"
+    if is_inside and its.side * (its.paper - ours.chance) <= 0:
+        return INCONCLUSIVE, f"chance gives more of it than the paper's own number ({of})"
     if is_inside:
         far = ", far from the paper's number" if _is_far(its, ours) else ""
         return SAME, f"our interval lies on the claim's side of chance{far} ({of})"

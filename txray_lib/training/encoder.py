@@ -1,17 +1,42 @@
-"""The encoder E of the paper, one LSTM layer (S1), and the two models that train it. May touch: nothing but torch."""
+"""The encoder E of the paper, one LSTM layer (S1), and the two models that train it. May touch: errors, torch."""
 
 from __future__ import annotations
+
+from functools import cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from txray_lib.errors import TxrayError
+
 State = tuple[Tensor, Tensor]
 
 
 def rounded_to(precision: str, device: str) -> torch.autocast:
-    """In this context products of `precision` "bfloat16" are rounded to it; with "float32" nothing is."""
-    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16")
+    """In this context products of `precision` "bfloat16" are rounded to it; with "float32" nothing is.
+
+    Raises TxrayError where the processor has no such products.
+    """
+    rounds, kind = precision == "bfloat16", torch.device(device).type
+    if rounds and not has_bfloat16(kind):
+        raise TxrayError(
+            f"pretraining.precision is bfloat16, and an LSTM on this machine's {kind} has no products of that kind (a processor"
+            " needs AVX-512 BF16 or AMX): say precision: float32 in the profile, or train on another machine"
+        )
+    return torch.autocast(kind, torch.bfloat16, enabled=rounds)
+
+
+@cache
+def has_bfloat16(device: str) -> bool:
+    """Whether an LSTM on this kind of device trains with products rounded to bfloat16: tried on one step of one unit."""
+    lstm = nn.LSTM(1, 1).to(device)
+    try:
+        with torch.autocast(device, torch.bfloat16):
+            lstm(torch.zeros(1, 1, 1, device=device))[0].sum().backward()
+    except RuntimeError:
+        return False
+    return True
 
 
 def exact_products() -> None:
