@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from txray_lib.profiles import Profile
-from txray_lib.steps.files import read_texts, read_vocabulary, write_frame
+from txray_lib.steps.files import read_texts, read_vocabulary, take_snapshots, write_frame
 from txray_lib.steps.task import Task
 from txray_lib.tables import read_table
 
@@ -99,9 +99,10 @@ def pretrain_constant(task: Task, folder: Path) -> None:
         valid,
         task.profile.seed,
         lambda epoch, encoder: training.save_snapshot(
-            encoder, folder / f"epoch-{epoch}.safetensors", vocabulary.digest()
+            encoder, task.scratch / f"epoch-{epoch}.safetensors", vocabulary.digest()
         ),
         task.scratch / "checkpoint.safetensors",
         task.device,
     )
+    take_snapshots(task, folder)
     write_frame(curve, folder / "curve.parquet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,12 @@ def read_texts(task: Task) -> dict[str, Any]:
 
     limit = task.profile.finetuning.max_tokens
     return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in SPLITS}
+
+
+def take_snapshots(task: Task, folder: Path) -> None:
+    """Copy the snapshots of a training, which was perhaps killed between them, from where they outlived that."""
+    for path in task.scratch.glob("epoch-*.safetensors"):
+        shutil.copy(path, folder)
 
 
 def write_frames(tables: Iterable[pd.DataFrame], path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from txray_lib.corpora import load_words
-from txray_lib.steps.files import read_texts, read_vocabulary, write_frame
+from txray_lib.steps.files import read_texts, read_vocabulary, take_snapshots, write_frame
 from txray_lib.steps.task import Task
 
 
@@ -23,11 +23,12 @@ def pretrain(task: Task, folder: Path) -> None:
         *(np.load(task.file("vocabulary", f"stream-{split}.npy"), allow_pickle=False) for split in ("train", "valid")),
         task.profile.seed,
         lambda epoch, encoder: training.save_snapshot(
-            encoder, folder / f"epoch-{epoch}.safetensors", vocabulary.digest()
+            encoder, task.scratch / f"epoch-{epoch}.safetensors", vocabulary.digest()
         ),
         task.scratch / "checkpoint.safetensors",
         task.device,
     )
+    take_snapshots(task, folder)
     write_frame(curve, folder / "curve.parquet")
 
 

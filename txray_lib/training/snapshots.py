@@ -16,8 +16,8 @@ from txray_lib.errors import TxrayError
 from txray_lib.places import whole_file
 from txray_lib.training.encoder import Classifier, Encoder
 
-_CONTENT = "content"
-"""What the hash of a file's content is called in its header."""
+_SAID = "txray"
+"""The one entry of a file's header, so that equal weights make equal bytes: what is said of them, and the hash of it all."""
 
 
 def save_snapshot(model: Encoder | Classifier, path: Path, vocabulary_hash: str) -> None:
@@ -93,7 +93,7 @@ def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> N
     unshared = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     with whole_file(path) as partial:
         try:
-            save_file(unshared, partial, {**metadata, _CONTENT: _digest(unshared, metadata)})
+            save_file(unshared, partial, {_SAID: json.dumps([metadata, _digest(unshared, metadata)], sort_keys=True)})
         except SafetensorError as error:
             raise OSError(28 if "space" in str(error).lower() else 5, str(error)) from None
 
@@ -104,10 +104,10 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata = dict(file.metadata() or {})
-        if metadata.pop(_CONTENT, None) != _digest(tensors, metadata):
+            metadata, digest = json.loads((file.metadata() or {})[_SAID])
+        if digest != _digest(tensors, metadata):
             raise ValueError("their content is not what was written")
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise TxrayError(
             f"the weights {path} are damaged ({error}). Delete the file and run the same command again."
         ) from None
