@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any
 
 from txray_lib.errors import TxrayError
@@ -19,6 +21,7 @@ from txray_lib.errors import TxrayError
 ERRORS: list[BaseException] = []
 """What went wrong in jobs, the first first: Snakemake passes on no more than that something did."""
 CHILDREN: set[Any] = set()
+_STARTING = threading.Lock()
 _LOADED = ["torch", "pandas", "pyarrow.parquet", "scipy.special", "pydantic", "papermill", "jupytext"]
 
 
@@ -28,7 +31,8 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     context.set_forkserver_preload(_LOADED)
     here, there = context.Pipe()
     child = context.Process(target=_answer, args=(there, dict(os.environ), function, arguments))
-    child.start()
+    with _without_main():
+        child.start()
     there.close()
     CHILDREN.add(child)
     try:
@@ -44,6 +48,17 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
         ERRORS.append(failure)
         raise failure
     return value
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep the program that asks out of the new process, in which a script without a guard would run again."""
+    with _STARTING:
+        main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _answer(
