@@ -20,7 +20,7 @@ from txray_lib.errors import TxrayError, nearest
 UNITS = ("share", "change", "features", "distance", "correlation", "number")
 """A `change` is a signed share; counts of neurons are shares of all."""
 STATUS = ("impossible", "not_stated", "not_tested")
-_TEXTS = ("claim", "section", "unit", "against", "flag", "caution", *STATUS)
+_TEXTS = ("claim", "short", "section", "unit", "against", "flag", "caution", *STATUS)
 _KEYS = {*_TEXTS, "paper", "asked", "values", "see"}
 _ASKED = re.compile(r"(more|less) than (chance|-?\d+(?:\.\d+)?)")
 
@@ -38,6 +38,7 @@ class Claim:
     status, why       "impossible", "not_stated" or "not_tested" whatever a run gives, and the reason
     see               ids of the claims that this one repeats
     values            the paper's numbers, for `value`
+    short             the claim in three words, for an axis
     flag, caution     an inconsistency (I1–I9) or a departure (C1–C36) beside it; what a reader should know
     """
 
@@ -56,6 +57,7 @@ class Claim:
     values: Mapping[str, float] = field(default_factory=dict)
     flag: str = ""
     caution: str = ""
+    short: str = ""
 
     @property
     def is_judged(self) -> bool:
@@ -114,7 +116,11 @@ def parse(name: str, entry: Mapping[str, Any]) -> Claim:
     asked, (side, threshold) = str(entry.get("asked", "")), _direction(where, entry.get("asked", ""))
     return Claim(
         name,
-        **{key: str(entry[key]) for key in ("claim", "section", "unit", "against", "flag", "caution") if key in entry},
+        **{
+            key: str(entry[key])
+            for key in ("claim", "short", "section", "unit", "against", "flag", "caution")
+            if key in entry
+        },
         paper=_ratio(entry.get("paper", math.nan)),
         asked=asked,
         side=side,

@@ -82,6 +82,12 @@ def test_directions_are_counted_by_hand_and_a_neuron_without_preferences_is_none
     assert said == ["1 longer", "2 unchanged", "2 shorter"]
 
 
+def test_counts_stay_in_their_corners_however_wide_a_panel_becomes() -> None:
+    (panel,) = lengths(LENGTHS, ROLES).to_dict()["vconcat"][0]["hconcat"]
+    counts = [its["encoding"] for its in panel["layer"] if its["mark"]["type"] == "text"]
+    assert [(its["x"]["value"], its["y"]["value"]) for its in counts] == [(0, 0), *[("width", "height")] * 2]
+
+
 def test_medians_are_those_of_the_neurons_in_use() -> None:
     middle = rows_of(lengths(LENGTHS, ROLES), "median")
     assert [(row["stage"], row["median"], row["low"], row["high"], row["used"]) for row in middle] == [

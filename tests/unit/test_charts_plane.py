@@ -78,6 +78,28 @@ def test_points_are_filled_or_hollow_only_where_they_were_tested() -> None:
     assert "datum.above" not in json.dumps(drawn(columns={"expected": math.nan, "q": math.nan, "above": False}))
 
 
+def test_one_comparison_has_circles_and_several_differ_by_mark() -> None:
+    one = shared_of(BEFORE, AFTER, 6)
+    both = pd.concat([one, one.assign(before="b", after="c", comparison="b:c")])
+    words = strongest(BEFORE, AFTER, 5)
+    words = pd.concat([words.assign(comparison=name) for name in both["comparison"].unique()])
+    assert marks_of(plane(one, words, ROLES).to_dict(validate=False)) == ["circle"]
+    assert marks_of(plane(both, words, ROLES).to_dict(validate=False)) == ["circle", "cross"]
+
+
+def marks_of(spec: dict[str, Any]) -> list[str]:
+    """The marks of the points of the upper panel."""
+    layers = [its["encoding"] for its in spec["vconcat"][0]["layer"]]
+    (marks,) = [its["shape"]["scale"]["range"] for its in layers if "shape" in its]
+    return marks
+
+
+def test_a_key_says_what_filled_and_hollow_mean_only_where_points_were_tested() -> None:
+    tested = {"expected": 0.5, "q": [0.01, 0.5, 0.5], "above": [True, False, False]}
+    assert "title" in drawn(columns=tested)["vconcat"][0]
+    assert "title" not in drawn()["vconcat"][0]
+
+
 @pytest.mark.parametrize(("distance", "lines"), [(0.25, 1), (None, 0), (math.nan, 0)])
 def test_a_yardstick_is_drawn_where_there_is_one(distance: float | None, lines: int) -> None:
     assert json.dumps(drawn(yardstick=distance)).count('"two halves of one text"') == lines

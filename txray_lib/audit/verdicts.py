@@ -59,7 +59,7 @@ _IGNORED = {"name", "about", "seed", "controls", "nulls"}
 def judge(results: Results, *ids: str) -> pd.DataFrame:
     """A row for each claim that the ids name or point at (all claims without ids), in their order.
 
-    id, claim, section, unit; flag, caution: see `paper.Claim`
+    id, claim, short, section, unit; flag, caution: see `paper.Claim`
     paper, asked        the paper's number (NaN where it gives none) and the direction in words
     ours, low, high     our number and its interval over `basis`, of `seeds` runs (0 where nothing was measured)
     chance, against     the number that chance gives, and what gives it
@@ -218,7 +218,7 @@ def _ours(rows: pd.DataFrame) -> tuple[Measured, int]:
 def _row(its: Claim, ours: Measured, number: int, generated: bool) -> dict[str, object]:
     verdict, because = decide(its, ours, number, generated)
     return {
-        **{key: getattr(its, key) for key in ("id", "claim", "section", "unit", "paper", "asked")},
+        **{key: getattr(its, key) for key in ("id", "claim", "short", "section", "unit", "paper", "asked")},
         "ours": ours.value,
         **{key: getattr(ours, key) for key in ("low", "high", "basis", "chance")},
         "against": its.against,

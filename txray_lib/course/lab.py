@@ -128,7 +128,7 @@ class LabChecks:
             )
         return "No point to the right of the bound lies higher."
 
-    @check('the letters of all that is true, as "ac"')
+    @check('the letters of all that is true, as "xy",')
     def corner(self, answer: Any) -> str:
         """Exercise 1: what a point in the upper left says."""
         return judged_choice("corner", letters(answer, MENUS["corner"]))
@@ -261,7 +261,7 @@ class LabChecks:
             moved = self.transfer.set_index("neuron").at[self.neuron, "hellinger"]
             return (
                 f"Half of them lie above {np.median(drawn):.2f}, although no weight differs between the two halves. Supervision"
-                f" moved the neuron by {moved:.2f}."
+                f" moved the neuron by {moved:.2f}. A half has half the tokens, so halves lie further apart than two whole readings."
             )
         if abs(drawn.mean() - self._replaced(rows).mean()) <= 5 * error + 1e-3:
             raise Hint(
@@ -307,7 +307,7 @@ class LabChecks:
             raise Hint(f"The design lacks `{missing[0]}`.")
         return judge({name: letters(answer[name], MENUS[name], f"`{name}`") for name in DESIGN})
 
-    @check('the letters of the objections that hold, as "ac"')
+    @check('the letters of the objections that hold, as "xy",')
     def critique(self, answer: Any) -> str:
         """Exercise 9: which objections to a sentence of the paper hold."""
         return judged_choice("critique", letters(answer, MENUS["critique"]))

@@ -25,9 +25,9 @@ NAMED = "format(datum.value, '~s')"
 HOVERED = "hovered"
 POINTED = {"param": HOVERED, "empty": False}
 PLACES = {
-    "longer": {"x": 6, "y": 13, "align": "left"},
-    "unchanged": {"x": -6, "y": -29, "align": "right"},
-    "shorter": {"x": -6, "y": -13, "align": "right"},
+    "longer": {"x": 0, "y": 0, "align": "left", "dx": 6, "dy": 13},
+    "unchanged": {"x": "width", "y": "height", "align": "right", "dx": -6, "dy": -29},
+    "shorter": {"x": "width", "y": "height", "align": "right", "dx": -6, "dy": -13},
 }
 """Where the count of each direction stands: in the corner where its points are."""
 
@@ -84,16 +84,16 @@ def _step(moves: pd.DataFrame, step: int, before: str, after: str, steps: int, s
         points.mark_point(filled=True, size=22, opacity=0.45),
         points.mark_point(filled=True, size=110, opacity=1).transform_filter(POINTED),
         points.mark_point(filled=True, size=60, opacity=0).properties(name=f"step_{step}"),
-        *(_count(counts.get(way, 0), way, size) for way in PLACES),
+        *(_count(counts.get(way, 0), way) for way in PLACES),
     ]
     return alt.layer(*layers).properties(width=size, height=size)
 
 
-def _count(number: int, way: str, size: float) -> alt.Chart:
-    place = PLACES[way]
-    at = {axis: alt.value(place[axis] % size) for axis in ("x", "y")}
+def _count(number: int, way: str) -> alt.Chart:
+    place = dict(PLACES[way])
+    at = {axis: alt.value(place.pop(axis)) for axis in ("x", "y")}
     text = alt.Chart(pd.DataFrame({"says": [f"{number:,} {way}"]})).encode(text="says:N", **at)
-    return text.mark_text(align=place["align"], color=DIRECTIONS[way].light, fontWeight="bold", fontSize=13)
+    return text.mark_text(**place, color=DIRECTIONS[way].light, fontWeight="bold", fontSize=13)
 
 
 def _lines(moves: pd.DataFrame, table: pd.DataFrame, roles: Mapping[str, str], scale: alt.Scale) -> alt.LayerChart:

@@ -11,11 +11,13 @@ import pandas as pd
 from txray_lib.errors import TxrayError
 from txray_lib.figures.theme import BAND, ON_BAR, ROLES, SHAPES, TEXT
 
-WIDTH, HEIGHT, WORDS = 500, 270, 112
+WIDTH, HEIGHT, WORDS = 500, 270, 92
 TICKS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10000]
 MAX_BINS, MIN_IN_BIN = 12, 12
 MAX_LETTERS = 18
 CHOSEN = "chosen"
+KEY = "● above chance   ○ not above chance"
+KEY_OF_SEVERAL = "filled: above chance, hollow: not"
 
 
 def plane(
@@ -30,7 +32,7 @@ def plane(
 
     shared      rows of a transfer table with `length`; points that are not `above` their null are hollow, where `q` is there
     words       of `preferences.strongest`, with a column `comparison` where there is more than one
-    roles       role of each stage: a comparison has the colour and mark of its stage after
+    roles       role of each stage: a comparison has the colour of its stage after, and its mark where there are several
     neuron      the one shown first, -1 for the most changed with at least `min_length` features on both sides
     yardstick   a distance at which a dashed line is drawn
 
@@ -44,7 +46,8 @@ def plane(
     names = list(points.sort_values("after", key=lambda s: s.map(list(roles).index))["label"].unique())
     after = points.drop_duplicates("label").set_index("label")["after"].reindex(names).map(roles)
     colour = alt.Scale(domain=names, range=[ROLES[role].light for role in after])
-    shape = alt.Scale(domain=names, range=[SHAPES[role] for role in after])
+    marks = [SHAPES[role] for role in after] if len(names) > 1 else ["circle"]
+    shape = alt.Scale(domain=names, range=marks)
     legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1)
     ink = {"color": alt.Color("label:N", scale=colour, legend=legend), "shape": alt.Shape("label:N", scale=shape)}
     pick = alt.selection_point(
@@ -119,7 +122,10 @@ def _scatter(points: pd.DataFrame, ink: dict, pick: alt.Parameter, yardstick: fl
         base.transform_filter(pick).mark_point(size=190, strokeWidth=2.5, color=TEXT.light, opacity=1),
         target,
     ]
-    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    if not tested:
+        return chart
+    return chart.properties(title=KEY if points["label"].nunique() == 1 else KEY_OF_SEVERAL)
 
 
 def _tooltip(tested: bool) -> list[alt.Tooltip]:

@@ -3,7 +3,7 @@
 // Colours for the dark page and the chart's width come with the spec, in usermeta.txray.
 (() => {
   const bundleAddress = new URL("txray/vega-bundle.js", document.currentScript.src).href;
-  const MARGIN = 150;                             // what axes and labels take beside a plot, at a first guess
+  const MARGIN = 60;                              // what axes and labels take beside a plot, at a first guess
   const PADDING = 10;                             // what the page puts around a canvas
   const views = new Map();
   let bundle;
