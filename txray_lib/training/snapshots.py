@@ -104,7 +104,10 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata, digest = json.loads((file.metadata() or {})[_SAID])
+            said = (file.metadata() or {}).get(_SAID)
+        if said is None:
+            raise TxrayError(f"{path} does not hold an encoder, classifier or checkpoint that this library wrote.")
+        metadata, digest = json.loads(said)
         if digest != _digest(tensors, metadata):
             raise ValueError("their content is not what was written")
     except (SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
