@@ -109,6 +109,9 @@ def claims(run: Results, *ids: str) -> None:
 
 def source(*runs: Results) -> None:
     """Where the numbers of a page come from, folded away."""
+    for run in runs:
+        if run.is_outdated:
+            say(f"**The tables of {run.profile} were made with other parameters than its profile has now.**")
     lines = [_source(run) for run in runs]
     body = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
     name = ", ".join(run.profile for run in runs)

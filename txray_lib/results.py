@@ -24,7 +24,7 @@ from txray_lib.definitions import Definitions
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile, list_profiles, load_profile, profile_name
 from txray_lib.tables import read_table
-from txray_lib.transfer import STATES, compare
+from txray_lib.transfer import compare
 
 Origin = Literal["live", "frozen"]
 NEURON = ["layer", "neuron"]
@@ -226,12 +226,6 @@ def extremes(transfer: pd.DataFrame, min_length: int, rank: int = 1) -> pd.DataF
     sides = {"most": falling, "least": rising}
     picked = {name: rows.index[rank - 1] for name, rows in sides.items() if len(rows) >= rank}
     return long.loc[list(picked.values())].set_axis(list(picked), axis=0)
-
-
-def state_counts(transfer: pd.DataFrame) -> pd.DataFrame:
-    """A row per comparison in the order of the table, a column per preference state."""
-    counts = transfer.groupby(["comparison", "state"], observed=True, sort=False).size().unstack(fill_value=0)
-    return counts.reindex(columns=list(STATES), fill_value=0).loc[transfer["comparison"].unique()]
 
 
 def benchmarks_file() -> Path:

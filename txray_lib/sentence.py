@@ -37,8 +37,8 @@ LARGEST = 5
 """Activations of a token that are kept: enough to see the largest one being taken."""
 QUANTILES = {"low": 0.05, "middle": 0.5, "high": 0.95}
 
-BEFORE, AFTER, SHUFFLED = "before", "after", "shuffled"
-"""Encoders in the columns of the tables: pretrained; fine-tuned on the labels; fine-tuned on shuffled ones."""
+BEFORE, AFTER = "before", "after"
+"""Encoders in the columns of the tables: pretrained; fine-tuned on the labels."""
 
 
 @dataclass(frozen=True)

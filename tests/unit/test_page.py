@@ -85,6 +85,12 @@ def test_a_page_names_profile_seed_corpora_and_commit(run: Results) -> None:
         assert part in told
 
 
+def test_tables_that_are_older_than_their_profile_are_told_as_such(run: Results) -> None:
+    assert "other parameters" not in displayed(page.source, run)
+    (run.folder / "profile.yaml").write_text("name: tiny\nseed: 99\n", encoding="utf-8")
+    assert "other parameters" in displayed(page.source, open_results("tiny"))
+
+
 def test_colours_follow_the_role_of_a_stage(run: Results) -> None:
     stages = [run.stage("last"), run.stage("supervised")]
     scale = page.colours(run, stages)

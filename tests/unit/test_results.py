@@ -10,7 +10,7 @@ import yaml
 from telling_tables import write_study, write_tables
 
 from txray_lib.errors import TxrayError
-from txray_lib.results import check_neuron, extremes, list_results, open_results, state_counts
+from txray_lib.results import check_neuron, extremes, list_results, open_results
 from txray_lib.tables import write_table
 
 
@@ -149,14 +149,6 @@ def test_extremes_of_a_rank_are_that_far_from_either_end() -> None:
         extremes(rows, 10, rank=0)
     equal = transfer([(n, 0.5, 10, 10) for n in range(4)])
     assert extremes(equal, 10, rank=2)["neuron"].to_dict() == {"most": 1, "least": 3}
-
-
-def test_state_counts_keep_every_state_and_the_order_of_the_table() -> None:
-    rows = pd.DataFrame({"comparison": ["z:y", "z:y", "a:b"], "state": ["shared", "gained", "avoided"]})
-    counts = state_counts(rows)
-    assert list(counts.index) == ["z:y", "a:b"]
-    assert counts.loc["z:y"].tolist() == [1, 0, 1, 0]
-    assert counts.loc["a:b"].tolist() == [0, 1, 0, 0]
 
 
 def test_results_of_another_profile_than_todays_are_outdated(workplace: Path) -> None:
