@@ -13,7 +13,7 @@ import pandas as pd
 
 from txray_lib.definitions import CHOICES, PAPER
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.figures.theme import BAND, ROLES, SHAPES
+from txray_lib.figures.theme import BAND, ROLES, SHAPES, label_tokens
 from txray_lib.preferences import distributions, grouped_by_tag
 from txray_lib.tags import tag_class
 
@@ -74,7 +74,7 @@ def detail(
     by_class = tags.groupby(["stage", "class"])["value"].sum().groupby("class").max().sort_values(ascending=False)
     tokens, tags = (table.assign(label=table["stage"].map(labels)) for table in (tokens, _fold(tags)))
     marks = tokens[tokens["feature"].isin(shown)]
-    marks = marks.assign(word=marks["feature"].map(_labels(shown)))
+    marks = marks.assign(word=marks["feature"].map(label_tokens(shown, MAX_LETTERS)))
     ink, (bars, points) = _ink(labels, roles), TITLES[definition]
     panels = _bars(tags, list(by_class.index), list(own), ink, bars), _points(marks, list(by_class.index), ink, points)
     chart = alt.hconcat(*panels, spacing=14, title=f"Neuron {neuron} in {', '.join(own)}")
@@ -206,16 +206,6 @@ def _points(marks: pd.DataFrame, classes: list[str], ink: dict, title: str) -> a
         points.encode(y=y, x=x, tooltip=tips, **ink),
     ]
     return alt.layer(*layers).properties(width=165, height=20 * len(rows))
-
-
-def _labels(features: Iterable[str]) -> dict[str, str]:
-    """Tokens short enough for an axis, still told apart."""
-    labels: dict[str, str] = {}
-    for feature in features:
-        label = feature if len(feature) <= MAX_LETTERS else f"{feature[: MAX_LETTERS - 1]}…"
-        same = sum(taken == label or taken.startswith(f"{label} (") for taken in labels.values())
-        labels[feature] = f"{label} ({same + 1})" if same else label
-    return labels
 
 
 def _percent(share: float) -> str:

@@ -7,7 +7,7 @@ for all panels, so that a token can be followed from panel to panel. May touch: 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import altair as alt
 import pandas as pd
 
 from txray_lib.errors import TxrayError
-from txray_lib.figures.theme import BAND, ROLES, TEXT
+from txray_lib.figures.theme import BAND, ROLES, TEXT, label_tokens
 from txray_lib.preferences import distributions
 
 WIDTH = 176
@@ -86,21 +86,11 @@ def _tokens(preferences: Mapping[str, pd.DataFrame], key: tuple[int, int], top: 
             parts.append(part.sort_values(["p", "feature"], ascending=[False, True], kind="stable").assign(stage=stage))
     every = pd.concat(parts, ignore_index=True)
     shown = every.groupby("stage", sort=False).head(top).drop_duplicates("feature").reset_index(drop=True)
-    words = _labels(shown["feature"])
+    words = label_tokens(shown["feature"], MAX_LETTERS)
     kept = every[every["feature"].isin(list(words))]
     place = kept["feature"].map({feature: i for i, feature in enumerate(words)})
     kept = kept.assign(word=kept["feature"].map(words), place=place).sort_values("place", kind="stable")
     return kept[["stage", "feature", "word", "p", "count"]]
-
-
-def _labels(features: Iterable[str]) -> dict[str, str]:
-    """Tokens short enough for an axis, still told apart."""
-    labels: dict[str, str] = {}
-    for feature in features:
-        label = feature if len(feature) <= MAX_LETTERS else f"{feature[: MAX_LETTERS - 1]}…"
-        same = sum(taken == label or taken.startswith(f"{label} (") for taken in labels.values())
-        labels[feature] = f"{label} ({same + 1})" if same else label
-    return labels
 
 
 def _head(drawn: _Drawn, row: Any, number: int) -> alt.LayerChart:

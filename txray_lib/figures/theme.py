@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,6 +159,16 @@ def finish(chart: Any, description: str, names: dict[str, str] | None = None) ->
     chart.config = _CONFIG
     chart.usermeta = {"txray": {"dark": {ink.light: ink.dark for ink in _INKS}, "width": WIDTH, "names": names or {}}}
     return chart
+
+
+def label_tokens(tokens: Iterable[str], letters: int) -> dict[str, str]:
+    """Tokens cut to so many letters for an axis, still told apart."""
+    labels: dict[str, str] = {}
+    for token in tokens:
+        label = token if len(token) <= letters else f"{token[: letters - 1]}…"
+        same = sum(taken == label or taken.startswith(f"{label} (") for taken in labels.values())
+        labels[token] = f"{label} ({same + 1})" if same else label
+    return labels
 
 
 def png(spec: dict[str, Any], scale: float = 2.0) -> bytes:
