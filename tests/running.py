@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +30,21 @@ class Shown:
         return "\n".join(self.texts)
 
 
+@contextmanager
+def shell_of_its_own() -> Iterator[InteractiveShell]:
+    """A shell in this process, whose module takes the place of `__main__` only as long as it is used."""
+    main = sys.modules["__main__"]
+    shell = InteractiveShell.instance()
+    sys.modules["__main__"] = shell.user_module
+    try:
+        yield shell
+    finally:
+        sys.modules["__main__"] = main
+
+
 def displayed(what: Callable[..., None], *arguments: Any, **options: Any) -> str:
     """The HTML or Markdown that a call displays."""
-    InteractiveShell.instance()  # without a shell, what is displayed is printed
-    with capture_output() as caught:
+    with shell_of_its_own(), capture_output() as caught:  # without a shell, what is displayed is printed
         what(*arguments, **options)
     return "".join(next(o.data[k] for k in ("text/html", "text/markdown") if k in o.data) for o in caught.outputs)
 
@@ -41,7 +54,11 @@ def run_cells(source: Path, parameters: dict[str, Any], replaced: dict[str, str]
 
     replaced  texts of cells that are changed before they run, as a reader would change them
     """
-    shell = InteractiveShell.instance()
+    with shell_of_its_own() as shell:
+        return _run(shell, source, parameters, replaced or {})
+
+
+def _run(shell: InteractiveShell, source: Path, parameters: dict[str, Any], replaced: dict[str, str]) -> Shown:
     shell.reset(new_session=True)
     shell.displayhook.write_output_prompt = lambda: None
     shell.displayhook.write_format_data = lambda data, metadata=None: shell.display_pub.publish(data, metadata)
@@ -50,7 +67,7 @@ def run_cells(source: Path, parameters: dict[str, Any], replaced: dict[str, str]
         if cell.cell_type != "code" or {"solution", "marking"} & set(cell.metadata.get("tags", [])):
             continue
         code = cell.source
-        for old, new in (replaced or {}).items():
+        for old, new in replaced.items():
             code = code.replace(old, new)
         if "parameters" in cell.metadata.get("tags", []):
             names = {line.targets[0].id for line in ast.parse(code).body}
