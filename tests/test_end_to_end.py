@@ -15,23 +15,31 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from watching import watched
 
+from txray_lib import engine, places
 from txray_lib.corpora import UNKNOWN, load_corpus_file
 from txray_lib.corpora.documents import content_hash
 from txray_lib.errors import TxrayError
 from txray_lib.flow import Run
-from txray_lib.parcels import TEXT, pack, unpack
 from txray_lib.preferences import NOBODY, add, aggregate, distributions
 from txray_lib.profiles import Profile, load_profile
 from txray_lib.results import Results
 from txray_lib.runs import open_run, train_run
 from txray_lib.stages import comparisons, stages
+from txray_lib.steps import task
+from txray_lib.steps.task import NOTE
 from txray_lib.tables import read_table
+from txray_lib.tracking import files_of, module_file
 from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
 
 WORKFLOW = Path(__file__).resolve().parents[1] / "workflow"
 
 pytest.importorskip("flair", reason="the profile tiny is tagged with Flair: pip install 'txray-lib[tag]'")
+
+
+LOADED: dict[str, set[str]] = {}
+"""For each step of the run below the files of the library that it loaded in its process."""
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +51,18 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, new_workplace: Callable[[
         patch.delenv("TXRAY_RESULTS", raising=False)
         patch.setattr(sys, "argv", ["/some/where/txray", "run", "tiny"])
         run = Run(load_profile("tiny"), say=lambda line: None)
-        assert run.make() == list(run.steps)
+        for name in run.steps:
+            LOADED[name] = engine.apart(watched, run.task(name))
         yield run
+
+
+def test_every_file_of_the_library_that_a_step_loads_is_tracked(tiny_run):
+    for name, loaded in LOADED.items():
+        code = module_file(f"steps.{tiny_run.step(name).function.partition('.')[0]}")
+        assert str(code) in loaded
+        shell = module_file("apart")  # it starts the process, and has no part in what is made there
+        assert loaded - {str(file) for file in {*files_of(code), shell}} == set(), name
+    assert {Path(file).suffix for file in set().union(*LOADED.values())} == {".py", ".yaml", ".npz"}
 
 
 @pytest.fixture
@@ -72,7 +90,7 @@ def test_every_stage_has_its_preferences_and_nothing_else_is_there(tiny_run):
     )
     preferences = {f"preferences/{s.name}.parquet" for s in stages(tiny_run.profile)}
     assert made == {f"{n}.parquet" for n in names} | preferences | {"provenance.json", "profile.yaml", "step.json"}
-    assert {p.suffix for p in tiny_run.folder.rglob(".*")} <= {".lock"}
+    assert {p.name for p in tiny_run.folder.rglob(".*")} <= {".unfinished"}
 
 
 def test_counts_of_a_stage_sum_to_its_tokens_less_nobodys(tiny_run, table):
@@ -362,9 +380,12 @@ def test_the_labels_of_the_test_split_have_no_part_in_finetuning(tiny_run, tmp_p
     path = run.file("vocabulary", "texts-test.npz")
     test = Texts.load(path)
     Texts(test.names, tuple(i[::-1] for i in test.ids), 1 - test.labels).save(path)
-    folder = tmp_path / "again"
-    folder.mkdir()
-    run.step("finetune").run(run, folder)
+    note = json.loads((path.parent / NOTE).read_text(encoding="utf-8"))
+    note["files"][path.name] = places.file_hash(path)
+    note["whole"] = task._digest({key: value for key, value in note.items() if key != "whole"})
+    (path.parent / NOTE).write_text(json.dumps(note), encoding="utf-8")
+    task.perform(run.task("finetune"))
+    folder = run.place("finetune")
     name = "supervised.safetensors"
     digests = {hashlib.sha256((f / name).read_bytes()).hexdigest() for f in (folder, tiny_run.place("finetune"))}
     assert len(digests) == 1
@@ -392,17 +413,11 @@ def test_nobodys_tokens_are_in_the_records(tiny_run, table, records):
         assert (rows["neuron"] == NOBODY).sum() == row["nobody"]
 
 
-def test_running_again_does_nothing(tiny_run):
-    before = {p: p.stat().st_mtime_ns for p in tiny_run.folder.parents[1].rglob("*") if p.is_file()}
-    assert Run(load_profile("tiny"), say=lambda line: None).make() == []
-    assert {p: p.stat().st_mtime_ns for p in tiny_run.folder.parents[1].rglob("*") if p.is_file()} == before
-
-
 def test_encoders_and_text_can_be_had_without_tables(tiny_run, tmp_path, new_workplace, monkeypatch):
     finished = open_run("tiny")
     monkeypatch.setenv("TXRAY_ROOT", str(new_workplace(tmp_path / "fresh")))
     trained = train_run("tiny")
-    assert not trained.run.is_done("tables")
+    assert not trained.run.is_there("tables")
     with pytest.raises(TxrayError, match=r"lacks .*tables"):
         open_run("tiny")
     assert trained.corpus("target") == finished.corpus("target")
@@ -412,36 +427,67 @@ def test_encoders_and_text_can_be_had_without_tables(tiny_run, tmp_path, new_wor
     assert train_run("tiny").model("supervised").encoder.units == trained.profile.pretraining.units
 
 
-def test_another_set_size_makes_only_pruning_and_what_follows_anew(tiny_run, tmp_path, monkeypatch):
-    twin = tmp_path / "twin"
-    shutil.copytree(tiny_run.folder.parents[2], twin)
-    monkeypatch.setenv("TXRAY_ROOT", str(twin))
-    tiny = load_profile("tiny")
-    pruning = tiny.pruning.model_copy(update={"set_size": 2, "random_sets": 3})
-    run = Run(tiny.model_copy(update={"pruning": pruning}), say=lambda line: None)
-    assert run.make() == ["prune", "definitions", "tables"]
-    sizes = read_table(run.file("tables", "pruning.parquet")).groupby("set")["neurons"].max()
-    assert sizes["B"] == sizes["C"] == 2
+def sharded(home: Path, shards: int = 3) -> Run:
+    """A run of tiny whose stages are read in shards, in TXRAY_ROOT."""
+    profile = {"base": "tiny", "about": "Shards.", "collection": {"shards": shards}}
+    (home / "profiles" / "sharded.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+    return Run(load_profile("sharded"), say=lambda line: None)
+
+
+def check_shards(run: Run, whole: pd.DataFrame, shards: int = 3) -> None:
+    """The records of a stage joined from shards are those of the whole, and the shards' preferences add to its own (law 4)."""
+    step = "collect-reviews-supervised"
+    joined = read_table(run.file(step, "records.parquet"))
+    near_ties = json.loads(run.file(step, "counts.json").read_text(encoding="utf-8"))["near_ties"]
+    assert joined["document"].tolist() == whole["document"].tolist()
+    assert joined["feature"].tolist() == whole["feature"].tolist()
+    assert (joined["neuron"] != whole["neuron"]).sum() <= near_ties
+    np.testing.assert_allclose(joined["activation"], whole["activation"], atol=2e-6)
+    parts = [read_table(run.file(f"{step}-shard-{shard}", "records.parquet")) for shard in range(shards)]
+    assert min(map(len, parts)) > len(whole) / (shards + 2)
+    pd.testing.assert_frame_equal(add([aggregate(part) for part in parts]), aggregate(joined))
+
+
+@pytest.fixture
+def away(
+    tiny_run: Run, records: Callable[[str], pd.DataFrame], tmp_path, new_workplace, monkeypatch
+) -> tuple[Callable[[int], Run], pd.DataFrame]:
+    """Makes a run in shards, elsewhere, that has all up to its classifier; and what the whole collects from there."""
+    whole, source = records("reviews-supervised"), tiny_run.folder
+    fresh = new_workplace(tmp_path / "fresh")
+    monkeypatch.setenv("TXRAY_ROOT", str(fresh))
+
+    def make(shards: int) -> Run:
+        run = sharded(fresh, shards)
+        for step in ("corpora", "tags", "vocabulary", "pretrain", "finetune"):
+            shutil.copytree(source / step, run.place(step))
+        return run
+
+    return make, whole
+
+
+def test_shards_in_several_jobs_give_the_table_of_the_whole(away):
+    make, whole = away
+    run = make(3)
+    assert engine.make_run(run, "sharded", ["collect-reviews-supervised"])
+    check_shards(run, whole)
+
+
+def test_more_shards_than_documents_are_no_harm(away):
+    make, whole = away
+    run = make(70)
+    run.make("collect-reviews-supervised")
+    joined = read_table(run.file("collect-reviews-supervised", "records.parquet"))
+    assert joined["feature"].tolist() == whole["feature"].tolist()
 
 
 @pytest.fixture
 def snakemake() -> Callable[..., str]:
-    """Runs the Snakefile: `snakemake(compendium, profile, *arguments)` gives what it printed."""
-    found = shutil.which("snakemake", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    if found is None or not WORKFLOW.is_dir():
-        pytest.skip("snakemake or the folder workflow is missing: pip install 'txray-lib[flow]'")
+    """Runs the Snakefile as its own command: `snakemake(compendium, profile, *arguments)` gives what it printed."""
 
     def run(compendium: Path, profile: str, *arguments: str) -> str:
-        command = [
-            found,
-            "-s",
-            str(WORKFLOW / "Snakefile"),
-            "-d",
-            str(compendium),
-            "--config",
-            f"profile={profile}",
-            *arguments,
-        ]
+        command = [sys.executable, "-m", "snakemake", "-s", str(WORKFLOW / "Snakefile"), "-d", str(compendium)]
+        command += ["--config", f"profile={profile}", *arguments]
         environment = {**os.environ, "TXRAY_ROOT": str(compendium)}
         result = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
         assert result.returncode == 0, result.stderr[-2000:]
@@ -450,51 +496,11 @@ def snakemake() -> Callable[..., str]:
     return run
 
 
-def test_snakemake_runs_exactly_the_steps_of_the_flow(tiny_run, tmp_path, new_workplace, snakemake):
-    fresh = new_workplace(tmp_path / "fresh")
-    printed = snakemake(fresh, "tiny", "-n", "--cores", "1")
-    planned = {line.split()[1].rstrip(":") for line in printed.splitlines() if line.startswith("rule ")}
-    assert planned - {"all"} == set(tiny_run.steps)
-    snakemake(fresh, "tiny", "--cores", "1", "--until", "vocabulary")
-    for step in ("corpora", "vocabulary"):
-        known = json.loads((fresh / "build" / "runs" / "tiny" / step / "step.json").read_text(encoding="utf-8"))
-        assert known["fingerprint"] == tiny_run.fingerprint(step)
-
-
-def test_shards_in_several_jobs_give_the_table_of_the_whole(tiny_run, tmp_path, new_workplace, snakemake, monkeypatch):
-    """Law 4, with a job of Snakemake for each shard, two at a time."""
-    fresh = new_workplace(tmp_path / "fresh")
-    profile = {"base": "tiny", "about": "Shards.", "collection": {"shards": 3}}
-    (fresh / "profiles" / "sharded.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
-    for step in ("corpora", "tags", "vocabulary", "pretrain", "finetune"):
-        shutil.copytree(tiny_run.place(step), fresh / "build" / "runs" / "sharded" / step)
-    step = "collect-reviews-supervised"
-    whole = read_table(tiny_run.file(step, "records.parquet"))
-    monkeypatch.setenv("TXRAY_ROOT", str(fresh))
-    run = Run(load_profile("sharded"))
-    printed = snakemake(
-        fresh, "sharded", "--cores", "2", "--rerun-triggers", "mtime", "--", str(run.file(step, "step.json"))
-    )
-    jobs = {line.split()[1].rstrip(":") for line in printed.splitlines() if line.startswith(("rule ", "localrule "))}
-    assert jobs == {step, *(f"{step}-shard-{shard}" for shard in range(3))}
-    assert all(map(run.is_done, jobs))
-    joined = read_table(run.file(step, "records.parquet"))
-    near_ties = json.loads(run.file(step, "counts.json").read_text(encoding="utf-8"))["near_ties"]
-    assert joined["document"].tolist() == whole["document"].tolist()
-    assert joined["feature"].tolist() == whole["feature"].tolist()
-    assert (joined["neuron"] != whole["neuron"]).sum() <= near_ties
-    np.testing.assert_allclose(joined["activation"], whole["activation"], atol=2e-6)
-    shards = [read_table(run.file(f"{step}-shard-{shard}", "records.parquet")) for shard in range(3)]
-    assert min(map(len, shards)) > len(whole) / 5
-    table, added = aggregate(joined), add([aggregate(shard) for shard in shards])
-    pd.testing.assert_frame_equal(added, table)
-
-
 @pytest.mark.parametrize("where", ["local", "slurm", "kubernetes"])
 def test_every_executor_profile_plans_the_whole_flow(tiny_run, tmp_path, new_workplace, snakemake, where):
     fresh = new_workplace(tmp_path / "fresh")
     printed = snakemake(fresh, "tiny", "-n", "--profile", str(WORKFLOW / "profiles" / where))
-    assert all(f"rule {step}:" in printed for step in tiny_run.steps)
+    assert all(f"rule {step.rule or step.name}:" in printed for step in tiny_run.steps.values())
 
 
 _KUBECTL = """#!{python}
@@ -522,8 +528,10 @@ def test_kubernetes_jobs_are_submitted_and_asked_after(tiny_run, tmp_path, new_w
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     waiting = ("--latency-wait", "1", "--seconds-between-status-checks", "1", "--until", "corpora")
     snakemake(fresh, "tiny", "--profile", str(WORKFLOW / "profiles" / "kubernetes"), *waiting)
-    known = json.loads((fresh / "build" / "runs" / "tiny" / "corpora" / "step.json").read_text(encoding="utf-8"))
-    assert known["fingerprint"] == tiny_run.fingerprint("corpora")
+    monkeypatch.setenv("TXRAY_ROOT", str(fresh))
+    made = Run(load_profile("tiny"))
+    for file in ("target.parquet", "facts.json"):
+        assert made.file("corpora", file).read_bytes() == tiny_run.path(f"corpora/{file}").read_bytes()
 
 
 _WITHOUT = """
@@ -541,10 +549,11 @@ sys.meta_path.insert(0, Refusing())
 def test_the_computing_half_alone_goes_on_from_an_archive_and_sends_tables_home(
     tiny_run, tmp_path, new_workplace, monkeypatch
 ):
-    """What a borrowed machine does, by its own script: no tagger, nothing that draws, calls that are cut short."""
-    away, home, hook = new_workplace(tmp_path / "away"), new_workplace(tmp_path / "home"), tmp_path / "hook"
-    archive, out = tmp_path / "tiny.tar.gz", tmp_path / "out"
-    assert pack(tiny_run, TEXT, archive) < 2e6
+    """What a borrowed machine does, by its own script: no Snakemake, no tagger, nothing that draws, calls that are cut short."""
+    away, hook, out = new_workplace(tmp_path / "away"), tmp_path / "hook", tmp_path / "out"
+    archive = tmp_path / "tiny.tar.gz"
+    text = ("corpora", "tags", "vocabulary")
+    subprocess.run(["tar", "-C", str(tiny_run.folder), "-czf", str(archive), *text], check=True)
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(_WITHOUT, encoding="utf-8")
     shutil.copytree(WORKFLOW, away / "workflow", ignore=shutil.ignore_patterns(".snakemake"))
@@ -556,12 +565,10 @@ def test_the_computing_half_alone_goes_on_from_an_archive_and_sends_tables_home(
         result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
         assert result.returncode == 0, result.stderr[-2000:]
         assert told in result.stdout
-    joined = tmp_path / "tables.tar.gz"
+    joined, home = tmp_path / "tables.tar.gz", tmp_path / "home"
     joined.write_bytes(b"".join(p.read_bytes() for p in sorted(out.glob("tiny-tables.tar.gz.*"))))
-    monkeypatch.setenv("TXRAY_ROOT", str(home))
-    run = Run(load_profile("tiny"))
-    assert unpack(run, joined) == ["tables"]
-    assert run.is_done("tables")
-    theirs = Results("tiny", run.place("tables"), "live")
-    assert theirs.stages["tokens"].eq(run.profile.collection.tokens).all()
+    home.mkdir()
+    subprocess.run(["tar", "-C", str(home), "-xzf", str(joined)], check=True)
+    theirs = Results("tiny", home / "tiny", "live")
+    assert theirs.stages["tokens"].eq(tiny_run.profile.collection.tokens).all()
     assert (out / "pretrain-curve.parquet").is_file()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,13 +16,14 @@ import torch
 import yaml
 from running import run_cells
 
-from txray_lib import bookbuild
+from txray_lib import bookbuild, engine
 from txray_lib.errors import TxrayError
 from txray_lib.example import PROFILE, write_example
 from txray_lib.flow import Run
 from txray_lib.profiles import load_profile
 from txray_lib.results import open_results
 from txray_lib.runs import open_run
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_table
 from txray_lib.worlds import WorldSize
 
@@ -80,13 +82,16 @@ def test_the_page_shows_the_profile_that_the_example_writes(mine: Path) -> None:
     assert load_profile(str(mine / "mine.yaml")).own_files == ("text.txt", "reviews.csv")
 
 
-def test_the_example_of_the_page_has_texts_enough_for_its_profile(workplace: Path, tmp_path: Path) -> None:
+def test_the_example_of_the_page_has_texts_enough_for_its_profile(
+    workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
-    run = Run(load_profile(str(write_example(tmp_path / "whole"))), say=said.append)
+    run = Run(load_profile(str(write_example(tmp_path / "whole"))))
+    monkeypatch.setattr(Task, "say", lambda task, line: said.append(line))
     run.make("corpora")
     measures = read_table(run.file("corpora", "measures.parquet")).set_index(["corpus", "measure"])["value"]
     assert [measures["films", f"finetuning_{s}_reviews"] for s in ("train", "valid", "test")] == [1000, 200, 400]
-    assert "    reviews.csv: the label 'bad' is 0, 'good' is 1, the class whose F1 is told" in said
+    assert "reviews.csv: the label 'bad' is 0, 'good' is 1, the class whose F1 is told" in said
 
 
 def test_the_example_overwrites_nothing(mine: Path, tmp_path: Path) -> None:
@@ -115,23 +120,28 @@ def test_text_and_labels_become_the_chapters_of_a_book(quick: Run) -> None:
     assert str(root) not in (quick.place("tables") / "profile.yaml").read_text(encoding="utf-8")
 
 
-def test_a_changed_file_is_read_again_and_a_moved_one_is_not(quick: Run, mine: Path, monkeypatch) -> None:
-    again = lambda: Run(load_profile(str(mine / "quick.yaml")), say=lambda line: None)  # noqa: E731
-    assert all(again().is_done(name) for name in quick.steps)
-    moved = mine / "elsewhere"
-    moved.mkdir()
-    text = (mine / "text.txt").rename(moved / "text.txt")
-    assert not again().is_done("corpora")
+def test_a_changed_file_is_read_again(
+    quick: Run, mine: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def planned() -> bool:
+        capfd.readouterr()
+        engine.make_run(Run(load_profile(str(twin / "quick.yaml"))), str(twin / "quick.yaml"), ["corpora"], "dry-run")
+        return "corpora  " in "".join(capfd.readouterr())
+
+    twin = tmp_path / "mine"
+    shutil.copytree(mine, twin)
+    name = str(twin / "quick.yaml")
+    run = Run(load_profile(name), say=lambda line: None)
+    shutil.rmtree(run.place("corpora"))
+    assert engine.make_run(run, name, ["corpora"])
+    assert not planned()
+    text = twin / "text.txt"
+    text.write_text(text.read_text(encoding="utf-8") + "One more line.\n", encoding="utf-8")
+    assert planned()
+    text.unlink()
     with pytest.raises(TxrayError, match=r"text\.txt cannot be read"):
-        again().make("corpora")
-    monkeypatch.setenv("TXRAY_DATA", str(moved))
-    assert again().is_done("tables")
-    content = text.read_text(encoding="utf-8")
-    text.write_text(content + "One more line.\n", encoding="utf-8")
-    assert not any(again().is_done(name) for name in quick.steps)
-    text.write_text(content, encoding="utf-8")
-    assert again().is_done("tables")
-    text.rename(mine / "text.txt")
+        engine.make_run(run, name, ["corpora"])
+    assert run.is_there("corpora")
 
 
 class TheirModel(torch.nn.Module):

@@ -1,7 +1,6 @@
-"""Executes the notebooks that need it and builds the site. The last room: nothing imports it but the command line.
+"""The book: which pages it has, what each follows from, and how it is made. The last room: `workflow/book.smk` asks here.
 
-What an output depends on is hashed into a fingerprint that lies beside it; an equal fingerprint means nothing to do.
-May touch: errors, places, results, explorer, notebooks, handouts.
+May touch: errors, places, results, explorer, notebooks, handouts, tracking, engine.
 """
 
 from __future__ import annotations
@@ -9,23 +8,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from txray_lib import explorer, notebooks, places
+from txray_lib import engine, explorer, handouts, notebooks, places
+from txray_lib.bookfiles import CARRIED
 from txray_lib.errors import TxrayError
 from txray_lib.figures.theme import PICTURES
-from txray_lib.handouts import build_students
-from txray_lib.places import write_text
-from txray_lib.results import Results, list_results, open_results
+from txray_lib.results import list_results, open_results
+from txray_lib.tracking import LIBRARY, code_hash, module_file
 
 CHAPTERS = "small"
 """The run that the chapters of the paper are shown on, where no other is asked for: the default of their notebooks."""
@@ -34,8 +34,10 @@ WORLD = "demo"
 PREFIX = "build/notebooks/"
 SHARDS = "build/static/explorer"
 """Everything below build/static becomes a static file of the site."""
+SITE = "_build/html/index.html"
 TRAINED = "trained"
 """A page with this parameter trains encoders for its reader. It is shown as it stands: the book is built from tables alone."""
+_PARAMETERS = re.compile(r"^:tags: \[[^\]]*\bparameters\b[^\]]*\]\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _TOO_FEW = (
     "This page compares an early, the last but one and the last snapshot of pretraining. The profile {profile} was given fewer"
     " than three, so there is nothing to show here; its pages of RQ2 and RQ3 do not need them."
@@ -52,36 +54,77 @@ class Page:
     title: str = ""
 
     @property
+    def name(self) -> str:
+        """As the table of contents has it, a "-" for each "/": a name for its rule."""
+        return self.out.relative_to(places.root() / PREFIX).with_suffix("").as_posix().replace("/", "-")
+
+    @property
     def profile(self) -> str:
         return self.parameters.get("profile", "")
 
-    def __str__(self) -> str:
-        return f"{self.source.stem} on {self.profile}" if self.profile else self.source.stem
+    @property
+    def settings(self) -> str:
+        return json.dumps([self.parameters, self.title, _needs_snapshots(self)])
 
 
-def build_book(profile: str = CHAPTERS, strict: bool = True) -> Path:
+@dataclass(frozen=True)
+class Book:
+    """The book with the paper's chapters on the run of a profile."""
+
+    profile: str
+
+    @cached_property
+    def pages(self) -> list[Page]:
+        return pages(self.profile)
+
+    @cached_property
+    def tables(self) -> str:
+        """A hash of all that a page may read beside its source: the tables of every run at hand, and every profile."""
+        folders = [open_results(name).folder for name in sorted(list_results())]
+        alone = places.root() / "results" / "benchmarks.parquet"
+        return _hash_files(*folders, alone, places.profiles_folder())
+
+    @property
+    def shards(self) -> Path:
+        """The script of the explorer that every run has."""
+        return places.root() / SHARDS / self.profile / f"{explorer.shard_of(0)}.js"
+
+    @property
+    def sources(self) -> list[Path]:
+        """What is read as it stands when the pages become a site."""
+        named = [places.root() / name for name in ("_config.yml", "_toc.yml")]
+        return [*named, *_files(places.root() / "book"), *_files(LIBRARY / "static")]
+
+    @cached_property
+    def carried(self) -> str:
+        """A hash of all that the site's archive of the compendium holds."""
+        return _hash_files(*(places.root() / name for name in CARRIED))
+
+    def code(self, *modules: str) -> str:
+        return code_hash(*map(module_file, modules))
+
+    def page_code(self, page: Page) -> str:
+        """A hash of the code in a page's source, of what it imports, and of what executes it."""
+        return code_hash(page.source, module_file("notebooks"))
+
+
+def build_book(profile: str = CHAPTERS, strict: bool = True, show: str = "") -> Path:
     """Build the site with the paper's chapters on the run of a profile, and return its first page.
 
-    strict  a warning of the build is an error
+    strict  a warning of the build is an error; show: as in `engine.call`
 
-    Raises TxrayError if a table is missing, a cell fails or the build does; what was whole stays whole.
+    Raises TxrayError if a table is missing, a cell fails or the build does.
     """
     run = open_results(profile)
     if run.is_study:
         raise TxrayError(f"{run.profile} is a study, told on a page of every book: name a run, such as {CHAPTERS}")
     os.environ.setdefault(PICTURES, "no")  # the site draws every chart itself
-    executed = _execute_all(pages(run.profile))
-    shards = _write_shards(run)
-    page = places.root() / "_build" / "html" / "index.html"
-    stamp = page.parent.parent / "book.fingerprint"
-    wanted = _book_fingerprint([*executed, shards, *build_students()], strict)
-    if _is_current(page, stamp, wanted):
-        print(f"The book is up to date, nothing to do: {page}")
-        return page
-    stamp.unlink(missing_ok=True)
-    _build(strict)
-    write_text(wanted, stamp)
-    print(f"Built the book: {page}")
+    page = places.root() / SITE
+    config = {"profile": run.profile, "strict": "yes" if strict else ""}
+    lock = places.root() / "build" / ".book.lock"
+    made = engine.call(config, lock, "the book", os.cpu_count() or 1, show, snakefile="book.smk")
+    if not show:
+        print(f"Built the book: {page}" if made else f"The book is up to date, nothing to do: {page}")
     return page
 
 
@@ -97,11 +140,18 @@ def pages(profile: str) -> list[Page]:
             continue
         on_profile, _, name = chapter["file"].removeprefix(PREFIX).rpartition("-")
         source = notebooks.find_notebook(name)
-        default = notebooks.parameters_of(source).get("profile")
+        default = _default_profile(source)
         on = on_profile or (profile if default == CHAPTERS else default)
         out = places.root() / f"{chapter['file']}.ipynb"
         found.append(Page(source, out, {"profile": on} if default else {}, chapter.get("title", "")))
     return found
+
+
+def _default_profile(source: Path) -> str:
+    """The profile in a notebook's parameters; empty where it has none. All pages are looked at whenever a book is: no parser."""
+    cell = _PARAMETERS.search(source.read_text(encoding="utf-8"))
+    found = re.search(r'^profile = "([^"]*)"', cell[1], re.MULTILINE) if cell else None
+    return found[1] if found else ""
 
 
 def _chapters(entry: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -114,70 +164,39 @@ def _chapters(entry: dict[str, Any]) -> Iterable[dict[str, Any]]:
         yield from _chapters(below)
 
 
-def _execute_all(wanted: list[Page]) -> list[Path]:
-    """The executed notebooks; those whose fingerprint is unchanged are not run again. As many at once as there are cores."""
-    folder, outputs = places.root() / PREFIX, {page.out for page in wanted}
-    for old in folder.rglob("*.ipynb"):
-        if old not in outputs:
-            old.unlink()  # what is not shown must not be published by accident
-    package, root = _package(), places.root()
-    code = _hash_files(root / "requirements.lock", root / "book" / "references.bib", *sorted(package.rglob("*.py")))
-    data = _hash_files(*sorted(package.glob("*.yaml")))
-    tables = _hash_files(*(open_results(name).folder for name in sorted(list_results())))
-    inputs = code + data + tables
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        waiting = [pool.submit(_execute_one, page, inputs) for page in wanted]
-        try:
-            return [future.result() for future in waiting]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _execute_one(page: Page, inputs: str) -> Path:
-    stamp = page.out.with_suffix(".fingerprint")
-    wanted = _hash_text(inputs, _hash_files(page.source), json.dumps(page.parameters), page.title)
-    if _is_current(page.out, stamp, wanted):
-        return page.out
-    stamp.unlink(missing_ok=True)
+def make_page(page: Page) -> None:
+    """The notebook that becomes a page: executed, or as it stands, or with the reason why it is empty."""
     if TRAINED in notebooks.parameters_of(page.source):
         notebooks.write_unexecuted(page.source, page.out)
     elif _needs_snapshots(page):
         notebooks.write_empty(page.source, page.out, _TOO_FEW.format(profile=page.profile))
     else:
-        print(f"Executing {page}", flush=True)
         notebooks.execute(page.source, page.out, page.parameters, cwd=places.root(), title=page.title)
-    write_text(wanted, stamp)
-    return page.out
 
 
 def _needs_snapshots(page: Page) -> bool:
     """Whether a page compares snapshots of pretraining (it says so in its head), of which its run has too few."""
-    if not notebooks.read_notebook(page.source).metadata.get("compares_snapshots"):
+    if "compares_snapshots" not in page.source.read_text(encoding="utf-8").partition("\n---")[0]:
         return False
     return "early" not in open_results(page.profile).roles.values()
 
 
-def _write_shards(results: Results) -> Path:
-    """The explorer's scripts of the run, made anew when its tables or the code have changed; returns their fingerprint."""
+def make_shards(profile: str) -> None:
+    """The explorer's scripts of one run; those of another are gone."""
     folder = places.root() / SHARDS
-    for old in folder.glob("*/"):
-        if old.name != results.profile:
-            shutil.rmtree(old)
-    stamp = folder / f"{results.profile}.fingerprint"
-    names = ("explorer.py", "preferences.py", "results.py")
-    wanted = _hash_text(_hash_files(results.folder), _hash_files(*(_package() / name for name in names)))
-    if not _is_current(folder / results.profile, stamp, wanted):
-        print(f"Writing the explorer's tables of {results.profile}", flush=True)
-        stamp.unlink(missing_ok=True)
-        explorer.write_shards(results, folder / results.profile)
-        write_text(wanted, stamp)
-    return stamp
+    shutil.rmtree(folder, ignore_errors=True)
+    explorer.write_shards(open_results(profile), folder / profile)
+
+
+def make_site(pages: list[Path], strict: bool) -> None:
+    """The site, of the pages that are named and no others. Raises TxrayError with what the builder complains of."""
+    for old in set((places.root() / PREFIX).rglob("*.ipynb")) - set(pages):
+        old.unlink()  # what is not shown must not be published by accident
+    _build(strict)
 
 
 def _build(strict: bool) -> None:
     root = places.root()
-    print("Building the pages", flush=True)
     shutil.rmtree(root / "_build" / "html", ignore_errors=True)
     options = ["-W", "-n", "--keep-going"] if strict else []
     command = [_jupyter_book(), "build", ".", "--all", *options]
@@ -206,39 +225,25 @@ def _problems(output: str) -> str:
     return "\n".join(f"  {line.strip()}" for line in (told or lines)[-20:])
 
 
-def _book_fingerprint(offered: list[Path], strict: bool) -> str:
-    root, package = places.root(), _package()
-    own = [root / name for name in ("book", "_config.yml", "_toc.yml", "requirements.lock")]
-    code = [package / name for name in ("book.py", "bookfiles.py", "figures/theme.py", "handouts.py", "static")]
-    return _hash_text(_hash_files(*own, *offered, *code), str(strict))
-
-
-def _package() -> Path:
-    return Path(__file__).parent
-
-
-def _is_current(output: Path, stamp: Path, wanted: str) -> bool:
-    return output.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted
-
-
 def _hash_files(*paths: Path) -> str:
     """A hash of names and contents of files, and of all files in folders; what does not exist counts as empty."""
     digest = hashlib.sha256()
     for path in paths:
         for file in _files(path):
-            digest.update(f"{file.relative_to(path.parent).as_posix()}\0".encode())
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+            digest.update(f"{file.relative_to(path.parent).as_posix()}\0{places.file_hash(file)}".encode())
     return digest.hexdigest()
 
 
-def _files(path: Path) -> Iterable[Path]:
+def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    return sorted(
-        f for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts and not f.name.startswith(".")
-    )
+    hidden = ("__pycache__", ".egg-info")
+    found = (f for f in path.rglob("*") if f.is_file() and not f.name.startswith(".") and f.name != "step.json")
+    return sorted(f for f in found if not any(part.endswith(hidden) for part in f.parts))
 
 
-def _hash_text(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+def student_files() -> list[Path]:
+    """The files that students get."""
+    folder = places.root() / "build" / "course"
+    names = [f"{name}.ipynb" for name in handouts.course_notebooks()]
+    return [folder / name for name in (*names, handouts.ARCHIVE)] if names else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,55 +30,23 @@ Parameter = Annotated[list[str] | None, typer.Option("--parameter", "-p", help="
 @app.command()
 def run(
     profile: ProfileName,
-    until: Annotated[str | None, typer.Option(help="Stop after this step (`txray steps PROFILE`).")] = None,
+    until: Annotated[list[str] | None, typer.Option(help="Stop after this step (`txray steps PROFILE`).")] = None,
     device: Device = "cpu",
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be made, and why.")] = False,
+    summary: Annotated[bool, typer.Option("--summary", help="The state of each file.")] = False,
 ) -> None:
     """Run a profile, or go on with one: only what is missing or out of date is computed."""
-    _compute(_run(profile, device), until)
-
-
-@app.command()
-def step(profile: ProfileName, name: Annotated[str, typer.Argument(help="The step.")], device: Device = "cpu") -> None:
-    """Make one step, whose needs must be done: what a workflow engine calls."""
-    current = _run(profile, device)
-    if current.is_done(current.step(name).name):
-        typer.echo(f"{name}: nothing to do")
-    else:
-        current.make_step(name)
-        typer.echo(f"{name}: done")
-
-
-@app.command()
-def pack(
-    profile: ProfileName,
-    names: Annotated[list[str] | None, typer.Argument(help="Steps; by default those that need no weights.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The archive; default: PROFILE.tar.gz here.")] = None,
-) -> None:
-    """Pack finished steps to go on with them on another machine. The archive holds text of the corpora: not for git."""
-    from txray_lib.parcels import TEXT, pack
-
-    current = _run(profile)
-    archive = out or Path.cwd() / f"{current.profile.name}.tar.gz"
-    size = pack(current, names or TEXT, archive)
-    typer.echo(f"packed {', '.join(names or TEXT)} in {archive}, {size / 1e6:.1f} MB")
-
-
-@app.command()
-def unpack(profile: ProfileName, archive: Annotated[Path, typer.Argument(help="What `txray pack` wrote.")]) -> None:
-    """Take over the steps in an archive that the same profile and the same code made elsewhere."""
-    from txray_lib.parcels import unpack
-
-    typer.echo(f"unpacked {', '.join(unpack(_run(profile), archive))}")
+    _compute(profile, until or (), device, "dry-run" if dry_run else "summary" if summary else "")
 
 
 @app.command()
 def steps(profile: ProfileName) -> None:
-    """List the steps of a profile, what each needs, and which are done."""
-    current = _run(profile)
-    made = current.done_steps()
-    for name, each in current.steps.items():
-        state = f"done, {made[name]['seconds']:.1f} s" if current.is_done(name) else "to do"
-        typer.echo(f"{name:30} {state:18} {each.about}" + (f" (needs {', '.join(each.needs)})" if each.needs else ""))
+    """List the steps of a profile, and what each needs."""
+    from txray_lib.flow import Run
+    from txray_lib.profiles import load_profile
+
+    for step in Run(load_profile(profile)).steps.values():
+        typer.echo(f"{step.name:30} {step.about}" + (f" (needs {', '.join(step.needs)})" if step.needs else ""))
 
 
 @app.command()
@@ -103,20 +72,21 @@ def book(
         str, typer.Option(help="Whose run the paper's chapters are shown on: a name or a YAML file.")
     ] = "small",
     strict: Annotated[bool, typer.Option(help="Warnings are errors.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be made, and why.")] = False,
 ) -> None:
     """Run what the book shows live, execute the notebooks, build _build/html/index.html.
 
     A run whose tables are frozen in results/ is shown as it is; any other is computed.
     """
     from txray_lib.bookbuild import WORLD, build_book
+    from txray_lib.profiles import profile_name
     from txray_lib.results import list_results
 
-    runs = [_run(name) for name in dict.fromkeys((WORLD, profile))]
-    at_hand = list_results()
-    for each in runs:
-        if at_hand.get(each.profile.name) != "frozen":
-            _compute(each, None)
-    build_book(runs[-1].profile.name, strict=strict)
+    show, at_hand = "dry-run" if dry_run else "", list_results()
+    for name in dict.fromkeys((WORLD, profile)):
+        if at_hand.get(profile_name(name)) != "frozen":
+            _compute(name, (), "cpu", show)
+    build_book(profile_name(profile), strict, show)
 
 
 @app.command()
@@ -191,9 +161,19 @@ def freeze(
     ] = False,
 ) -> None:
     """Keep the tables of a finished run in results/, where git and every reader find them."""
-    current = _run(profile)
-    if not current.is_done("tables"):
+    from txray_lib.flow import Run
+    from txray_lib.profiles import load_profile
+    from txray_lib.results import Results
+
+    current = Run(load_profile(profile))
+    if not current.is_there("tables"):
         raise TxrayError(f"the run {current.profile.name!r} is not finished: `txray run {profile}` finishes it.")
+    for name in current.step("tables").makes:
+        current.file("tables", name)
+    if Results(current.profile.name, current.place("tables"), "live").is_outdated:
+        raise TxrayError(
+            f"the tables of {current.profile.name!r} are older than its profile: `txray run {profile}` makes them anew."
+        )
     live, frozen = places.live_results(current.profile.name), places.frozen_results(current.profile.name)
     partial = frozen.with_name(f".{frozen.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -233,31 +213,20 @@ def _exit(message: str, status: int) -> None:
     sys.exit(status)
 
 
-def _run(name: str, device: str = "cpu") -> Any:
-    from txray_lib.costs import require_device
+def _compute(profile: str, until: Sequence[str], device: str, show: str) -> None:
+    """Make a run as far as the steps `until`, or show what would be made."""
+    from txray_lib.costs import require_device, require_disk
+    from txray_lib.engine import compute
     from txray_lib.flow import Run
     from txray_lib.profiles import load_profile
 
     require_device(device)
-    return Run(load_profile(name), device, lambda line: typer.echo(line, err=True))
-
-
-def _compute(current: Any, until: str | None) -> None:
-    from txray_lib.costs import estimate, require_disk
-
-    seconds = estimate(current, until)
-    if not seconds:
-        typer.echo(f"{current.profile.name}: nothing to compute, all {len(current.needed(until))} steps are done")
-        return
-    require_disk(current)
-    longest = max(seconds, key=seconds.__getitem__)
-    minutes = max(1, round(sum(seconds.values()) / 60))
-    typer.echo(
-        f"{current.profile.name}: {len(seconds)} of {len(current.steps)} steps to do, about {minutes} minute(s) "
-        f"on this machine, the longest of them {longest}",
-        err=True,
-    )
-    current.make(until)
+    current = Run(load_profile(profile), device, lambda line: typer.echo(line, err=True))
+    wanted = current.needed(until)
+    if not all(map(current.is_there, wanted)):
+        require_disk(current)
+    if not compute(current, profile, until, show) and not show:
+        typer.echo(f"{current.profile.name}: nothing to compute, all {len(wanted)} steps are done")
 
 
 def _parameters(pairs: list[str]) -> dict[str, Any]:

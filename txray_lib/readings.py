@@ -16,6 +16,7 @@ import pandas as pd
 from txray_lib.collection import Collected, collect
 from txray_lib.corpora import Corpus, Document, Vocabulary
 from txray_lib.errors import TxrayError, nearest
+from txray_lib.stages import READ_OTHERWISE
 from txray_lib.training.encoder import Classifier, Encoder
 
 END_OF_SENTENCE, END_OF_PARAGRAPH = "<eos>", "<eop>"
@@ -129,7 +130,6 @@ def _named(records: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
     return records.assign(feature=feature)
 
 
-_TEXT = ("early", "before-last", "last", "zero-shot")
 READINGS = {
     reading.name: reading
     for reading in (
@@ -137,28 +137,28 @@ READINGS = {
             "sentence",
             "C9",
             "the hidden state starts anew at every sentence",
-            ("last", "zero-shot"),
+            READ_OTHERWISE["sentence"],
             lambda corpus, vocabulary, _: (sentence_by_sentence(corpus), vocabulary),
         ),
         Reading(
             "never",
             "C9",
             "the hidden state runs through the whole text",
-            ("last", "zero-shot"),
+            READ_OTHERWISE["never"],
             lambda corpus, vocabulary, lanes: (carried_through(corpus, lanes), vocabulary),
         ),
         Reading(
             "cased",
             "C10",
             "tokens keep their capitals, which the vocabulary does not know",
-            _TEXT,
+            READ_OTHERWISE["cased"],
             lambda corpus, vocabulary, _: (corpus, replace(vocabulary, lowercase=False)),
         ),
         Reading(
             "marks",
             "C13",
             "ends of sentences and of documents are features too",
-            (*_TEXT, "supervised"),
+            READ_OTHERWISE["marks"],
             lambda corpus, vocabulary, _: (
                 with_marks(corpus),
                 _MarkedVocabulary(vocabulary.words, vocabulary.lowercase),

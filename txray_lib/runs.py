@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from txray_lib.corpora import Corpus, Vocabulary, load_corpus_file
+from txray_lib.engine import compute
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.flow import Run
 from txray_lib.profiles import Profile, load_profile
 from txray_lib.stages import stages
-from txray_lib.steps.files import read_vocabulary
 from txray_lib.training import Classifier, Encoder, load_classifier, load_encoder
 
 
@@ -29,7 +29,7 @@ class FinishedRun:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """What the encoders of this run see of a token."""
-        return read_vocabulary(self.run)
+        return Vocabulary.load(self.run.file("vocabulary", "vocabulary.json"))
 
     def corpus(self, which: Literal["pretraining", "target"]) -> Corpus:
         """The tagged text that the stages on a corpus read."""
@@ -55,15 +55,16 @@ MODELS = ("tags", "finetune")
 def train_run(profile: str) -> FinishedRun:
     """The encoders and the tagged text of a profile, computed now where they are missing or out of date; no tables."""
     run = Run(load_profile(profile), say=lambda line: None)
-    with warnings.catch_warnings(action="ignore"):  # the tagger's packages warn of what a notebook lacks to draw bars
-        for step in MODELS:
-            run.make(step)
+    with ThreadPoolExecutor(
+        1
+    ) as pool:  # a notebook's own thread has an event loop running, which Snakemake wants for itself
+        pool.submit(compute, run, profile, MODELS).result()
     return FinishedRun(run)
 
 
 def open_run(profile: str) -> FinishedRun:
-    """The files of a profile's run. Raises TxrayError where it is not finished or out of date."""
+    """The files of a profile's run. Raises TxrayError where it is not finished."""
     run = Run(load_profile(profile))
-    if missing := [name for name in run.steps if not run.is_done(name)]:
+    if missing := [name for name in run.steps if not run.is_there(name)]:
         raise TxrayError(f"the run {run.profile.name!r} lacks {', '.join(missing)}: `txray run {profile}` makes them.")
     return FinishedRun(run)

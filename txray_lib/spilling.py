@@ -149,12 +149,6 @@ class SpillingSum:
                 yield _frame(_summed(columns), alphabet)
 
 
-def remove_spilled(folder: Path) -> None:
-    """Delete what a sum that was killed left in `folder`."""
-    for spilled in folder.glob(f"{_SPILL}*"):
-        shutil.rmtree(spilled, ignore_errors=True)
-
-
 @dataclass(frozen=True)
 class _Index:
     """Where the rows of each neuron are among rows sorted by it: those of neurons[i] start at starts[i], (neurons,)."""

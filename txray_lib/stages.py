@@ -15,6 +15,14 @@ from txray_lib.profiles import Profile
 FEWEST_SNAPSHOTS = 3
 """With fewer trained ones there is no early and no late step of pretraining to compare."""
 
+READ_OTHERWISE = {
+    "sentence": ("last", "zero-shot"),
+    "never": ("last", "zero-shot"),
+    "cased": ("early", "before-last", "last", "zero-shot"),
+    "marks": ("early", "before-last", "last", "zero-shot", "supervised"),
+}
+"""The readings of `readings`, and the roles of the stages that are collected again in each."""
+
 
 @dataclass(frozen=True)
 class Stage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ def write_table(table: pd.DataFrame, path: Path, source: dict[str, Any]) -> None
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     metadata = {**(arrow.schema.metadata or {}), _KEY: json.dumps(source).encode()}
     with whole_file(path) as partial:
-        pq.write_table(arrow.replace_schema_metadata(metadata), partial, compression="zstd")
+        pq.write_table(arrow.replace_schema_metadata(metadata), partial, compression="zstd", write_page_checksum=True)
 
 
 def write_tables(tables: Iterable[pd.DataFrame], path: Path, source: dict[str, Any]) -> None:
@@ -38,7 +38,9 @@ def write_tables(tables: Iterable[pd.DataFrame], path: Path, source: dict[str, A
             if writer is None:
                 metadata = {**(arrow.schema.metadata or {}), _KEY: json.dumps(source).encode()}
                 schema = arrow.schema.with_metadata(metadata)
-                writer = stack.enter_context(pq.ParquetWriter(partial, schema, compression="zstd"))
+                writer = stack.enter_context(
+                    pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True)
+                )
             writer.write_table(arrow.replace_schema_metadata(schema.metadata))
         if writer is None:
             raise ValueError(f"there is no table to write into {path.name}")
@@ -50,22 +52,28 @@ def read_table(path: Path) -> pd.DataFrame:
         raise TxrayError(
             f"the table {path} does not exist. Make it with `txray run`, or point TXRAY_RESULTS at a folder that has it."
         )
-    try:
-        arrow = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise TxrayError(
-            f"the table {path} cannot be read ({error}). Delete it and run the command that made it again."
-        ) from None
-    table = arrow.to_pandas()
-    table.attrs["provenance"] = json.loads((arrow.schema.metadata or {}).get(_KEY, b"{}"))
+    with _damage_told(path):
+        arrow = pq.read_table(path, page_checksum_verification=True)
+        table = arrow.to_pandas()
+        table.attrs["provenance"] = json.loads((arrow.schema.metadata or {}).get(_KEY, b"{}"))
     return table
 
 
 def read_groups(path: Path, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
     """The row groups of a table in turn, for one that need not fit in memory; some of its columns, or all."""
-    with pq.ParquetFile(path) as file:
+    with _damage_told(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns).to_pandas()
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise TxrayError(
+            f"the table {path} cannot be read ({error}). Delete it and run the command that made it again."
+        ) from None
 
 
 def _with_wide_codes(table: pa.Table) -> pa.Table:

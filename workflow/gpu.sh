@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 limit=()
 txray() { "${limit[@]}" "${PYTHON:-python3}" -m txray_lib.cli "$@"; }
 
-txray unpack "$profile" "$archive"
+mkdir -p "build/runs/$profile"
+tar -C "build/runs/$profile" --skip-old-files -xzf "$archive"
 status=0
 limit=(timeout --signal=INT --kill-after=20 "$seconds")
 txray run "$profile" --device "${DEVICE:-cuda}" || status=$?
@@ -23,7 +24,7 @@ for step in pretrain finetune; do
     done
 done
 if [ "$status" -eq 0 ]; then
-    txray pack "$profile" tables --out "build/$profile-tables.tar.gz"
+    tar -C build/results -czf "build/$profile-tables.tar.gz" "$profile"
     split --bytes=15M "build/$profile-tables.tar.gz" "$out/$profile-tables.tar.gz."
     echo "finished: tables are in $out"
 elif [ "$status" -eq 124 ] || [ "$status" -eq 130 ] || [ "$status" -eq 137 ]; then

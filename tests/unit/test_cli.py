@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from txray_lib import cli, flow
+from txray_lib import cli, engine, flow
 from txray_lib.errors import TxrayError
-from txray_lib.flow import Step
-from txray_lib.profiles import list_profiles
+from txray_lib.profiles import list_profiles, load_profile
+from txray_lib.steps.declared import Step
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -41,33 +44,24 @@ def files(folder: Path) -> set[Path]:
 
 @pytest.fixture
 def fake_steps(monkeypatch) -> list[str]:
-    """Two steps that compute nothing; gives the list of those made. The last ends in the results."""
-    from txray_lib import places
-
+    """Two steps that compute nothing, made in this process; gives the list of those made. The last ends in the results."""
     made: list[str] = []
+    fake = ModuleType("txray_lib.steps.fake")
 
-    def make(name: str) -> Callable[..., None]:
-        def run(run: flow.Run, folder: Path) -> None:
-            made.append(name)
-            (folder / "provenance.json").write_text(json.dumps({"profile": run.profile.name}))
+    def make(task, folder: Path) -> None:
+        made.append(task.name)
+        for name in task.makes:
+            (folder / name).write_text(json.dumps({"profile": "tiny"}))
 
-        return run
-
-    def declare(profile):
-        return [
-            Step("first", "do this", (), ("seed",), ("errors",), make("first")),
-            Step(
-                "tables",
-                "do that",
-                ("first",),
-                ("name",),
-                ("errors",),
-                make("tables"),
-                places.live_results(profile.name),
-            ),
-        ]
-
-    monkeypatch.setattr("txray_lib.steps.declare", declare)
+    fake.make = make
+    monkeypatch.setitem(sys.modules, "txray_lib.steps.fake", fake)
+    steps = [
+        Step("first", "do this", "fake.make", ("first.json",), settings=("seed",)),
+        Step("tables", "do that", "fake.make", ("provenance.json",), ("first/first.json",), ("name",)),
+    ]
+    monkeypatch.setattr(flow, "declare", lambda profile: steps)
+    monkeypatch.setattr(flow.Run, "code", lambda run, name: "code")
+    monkeypatch.setattr(engine, "apart", lambda function, *given: function(*given))
     return made
 
 
@@ -84,21 +78,29 @@ def test_stages_are_listed(call):
     assert "rq3      reviews-zero-shot:reviews-supervised" in out
 
 
-def test_steps_say_what_is_to_do_and_what_is_done(call, fake_steps):
-    assert "first                          to do" in call("steps", "tiny")[1]
-    call("step", "tiny", "first")
+def test_steps_are_listed_with_what_they_need(call, fake_steps):
     lines = call("steps", "tiny")[1].splitlines()
-    assert [("done" in line, "to do" in line) for line in lines] == [(True, False), (False, True)]
+    assert [line.split()[0] for line in lines] == ["first", "tables"]
     assert "(needs first)" in lines[1]
 
 
 def test_run_computes_once_and_then_says_so(call, fake_steps):
+    assert call("run", "tiny", "--until", "first")[0] == 0
+    assert fake_steps == ["first"]
     status, _, err = call("run", "tiny")
     assert (status, fake_steps) == (0, ["first", "tables"])
-    assert "2 of 2 steps to do, about" in err
+    assert "tables: do that" in err
     status, out, _ = call("run", "tiny")
     assert (status, fake_steps) == (0, ["first", "tables"])
     assert "nothing to compute, all 2 steps are done" in out
+
+
+def test_without_snakemake_the_same_functions_run_in_order(call, fake_steps, monkeypatch):
+    monkeypatch.setitem(sys.modules, "snakemake", None)
+    status, _, err = call("run", "tiny")
+    assert (status, fake_steps) == (0, ["first", "tables"])
+    assert "Snakemake is not at hand" in err
+    assert "nothing to compute" in call("run", "tiny")[1]
 
 
 def test_an_example_is_written_and_its_run_known(call, tmp_path, monkeypatch):
@@ -115,24 +117,12 @@ def test_an_example_is_written_and_its_run_known(call, tmp_path, monkeypatch):
     assert {path: path.read_bytes() for path in files(tmp_path)} == before
 
 
-def test_run_until_a_step(call, fake_steps):
-    assert call("run", "tiny", "--until", "first")[0] == 0
-    assert fake_steps == ["first"]
-
-
-def test_step_makes_one_and_says_when_there_is_nothing_to_do(call, fake_steps):
-    assert call("step", "tiny", "first")[0] == 0
-    status, out, _ = call("step", "tiny", "first")
-    assert (status, out.strip()) == (0, "first: nothing to do")
-    assert fake_steps == ["first"]
-
-
 def test_freeze_keeps_the_tables_of_a_finished_run(call, fake_steps, workplace):
     status, _, err = call("freeze", "tiny")
     assert status == 1
     assert "the run 'tiny' is not finished" in err
     assert not (workplace / "results").exists()
-    call("run", "tiny")
+    flow.Run(load_profile("tiny"), say=lambda line: None).make()
     old = workplace / "results" / "tiny" / "old.txt"
     old.parent.mkdir(parents=True)
     old.write_text("x")
@@ -146,8 +136,6 @@ def test_freeze_keeps_the_tables_of_a_finished_run(call, fake_steps, workplace):
     [
         (("run", "tinny"), "Did you mean 'tiny'?"),
         (("run", "tiny", "--until", "prunee"), "Did you mean 'prune'?"),
-        (("step", "tiny", "colect"), "there is no step 'colect'"),
-        (("step", "tiny", "prune"), "the step 'prune' needs"),
         (("steps", "none"), "there is no profile 'none'"),
         (("stages", "none"), "there is no profile 'none'"),
         (("freeze", "tiny"), "not finished"),
@@ -158,7 +146,6 @@ def test_freeze_keeps_the_tables_of_a_finished_run(call, fake_steps, workplace):
         (("notebook", "rq1", "-p", "=3"), "'=3' is not NAME=VALUE"),
         (("run", "tiny", "--device", "warp"), "warp"),
         (("run", "tiny", "--device", "cuda:77"), "cuda:77"),
-        (("step", "tiny", "corpora", "--device", "warp"), "warp"),
     ],
 )
 def test_an_error_is_one_message_status_1_and_nothing_written(call, workplace, monkeypatch, arguments, said):
@@ -211,39 +198,36 @@ def test_usage_errors_are_told_by_status_2(call):
     assert call("dance")[0] == 2
 
 
-def test_a_step_that_fails_leaves_nothing_that_looks_done(call, fake_steps, workplace, monkeypatch):
-    def declare(profile):
-        def run(run, folder):
-            (folder / "half.txt").write_text("hal")
-            raise TxrayError("the corpus 'x' is empty: give it text")
+def test_a_step_that_fails_is_one_message_and_leaves_nothing_that_looks_done(call, fake_steps, monkeypatch, workplace):
+    def fail(task, folder):
+        (folder / "first.json").write_text("hal")
+        raise TxrayError("the corpus 'x' is empty: give it text")
 
-        return [Step("first", "do this", (), (), ("errors",), run)]
+    def stop(task, folder):
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr("txray_lib.steps.declare", declare)
+    monkeypatch.setattr(sys.modules["txray_lib.steps.fake"], "make", fail)
+    monkeypatch.setattr(engine, "apart", lambda function, *given: told(function, *given))
     status, _, err = call("run", "tiny")
-    assert status == 1
-    assert err.rstrip().endswith("error: the corpus 'x' is empty: give it text")
-    assert not (workplace / "build" / "runs" / "tiny" / "first").exists()
-    assert "to do" in call("steps", "tiny")[1]
-
-
-def test_ctrl_c_is_status_130_and_a_hint(call, monkeypatch):
-    def declare(profile):
-        def run(run, folder):
-            raise KeyboardInterrupt
-
-        return [Step("first", "do this", (), (), ("errors",), run)]
-
-    monkeypatch.setattr("txray_lib.steps.declare", declare)
+    assert (status, err) == (1, "first: do this\nerror: the corpus 'x' is empty: give it text\n")
+    assert not (workplace / "build" / "runs" / "tiny" / "first" / "first.json").exists()
+    monkeypatch.setitem(sys.modules, "snakemake", None)
+    monkeypatch.setattr(sys.modules["txray_lib.steps.fake"], "make", stop)
     status, _, err = call("run", "tiny")
     assert status == 130
     assert "the same command goes on from here" in err
 
 
-def test_a_disk_too_small_is_told_before_anything_starts(call, fake_steps, monkeypatch):
-    import shutil
-    from collections import namedtuple
+def told(function, *given):
+    """As `engine.apart` tells of an error, without a process of its own."""
+    try:
+        return function(*given)
+    except TxrayError as error:
+        engine.ERRORS.append(error)
+        raise
 
+
+def test_a_disk_too_small_is_told_before_anything_starts(call, fake_steps, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 10, 0))
     status, _, err = call("run", "tiny")
@@ -275,5 +259,5 @@ def test_teacher_computes_nothing_and_says_what_it_wrote(call, fake_steps, monke
 def test_help_lists_the_commands(call):
     status, out, _ = call("--help")
     assert status == 0
-    for command in ("run", "step", "steps", "notebook", "book", "teacher", "profiles", "stages", "results", "freeze"):
+    for command in ("run", "steps", "notebook", "book", "teacher", "profiles", "stages", "results", "freeze"):
         assert command in out

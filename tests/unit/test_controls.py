@@ -14,12 +14,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txray_lib import costs, probe
+from txray_lib import probe
 from txray_lib.corpora import Corpus, Document
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Finetuning, Pretraining, Reviews, load_profile
-from txray_lib.steps import declare
 from txray_lib.steps.controls import Control, finetuning_controls, has_constant
+from txray_lib.steps.plan import declare
 from txray_lib.training import Encoder, controls, finetune, pretrain
 from txray_lib.training.controls import at_constant_rate, finetune_for, kept_updates, with_shuffled_labels
 from txray_lib.training.pretraining import learning_rate
@@ -204,18 +204,6 @@ def test_more_controls_undo_no_earlier_one_and_none_at_all_need_no_step():
     assert "controls" not in none
     assert not [name for name in none if "shuffled" in name or "seed" in name or "constant" in name]
     assert "probe" in none["tables"].needs
-
-
-@pytest.mark.parametrize("name", ["tiny", "demo", "small"])
-def test_every_step_has_an_estimate_that_grows_with_its_work(name):
-    profile = load_profile(name)
-    seconds = {step.name: costs._seconds(profile, step.name, 1e11) for step in declare(profile)}
-    assert all(math.isfinite(value) and value > 1 for value in seconds.values())
-    tuned_beside = [name for name in seconds if name.startswith(("finetune-seed-", "finetune-shuffled-"))]
-    assert tuned_beside
-    assert {seconds[name] for name in tuned_beside} == {seconds["finetune"]}
-    if "pretrain-constant" in seconds:
-        assert seconds["pretrain-constant"] == seconds["pretrain"] > seconds["collect-control-constant"]
 
 
 def tagged(block: str, name: str, tokens: int) -> Document:

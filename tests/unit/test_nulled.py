@@ -9,10 +9,20 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from txray_lib.flow import Run
 from txray_lib.profiles import load_profile
 from txray_lib.steps import nulled
 from txray_lib.tables import read_table
+
+
+def a_task(folder: Path, said: list[str] | None = None) -> Any:
+    """What the step is given, with no file to read."""
+    (folder / "scratch").mkdir(exist_ok=True)
+    return SimpleNamespace(
+        profile=load_profile("tiny"),
+        scratch=folder / "scratch",
+        file=lambda step, name: None,
+        say=lambda line: (said if said is not None else []).append(line),
+    )
 
 
 def test_parts_stay_until_every_table_is_written_and_only_the_papers_null_has_states(
@@ -42,20 +52,26 @@ def test_parts_stay_until_every_table_is_written_and_only_the_papers_null_has_st
     monkeypatch.setattr("txray_lib.nulls.swap_null", null)
     monkeypatch.setattr("txray_lib.nulls.split_null", null)
     monkeypatch.setattr(
-        nulled, "read_table", lambda path: read_table(path) if path.parent == tmp_path else pd.DataFrame()
+        nulled, "read_table", lambda path: read_table(path) if isinstance(path, Path) else pd.DataFrame()
     )
     monkeypatch.setattr(nulled, "_measures", killed)
     with pytest.raises(KeyboardInterrupt):
-        nulled.nulls(Run(profile), tmp_path)
-    states = list(tmp_path.glob("part-*.states.parquet"))
-    parts = set(tmp_path.glob("part-*.parquet")) - set(states)
+        nulled.nulls(a_task(tmp_path), tmp_path)
+    scratch = tmp_path / "scratch"
+    states = list(scratch.glob("part-*.states.parquet"))
+    parts = set(scratch.glob("part-*.parquet")) - set(states)
     assert len(parts) == len(drawn) == len(states) * len(measures) > 0
     assert all(".hellinger." in path.name for path in states)
 
     monkeypatch.setattr(nulled, "_measures", lambda *_: pd.DataFrame({"neuron": [0]}))
-    nulled.nulls(Run(profile), tmp_path)
+    nulled.nulls(a_task(tmp_path), tmp_path)
     assert len(drawn) == len(parts)
-    assert sorted(path.stem for path in tmp_path.iterdir()) == ["measure_nulls", "measures", "null_states", "nulls"]
+    assert sorted(path.stem for path in tmp_path.glob("*.parquet")) == [
+        "measure_nulls",
+        "measures",
+        "null_states",
+        "nulls",
+    ]
     assert len(read_table(tmp_path / "measure_nulls.parquet")) == len(parts)
 
 
@@ -76,10 +92,10 @@ def test_a_text_of_few_blocks_is_told_once_where_blocks_are_dealt_anew(
     monkeypatch.setattr("txray_lib.nulls.swap_null", of("swap"))
     monkeypatch.setattr("txray_lib.nulls.split_null", of("split"))
     monkeypatch.setattr(
-        nulled, "read_table", lambda path: read_table(path) if path.parent == tmp_path else pd.DataFrame()
+        nulled, "read_table", lambda path: read_table(path) if isinstance(path, Path) else pd.DataFrame()
     )
     monkeypatch.setattr(nulled, "_measures", lambda *_: pd.DataFrame({"neuron": [0]}))
-    nulled.nulls(Run(load_profile("tiny"), say=said.append), tmp_path)
+    nulled.nulls(a_task(tmp_path, said), tmp_path)
     warnings = [line for line in said if "warning" in line]
     assert len(warnings) == told
     assert all(f"{blocks[0]} and {blocks[1]} blocks" in line for line in warnings)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from txray_lib import flow, paper
+from txray_lib import paper
 from txray_lib.audit.verdicts import MEASURES
 from txray_lib.errors import TxrayError
 from txray_lib.paper import claim, claims, judged, parse, value
@@ -198,15 +198,3 @@ def test_a_direction_in_words_is_a_side_and_a_threshold(asked, side, threshold):
 
 def test_a_pair_of_numbers_is_a_share():
     assert parse("X1", entry(paper=[-648, 1500])).paper == -648 / 1500
-
-
-def test_another_value_of_the_paper_is_another_input_of_the_steps_that_measure(tmp_path, monkeypatch):
-    monkeypatch.setattr(flow, "__file__", str(tmp_path / "flow.py"))
-    (tmp_path / "paper.py").write_text("X = 1\n")
-    hashes = []
-    for text in ("N1: 544\n", "N1: 545\n"):
-        (tmp_path / "paper.yaml").write_text(text)
-        flow.code_hash.cache_clear()
-        hashes.append(flow.code_hash("paper"))
-    flow.code_hash.cache_clear()
-    assert hashes[0] != hashes[1]

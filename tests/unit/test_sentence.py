@@ -19,7 +19,7 @@ from txray_lib.corpora import Corpus, Document
 from txray_lib.preferences import NOBODY
 from txray_lib.profiles import load_profile
 from txray_lib.sentence import Sentence, pick_sentence, sentence_tables
-from txray_lib.steps import declare
+from txray_lib.steps.plan import declare
 from txray_lib.training import Classifier, Encoder
 
 SENTIMENT = {"great": 1, "terrible": -1}

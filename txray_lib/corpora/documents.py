@@ -139,7 +139,10 @@ def content_hash(corpus: Corpus) -> str:
 def save_corpus(corpus: Corpus, path: Path) -> None:
     """Write a corpus as Parquet, a row a document; whole or not at all."""
     schema = _SCHEMA.with_metadata({"corpus": corpus.name})
-    with whole_file(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+    with (
+        whole_file(path) as partial,
+        pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
         for start in range(0, max(len(corpus), 1), _ROWS_AT_ONCE):
             rows = corpus.documents[start : start + _ROWS_AT_ONCE]
             columns = {field.name: [getattr(d, field.name) for d in rows] for field in schema}
@@ -169,7 +172,7 @@ def document_lengths(path: Path) -> np.ndarray:
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             if b"corpus" not in (file.schema_arrow.metadata or {}):
                 raise KeyError("it names no corpus")
             yield file
@@ -182,8 +185,12 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def _documents(file: pq.ParquetFile) -> Iterator[Document]:
+    read = 0
     for batch in file.iter_batches(_ROWS_AT_ONCE):
+        read += batch.num_rows
         yield from map(_document, batch.to_pylist())
+    if read != file.metadata.num_rows:
+        raise ValueError(f"{read} of {file.metadata.num_rows} documents can be read")
 
 
 def _document(row: dict[str, Any]) -> Document:

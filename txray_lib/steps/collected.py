@@ -17,9 +17,9 @@ import pandas as pd
 from txray_lib import places
 from txray_lib.corpora.documents import document_lengths, stream_corpus_file
 from txray_lib.errors import TxrayError
-from txray_lib.flow import Run
 from txray_lib.stages import Stage
 from txray_lib.steps.files import read_vocabulary, write_frames
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_groups
 
 if TYPE_CHECKING:
@@ -30,27 +30,20 @@ Text = Literal["pretraining", "target"]
 COUNTS = ("documents", "tokens", "nobody", "near_ties")
 
 
-def collect(stage: Stage, run: Run, folder: Path) -> None:
-    collect_text(load_model(run, stage), text_of(run, stage), stage.name, run, folder)
+def collect(task: Task, folder: Path, stage: Stage, shard: int = 0) -> None:
+    """The records of a stage, or of its shard numbered `shard`, from 0; none where there are fewer documents than shards."""
+    shards = task.profile.collection.shards
+    collect_text(load_model(task, stage), text_of(task, stage), stage.name, task, folder, shards=shards, shard=shard)
 
 
-def collect_shard(stage: Stage, shard: int, run: Run, folder: Path) -> None:
-    """The records of the shard numbered `shard`, from 0; none where there are fewer documents than shards."""
-    shards = run.profile.collection.shards
-    collect_text(load_model(run, stage), text_of(run, stage), stage.name, run, folder, shards=shards, shard=shard)
-
-
-def join_shards(stage: Stage, run: Run, folder: Path) -> None:
-    steps = [shard_name(stage, shard) for shard in range(run.profile.collection.shards)]
-    counts = [json.loads(run.file(step, "counts.json").read_text(encoding="utf-8")) for step in steps]
-    whole = [run.file(step, "records.parquet") for step, count in zip(steps, counts, strict=True) if count["documents"]]
+def join_shards(task: Task, folder: Path, steps: list[str]) -> None:
+    """The records of the shards that these steps collected, in turn."""
+    counts = [json.loads(task.file(step, "counts.json").read_text(encoding="utf-8")) for step in steps]
+    whole = [
+        task.file(step, "records.parquet") for step, count in zip(steps, counts, strict=True) if count["documents"]
+    ]
     write_frames((group for path in whole for group in read_groups(path)), folder / "records.parquet")
     _write_counts({name: sum(count[name] for count in counts) for name in COUNTS}, folder)
-
-
-def shard_name(stage: Stage, shard: int) -> str:
-    """The step that collects a shard."""
-    return f"collect-{stage.name}-shard-{shard}"
 
 
 def shard_ends(lengths: np.ndarray, shards: int) -> np.ndarray:
@@ -63,26 +56,26 @@ def shard_ends(lengths: np.ndarray, shards: int) -> np.ndarray:
     return np.array([0, *inner, len(lengths)])
 
 
-def load_model(run: Run, stage: Stage) -> Encoder | Classifier:
+def load_model(task: Task, stage: Stage) -> Encoder | Classifier:
     """The weights of a stage, as they were trained."""
     from txray_lib.training import load_classifier, load_encoder
 
-    digest = read_vocabulary(run).digest()
+    digest = read_vocabulary(task).digest()
     if stage.role == "supervised":
-        return load_classifier(run.file("finetune", "supervised.safetensors"), digest)
-    return load_encoder(run.file("pretrain", f"{stage.snapshot}.safetensors"), digest)
+        return load_classifier(task.file("finetune", "supervised.safetensors"), digest)
+    return load_encoder(task.file("pretrain", f"{stage.snapshot}.safetensors"), digest)
 
 
-def text_of(run: Run, stage: Stage) -> Text:
+def text_of(task: Task, stage: Stage) -> Text:
     """Which of the two tagged texts a stage reads."""
-    return "target" if stage.corpus == run.profile.corpora.target.name else "pretraining"
+    return "target" if stage.corpus == task.profile.corpora.target.name else "pretraining"
 
 
 def collect_text(
     model: Encoder | Classifier,
     text: Text,
     what: str,
-    run: Run,
+    task: Task,
     folder: Path,
     name: str = "records",
     shards: int = 1,
@@ -91,7 +84,7 @@ def collect_text(
     """Read a tagged text, or one of its shards, into `name`.parquet, streaming; its counts are written last."""
     from txray_lib.collection import collect_parts
 
-    path, settings, counts = run.file("tags", f"{text}.parquet"), run.profile.collection, Counter[str]()
+    path, settings, counts = task.file("tags", f"{text}.parquet"), task.profile.collection, Counter[str]()
     lengths = document_lengths(path)
     if not lengths.sum():
         raise TxrayError(f"the text of {what} is empty: {path} holds no token. Run the step tags again.")
@@ -108,15 +101,17 @@ def collect_text(
         parts = collect_parts(
             model,
             stream_corpus_file(path, start, stop),
-            read_vocabulary(run),
+            read_vocabulary(task),
             settings.batch_size,
-            run.device,
+            task.device,
             what,
-            run.profile.finetuning.max_tokens,
+            task.profile.finetuning.max_tokens,
             int(lengths[start:stop].sum()),
             start,
         )
         write_frames(told(parts), folder / f"{name}.parquet")
+    else:
+        write_frames([pd.DataFrame()], folder / f"{name}.parquet")
     _write_counts({each: counts[each] for each in COUNTS}, folder, name)
 
 

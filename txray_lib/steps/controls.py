@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from txray_lib.flow import Run
 from txray_lib.profiles import Profile
-from txray_lib.steps.files import read_texts, read_vocabulary, write_frame
+from txray_lib.steps.files import read_texts, read_vocabulary, take_snapshots, write_frame
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_table
 
 if TYPE_CHECKING:
@@ -49,57 +49,60 @@ def has_constant(profile: Profile) -> bool:
     return profile.controls.constant_rate and not profile.encoder and profile.pretraining.schedule != "constant"
 
 
-def finetune_control(control: Control, run: Run, folder: Path) -> None:
+def finetune_control(task: Task, folder: Path, control: Control) -> None:
     from txray_lib import training
     from txray_lib.training.finetuning import scores_table
 
-    vocabulary, profile = read_vocabulary(run), run.profile
+    vocabulary, profile = read_vocabulary(task), task.profile
     encoder = training.load_encoder(
-        run.file("pretrain", f"epoch-{profile.pretraining.epochs}.safetensors"), vocabulary.digest()
+        task.file("pretrain", f"epoch-{profile.pretraining.epochs}.safetensors"), vocabulary.digest()
     )
-    classifier, curve, updates = _finetuned(control, run, encoder, folder / "checkpoint.safetensors")
+    classifier, curve, updates = _finetuned(control, task, encoder, task.scratch / "checkpoint.safetensors")
     training.save_snapshot(classifier, folder / "supervised.safetensors", vocabulary.digest())
-    test = {"test": read_texts(run)["test"]}
-    hidden = {"test": training.last_hidden_states(classifier, test["test"], run.device, f"scoring {control.name}")}
-    shared = frozenset(json.loads(run.file("corpora", "facts.json").read_text(encoding="utf-8"))["shared"])
+    test = {"test": read_texts(task)["test"]}
+    hidden = {"test": training.last_hidden_states(classifier, test["test"], task.device, f"scoring {control.name}")}
+    shared = frozenset(json.loads(task.file("corpora", "facts.json").read_text(encoding="utf-8"))["shared"])
     scores = scores_table(classifier, test, hidden, shared)
     write_frame(scores.assign(updates=updates, seed=control.seed(profile)), folder / "scores.parquet")
     write_frame(curve, folder / "curve.parquet")
 
 
-def _finetuned(control: Control, run: Run, encoder: Encoder, checkpoint: Path) -> tuple[Classifier, pd.DataFrame, int]:
+def _finetuned(
+    control: Control, task: Task, encoder: Encoder, checkpoint: Path
+) -> tuple[Classifier, pd.DataFrame, int]:
     """The classifier, its curve, and the updates that led to it."""
     from txray_lib.training import finetune
     from txray_lib.training.controls import finetune_for, kept_updates, with_shuffled_labels
 
-    settings, texts, seed = run.profile.finetuning, read_texts(run), control.seed(run.profile)
+    settings, texts, seed = task.profile.finetuning, read_texts(task), control.seed(task.profile)
     reviews = len(texts["train"])
     if control.kind == "seed":
-        made = finetune(settings, encoder, texts["train"], texts["valid"], seed, checkpoint, run.device)
+        made = finetune(settings, encoder, texts["train"], texts["valid"], seed, checkpoint, task.device)
         return *made, kept_updates(made[1], settings, reviews)
-    updates = kept_updates(read_table(run.file("finetune", "curve.parquet")), settings, reviews)
+    updates = kept_updates(read_table(task.file("finetune", "curve.parquet")), settings, reviews)
     train, valid = (with_shuffled_labels(texts[split], seed, control.number) for split in ("train", "valid"))
-    return *finetune_for(updates, settings, encoder, train, valid, seed, checkpoint, run.device), updates
+    return *finetune_for(updates, settings, encoder, train, valid, seed, checkpoint, task.device), updates
 
 
-def pretrain_constant(run: Run, folder: Path) -> None:
+def pretrain_constant(task: Task, folder: Path) -> None:
     from txray_lib import training
     from txray_lib.training.controls import at_constant_rate
 
-    vocabulary = read_vocabulary(run)
+    vocabulary = read_vocabulary(task)
     train, valid = (
-        np.load(run.file("vocabulary", f"stream-{split}.npy"), allow_pickle=False) for split in ("train", "valid")
+        np.load(task.file("vocabulary", f"stream-{split}.npy"), allow_pickle=False) for split in ("train", "valid")
     )
     curve = training.pretrain(
-        at_constant_rate(run.profile.pretraining, len(train)),
+        at_constant_rate(task.profile.pretraining, len(train)),
         len(vocabulary),
         train,
         valid,
-        run.profile.seed,
+        task.profile.seed,
         lambda epoch, encoder: training.save_snapshot(
-            encoder, folder / f"epoch-{epoch}.safetensors", vocabulary.digest()
+            encoder, task.scratch / f"epoch-{epoch}.safetensors", vocabulary.digest()
         ),
-        folder / "checkpoint.safetensors",
-        run.device,
+        task.scratch / "checkpoint.safetensors",
+        task.device,
     )
+    take_snapshots(task, folder)
     write_frame(curve, folder / "curve.parquet")

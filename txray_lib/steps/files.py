@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,21 +10,27 @@ from typing import Any
 import pandas as pd
 
 from txray_lib.corpora import Vocabulary
-from txray_lib.flow import Run
+from txray_lib.steps.task import Task
 from txray_lib.tables import write_table, write_tables
 
 SPLITS = ("train", "valid", "test")
 
 
-def read_vocabulary(run: Run) -> Vocabulary:
-    return Vocabulary.load(run.file("vocabulary", "vocabulary.json"))
+def read_vocabulary(task: Task) -> Vocabulary:
+    return Vocabulary.load(task.file("vocabulary", "vocabulary.json"))
 
 
-def read_texts(run: Run) -> dict[str, Any]:
+def read_texts(task: Task) -> dict[str, Any]:
     from txray_lib.training.texts import Texts
 
-    limit = run.profile.finetuning.max_tokens
-    return {split: Texts.load(run.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in SPLITS}
+    limit = task.profile.finetuning.max_tokens
+    return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in SPLITS}
+
+
+def take_snapshots(task: Task, folder: Path) -> None:
+    """Copy the snapshots of a training, which was perhaps killed between them, from where they outlived that."""
+    for path in task.scratch.glob("epoch-*.safetensors"):
+        shutil.copy(path, folder)
 
 
 def write_frames(tables: Iterable[pd.DataFrame], path: Path) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from txray_lib.corpora import load_corpus_file
-from txray_lib.flow import Run
-from txray_lib.stages import Stage, stages
+from txray_lib.stages import READ_OTHERWISE, Stage, stages
 from txray_lib.steps.collected import load_model, text_of
 from txray_lib.steps.compared import excluding_unknown, read_scored
 from txray_lib.steps.files import read_vocabulary, write_frame
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_table
 
 _PAIRS = {
@@ -30,49 +30,46 @@ _SWITCHES = {"reset": ("sentence", ("zero-shot",)), "casing": ("cased", ()), "ma
 """The reading of each switch, and the roles that the released code reads so (none named: all that were read so)."""
 
 
-def recollect(reading: str, run: Run, folder: Path) -> None:
+def recollect(task: Task, folder: Path, reading: str) -> None:
     from txray_lib.preferences import aggregate
     from txray_lib.readings import READINGS, collect_as
 
-    for stage in read_otherwise(run, reading):
-        path = folder / f"{stage.name}.parquet"
-        if path.exists():
-            continue
+    for stage in read_otherwise(task, reading):
         collected = collect_as(
             reading,
-            load_model(run, stage),
-            load_corpus_file(run.file("tags", f"{text_of(run, stage)}.parquet")),
-            read_vocabulary(run),
-            run.profile.collection.batch_size,
-            run.device,
+            load_model(task, stage),
+            load_corpus_file(task.file("tags", f"{text_of(task, stage)}.parquet")),
+            read_vocabulary(task),
+            task.profile.collection.batch_size,
+            task.device,
             f"{stage.name}, {READINGS[reading].about}",
         )
-        write_frame(excluding_unknown(run, aggregate(collected.records)), path)
+        write_frame(excluding_unknown(task, aggregate(collected.records)), folder / f"{stage.name}.parquet")
 
 
-def definitions(run: Run, folder: Path) -> None:
+def definitions(task: Task, folder: Path) -> None:
     from txray_lib.audit import formula_switches, reading_switch, same_weights
     from txray_lib.readings import READINGS
 
-    units = run.profile.pretraining.units
-    own = {stage.role: read_table(run.file("preferences", f"{stage.name}.parquet")) for stage in stages(run.profile)}
+    units = task.profile.pretraining.units
+    own = {stage.role: read_table(task.file("preferences", f"{stage.name}.parquet")) for stage in stages(task.profile)}
     absent = [name for name, roles in _PAIRS.items() if not set(roles) <= set(own)]
     paper = {**dict.fromkeys((role for name in absent for role in _PAIRS[name]), own["last"].iloc[:0]), **own}
     pairs = {name: (paper[before], paper[after]) for name, (before, after) in _PAIRS.items()}
-    tables = [formula_switches(pairs, units), _pruning_switch(run)]
+    tables = [formula_switches(pairs, units), _pruning_switch(task)]
     rows = []
     for reading in READINGS.values():
-        read = _read(run, reading.name)
+        read = _read(task, reading.name)
         rows += [
             same_weights(reading.name, reading.code, stage.name, paper[stage.role], read[stage.role], units)
-            for stage in read_otherwise(run, reading.name)
+            for stage in read_otherwise(task, reading.name)
         ]
         for switch in (name for name, (used, _) in _SWITCHES.items() if used == reading.name):
             roles = _SWITCHES[switch][1] or tuple(read)
             sides = {**paper, **{role: read[role] for role in roles}}
             switched = {name: (sides[before], sides[after]) for name, (before, after) in _PAIRS.items()}
             tables.append(reading_switch(switch, reading.code, pairs, switched, units))
-            tables.append(_pruning_moved(run, switch, reading.code, switched["supervised"]))
+            tables.append(_pruning_moved(task, switch, reading.code, switched["supervised"]))
     write_frame(_with(pd.concat(tables, ignore_index=True), absent), folder / "definitions.parquet")
     write_frame(pd.DataFrame(rows), folder / "same_weights.parquet")
 
@@ -84,26 +81,24 @@ def _with(definitions: pd.DataFrame, absent: list[str]) -> pd.DataFrame:
     return definitions[~needs].reset_index(drop=True) if absent else definitions
 
 
-def read_otherwise(run: Run, reading: str) -> list[Stage]:
+def read_otherwise(task: Task, reading: str) -> list[Stage]:
     """The stages that are collected again in this reading."""
-    from txray_lib.readings import READINGS
-
-    return [stage for stage in stages(run.profile) if stage.role in READINGS[reading].roles]
+    return [stage for stage in stages(task.profile) if stage.role in READ_OTHERWISE[reading]]
 
 
-def _read(run: Run, reading: str) -> Mapping[str, pd.DataFrame]:
+def _read(task: Task, reading: str) -> Mapping[str, pd.DataFrame]:
     """Preferences by role, of the stages that were read so."""
     return {
-        stage.role: read_table(run.file(f"recollect-{reading}", f"{stage.name}.parquet"))
-        for stage in read_otherwise(run, reading)
+        stage.role: read_table(task.file(f"recollect-{reading}", f"{stage.name}.parquet"))
+        for stage in read_otherwise(task, reading)
     }
 
 
-def _pruning_switch(run: Run) -> pd.DataFrame:
+def _pruning_switch(task: Task) -> pd.DataFrame:
     """Tab. 2 with neurons cut out of the encoder, as the paper says, and before the classifier, as its code does (C21)."""
     from txray_lib.pruning import BEFORE_CLASSIFIER, OUT_OF_ENCODER
 
-    rows = read_table(run.file("prune", "pruning.parquet"))
+    rows = read_table(task.file("prune", "pruning.parquet"))
     ways = rows.pivot_table(index=["set", "split"], columns="way", values="change", dropna=False).reset_index()
     return pd.DataFrame(
         {
@@ -117,14 +112,14 @@ def _pruning_switch(run: Run) -> pd.DataFrame:
     )
 
 
-def _pruning_moved(run: Run, switch: str, code: str, switched: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
+def _pruning_moved(task: Task, switch: str, code: str, switched: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
     """Tab. 2 before the classifier for the sets that the paper's reading and another one choose."""
     from txray_lib.pruning import pruning_sets, set_changes
     from txray_lib.transfer import compare
 
-    size, units = run.profile.pruning.set_size, run.profile.pretraining.units
-    paper = read_table(run.file("transfer", "transfer.parquet")).query("question == 'rq3'").reset_index(drop=True)
-    classifier, texts, hidden = read_scored(run)
+    size, units = task.profile.pruning.set_size, task.profile.pretraining.units
+    paper = read_table(task.file("transfer", "transfer.parquet")).query("question == 'rq3'").reset_index(drop=True)
+    classifier, texts, hidden = read_scored(task)
     both = [
         set_changes(classifier, pruning_sets(transfer, size), texts, hidden)
         for transfer in (paper, compare(*switched, units))

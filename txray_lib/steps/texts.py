@@ -27,15 +27,14 @@ from txray_lib.corpora.own import shared_blocks
 from txray_lib.corpora.sampling import label_balanced_sample, shared_texts, validation_part
 from txray_lib.corpora.wikitext import is_heading
 from txray_lib.errors import TxrayError
-from txray_lib.flow import Run
-from txray_lib.profiles import Profile
 from txray_lib.steps.files import SPLITS, write_frame
+from txray_lib.steps.task import Task
 
 
-def corpora(run: Run, folder: Path) -> None:
-    profile, tokens = run.profile, run.profile.collection.tokens
+def corpora(task: Task, folder: Path) -> None:
+    profile, tokens = task.profile, task.profile.collection.tokens
     wanted = profile.finetuning.reviews
-    pretraining, (target, labels) = _pretraining(profile).require_text(), _target(run)
+    pretraining, (target, labels) = _pretraining(task).require_text(), _target(task)
     if not target.split("valid").documents:
         target = validation_part(target, wanted.valid, profile.seed)
     chosen = {split: _balanced(target.split(split), getattr(wanted, split), profile.seed) for split in SPLITS}
@@ -74,55 +73,55 @@ def corpora(run: Run, folder: Path) -> None:
         write_frame(truth(_world_size(profile), profile.seed), folder / "truth.parquet")
 
 
-def tags(run: Run, folder: Path) -> None:
+def tags(task: Task, folder: Path) -> None:
     from txray_lib.tagging import accuracy, load_tagger, tag_corpus
 
-    tagger, measures = load_tagger(run.profile.tagger), []
+    tagger, measures = load_tagger(task.profile.tagger), []
     for role in ("pretraining", "target"):
-        tagged = tag_corpus(load_corpus_file(run.file("corpora", f"stage-{role}.parquet")), tagger)
-        tagged = tagged.head(run.profile.collection.tokens)
+        tagged = tag_corpus(load_corpus_file(task.file("corpora", f"stage-{role}.parquet")), tagger)
+        tagged = tagged.head(task.profile.collection.tokens)
         save_corpus(tagged, folder / f"{role}.parquet")
         if any(d.gold for d in tagged):
             measures.append(accuracy(tagged).reset_index(names="tag").assign(corpus=tagged.name))
     if measures:
-        write_frame(pd.concat(measures, ignore_index=True), folder / "accuracy.parquet")
+        write_frame(pd.concat(measures, ignore_index=True), folder / "tag_accuracy.parquet")
 
 
-def vocabulary(run: Run, folder: Path) -> None:
+def vocabulary(task: Task, folder: Path) -> None:
     from txray_lib.training.texts import encode_stream, encode_texts
 
-    pretraining = load_corpus_file(run.file("corpora", "pretraining.parquet"))
-    settings, own = run.profile.vocabulary, run.profile.encoder
+    pretraining = load_corpus_file(task.file("corpora", "pretraining.parquet"))
+    settings, own = task.profile.vocabulary, task.profile.encoder
     if own:
-        vocabulary = load_words(run.profile.own_file(own.vocabulary), settings.lowercase)[0]
+        vocabulary = load_words(task.own_file(own.vocabulary), settings.lowercase)[0]
     else:
         vocabulary = build_vocabulary(pretraining.split("train"), settings.size, settings.lowercase)
     vocabulary.save(folder / "vocabulary.json")
     for split in ("train", "valid"):
         np.save(folder / f"stream-{split}.npy", encode_stream(pretraining.split(split), vocabulary), allow_pickle=False)
-    target = load_corpus_file(run.file("corpora", "target.parquet"))
+    target = load_corpus_file(task.file("corpora", "target.parquet"))
     for split in SPLITS:
         encode_texts(target.split(split), vocabulary).save(folder / f"texts-{split}.npz")
-    samples = [load_corpus_file(run.file("corpora", f"stage-{role}.parquet")) for role in ("pretraining", "target")]
+    samples = [load_corpus_file(task.file("corpora", f"stage-{role}.parquet")) for role in ("pretraining", "target")]
     measures = [(sample.name, "unknown_share", vocabulary.unknown_share(sample)) for sample in samples]
     measures.append((pretraining.name, "vocabulary", len(vocabulary)))
     write_frame(pd.DataFrame(measures, columns=["corpus", "measure", "value"]), folder / "measures.parquet")
 
 
-def _pretraining(profile: Profile) -> Corpus:
-    settings = profile.corpora.pretraining
+def _pretraining(task: Task) -> Corpus:
+    profile, settings = task.profile, task.profile.corpora.pretraining
     if settings.source == "world":
         from txray_lib import worlds
 
         return worlds.encyclopedia(_world_size(profile), profile.seed, settings.name)
     if settings.path:
-        return load_text(profile.own_file(settings.path), settings.name, profile.seed)
+        return load_text(task.own_file(settings.path), settings.name, profile.seed)
     return load_wikitext(settings.name)
 
 
-def _target(run: Run) -> tuple[Corpus, tuple[str, str] | None]:
+def _target(task: Task) -> tuple[Corpus, tuple[str, str] | None]:
     """The labelled corpus, and what its labels 0 and 1 are called where it is the user's own."""
-    profile, settings = run.profile, run.profile.corpora.target
+    profile, settings = task.profile, task.profile.corpora.target
     if settings.source == "world":
         from txray_lib import worlds
 
@@ -131,19 +130,17 @@ def _target(run: Run) -> tuple[Corpus, tuple[str, str] | None]:
         return load_imdb(settings.name), None
     sizes = profile.finetuning.reviews.model_dump()
     columns = settings.columns.model_dump() if settings.columns else {}
-    path = profile.own_file(settings.path)
+    path = task.own_file(settings.path)
     read = load_labelled(path, settings.name, sizes, profile.seed, columns, settings.delimiter)
-    run.say(
-        f"    {settings.path}: the label {read.labels[0]!r} is 0, {read.labels[1]!r} is 1, the class whose F1 is told"
-    )
+    task.say(f"{settings.path}: the label {read.labels[0]!r} is 0, {read.labels[1]!r} is 1, the class whose F1 is told")
     if read.unread:
-        run.say(f"    {settings.path}: columns that are not read: {', '.join(read.unread)}")
+        task.say(f"{settings.path}: columns that are not read: {', '.join(read.unread)}")
     if both := shared_blocks(read.corpus):
-        run.say(f"    {settings.path}: blocks with texts in more than one split: {both:,}")
+        task.say(f"{settings.path}: blocks with texts in more than one split: {both:,}")
     return read.corpus, read.labels
 
 
-def _world_size(profile: Profile) -> Any:
+def _world_size(profile: Any) -> Any:
     from txray_lib.worlds import WorldSize
 
     world = profile.world

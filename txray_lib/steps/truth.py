@@ -8,42 +8,37 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from txray_lib import places
-from txray_lib.flow import Run
-from txray_lib.profiles import Profile
 from txray_lib.stages import comparisons
 from txray_lib.steps.files import write_frame
+from txray_lib.steps.task import Task
 from txray_lib.tables import read_table
 
 TABLES = ("truth_states", "truth_measures", "truth_detection")
 
 
-def study_seeds(profile: Profile) -> dict[str, int]:
-    """The steps of a profile's study and the seed of each."""
-    if profile.truth is None:
-        return {}
-    return {f"truth-seed-{seed}": seed for seed in range(profile.seed, profile.seed + profile.truth.seeds)}
-
-
-def plant_and_recover(seed: int, run: Run, folder: Path) -> None:
+def plant_and_recover(task: Task, folder: Path, seed: int, study: dict[str, Any]) -> None:
     """The study on planted encoders with one seed: its three tables, and the hash of the text it samples."""
     from txray_lib.corpora.documents import content_hash
     from txray_lib.truth import Study, study_tables
 
-    study = Study.of({**run.profile.part("truth"), "seeds": [seed]})
-    for name, table in study_tables(study, f"seed {seed}").items():
+    planned = Study.of({**study, "seeds": [seed]})
+    for name, table in study_tables(planned, f"seed {seed}").items():
         write_frame(table, folder / f"{name}.parquet")
-    hashes = {f"encyclopedia-{seed}": content_hash(study.corpus(seed))}
+    hashes = {f"encyclopedia-{seed}": content_hash(planned.corpus(seed))}
     places.write_text(json.dumps({"hashes": hashes}), folder / "facts.json")
 
 
-def truth_words(run: Run, folder: Path) -> None:
+def truth_words(task: Task, folder: Path) -> None:
     """Of a run on the worlds: whether gained neurons prefer evaluative words, against chance."""
     from txray_lib.truth import gained_words
 
-    compared = next(c for c in comparisons(run.profile) if c.question == "rq3")
-    preferences = [read_table(run.file("preferences", f"{name}.parquet")) for name in (compared.before, compared.after)]
-    transfer = read_table(run.file("transfer", "transfer.parquet")).query("question == 'rq3'")
-    words = read_table(run.file("corpora", "truth.parquet"))
-    write_frame(gained_words(*preferences, transfer, words, run.profile.seed), folder / "truth_words.parquet")
+    compared = next(c for c in comparisons(task.profile) if c.question == "rq3")
+    preferences = [
+        read_table(task.file("preferences", f"{name}.parquet")) for name in (compared.before, compared.after)
+    ]
+    transfer = read_table(task.file("transfer", "transfer.parquet")).query("question == 'rq3'")
+    words = read_table(task.file("corpora", "truth.parquet"))
+    write_frame(gained_words(*preferences, transfer, words, task.profile.seed), folder / "truth_words.parquet")

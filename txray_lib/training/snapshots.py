@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from torch import Tensor, nn
 from txray_lib.errors import TxrayError
 from txray_lib.places import whole_file
 from txray_lib.training.encoder import Classifier, Encoder
+
+_SAID = "txray"
+"""The one entry of a file's header, so that equal weights make equal bytes: what is said of them, and the hash of it all."""
 
 
 def save_snapshot(model: Encoder | Classifier, path: Path, vocabulary_hash: str) -> None:
@@ -89,7 +93,7 @@ def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> N
     unshared = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     with whole_file(path) as partial:
         try:
-            save_file(unshared, partial, metadata)
+            save_file(unshared, partial, {_SAID: json.dumps([metadata, _digest(unshared, metadata)], sort_keys=True)})
         except SafetensorError as error:
             raise OSError(28 if "space" in str(error).lower() else 5, str(error)) from None
 
@@ -99,11 +103,27 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise TxrayError(f"there are no weights at {path}. `txray run` makes them.")
     try:
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except SafetensorError as error:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            said = (file.metadata() or {}).get(_SAID)
+        if said is None:
+            raise TxrayError(f"{path} does not hold an encoder, classifier or checkpoint that this library wrote.")
+        metadata, digest = json.loads(said)
+        if digest != _digest(tensors, metadata):
+            raise ValueError("their content is not what was written")
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise TxrayError(
             f"the weights {path} are damaged ({error}). Delete the file and run the same command again."
         ) from None
+    return tensors, metadata
+
+
+def _digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
+    """The sha256 of names, kinds, shapes and values, and of what is said of them."""
+    whole = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        whole.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return whole.hexdigest()
 
 
 def _load_snapshot(path: Path, vocabulary_hash: str | None) -> dict[str, Tensor]:

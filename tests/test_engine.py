@@ -1,0 +1,239 @@
+"""Snakemake decides what is made: nothing twice, everything that follows from what changed, whatever kills or disturbs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from filelock import FileLock
+
+from txray_lib import engine, places, stages, tracking
+from txray_lib.errors import TxrayError
+from txray_lib.flow import Run
+from txray_lib.profiles import load_profile
+from txray_lib.steps import plan
+
+pytest.importorskip("snakemake", reason="pip install 'txray-lib[flow]'")
+pytest.importorskip("flair", reason="a run is tagged with Flair: pip install 'txray-lib[tag]'")
+
+MICRO = {
+    "base": "tiny",
+    "about": "The least of a run.",
+    "pruning": {"set_size": 2, "reviews": 20, "random_sets": 1, "recurrent_random_sets": 0},
+    "controls": {"finetuning_seeds": 0, "shuffled_labels": 0, "constant_rate": False, "probe_tokens": 200},
+    "nulls": {"permutations": 5, "measures": []},
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, new_workplace: Callable[[Path], Path]) -> Path:
+    """A compendium in which the run `micro` was made by Snakemake."""
+    folder = new_workplace(tmp_path_factory.mktemp("compendium"))
+    (folder / "profiles" / "micro.yaml").write_text(yaml.safe_dump(MICRO), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TXRAY_ROOT", str(folder))
+        assert engine.make_run(Run(load_profile("micro")), "micro")
+    return folder
+
+
+@pytest.fixture
+def run(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The finished run in a copy of its compendium."""
+    folder = tmp_path / "twin"
+    shutil.copytree(home, folder)
+    monkeypatch.setenv("TXRAY_ROOT", str(folder))
+    monkeypatch.delenv("TXRAY_RESULTS", raising=False)
+    return Run(load_profile("micro"))
+
+
+@pytest.fixture
+def planned(capfd: pytest.CaptureFixture[str]) -> Callable[..., set[str]]:
+    """The rules that Snakemake says it would run for micro."""
+
+    def ask(*until: str) -> set[str]:
+        capfd.readouterr()
+        engine.make_run(Run(load_profile("micro")), "micro", until, "dry-run")
+        told = "".join(capfd.readouterr())
+        return set(re.findall(r"^(\S+) +\d+$", told, re.MULTILINE)) - {"total", "all"}
+
+    return ask
+
+
+def contents(run: Run) -> dict[Path, bytes]:
+    return {
+        p: p.read_bytes() for folder in (run.folder, run.place("tables")) for p in folder.rglob("*.*") if p.is_file()
+    }
+
+
+def test_a_finished_run_has_nothing_to_do(run, planned):
+    before = contents(run)
+    assert planned() == set()
+    assert not engine.make_run(run, "micro")
+    assert contents(run) == before
+    assert run.make() == [], "nor has it where Snakemake is not"
+
+
+def test_what_a_stage_reads_is_tracked(run, planned, monkeypatch):
+    """Zero-shot reads another snapshot: it is collected again, and no other stage is."""
+
+    def changed(profile):
+        return [replace(s, snapshot="epoch-1") if s.role == "zero-shot" else s for s in stages.stages(profile)]
+
+    monkeypatch.setattr(plan, "stages", changed)
+    assert {"collect", "preferences", "transfer", "nulls", "tables"} <= planned()
+    step = Run(load_profile("micro")).step("collect-reviews-zero-shot")
+    assert "pretrain/epoch-1.safetensors" in step.reads
+    assert not {"corpora", "tags", "vocabulary", "pretrain", "finetune"} & planned()
+
+
+def test_code_is_tracked_through_imports(run, planned, monkeypatch):
+    original = tracking._read
+    monkeypatch.setattr(tracking, "_read", lambda file: b"new" if file.name == "stages.py" else original(file))
+    assert {"collect", "tables"} <= planned()
+    assert not {"corpora", "tags", "vocabulary", "pretrain"} & planned()
+
+
+def test_the_papers_values_are_tracked_by_the_step_that_measures(run, planned, monkeypatch):
+    original = tracking._read
+    monkeypatch.setattr(tracking, "_read", lambda file: b"new" if file.name == "paper.yaml" else original(file))
+    assert "tables" in planned()
+    assert not {"corpora", "tags", "collect", "preferences", "transfer", "nulls", "prune"} & planned()
+
+
+def test_everything_is_made_again_where_the_folder_of_runs_is_gone(run, planned):
+    shutil.rmtree(run.folder)
+    assert planned() == {step.rule or step.name for step in run.steps.values()}
+
+
+def test_a_changed_parameter_makes_its_step_and_what_follows(run, planned):
+    path = places.profiles_folder() / "micro.yaml"
+    for change, wanted in (
+        ({"about": "Other words."}, {"tables"}),
+        ({"pruning": {**MICRO["pruning"], "set_size": 3}}, {"prune", "definitions", "tables"}),
+    ):
+        path.write_text(yaml.safe_dump({**MICRO, **change}), encoding="utf-8")
+        assert planned() == wanted
+    assert planned("transfer") == set()
+
+
+def test_a_missing_file_is_made_again_and_a_damaged_one_is_told(run, planned):
+    (run.place("probe") / "probe.parquet").unlink()
+    assert planned() == {"probe", "tables"}
+    damaged = run.place("prune") / "pruning.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-9] + b"123456789")
+    with pytest.raises(TxrayError, match=r"pruning\.parquet is damaged: .*Delete it and run the same command again"):
+        engine.make_run(run, "micro")
+    damaged.unlink()
+    assert engine.make_run(run, "micro")
+    assert run.is_there("tables")
+
+
+def test_an_error_of_a_step_is_one_message(run, tmp_path, monkeypatch, capfd):
+    profile = {"corpora": {"pretraining": {"name": "mine", "source": "file", "path": "text.txt"}}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**MICRO, **profile}), encoding="utf-8")
+    name = str(tmp_path / "mine.yaml")
+    with pytest.raises(TxrayError, match=r"text\.txt cannot be read"):
+        engine.make_run(Run(load_profile(name)), name)
+    (tmp_path / "text.txt").write_text("\n")
+    capfd.readouterr()
+    with pytest.raises(TxrayError, match=r"text\.txt"):
+        engine.make_run(Run(load_profile(name)), name)
+    told = "".join(capfd.readouterr())
+    assert "Traceback" not in told
+    assert "Error" not in told
+    assert not Run(load_profile(name)).is_there("corpora")
+
+
+def test_a_second_process_is_told_and_another_run_is_free(run):
+    with FileLock(run.folder / ".lock"):
+        with pytest.raises(TxrayError, match="another process is making the run 'micro'"):
+            engine.make_run(run, "micro")
+        assert engine.make_run(Run(load_profile("tiny")), "tiny", ["corpora"])
+
+
+@pytest.fixture
+def started(run: Run) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Starts `txray run micro` anew, and gives it when its first step is at work."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        shutil.rmtree(run.folder)
+        command = [sys.executable, "-m", "txray_lib.cli", "run", "micro", "--until", "corpora"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=places.root())
+        processes.append(process)
+        assert process.stderr is not None
+        assert any(line.startswith("corpora:") for line in iter(process.stderr.readline, ""))
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_killed_run_takes_its_jobs_along_and_is_gone_on_with(run, started, number, status):
+    process = started()
+    os.kill(process.pid, number)
+    assert process.wait(timeout=60) == status
+    deadline = time.monotonic() + 60
+    while (jobs := jobs_of(run)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert jobs == []
+    whole = run.is_there("corpora")
+    assert whole or not list(run.place("corpora").glob("*.*"))
+    assert engine.make_run(run, "micro", ["corpora"]) or whole
+    assert run.is_there("corpora")
+    assert not (run.folder / ".lock.busy").exists()
+
+
+def jobs_of(run: Run) -> list[str]:
+    """Processes whose working folder is the run's compendium, this one apart."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if process.name != str(os.getpid()) and os.readlink(process / "cwd") == str(places.root().resolve()):
+                found.append((process / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+def test_a_killed_training_goes_on_to_the_same_bytes(run, monkeypatch):
+    from txray_lib.steps.task import perform
+    from txray_lib.training import pretraining
+
+    whole = {path.name: path.read_bytes() for path in run.files("pretrain") if path.suffix == ".safetensors"}
+    shutil.rmtree(run.place("pretrain"))
+    save, saved = pretraining.save_checkpoint, []
+
+    def killed(*arguments):
+        save(*arguments)
+        saved.append(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pretraining, "save_checkpoint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        perform(run.task("pretrain"))
+    assert len(saved) == 1
+    assert not run.place("pretrain").exists()
+    monkeypatch.setattr(pretraining, "save_checkpoint", save)
+    perform(run.task("pretrain"))
+    assert {path.name: path.read_bytes() for path in run.files("pretrain") if path.name in whole} == whole
+
+
+def test_a_summary_and_a_plan_are_snakemakes_own_and_change_nothing(run, capfd):
+    before = contents(run)
+    engine.make_run(run, "micro", show="summary")
+    assert "build/results/micro/transfer.parquet" in capfd.readouterr().out
+    assert contents(run) == before
