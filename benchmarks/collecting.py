@@ -32,9 +32,9 @@ from benchmarks.measuring import (
 from txray_lib.collection import PART_TOKENS, collect, collect_parts
 from txray_lib.corpora import Corpus, Vocabulary, load_corpus_file, save_corpus
 from txray_lib.corpora.documents import stream_corpus_file
+from txray_lib.encoders.lstm import Encoder
 from txray_lib.slots import WINDOW, windows
 from txray_lib.tables import write_tables
-from txray_lib.training.encoder import Encoder
 
 _START = 64
 """Documents of a short call that finds the number of threads."""

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.measuring import Measured, Row, Sizes, best_threads, on_threads, seconds
+from txray_lib.encoders import pretrain
 from txray_lib.profiles import Pretraining
-from txray_lib.training import pretrain
 
 _LANES, _WINDOW, _UPDATES = 128, 35, 10
 

@@ -276,7 +276,7 @@ def test_collecting_again_changes_nothing(tiny_run, table):
     """Law 1: the same weights and the same text, another batch size; only near ties may choose another neuron."""
     from txray_lib.collection import collect
     from txray_lib.corpora import Vocabulary
-    from txray_lib.training import load_classifier
+    from txray_lib.encoders import load_classifier
 
     vocabulary = Vocabulary.load(tiny_run.file("vocabulary", "vocabulary.json"))
     model = load_classifier(tiny_run.file("finetune", "supervised.safetensors"), vocabulary.digest())
@@ -371,7 +371,7 @@ def test_the_probe_stands_beside_the_word_and_nothing(tiny_run, table):
 
 def test_the_labels_of_the_test_split_have_no_part_in_finetuning(tiny_run, tmp_path, monkeypatch):
     """With a test split of other texts and labels the fine-tuned weights are the same, byte for byte."""
-    from txray_lib.training.texts import Texts
+    from txray_lib.encoders.encoded import Texts
 
     twin = tmp_path / "twin"
     shutil.copytree(tiny_run.folder.parents[2], twin)

@@ -210,8 +210,8 @@ def jobs_of(run: Run) -> list[str]:
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(run, monkeypatch):
+    from txray_lib.encoders import pretraining
     from txray_lib.steps.task import perform
-    from txray_lib.training import pretraining
 
     whole = {path.name: path.read_bytes() for path in run.files("pretrain") if path.suffix == ".safetensors"}
     shutil.rmtree(run.place("pretrain"))

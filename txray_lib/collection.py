@@ -19,11 +19,11 @@ from pandas.api.types import union_categoricals
 from torch import Tensor
 
 from txray_lib.corpora import Corpus, Document, Vocabulary
+from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.progress import bar
 from txray_lib.slots import Window, windows
-from txray_lib.training.encoder import Classifier, Encoder
 
 NEAR_TIE = 1e-6
 PART_TOKENS = 2**16

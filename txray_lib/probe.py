@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from txray_lib.corpora import Corpus, Document, Vocabulary
+from txray_lib.encoders.lstm import Encoder
 from txray_lib.errors import TxrayError
 from txray_lib.slots import windows
-from txray_lib.training.encoder import Encoder
 
 L2 = 1e-4
 _ITERATIONS = 200

@@ -12,12 +12,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from txray_lib.encoders.encoded import Texts, balanced_sample
+from txray_lib.encoders.finetuning import last_hidden_states, predict, score
+from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pruning
 from txray_lib.pruning_null import MASS, SIZE, VARIANCE, Match, equal_size, equal_weight, percentile, sampling_error
-from txray_lib.training.encoder import Classifier, Encoder
-from txray_lib.training.finetuning import last_hidden_states, predict, score
-from txray_lib.training.texts import Texts, balanced_sample
 from txray_lib.transfer import AVOIDED, GAINED
 
 BEFORE_CLASSIFIER = "before the classifier"

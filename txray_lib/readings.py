@@ -15,9 +15,9 @@ import pandas as pd
 
 from txray_lib.collection import Collected, collect
 from txray_lib.corpora import Corpus, Document, Vocabulary
+from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.stages import READ_OTHERWISE
-from txray_lib.training.encoder import Classifier, Encoder
 
 END_OF_SENTENCE, END_OF_PARAGRAPH = "<eos>", "<eop>"
 MARK_TAG = "MARK"

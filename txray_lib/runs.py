@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Literal
 
 from txray_lib.corpora import Corpus, Vocabulary, load_corpus_file
+from txray_lib.encoders import Classifier, Encoder, load_classifier, load_encoder
 from txray_lib.engine import compute
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.flow import Run
 from txray_lib.profiles import Profile, load_profile
 from txray_lib.stages import stages
-from txray_lib.training import Classifier, Encoder, load_classifier, load_encoder
 
 
 @dataclass(frozen=True)

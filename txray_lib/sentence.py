@@ -24,10 +24,10 @@ from torch import Tensor
 
 from txray_lib.attribution import STEPS, Output, integrated_gradients, occlusion
 from txray_lib.corpora import Corpus, Document, Vocabulary
+from txray_lib.encoders.encoded import padded
+from txray_lib.encoders.lstm import Classifier, Encoder, State, exact_products
 from txray_lib.preferences import NOBODY
 from txray_lib.probe import by_word, fit, majority, random_tags, read_activations, split_by_block
-from txray_lib.training.encoder import Classifier, Encoder, State, exact_products
-from txray_lib.training.texts import padded
 
 SHORTEST, LONGEST = 8, 14
 SPLIT = "test"

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from txray_lib.training.encoder import Encoder, exact_products
+from txray_lib.encoders.lstm import Encoder, exact_products
 
 WINDOW = 16
 """Shorter ones waste less of their last slot and cost more calls: of 8, 16, 32 the best for paragraphs and reviews."""

@@ -17,10 +17,10 @@ from txray_lib import collection
 from txray_lib.collection import NEAR_TIE, collect, collect_parts, halves
 from txray_lib.corpora import UNKNOWN, Corpus, Document, Vocabulary
 from txray_lib.corpora.vocabulary import END
+from txray_lib.encoders import Classifier, Encoder
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import KEYS, NOBODY, add, aggregate
 from txray_lib.steps.collected import shard_ends
-from txray_lib.training import Classifier, Encoder
 from txray_lib.transfer import AVOIDED, GAINED, compare
 
 TEXT_COLUMNS = ["document", "block", "layer", "feature", "tag", "y"]

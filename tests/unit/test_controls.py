@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from txray_lib import probe
 from txray_lib.corpora import Corpus, Document
+from txray_lib.encoders import Encoder, controls, finetune, pretrain
+from txray_lib.encoders.controls import at_constant_rate, finetune_for, kept_updates, with_shuffled_labels
+from txray_lib.encoders.encoded import Texts
+from txray_lib.encoders.pretraining import learning_rate
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Finetuning, Pretraining, Reviews, load_profile
 from txray_lib.steps.controls import Control, finetuning_controls, has_constant
 from txray_lib.steps.plan import declare
-from txray_lib.training import Encoder, controls, finetune, pretrain
-from txray_lib.training.controls import at_constant_rate, finetune_for, kept_updates, with_shuffled_labels
-from txray_lib.training.pretraining import learning_rate
-from txray_lib.training.texts import Texts
 
 WORDS = 11
 SETTINGS = Finetuning(
@@ -160,7 +160,7 @@ def test_the_constant_rate_is_the_mean_of_those_that_the_schedule_gave(monkeypat
         return given_rates[-1]
 
     stream = np.random.default_rng(0).integers(0, WORDS, 107).astype(np.int32)
-    monkeypatch.setattr("txray_lib.training.pretraining.learning_rate", noted)
+    monkeypatch.setattr("txray_lib.encoders.pretraining.learning_rate", noted)
     pretrain(PRETRAINING, WORDS, stream, stream, 1, lambda epoch, encoder: None)
     windows = 5
     updates = [r for i, r in enumerate(given_rates) if i % (windows + 1) < windows]

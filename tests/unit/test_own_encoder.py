@@ -14,11 +14,11 @@ from txray_lib.activations import from_activations
 from txray_lib.collection import collect
 from txray_lib.corpora import UNKNOWN, load_words
 from txray_lib.corpora.vocabulary import END
+from txray_lib.encoders import save_snapshot
+from txray_lib.encoders.lstm import Encoder, LanguageModel
+from txray_lib.encoders.own import load_own_encoder, untrained_encoder
 from txray_lib.errors import TxrayError
 from txray_lib.stages import comparisons, stages
-from txray_lib.training import save_snapshot
-from txray_lib.training.encoder import Encoder, LanguageModel
-from txray_lib.training.own import load_own_encoder, untrained_encoder
 
 WORDS = ["the", END, "river", UNKNOWN, "runs"]
 

@@ -10,6 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from txray_lib.encoders import Classifier, Encoder, last_hidden_states, score
+from txray_lib.encoders.encoded import Texts, balanced_sample
+from txray_lib.encoders.finetuning import predict
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pruning
 from txray_lib.pruning import (
@@ -23,9 +26,6 @@ from txray_lib.pruning import (
     relative_change,
 )
 from txray_lib.pruning_null import MASS, SIZE, TOLERANCE, VARIANCE, equal_size, equal_weight, percentile, sampling_error
-from txray_lib.training import Classifier, Encoder, last_hidden_states, score
-from txray_lib.training.finetuning import predict
-from txray_lib.training.texts import Texts, balanced_sample
 from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED
 
 

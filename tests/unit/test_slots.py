@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from txray_lib.encoders.lstm import Encoder
 from txray_lib.slots import WINDOW, windows
-from txray_lib.training.encoder import Encoder
 
 UNITS = 3
 

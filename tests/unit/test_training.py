@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from txray_lib.corpora import Corpus
-from txray_lib.errors import TxrayError
-from txray_lib.profiles import Finetuning, Pretraining, Reviews
-from txray_lib.training import (
+from txray_lib.encoders import (
     Classifier,
     Encoder,
     LanguageModel,
@@ -32,12 +30,14 @@ from txray_lib.training import (
     save_snapshot,
     score,
 )
-from txray_lib.training import encoder as encoder_room
-from txray_lib.training.encoder import has_bfloat16
-from txray_lib.training.finetuning import predict
-from txray_lib.training.pretraining import learning_rate, perplexity
-from txray_lib.training.snapshots import load_checkpoint, save_checkpoint
-from txray_lib.training.texts import Texts, balanced_sample, batches_by_length, encode_stream, encode_texts, padded
+from txray_lib.encoders import lstm as encoder_room
+from txray_lib.encoders.encoded import Texts, balanced_sample, batches_by_length, encode_stream, encode_texts, padded
+from txray_lib.encoders.finetuning import predict
+from txray_lib.encoders.lstm import has_bfloat16
+from txray_lib.encoders.pretraining import learning_rate, perplexity
+from txray_lib.encoders.snapshots import load_checkpoint, save_checkpoint
+from txray_lib.errors import TxrayError
+from txray_lib.profiles import Finetuning, Pretraining, Reviews
 
 WORDS = 11
 TRAIN = np.random.default_rng(0).integers(0, WORDS, 107).astype(np.int32)

@@ -29,7 +29,7 @@ COMPUTING = [
     "worlds",
     "example",
     "tagging",
-    "training",
+    "encoders",
     "preferences",
     "spilling",
     "slots",

@@ -24,7 +24,7 @@ from txray_lib.tables import read_groups
 
 if TYPE_CHECKING:
     from txray_lib.collection import Collected
-    from txray_lib.training.encoder import Classifier, Encoder
+    from txray_lib.encoders.lstm import Classifier, Encoder
 
 Text = Literal["pretraining", "target"]
 COUNTS = ("documents", "tokens", "nobody", "near_ties")
@@ -58,7 +58,7 @@ def shard_ends(lengths: np.ndarray, shards: int) -> np.ndarray:
 
 def load_model(task: Task, stage: Stage) -> Encoder | Classifier:
     """The weights of a stage, as they were trained."""
-    from txray_lib.training import load_classifier, load_encoder
+    from txray_lib.encoders import load_classifier, load_encoder
 
     digest = read_vocabulary(task).digest()
     if stage.role == "supervised":

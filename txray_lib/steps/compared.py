@@ -17,8 +17,8 @@ from txray_lib.tables import read_groups, read_table
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from txray_lib.training.encoder import Classifier
-    from txray_lib.training.texts import Texts
+    from txray_lib.encoders.encoded import Texts
+    from txray_lib.encoders.lstm import Classifier
 
 _SCORED = ("train", "test")
 
@@ -90,7 +90,7 @@ def read_scored(task: Task) -> tuple[Classifier, dict[str, Texts], dict[str, Ten
     """The classifier, the reviews that pruning is scored on, and their last hidden states, by split."""
     import torch
 
-    from txray_lib.training import load_classifier
+    from txray_lib.encoders import load_classifier
 
     texts = read_texts(task)
     hidden = {

@@ -24,14 +24,14 @@ _PROBED = ("untrained", "early", "last")
 
 
 def collect_classifier(task: Task, folder: Path, control: Control) -> None:
-    from txray_lib.training import load_classifier
+    from txray_lib.encoders import load_classifier
 
     path = task.file(f"finetune-{control.name}", "supervised.safetensors")
     collect_text(load_classifier(path, read_vocabulary(task).digest()), "target", control.name, task, folder)
 
 
 def collect_constant(task: Task, folder: Path) -> None:
-    from txray_lib.training import load_encoder
+    from txray_lib.encoders import load_encoder
 
     for epoch in task.profile.pretraining.snapshots:
         path = task.file("pretrain-constant", f"epoch-{epoch}.safetensors")
@@ -108,7 +108,7 @@ def _epochs_table(task: Task) -> pd.DataFrame:
 
 def _scores_table(task: Task, controls: list[Control]) -> pd.DataFrame:
     """Scores on the test split, against its true labels: of the real fine-tuning and of each control."""
-    from txray_lib.training.controls import kept_updates
+    from txray_lib.encoders.controls import kept_updates
 
     settings, seed = task.profile.finetuning, task.profile.seed
     real = read_table(task.file("finetune", "scores.parquet")).query("split == 'test'")

@@ -17,7 +17,7 @@ from txray_lib.tables import read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from txray_lib.training.encoder import Classifier, Encoder
+    from txray_lib.encoders.lstm import Classifier, Encoder
 
 _SEEDS_APART = 1000
 
@@ -51,7 +51,7 @@ def has_constant(profile: Profile) -> bool:
 
 def finetune_control(task: Task, folder: Path, control: Control) -> None:
     from txray_lib import training
-    from txray_lib.training.finetuning import scores_table
+    from txray_lib.encoders.finetuning import scores_table
 
     vocabulary, profile = read_vocabulary(task), task.profile
     encoder = training.load_encoder(
@@ -71,8 +71,8 @@ def _finetuned(
     control: Control, task: Task, encoder: Encoder, checkpoint: Path
 ) -> tuple[Classifier, pd.DataFrame, int]:
     """The classifier, its curve, and the updates that led to it."""
-    from txray_lib.training import finetune
-    from txray_lib.training.controls import finetune_for, kept_updates, with_shuffled_labels
+    from txray_lib.encoders import finetune
+    from txray_lib.encoders.controls import finetune_for, kept_updates, with_shuffled_labels
 
     settings, texts, seed = task.profile.finetuning, read_texts(task), control.seed(task.profile)
     reviews = len(texts["train"])
@@ -86,7 +86,7 @@ def _finetuned(
 
 def pretrain_constant(task: Task, folder: Path) -> None:
     from txray_lib import training
-    from txray_lib.training.controls import at_constant_rate
+    from txray_lib.encoders.controls import at_constant_rate
 
     vocabulary = read_vocabulary(task)
     train, valid = (

@@ -21,7 +21,7 @@ def read_vocabulary(task: Task) -> Vocabulary:
 
 
 def read_texts(task: Task) -> dict[str, Any]:
-    from txray_lib.training.texts import Texts
+    from txray_lib.encoders.encoded import Texts
 
     limit = task.profile.finetuning.max_tokens
     return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in SPLITS}

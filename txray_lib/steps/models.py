@@ -35,7 +35,7 @@ def pretrain(task: Task, folder: Path) -> None:
 def take_encoder(task: Task, folder: Path) -> None:
     """The snapshots of `pretrain` out of files of the user's own; no curve, for a language model is not asked for."""
     from txray_lib import training
-    from txray_lib.training.own import load_own_encoder, untrained_encoder
+    from txray_lib.encoders.own import load_own_encoder, untrained_encoder
 
     own, model = task.profile.encoder, task.profile.pretraining
     assert own is not None
@@ -53,7 +53,7 @@ def take_encoder(task: Task, folder: Path) -> None:
 
 def finetune(task: Task, folder: Path) -> None:
     from txray_lib import training
-    from txray_lib.training.finetuning import scores_table
+    from txray_lib.encoders.finetuning import scores_table
 
     vocabulary, settings = read_vocabulary(task), task.profile.finetuning
     encoder = training.load_encoder(

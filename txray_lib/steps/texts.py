@@ -88,7 +88,7 @@ def tags(task: Task, folder: Path) -> None:
 
 
 def vocabulary(task: Task, folder: Path) -> None:
-    from txray_lib.training.texts import encode_stream, encode_texts
+    from txray_lib.encoders.encoded import encode_stream, encode_texts
 
     pretraining = load_corpus_file(task.file("corpora", "pretraining.parquet"))
     settings, own = task.profile.vocabulary, task.profile.encoder
@@ -148,7 +148,7 @@ def _world_size(profile: Any) -> Any:
 
 
 def _balanced(corpus: Corpus, count: int, seed: int) -> tuple[Any, ...]:
-    from txray_lib.training.texts import balanced_sample
+    from txray_lib.encoders.encoded import balanced_sample
 
     labels = np.array([d.label for d in corpus])
     return tuple(corpus.documents[i] for i in balanced_sample(labels, count, seed))

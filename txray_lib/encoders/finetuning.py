@@ -1,0 +1,173 @@
+"""Supervised fine-tuning (§3.3, S4): labels only, embeddings frozen, no language-model loss. May touch: profiles, texts."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from txray_lib.encoders.encoded import Texts, batches_by_length, padded
+from txray_lib.encoders.lstm import Classifier, Encoder, exact_products, rounded_to
+from txray_lib.encoders.snapshots import load_checkpoint, save_checkpoint
+from txray_lib.errors import TxrayError
+from txray_lib.profiles import Finetuning
+from txray_lib.progress import bar
+
+CLIP = 1.0
+_EVALUATION_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of the positive class at threshold 0.5."""
+
+    reviews: int
+    f1: float
+    precision: float
+    recall: float
+    accuracy: float
+
+
+def score(predictions: np.ndarray, labels: np.ndarray) -> Scores:
+    """Scores of ŷ (texts,) against the labels 0 and 1 (texts,). A ratio with nothing below its line is 0."""
+    positive, true = predictions > 0.5, labels == 1
+    hits = int((positive & true).sum())
+    precision = hits / max(int(positive.sum()), 1)
+    recall = hits / max(int(true.sum()), 1)
+    f1 = 2 * hits / max(int(positive.sum()) + int(true.sum()), 1)
+    return Scores(len(labels), f1, precision, recall, float((positive == true).mean()) if len(labels) else 0.0)
+
+
+@torch.no_grad()
+def last_hidden_states(classifier: Classifier, texts: Texts, device: str = "cpu", what: str = "") -> Tensor:
+    """The encoder's state after each text, (texts, units), float32 on the CPU: all that the classifier sees of a text."""
+    exact_products()
+    classifier.eval().to(device)
+    states = torch.empty(len(texts), classifier.encoder.units)
+    batches = batches_by_length(texts.lengths, _EVALUATION_BATCH)
+    with bar(len(texts), what, "text") as ticker:
+        for batch in batches:
+            ids, lengths = padded([texts.ids[i] for i in batch])
+            states[torch.from_numpy(batch)] = classifier.last_hidden_states(ids.to(device), lengths.to(device)).cpu()
+            ticker.update(len(batch))
+    return states
+
+
+@torch.no_grad()
+def predict(classifier: Classifier, states: Tensor) -> np.ndarray:
+    """ŷ from last hidden states (texts, units), shape (texts,)."""
+    return torch.sigmoid(classifier.cpu().logits(states)).numpy()
+
+
+def finetune(
+    settings: Finetuning,
+    encoder: Encoder,
+    train: Texts,
+    valid: Texts,
+    seed: int,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+) -> tuple[Classifier, pd.DataFrame]:
+    """Fine-tune a copy of `encoder` under a classifier until F1 on `valid` reaches the target, or the epochs are spent.
+
+    Returns the classifier and the curve: epoch (in parts), measure ("train_loss", "valid_f1", "valid_accuracy"), value,
+    seconds. Where the target is never reached the classifier is that of the highest accuracy on `valid`: F1 alone would
+    choose one that calls every review positive, which scores 0.67 on balanced labels. The test split has no part in it.
+    """
+    if len(set(train.labels.tolist())) < 2 or not len(valid):
+        raise TxrayError("fine-tuning needs training reviews of both labels and at least one review to validate on")
+    torch.manual_seed(seed)
+    classifier = Classifier(copy.deepcopy(encoder)).to(device)
+    classifier.encoder.embedding.weight.requires_grad_(False)
+    optimiser = torch.optim.Adam([p for p in classifier.parameters() if p.requires_grad], settings.learning_rate)
+    progress: dict[str, Any] = {"done": 0, "seconds": 0.0, "best": [False, -1.0], "curve": []}
+    best: dict[str, Tensor] = {}
+    if checkpoint and checkpoint.exists():
+        best, progress = load_checkpoint(checkpoint, classifier, optimiser)
+    per_epoch = math.ceil(len(train) / settings.batch_size)
+    total, every = settings.epochs * per_epoch, max(1, per_epoch // settings.evaluations_per_epoch)
+    began = time.monotonic() - progress["seconds"]
+    with bar(total, "fine-tuning", "batch", progress["done"]) as ticker:
+        while progress["done"] < total and not progress["best"][0]:
+            end = min(progress["done"] + every, total)
+            loss = _train(
+                classifier, optimiser, settings, train, seed, range(progress["done"], end), per_epoch, device, ticker
+            )
+            scores = score(predict(classifier, last_hidden_states(classifier, valid, device)), valid.labels)
+            classifier.to(device)
+            progress.update(done=end, seconds=time.monotonic() - began)
+            measures = {"train_loss": loss, "valid_f1": scores.f1, "valid_accuracy": scores.accuracy}
+            progress["curve"] += [
+                {"epoch": end / per_epoch, "measure": name, "value": value, "seconds": progress["seconds"]}
+                for name, value in measures.items()
+            ]
+            ticker.set_postfix_str(f"validation F1 {scores.f1:.3f}")
+            rank = [scores.f1 >= settings.target_f1, scores.accuracy]
+            if rank > progress["best"]:
+                progress["best"], best = rank, {k: v.detach().clone() for k, v in classifier.state_dict().items()}
+            if checkpoint:
+                save_checkpoint(checkpoint, classifier, optimiser, best, progress)
+    classifier.load_state_dict(best)
+    classifier.encoder.embedding.weight.requires_grad_(True)
+    return classifier.cpu().eval(), pd.DataFrame(progress["curve"])
+
+
+def scores_table(
+    classifier: Classifier, texts: dict[str, Texts], hidden: dict[str, Tensor], shared: frozenset[str]
+) -> pd.DataFrame:
+    """Scores by split, with the texts that stand in both splits kept and removed."""
+    rows = []
+    for split, part in texts.items():
+        predictions = predict(classifier, hidden[split])
+        for treatment, kept in (("kept", np.arange(len(part))), ("removed", part.without(shared))):
+            rows.append(
+                {"split": split, "shared_texts": treatment, **asdict(score(predictions[kept], part.labels[kept]))}
+            )
+    return pd.DataFrame(rows)
+
+
+def _train(
+    classifier: Classifier,
+    optimiser: torch.optim.Optimizer,
+    settings: Finetuning,
+    train: Texts,
+    seed: int,
+    steps: range,
+    per_epoch: int,
+    device: str,
+    ticker: Any,
+) -> float:
+    """The updates numbered `steps`; gives their mean loss. An epoch's batches follow from the seed and its number."""
+    classifier.train()
+    losses, epoch_batches, shown = [], [], -1
+    for step in steps:
+        epoch, number = divmod(step, per_epoch)
+        if epoch != shown:
+            epoch_batches, shown = (
+                batches_by_length(train.lengths, settings.batch_size, np.random.default_rng([seed, epoch])),
+                epoch,
+            )
+        batch = epoch_batches[number]
+        ids, lengths = padded([train.ids[i] for i in batch])
+        labels = torch.from_numpy(train.labels[batch]).float().to(device)
+        with rounded_to(settings.precision, device):
+            logits = classifier(ids.to(device), lengths.to(device))
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(classifier.parameters(), CLIP)
+        optimiser.step()
+        losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise TxrayError(f"the fine-tuning loss became {losses[-1]}: lower finetuning.learning_rate")
+        ticker.update()
+    return float(np.mean(losses))
