@@ -1,4 +1,4 @@
-"""The files of a finished run as objects, for a researcher's own code. May touch: flow, corpora, training."""
+"""The files of a finished run as objects, for a researcher's own code. May touch: flow, corpora, encoders."""
 
 from __future__ import annotations
 

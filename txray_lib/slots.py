@@ -1,4 +1,4 @@
-"""Texts through an encoder side by side: a slot whose text has ended takes the next one. May touch: training.
+"""Texts through an encoder side by side: a slot whose text has ended takes the next one. May touch: encoders.
 
 The hidden state starts from zero at every text and runs through it. Slots are read in windows of a few tokens, and a text
 begins with a window, so that a text wastes half a window on average, however unequal the lengths; batches sorted by length

@@ -1,4 +1,4 @@
-"""Records: the step collect, its shards, and what controls read in the same way. May touch: corpora, training, collection.
+"""Records: the step collect, its shards, and what controls read in the same way. May touch: corpora, encoders, collection.
 
 A shard is some documents in a row; records of shards in turn are the records of the whole (law 4).
 """

@@ -1,4 +1,4 @@
-"""The weights of the controls: the steps finetune-shuffled-K, finetune-seed-K, pretrain-constant. May touch: training."""
+"""The weights of the controls: the steps finetune-shuffled-K, finetune-seed-K, pretrain-constant. May touch: encoders."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def has_constant(profile: Profile) -> bool:
 
 
 def finetune_control(task: Task, folder: Path, control: Control) -> None:
-    from txray_lib import training
+    from txray_lib import encoders
     from txray_lib.encoders.finetuning import scores_table
 
     vocabulary, profile = read_vocabulary(task), task.profile
-    encoder = training.load_encoder(
+    encoder = encoders.load_encoder(
         task.file("pretrain", f"epoch-{profile.pretraining.epochs}.safetensors"), vocabulary.digest()
     )
     classifier, curve, updates = _finetuned(control, task, encoder, task.scratch / "checkpoint.safetensors")
-    training.save_snapshot(classifier, folder / "supervised.safetensors", vocabulary.digest())
+    encoders.save_snapshot(classifier, folder / "supervised.safetensors", vocabulary.digest())
     test = {"test": read_texts(task)["test"]}
-    hidden = {"test": training.last_hidden_states(classifier, test["test"], task.device, f"scoring {control.name}")}
+    hidden = {"test": encoders.last_hidden_states(classifier, test["test"], task.device, f"scoring {control.name}")}
     shared = frozenset(json.loads(task.file("corpora", "facts.json").read_text(encoding="utf-8"))["shared"])
     scores = scores_table(classifier, test, hidden, shared)
     write_frame(scores.assign(updates=updates, seed=control.seed(profile)), folder / "scores.parquet")
@@ -85,20 +85,20 @@ def _finetuned(
 
 
 def pretrain_constant(task: Task, folder: Path) -> None:
-    from txray_lib import training
+    from txray_lib import encoders
     from txray_lib.encoders.controls import at_constant_rate
 
     vocabulary = read_vocabulary(task)
     train, valid = (
         np.load(task.file("vocabulary", f"stream-{split}.npy"), allow_pickle=False) for split in ("train", "valid")
     )
-    curve = training.pretrain(
+    curve = encoders.pretrain(
         at_constant_rate(task.profile.pretraining, len(train)),
         len(vocabulary),
         train,
         valid,
         task.profile.seed,
-        lambda epoch, encoder: training.save_snapshot(
+        lambda epoch, encoder: encoders.save_snapshot(
             encoder, task.scratch / f"epoch-{epoch}.safetensors", vocabulary.digest()
         ),
         task.scratch / "checkpoint.safetensors",

@@ -1,4 +1,4 @@
-"""What several steps read and write. May touch: corpora, tables, training."""
+"""What several steps read and write. May touch: corpora, tables, encoders."""
 
 from __future__ import annotations
 

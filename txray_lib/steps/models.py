@@ -1,4 +1,4 @@
-"""Weights: the steps pretrain, which may take them from the user's own files, and finetune. May touch: corpora, training."""
+"""Weights: the steps pretrain, which may take them from the user's own files, and finetune. May touch: corpora, encoders."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from txray_lib.steps.task import Task
 
 
 def pretrain(task: Task, folder: Path) -> None:
-    from txray_lib import training
+    from txray_lib import encoders
 
     vocabulary = read_vocabulary(task)
-    curve = training.pretrain(
+    curve = encoders.pretrain(
         task.profile.pretraining,
         len(vocabulary),
         *(np.load(task.file("vocabulary", f"stream-{split}.npy"), allow_pickle=False) for split in ("train", "valid")),
         task.profile.seed,
-        lambda epoch, encoder: training.save_snapshot(
+        lambda epoch, encoder: encoders.save_snapshot(
             encoder, task.scratch / f"epoch-{epoch}.safetensors", vocabulary.digest()
         ),
         task.scratch / "checkpoint.safetensors",
@@ -34,7 +34,7 @@ def pretrain(task: Task, folder: Path) -> None:
 
 def take_encoder(task: Task, folder: Path) -> None:
     """The snapshots of `pretrain` out of files of the user's own; no curve, for a language model is not asked for."""
-    from txray_lib import training
+    from txray_lib import encoders
     from txray_lib.encoders.own import load_own_encoder, untrained_encoder
 
     own, model = task.profile.encoder, task.profile.pretraining
@@ -46,21 +46,21 @@ def take_encoder(task: Task, folder: Path) -> None:
             encoder = load_own_encoder(path, rows, model.embedding_size, model.units, own.embedding, own.lstm)
         else:
             encoder = untrained_encoder(len(vocabulary), model.embedding_size, model.units, task.profile.seed)
-        training.save_snapshot(encoder, folder / f"epoch-{epoch}.safetensors", vocabulary.digest())
+        encoders.save_snapshot(encoder, folder / f"epoch-{epoch}.safetensors", vocabulary.digest())
     empty = {"epoch": "float64", "measure": object, "value": "float64", "seconds": "float64"}
     write_frame(pd.DataFrame(columns=list(empty)).astype(empty), folder / "curve.parquet")
 
 
 def finetune(task: Task, folder: Path) -> None:
-    from txray_lib import training
+    from txray_lib import encoders
     from txray_lib.encoders.finetuning import scores_table
 
     vocabulary, settings = read_vocabulary(task), task.profile.finetuning
-    encoder = training.load_encoder(
+    encoder = encoders.load_encoder(
         task.file("pretrain", f"epoch-{task.profile.pretraining.epochs}.safetensors"), vocabulary.digest()
     )
     texts = read_texts(task)
-    classifier, curve = training.finetune(
+    classifier, curve = encoders.finetune(
         settings,
         encoder,
         texts["train"],
@@ -69,9 +69,9 @@ def finetune(task: Task, folder: Path) -> None:
         task.scratch / "checkpoint.safetensors",
         task.device,
     )
-    training.save_snapshot(classifier, folder / "supervised.safetensors", vocabulary.digest())
+    encoders.save_snapshot(classifier, folder / "supervised.safetensors", vocabulary.digest())
     hidden = {
-        split: training.last_hidden_states(classifier, part, task.device, f"scoring {split}")
+        split: encoders.last_hidden_states(classifier, part, task.device, f"scoring {split}")
         for split, part in texts.items()
     }
     for split, rows in hidden.items():

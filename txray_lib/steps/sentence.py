@@ -1,6 +1,6 @@
 """One sentence of a generated review, for the pages that follow it by hand: the step sentence.
 
-May touch: corpora, training, preferences, sentence, tables. Not a step of runs on real text, since a sentence is published.
+May touch: corpora, encoders, preferences, sentence, tables. Not a step of runs on real text, since a sentence is published.
 """
 
 from __future__ import annotations
