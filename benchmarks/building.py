@@ -15,7 +15,7 @@ from benchmarks.measuring import Measured, Row, Sizes, timed
 from txray_lib import places
 from txray_lib.explorer import write_shards
 from txray_lib.flow import Run
-from txray_lib.notebooks import execute, list_notebooks, parameters_of
+from txray_lib.book.notebooks import execute, list_notebooks, parameters_of
 from txray_lib.profiles import load_profile
 from txray_lib.results import Results
 from txray_lib.steps.task import read_note
@@ -76,7 +76,7 @@ def book(sizes: Sizes) -> Measured | None:
             (shutil.copytree if (home / part).is_dir() else shutil.copy)(home / part, Path(name) / part)
         shutil.copytree(home / "results", Path(name) / "results")
         shutil.copytree(places.live_results(_WORLD), Path(name) / "results" / _WORLD)
-        command = [sys.executable, "-c", f"from txray_lib.bookbuild import build_book; build_book({_PROFILE!r})"]
+        command = [sys.executable, "-c", f"from txray_lib.book.building import build_book; build_book({_PROFILE!r})"]
         environment = {key: value for key, value in os.environ.items() if key != "TXRAY_RESULTS"}
         environment |= {"TXRAY_ROOT": name, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
         taken = timed(lambda: subprocess.run(command, env=environment, check=True, capture_output=True))

@@ -16,7 +16,8 @@ import torch
 import yaml
 from running import run_cells
 
-from txray_lib import bookbuild, engine
+from txray_lib import engine
+from txray_lib.book import building as bookbuild
 from txray_lib.errors import TxrayError
 from txray_lib.example import PROFILE, write_example
 from txray_lib.flow import Run

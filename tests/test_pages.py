@@ -14,7 +14,7 @@ from running import run_cells
 from telling_tables import HOSTILE, write_study, write_tables
 
 from txray_lib.figures.theme import VEGA_LITE
-from txray_lib.notebooks import list_notebooks, parameters_of
+from txray_lib.book.notebooks import list_notebooks, parameters_of
 
 TRAINS = [name for name, source in list_notebooks().items() if "trained" in parameters_of(source)]
 """Pages that train an encoder: the course's own tests run them."""

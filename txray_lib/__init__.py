@@ -12,8 +12,8 @@
 
 The rooms, each importing only those before it: profiles, stages · corpora, worlds, example · tagging · encoders · preferences ·
 collection, activations · transfer · pruning · attribution, sentence · steps, flow, costs, engine, runs (the computing half; preferences
-needs no torch and is read by the other half too); paper, results, audit · figures · page, explorer, course · notebooks ·
-bookfiles, book, handouts, bookbuild (the telling half, which needs no torch); cli.
+needs no torch and is read by the other half too); paper, results, audit · figures · page, explorer, course · book
+(the telling half, which needs no torch); cli.
 """
 
 from __future__ import annotations

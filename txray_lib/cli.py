@@ -58,7 +58,7 @@ def notebook(
     ] = None,
 ) -> None:
     """Execute one notebook with parameters: txray notebook rq1 -p profile=small -p top_tokens=20."""
-    from txray_lib.notebooks import execute, find_notebook
+    from txray_lib.book.notebooks import execute, find_notebook
 
     source = find_notebook(name)
     target = out or Path.cwd() / f"{source.stem}.ipynb"
@@ -78,7 +78,7 @@ def book(
 
     A run whose tables are frozen in results/ is shown as it is; any other is computed.
     """
-    from txray_lib.bookbuild import WORLD, build_book
+    from txray_lib.book.building import WORLD, build_book
     from txray_lib.profiles import profile_name
     from txray_lib.results import list_results
 
@@ -103,7 +103,7 @@ def example(
 @app.command()
 def teacher() -> None:
     """Build build/teacher/: lab and assignment with solutions and a guide to marking; and build/course/: what students get."""
-    from txray_lib.handouts import build_students, build_teacher
+    from txray_lib.book.handouts import build_students, build_teacher
 
     for path in (*build_students(), *build_teacher()):
         typer.echo(f"wrote {path}")

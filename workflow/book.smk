@@ -1,7 +1,9 @@
 # The book from tables: a rule a notebook, the explorer's scripts, what students get, and the site of them all.
 import json
 
-from txray_lib import bookbuild, engine, handouts
+from txray_lib import engine
+from txray_lib.book import building as bookbuild
+from txray_lib.book import handouts
 from txray_lib.places import root
 
 BOOK = bookbuild.Book(config["profile"])
@@ -21,7 +23,7 @@ rule site:
     params:
         strict=config["strict"],
         carried=BOOK.carried,
-        code=BOOK.code("book", "bookfiles", "bookbuild"),
+        code=BOOK.code("book.extension", "book.files", "book.building"),
     run:
         engine.say("the pages of the site")
         engine.apart(bookbuild.make_site, [page.out for page in BOOK.pages], bool(config["strict"]))
@@ -66,6 +68,6 @@ if STUDENTS:
             [below(path) for path in STUDENTS],
         params:
             tables=BOOK.tables,
-            code=BOOK.code("handouts"),
+            code=BOOK.code("book.handouts"),
         run:
             engine.apart(handouts.build_students)

@@ -68,7 +68,7 @@ def build_from_hostile_tables(root: Path) -> None:
         write_tables(root / "build" / "results" / name)
     write_study(root / "results" / "truth")
     write_benchmarks(root / "results" / "benchmarks.parquet")
-    from txray_lib.bookbuild import build_book
+    from txray_lib.book.building import build_book
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TXRAY_ROOT", str(root))

@@ -12,8 +12,8 @@ from browsing import Heard, listen, pages
 from telling_tables import HOSTILE, write_tables
 
 from txray_lib import explorer
-from txray_lib.book import figure
-from txray_lib.bookfiles import STATIC, write_bundle
+from txray_lib.book.extension import figure
+from txray_lib.book.files import STATIC, write_bundle
 from txray_lib.figures.explorer import explorer as chart
 from txray_lib.figures.theme import finish
 from txray_lib.results import Results

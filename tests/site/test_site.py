@@ -83,7 +83,7 @@ def test_charts_and_formulas_have_words_and_shapes(browser, site: Path) -> None:
 
 def write_page(folder: Path, body: str) -> Path:
     """A page of its own with the site's scripts for charts and tables."""
-    from txray_lib.bookfiles import STATIC, write_bundle, write_tables
+    from txray_lib.book.files import STATIC, write_bundle, write_tables
 
     write_bundle(folder / "txray" / "vega-bundle.js")
     write_tables(folder / "txray")
@@ -99,7 +99,7 @@ def write_page(folder: Path, body: str) -> Path:
 
 def test_hostile_tokens_are_inert(browser, tmp_path: Path) -> None:
     """A page of a figure and a table made of hostile tokens: they are seen, and nothing runs."""
-    from txray_lib.book import figure
+    from txray_lib.book.extension import figure
     from txray_lib.figures.detail import detail
     from txray_lib.figures.theme import finish
     from txray_lib.page import show

@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib.book import figure
-from txray_lib.bookfiles import ICONS
+from txray_lib.book.extension import figure
+from txray_lib.book.files import ICONS
 from txray_lib.figures import theme
 
 ADDRESS = "https://github.com/somebody/a-fork"
@@ -55,7 +55,7 @@ def build(folder: Path, address: str, formula: str = r"\frac{1}{\sqrt 2}") -> su
         },
     }
     settings = {
-        "extensions": ["myst_nb", "txray_lib.book"],
+        "extensions": ["myst_nb", "txray_lib.book.extension"],
         "html_theme": "sphinx_book_theme",
         "html_theme_options": options,
         "html_math_renderer": "mathml",

@@ -12,8 +12,9 @@ import pytest
 import yaml
 from telling_tables import write_study, write_tables
 
-from txray_lib import bookbuild, engine, tracking
-from txray_lib.book import VegaLiteRenderer
+from txray_lib import engine, tracking
+from txray_lib.book import building as bookbuild
+from txray_lib.book.extension import VegaLiteRenderer
 from txray_lib.errors import TxrayError
 from txray_lib.figures.theme import MIME
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib.book import figure
+from txray_lib.book.extension import figure
 from txray_lib.errors import TxrayError
 from txray_lib.figures import theme
 from txray_lib.figures.detail import detail

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telling_tables import HOSTILE
 
-from txray_lib.book import figure
+from txray_lib.book.extension import figure
 from txray_lib.errors import TxrayError
 from txray_lib.figures import theme
 from txray_lib.figures.detail import MAX_LETTERS, detail, strongest_in_turn

@@ -247,7 +247,7 @@ def test_the_console_script_itself(workplace):
 
 def test_teacher_computes_nothing_and_says_what_it_wrote(call, fake_steps, monkeypatch):
     pytest.importorskip("nbformat", reason="a notebook is read by it: pip install 'txray-lib[book]'")
-    from txray_lib import handouts
+    from txray_lib.book import handouts
 
     monkeypatch.setattr(handouts, "build_students", lambda: [Path("lab.ipynb")])
     monkeypatch.setattr(handouts, "build_teacher", lambda: [Path("assignment.html")])

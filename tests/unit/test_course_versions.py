@@ -13,12 +13,12 @@ import nbformat
 import pytest
 from telling_tables import write_tables
 
-from txray_lib import handouts
+from txray_lib.book import handouts
 from txray_lib.course.stripping import TEACHERS, has_versions, tags_of, verdicts, version_of
 from txray_lib.errors import TxrayError
 from txray_lib.figures.theme import MIME
-from txray_lib.handouts import _with_pictures, as_page, build_students, build_teacher, course_notebooks, student_version
-from txray_lib.notebooks import execute, find_notebook, list_notebooks, read_notebook
+from txray_lib.book.handouts import _with_pictures, as_page, build_students, build_teacher, course_notebooks, student_version
+from txray_lib.book.notebooks import execute, find_notebook, list_notebooks, read_notebook
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COURSE = ("lab", "assignment")

@@ -14,7 +14,7 @@ from telling_tables import HOSTILE, write_tables
 from txray_lib import explorer
 from txray_lib.figures.explorer import explorer as chart
 from txray_lib.figures.explorer import records
-from txray_lib.notebooks import find_notebook, read_notebook
+from txray_lib.book.notebooks import find_notebook, read_notebook
 from txray_lib.preferences import distributions
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table

@@ -11,7 +11,7 @@ import pytest
 from telling_tables import write_tables
 
 from txray_lib.errors import TxrayError
-from txray_lib.notebooks import execute, find_notebook, list_notebooks, parameters_of
+from txray_lib.book.notebooks import execute, find_notebook, list_notebooks, parameters_of
 from txray_lib.results import open_results
 
 MINIMAL = """---

@@ -17,7 +17,7 @@ from telling_tables import write_tables
 
 from txray_lib import places
 from txray_lib.errors import TxrayError
-from txray_lib.notebooks import execute, set_values
+from txray_lib.book.notebooks import execute, set_values
 
 PAGE = """---
 kernelspec: {name: python3, display_name: Python 3, language: python}

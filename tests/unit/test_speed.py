@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from benchmark_tables import write_benchmarks
 
-from txray_lib.notebooks import find_notebook, read_notebook
+from txray_lib.book.notebooks import find_notebook, read_notebook
 
 
 @pytest.fixture

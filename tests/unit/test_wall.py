@@ -62,11 +62,7 @@ TELLING = [
     "page",
     "explorer",
     "course",
-    "notebooks",
-    "bookfiles",
     "book",
-    "handouts",
-    "bookbuild",
 ]
 DRAWS_OR_BUILDS = {
     "altair",

@@ -16,7 +16,7 @@ from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
-from txray_lib.bookfiles import provide_static_files, publish
+from txray_lib.book.files import provide_static_files, publish
 from txray_lib.figures.theme import MIME
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.config import Config
 
-STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parents[1] / "static"
 ICONS = (
     "f00d f010 f015 f019 f030 f044 f05a f058 f05e f057 f060 f062 f064 f065 f066 f06a f06e f071 f078 f0c9 f0eb f0f3"
     " f002 f03a f03b f03e f04b f042 f104 f105 f106 f107 f0e2 f121 f128 f135 f15b f15c f185 f186 f1c1 f303 f35d f040 f06b"

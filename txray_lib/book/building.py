@@ -20,8 +20,9 @@ from typing import Any
 
 import yaml
 
-from txray_lib import engine, explorer, handouts, notebooks, places
-from txray_lib.bookfiles import CARRIED
+from txray_lib import engine, explorer, places
+from txray_lib.book import handouts, notebooks
+from txray_lib.book.files import CARRIED
 from txray_lib.errors import TxrayError
 from txray_lib.figures.theme import PICTURES
 from txray_lib.results import list_results, open_results
@@ -105,7 +106,7 @@ class Book:
 
     def page_code(self, page: Page) -> str:
         """A hash of the code in a page's source, of what it imports, and of what executes it."""
-        return code_hash(page.source, module_file("notebooks"))
+        return code_hash(page.source, module_file("book.notebooks"))
 
 
 def build_book(profile: str = CHAPTERS, strict: bool = True, show: str = "") -> Path:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from txray_lib import places
 from txray_lib.course.stripping import has_versions, plain, verdicts, version_of
 from txray_lib.errors import TxrayError
-from txray_lib.notebooks import execute, list_notebooks, parameters_of, read_notebook
+from txray_lib.book.notebooks import execute, list_notebooks, parameters_of, read_notebook
 from txray_lib.places import whole_file, write_text
 from txray_lib.results import list_results, open_results
 
