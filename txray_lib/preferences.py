@@ -1,4 +1,4 @@
-"""The records of a stage summed (§2.1): one table from which figures, tables and verdicts follow. May touch: definitions.
+"""The records of a stage summed (§2.1): one table from which figures, tables and verdicts follow. May touch: nothing.
 
 A record is a row of the paper's matrix M. Columns of a table of records, a row a token:
     document int32, block, layer int8, feature, tag (categories), neuron int32 (-1: nobody's), activation float32,
@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from txray_lib.definitions import PAPER
-
 KEYS = ["layer", "neuron", "feature", "tag", "y"]
 SUMS = ["count", "activation_sum", "prediction_sum"]
 NOBODY = -1
+PAPER, RELEASED = CHOICES = ("paper", "released")
+"""Whose formula: that of the paper, or that of its released code, which differs in places."""
 
 
 def aggregate(records: pd.DataFrame) -> pd.DataFrame:

@@ -20,11 +20,10 @@ import yaml
 from pydantic import ValidationError
 
 from txray_lib import places
-from txray_lib.definitions import Definitions
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile, list_profiles, load_profile, profile_name
 from txray_lib.tables import read_table
-from txray_lib.transfer import compare
+from txray_lib.transfer import Definitions, compare
 
 Origin = Literal["live", "frozen"]
 NEURON = ["layer", "neuron"]

@@ -1,4 +1,5 @@
-"""The comparison of two stages: a row a neuron (§2.2). May touch: errors, definitions, preferences.
+"""The comparison of two stages: a row a neuron (§2.2), by the paper's formulas or its released code's. May touch: errors,
+preferences.
 
 Columns: comparison, before, after (names of stages), layer, neuron, state,
  length_before, length_after, tag_length_*, count_*, mass_*, union (features of both sides together), hellinger, hellinger_tag.
@@ -6,16 +7,49 @@ Columns: comparison, before, after (names of stages), layer, neuron, state,
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from txray_lib.definitions import PAPER, Definitions
-from txray_lib.errors import TxrayError
-from txray_lib.preferences import distributions, neurons
+from txray_lib.errors import TxrayError, nearest
+from txray_lib.preferences import CHOICES, PAPER, distributions, neurons
 
 SHARED, AVOIDED, GAINED, NEVER = STATES = ("shared", "avoided", "gained", "never preferred")
 _SIZES = ["length", "tag_length", "count", "mass"]
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Three formulas, each the paper's or the released code's.
+
+    distance     "paper": the Hellinger distance (§2.2); "released": divided by the size of the union of features (C1)
+    probability  "paper": a feature's mean activation over the sum of the means (§2.1), which sums to 1; "released": over
+                 the sum of all activations of the neuron, which does not (C2)
+    length       "paper": the features a neuron prefers (§2.2); "released": those of both stages together (C3)
+
+    Raises TxrayError for another value.
+    """
+
+    distance: str = PAPER
+    probability: str = PAPER
+    length: str = PAPER
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value not in CHOICES:
+                raise TxrayError(f"there is no definition {field.name} = {value!r}. {nearest(str(value), CHOICES)}")
+
+    @property
+    def is_papers(self) -> bool:
+        """Whether all three are the paper's."""
+        return self == Definitions()
+
+    def __str__(self) -> str:
+        changed = [field.name for field in fields(self) if getattr(self, field.name) != PAPER]
+        return "the paper's definitions" if not changed else f"the released code's {' and '.join(changed)}"
 
 
 def compare(
@@ -61,13 +95,6 @@ def preference_states(length_before: np.ndarray, length_after: np.ndarray) -> np
     )
 
 
-def hellinger(
-    before: pd.DataFrame, after: pd.DataFrame, units: int, by: str = "feature", probability: str = PAPER
-) -> np.ndarray:
-    """Hellinger distance of each neuron's two distributions, shape (units,), in [0, 1]; NaN where a side is empty."""
-    return _distance(*_roots_of(before, after, by, units, probability))
-
-
 def _distance(before: sparse.csr_matrix, after: sparse.csr_matrix) -> np.ndarray:
     difference = before - after
     distance = np.sqrt(0.5 * np.asarray(difference.multiply(difference).sum(axis=1)).ravel())
@@ -83,17 +110,14 @@ def _union(before: sparse.csr_matrix, after: sparse.csr_matrix) -> np.ndarray:
 
 def _roots_of(
     before: pd.DataFrame, after: pd.DataFrame, by: str, units: int, probability: str
-) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    sides = [distributions(side, by, probability).astype({by: "category"}) for side in (before, after)]
-    words = [side[by].cat.categories.to_numpy(dtype=object) for side in sides]
-    features = pd.Index(np.unique(np.concatenate(words)), dtype=object)
-    p, q = (_roots(side, by, features, units) for side in sides)
-    return p, q
-
-
-def _roots(distribution: pd.DataFrame, by: str, features: pd.Index, units: int) -> sparse.csr_matrix:
-    """Square roots of the probabilities, (units, features). A probability of exactly 0 stays a stored entry."""
-    words = distribution[by].cat
-    columns = features.get_indexer(words.categories.astype(object))[words.codes.to_numpy()]
-    entries = (np.sqrt(distribution["p"].to_numpy()), (distribution["neuron"].to_numpy(), columns))
-    return sparse.csr_matrix(entries, shape=(units, len(features)))
+) -> list[sparse.csr_matrix]:
+    """Square roots of both sides' probabilities, (units, features). A probability of exactly 0 stays a stored entry."""
+    sides = [distributions(side, by, probability) for side in (before, after)]
+    features = pd.Index(sorted({word for side in sides for word in side[by].unique()}), dtype=object)
+    return [
+        sparse.csr_matrix(
+            (np.sqrt(side["p"].to_numpy()), (side["neuron"].to_numpy(), features.get_indexer(side[by].astype(object)))),
+            shape=(units, len(features)),
+        )
+        for side in sides
+    ]

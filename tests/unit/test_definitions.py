@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txray_lib.definitions import Definitions
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import distributions
-from txray_lib.transfer import compare
+from txray_lib.transfer import Definitions, compare
 
 RELEASED_DISTANCE = Definitions(distance="released")
 RELEASED_PROBABILITY = Definitions(probability="released")

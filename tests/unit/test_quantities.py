@@ -79,7 +79,7 @@ def test_a_mean_over_nobody_is_missing():
 
 
 def test_the_released_length_is_the_union_on_both_sides():
-    from txray_lib.definitions import Definitions
+    from txray_lib.transfer import Definitions
 
     table = quantities(COMPARED, Definitions(length="released")).set_index(["id", "part"])["value"]
     assert table["N2", "before_last"] == table["N2", "last"] == 5

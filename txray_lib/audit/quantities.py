@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from txray_lib.definitions import PAPER, Definitions
-from txray_lib.transfer import AVOIDED, GAINED, SHARED
+from txray_lib.preferences import PAPER
+from txray_lib.transfer import AVOIDED, GAINED, SHARED, Definitions
 
 COMPARISONS = ("early", "late", "zero-shot", "supervised")
 """early:before-last, before-last:last, last:zero-shot, zero-shot:supervised."""

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from txray_lib.audit.quantities import COMPARISONS, agreement, quantities
-from txray_lib.definitions import RELEASED, Definitions
-from txray_lib.transfer import STATES, compare
+from txray_lib.preferences import RELEASED
+from txray_lib.transfer import STATES, Definitions, compare
 
 FORMULAS = {"distance": "C1", "probability": "C2", "length": "C3"}
 """The switches that change a formula, and their ids among the departures of the released code."""

@@ -11,10 +11,9 @@ from itertools import zip_longest
 import altair as alt
 import pandas as pd
 
-from txray_lib.definitions import CHOICES, PAPER
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.figures.theme import BAND, ROLES, SHAPES, label_tokens
-from txray_lib.preferences import distributions, grouped_by_tag
+from txray_lib.preferences import CHOICES, PAPER, distributions, grouped_by_tag
 from txray_lib.tags import tag_class
 
 MARKS = {
