@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from txray_lib.pruning_null import percentile
-
 CONTROLS = ("shuffled-1", "seed-1", "seed-2")
 LEAST = 0.6
 """At a constant rate no distance is below this."""
@@ -16,7 +14,7 @@ WITHOUT = {"A": ("mass",), "C": ("variance", "mass")}
 
 
 def control_tables(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """control_transfer, control_scores, control_epochs, control_training, probe, pruning_random, and pruning with places."""
+    """control_transfer, control_scores, control_epochs, control_training, probe, pruning_random, and pruning with sampling errors."""
     transfer, draws = tables["transfer"], random_sets_of(tables["pruning"])
     return {
         "control_transfer": control_transfer_of(transfer),
@@ -25,7 +23,7 @@ def control_tables(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "control_training": control_training(),
         "probe": probe_table(tables["stages"]),
         "pruning_random": draws,
-        "pruning": placed(tables["pruning"], draws),
+        "pruning": tables["pruning"].assign(sampling_error=tables["pruning"]["change"].where(lambda c: c.isna(), ERROR)),
     }
 
 
@@ -105,19 +103,3 @@ def random_sets_of(pruning: pd.DataFrame) -> pd.DataFrame:
                 for draw, change in enumerate(changes)
             ]
     return pd.DataFrame(rows, columns=["set", "neurons", "match", "way", "draw", "change", "overlap", "split"])
-
-
-def placed(pruning: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
-    """The pruning table with the places of its sets among the draws, with why some have none, and with sampling errors."""
-    found = []
-    for row in pruning.to_dict("records"):
-        its = draws[(draws["set"] == row["set"]) & (draws["way"] == row["way"]) & (draws["split"] == row["split"])]
-        places = [
-            percentile(row["change"], its.loc[its["match"] == match, "change"].to_numpy())
-            for match in ("size", "variance", "mass")
-        ]
-        lacking = WITHOUT.get(row["set"], ())
-        why = "; ".join(f"too few other sets of as many neurons have its {match}" for match in lacking)
-        found.append((*places, why, np.nan if np.isnan(row["change"]) else ERROR))
-    columns = ["percentile", "percentile_variance", "percentile_mass", "why", "sampling_error"]
-    return pruning.assign(**dict(zip(columns, zip(*found, strict=True), strict=True)))

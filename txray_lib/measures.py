@@ -1,5 +1,4 @@
-"""Better measures beside the paper's Hellinger distance (`paper-numbers.md`, last section, 1). May touch: errors,
-definitions, preferences, transfer.
+"""Better measures beside the paper's Hellinger distance. May touch: errors, preferences, transfer.
 
  hellinger       the paper's (§2.2): of mean activations per feature, so a feature seen once weighs as much as one seen
                  a thousand times
@@ -39,11 +38,8 @@ class Side:
 
 @dataclass(frozen=True)
 class Measure:
-    """A distance between two distributions over features, and what these are made of.
-
-    weights   of a side's cells, (cells, k): normalised for each neuron they are its distribution
-    distance  of normalised p and q, each (cells, k), and `owner`: (neurons, k)
-    """
+    """A distance, (neurons, k), of p and q, each (cells, k), that are the `weights` of a side's cells, (cells, k), normalised
+    for each neuron; `owner` says whose each cell is."""
 
     weights: Callable[[Side], np.ndarray]
     distance: Callable[[np.ndarray, np.ndarray, sparse.csr_array], np.ndarray]
@@ -86,16 +82,9 @@ def measured(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFr
     for measure in MEASURES:
         if measure not in table:
             table[measure] = between(measure, *sides, owner)[:, 0]
-    return table.assign(**dict(zip(("rarefied_before", "rarefied_after"), _rarefied(*sides, owner), strict=True)))
-
-
-def rarefied_length(counts: np.ndarray, draws: int) -> float:
-    """The number of distinct features to be expected in `draws` tokens drawn without replacement (hypergeometric).
-
-    counts  how often each feature occurred, (features,); they sum to no fewer than `draws`.
-    """
-    each = np.asarray(counts, np.float64)
-    return float(_drawn_at_all(each, each.sum(), np.float64(draws)).sum())
+    draws = np.minimum(*((owner @ side.counts)[:, 0] for side in sides))
+    before_, after_ = (_rarefied(side, draws, owner) for side in sides)
+    return table.assign(rarefied_before=before_, rarefied_after=after_)
 
 
 def sides_of(
@@ -150,23 +139,16 @@ def _presence(side: Side) -> np.ndarray:
     return (side.counts > 0).astype(np.float64)
 
 
-def _rarefied(before: Side, after: Side, owner: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
-    """Lengths rarefied to the smaller count of both sides, each (neurons,); NaN where that is 0."""
-    totals = [(owner @ side.counts)[:, 0] for side in (before, after)]
-    draws, sizes = np.minimum(*totals), np.diff(owner.indptr)
-    lengths = (
-        owner @ _drawn_at_all(side.counts[:, 0], np.repeat(total, sizes), np.repeat(draws, sizes))
-        for side, total in zip((before, after), totals, strict=True)
-    )
-    return tuple(np.where(draws > 0, length, np.nan) for length in lengths)
-
-
-def _drawn_at_all(count: np.ndarray, total: np.ndarray | float, draws: np.ndarray | float) -> np.ndarray:
-    """The probability that `draws` of `total` tokens hold one of `count`: 1 − C(total − count, draws) / C(total, draws)."""
-    left = total - count - draws
-    log_none = gammaln(total - count + 1) + gammaln(total - draws + 1) - gammaln(np.maximum(left, 0) + 1)
+def _rarefied(side: Side, draws: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
+    """The length to be expected of `draws` tokens of each neuron, (neurons,), drawn without replacement (hypergeometric); NaN
+    where that is none. A feature is in none of the draws with probability C(total − count, draws) / C(total, draws)."""
+    sizes, count = np.diff(owner.indptr), side.counts[:, 0]
+    total, drawn = (np.repeat(each, sizes) for each in (owner @ count, draws))
+    left = total - count - drawn
+    log_none = gammaln(total - count + 1) + gammaln(total - drawn + 1) - gammaln(np.maximum(left, 0) + 1)
     none = np.exp(np.minimum(log_none - gammaln(total + 1), 0.0))
-    return np.where(count == 0, 0.0, np.where(left < 0, 1.0, 1 - none))
+    length = owner @ np.where(count == 0, 0.0, np.where(left < 0, 1.0, 1 - none))
+    return np.where(draws > 0, length, np.nan)
 
 
 MEASURES = {

@@ -1,11 +1,10 @@
-"""Cutting sets of neurons, and what that does to F1 (§3.3.2, Tab. 2). May touch: profiles … pruning_null."""
+"""Cutting sets of neurons, what that does to F1 (§3.3.2, Tab. 2), and what random sets do. May touch: profiles … transfer."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,42 +16,38 @@ from txray_lib.encoders.finetuning import last_hidden_states, predict, score
 from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pruning
-from txray_lib.pruning_null import MASS, SIZE, VARIANCE, Match, equal_size, equal_weight, percentile, sampling_error
 from txray_lib.transfer import AVOIDED, GAINED
 
 BEFORE_CLASSIFIER = "before the classifier"
 OUT_OF_ENCODER = "out of the encoder"
-_DRAWN = ["set", "neurons", "match", "way", "draw", "change", "overlap"]
+SIZE, VARIANCE, MASS = "size", "variance", "mass"
+TOLERANCE = 0.05
+"""How far the weights of a random set may be from those of the set that it stands beside."""
+_RESAMPLES = 200
+
+Sets = dict[str, np.ndarray]
+"""The neurons of each set, (neurons,), by its letter."""
 
 
-@dataclass(frozen=True)
-class PruningSet:
-    """One row of Tab. 2: its letter, what it means, and the neurons, shape (neurons,)."""
-
-    name: str
-    meaning: str
-    neurons: np.ndarray
-
-
-def pruning_sets(transfer: pd.DataFrame, size: int) -> list[PruningSet]:
+def pruning_sets(transfer: pd.DataFrame, size: int) -> Sets:
     """The sets A–D from the transfer of zero-shot to supervised (§3.3.2).
 
-    The paper cuts for A all neurons that nothing prefers after supervision, though some may never have been preferred
-    (I2): "A" is that set, "A-strict" the avoided ones alone. B and C are taken among the preferred neurons (I5); ties go
-    to the lowest neuron.
+    A are the neurons that nothing prefers after supervision; since some of them may never have been preferred (I2),
+    "A-strict" are the avoided ones alone. B are the `size` least and C the `size` most preferred after supervision, taken
+    among the preferred neurons (I5), ties to the lowest neuron; D are the gained ones.
     """
-    after = transfer["mass_after"].to_numpy()
-    preferred = np.flatnonzero(transfer["length_after"].to_numpy() > 0)
-    rising = preferred[np.argsort(after[preferred], kind="stable")]
-    falling = preferred[np.argsort(-after[preferred], kind="stable")]
-    state = transfer["state"].to_numpy()
-    return [
-        PruningSet("A", "not preferred after supervision", np.flatnonzero(transfer["length_after"].to_numpy() == 0)),
-        PruningSet("A-strict", "avoided: preferred before supervision, not after", np.flatnonzero(state == AVOIDED)),
-        PruningSet("B", f"the {size} least preferred after supervision", np.sort(rising[:size])),
-        PruningSet("C", f"the {size} most preferred after supervision", np.sort(falling[:size])),
-        PruningSet("D", "gained by supervision", np.flatnonzero(state == GAINED)),
-    ]
+    after, state = transfer["mass_after"].to_numpy(), transfer["state"].to_numpy()
+    preferred = transfer["length_after"].to_numpy() > 0
+    rising, falling = (
+        np.flatnonzero(preferred)[np.argsort(sign * after[preferred], kind="stable")] for sign in (1, -1)
+    )
+    return {
+        "A": np.flatnonzero(~preferred),
+        "A-strict": np.flatnonzero(state == AVOIDED),
+        "B": np.sort(rising[:size]),
+        "C": np.sort(falling[:size]),
+        "D": np.flatnonzero(state == GAINED),
+    }
 
 
 @torch.no_grad()
@@ -66,6 +61,16 @@ def predict_pruned(classifier: Classifier, hidden: Tensor, sets: Sequence[np.nda
     for row, neurons in zip(weights, sets, strict=True):
         row[torch.from_numpy(np.asarray(neurons, dtype=np.int64))] = 0
     return torch.sigmoid(hidden @ weights.T + classifier.output.bias.detach().cpu()).numpy()
+
+
+def predict_without(classifier: Classifier, texts: Texts, device: str, sets: Sequence[np.ndarray]) -> np.ndarray:
+    """ŷ (texts, sets) of a classifier out of whose encoder each set's neurons are cut."""
+    predictions = []
+    for neurons in sets:
+        pruned = Classifier(prune_encoder(classifier.encoder, neurons))
+        pruned.output.load_state_dict(classifier.output.state_dict())
+        predictions.append(predict(pruned, last_hidden_states(pruned, texts, device)))
+    return np.stack(predictions, axis=1)
 
 
 def prune_encoder(encoder: Encoder, neurons: np.ndarray) -> Encoder:
@@ -82,40 +87,15 @@ def prune_encoder(encoder: Encoder, neurons: np.ndarray) -> Encoder:
     cut = torch.from_numpy(np.asarray(neurons, dtype=np.int64))
     gates = torch.cat([cut + gate * encoder.units for gate in range(4)])
     with torch.no_grad():
-        for parameter in (
-            pruned.lstm.weight_ih_l0,
-            pruned.lstm.weight_hh_l0,
-            pruned.lstm.bias_ih_l0,
-            pruned.lstm.bias_hh_l0,
-        ):
+        for parameter in pruned.lstm.parameters():
             parameter[gates] = 0
         pruned.lstm.weight_hh_l0[:, cut] = 0
     return pruned
 
 
-@dataclass(frozen=True)
-class _Way:
-    """One way of pruning, ready to be measured: `predict` takes sets of neurons and gives ŷ (reviews, sets)."""
-
-    name: str
-    labels: np.ndarray
-    random_sets: int
-    predict: Callable[[Sequence[np.ndarray]], np.ndarray]
-
-    def f1(self, sets: Sequence[np.ndarray]) -> np.ndarray:
-        """F1 without each set, (sets,)."""
-        return np.array([score(column, self.labels).f1 for column in self.predict(sets).T])
-
-
-def pruning_table(*given: Any, **named: Any) -> pd.DataFrame:
-    """The first of the `pruning_tables`."""
-    return pruning_tables(*given, **named)[0]
-
-
 def pruning_tables(
     classifier: Classifier,
     transfer: pd.DataFrame,
-    sets: list[PruningSet],
     texts: dict[str, Texts],
     hidden: dict[str, Tensor],
     settings: Pruning,
@@ -125,41 +105,84 @@ def pruning_tables(
     """Tab. 2 in both ways, a row for each set, way and split, and what each random set beside it does.
 
     Before the classifier all `texts` are scored, from their last `hidden` states; out of the encoder a label-balanced
-    sample of `settings.reviews` of each split. Changes are relative: (F1 − base) / base, missing where the base is 0.
+    sample of `settings.reviews` of each split. Columns: set, neurons, mass_share, way, split, reviews, f1_base, f1, change
+    (F1's, relative; missing where the base is 0), random_low, random_high (2.5 and 97.5 % of the changes by random sets of
+    equal size), sampling_error.
+
     Random sets are of equal size, and beside that of equal variance of the last hidden state over the training reviews
     (the first of `hidden`), and of equal activation mass where such sets exist. Columns of the second table: set,
-    neurons, match ("size", "variance" or "mass"), way, split, draw, change, overlap (share of the set's own neurons).
+    neurons, match ("size", "variance" or "mass"), way, draw, change, split.
     """
     rows, drawn = [], []
-    matches = {chosen.name: _matches(chosen, transfer, next(iter(hidden.values())), settings, seed) for chosen in sets}
+    sets, mass = pruning_sets(transfer, settings.set_size), transfer["mass_after"].to_numpy()
+    variance = next(iter(hidden.values())).var(dim=0, correction=0).double().numpy()
+    most = max(settings.random_sets, settings.recurrent_random_sets)
+    random = {
+        name: {
+            SIZE: draw_equal_size(neurons, len(mass), most, seed),
+            VARIANCE: draw_equal_weight(variance, neurons, most, seed),
+            MASS: draw_equal_weight(mass, neurons, most, seed),
+        }
+        for name, neurons in sets.items()
+    }
     for split, part in texts.items():
-        for way in _ways(classifier, part, hidden[split], settings, seed, device):
-            base = way.predict([np.empty(0, np.int64)])[:, 0]
-            base_f1, known = score(base, way.labels).f1, {}
-            for chosen in sets:
-                pruned = way.predict([chosen.neurons])[:, 0]
-                f1 = score(pruned, way.labels).f1
-                chance = _chance(chosen, matches[chosen.name], way, base_f1, known).assign(split=split)
-                drawn.append(chance)
-                measured = {"way": way.name, "split": split, "reviews": len(way.labels), "f1_base": base_f1, "f1": f1}
-                change = relative_change(f1, base_f1)
-                error = {"sampling_error": sampling_error(base, pruned, way.labels, seed)}
-                beside = {**_among(change, chance, matches[chosen.name]), **error}
-                rows.append({**_facts(chosen, transfer), **measured, "change": change, **beside})
-    return pd.DataFrame(rows), pd.concat(drawn, ignore_index=True)
+        sample = part.take(balanced_sample(part.labels, settings.reviews, seed))
+        ways = {
+            BEFORE_CLASSIFIER: (part, settings.random_sets, partial(predict_pruned, classifier, hidden[split])),
+            OUT_OF_ENCODER: (
+                sample,
+                settings.recurrent_random_sets,
+                partial(predict_without, classifier, sample, device),
+            ),
+        }
+        for way, (scored, count, predict_cut) in ways.items():
+            found, chance = _cut(sets, random, scored.labels, count, predict_cut, seed)
+            rows.append(found.assign(way=way, split=split, reviews=len(scored)))
+            drawn.append(chance.assign(way=way, split=split))
+    table = pd.concat(rows, ignore_index=True)
+    table["mass_share"] = [mass[sets[name]].sum() / mass.sum() if mass.sum() else np.nan for name in table["set"]]
+    return table, pd.concat(drawn, ignore_index=True)
 
 
-def set_changes(
-    classifier: Classifier, sets: Sequence[PruningSet], texts: dict[str, Texts], hidden: dict[str, Tensor]
-) -> pd.DataFrame:
+def _cut(
+    sets: Sets,
+    random: dict[str, dict[str, list[np.ndarray]]],
+    labels: np.ndarray,
+    count: int,
+    predict_cut: Callable[[Sequence[np.ndarray]], np.ndarray],
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """F1 without each set, and without `count` random sets beside it: those that two sets have in common are read once."""
+    base = predict_cut([np.empty(0, np.int64)])[:, 0]
+    f1_base = score(base, labels).f1
+    rows, drawn, known = [], [], dict[bytes, list[float]]()
+    for name, neurons in sets.items():
+        pruned = predict_cut([neurons])[:, 0]
+        f1, equal = score(pruned, labels).f1, [np.nan]
+        for match, alike in random[name].items():
+            if not (cut := alike[:count]):
+                continue
+            if (key := np.concatenate(cut).tobytes()) not in known:
+                known[key] = [relative_change(score(each, labels).f1, f1_base) for each in predict_cut(cut).T]
+            drawn += [(name, len(neurons), match, draw, change) for draw, change in enumerate(known[key])]
+            equal = known[key] if match == SIZE else equal
+        low, high = np.quantile(equal, [0.025, 0.975])
+        error = sampling_error(base, pruned, labels, seed)
+        rows.append((name, len(neurons), f1_base, f1, relative_change(f1, f1_base), low, high, error))
+    columns = ["set", "neurons", "f1_base", "f1", "change", "random_low", "random_high", "sampling_error"]
+    return (
+        pd.DataFrame(rows, columns=columns),
+        pd.DataFrame(drawn, columns=["set", "neurons", "match", "draw", "change"]),
+    )
+
+
+def set_changes(classifier: Classifier, sets: Sets, texts: dict[str, Texts], hidden: dict[str, Tensor]) -> pd.DataFrame:
     """[id, part, value]: the relative change of F1 by each set cut before the classifier, on each split of `texts`."""
     rows = []
     for split, part in texts.items():
-        neurons = [np.empty(0, np.int64), *(chosen.neurons for chosen in sets)]
-        base, *scores = (
-            score(column, part.labels).f1 for column in predict_pruned(classifier, hidden[split], neurons).T
-        )
-        rows += [(f"T2-{s.name}", split, relative_change(f1, base)) for s, f1 in zip(sets, scores, strict=True)]
+        predicted = predict_pruned(classifier, hidden[split], [np.empty(0, np.int64), *sets.values()])
+        base, *scores = (score(column, part.labels).f1 for column in predicted.T)
+        rows += [(f"T2-{name}", split, relative_change(f1, base)) for name, f1 in zip(sets, scores, strict=True)]
     return pd.DataFrame(rows, columns=["id", "part", "value"])
 
 
@@ -168,83 +191,73 @@ def relative_change(f1: float, base: float) -> float:
     return (f1 - base) / base if base else np.nan
 
 
-def _ways(
-    classifier: Classifier, texts: Texts, hidden: Tensor, settings: Pruning, seed: int, device: str
-) -> tuple[_Way, _Way]:
-    sample = texts.take(balanced_sample(texts.labels, settings.reviews, seed))
+def sampling_error(base: np.ndarray, pruned: np.ndarray, labels: np.ndarray, seed: int) -> float:
+    """Standard error of the relative change of F1 that follows from which reviews were read.
 
-    def before(sets: Sequence[np.ndarray]) -> np.ndarray:
-        return predict_pruned(classifier, hidden, sets)
-
-    def out_of(sets: Sequence[np.ndarray]) -> np.ndarray:
-        cut = (_pruned(classifier, neurons) for neurons in sets)
-        return np.stack([predict(c, last_hidden_states(c, sample, device)) for c in cut], axis=1)
-
-    return (
-        _Way(BEFORE_CLASSIFIER, texts.labels, settings.random_sets, before),
-        _Way(OUT_OF_ENCODER, sample.labels, settings.recurrent_random_sets, out_of),
-    )
+    From ŷ before and after pruning, (reviews,), by a bootstrap over reviews within each label.
+    """
+    random, true = np.random.default_rng([seed, len(labels)]), labels == 1
+    weights = np.empty((_RESAMPLES, len(labels)), np.float32)
+    for label in (False, True):
+        if of_label := int((true == label).sum()):
+            weights[:, true == label] = random.multinomial(of_label, np.full(of_label, 1 / of_label), _RESAMPLES)
+    before, after = (_resampled_f1(predictions > 0.5, true, weights) for predictions in (base, pruned))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        changes = (after - before) / before
+    return float(np.std(changes, ddof=1)) if np.isfinite(changes).all() else np.nan
 
 
-def _facts(chosen: PruningSet, transfer: pd.DataFrame) -> dict[str, Any]:
-    mass = transfer["mass_after"].to_numpy()
-    gained = np.flatnonzero(transfer["state"].to_numpy() == GAINED)
-    return {
-        "set": chosen.name,
-        "meaning": chosen.meaning,
-        "neurons": len(chosen.neurons),
-        "mass_share": float(mass[chosen.neurons].sum() / mass.sum()) if mass.sum() else np.nan,
-        "overlap_with_gained": len(np.intersect1d(chosen.neurons, gained)),
-    }
+def _resampled_f1(positive: np.ndarray, true: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    hits, called = weights @ (positive & true), weights @ positive
+    return 2 * hits / np.maximum(called + true.sum(), 1)
 
 
-def _matches(
-    chosen: PruningSet, transfer: pd.DataFrame, hidden: Tensor, settings: Pruning, seed: int
-) -> dict[str, Match]:
-    """Random sets beside one set, by what they have in common with it."""
-    count = max(settings.random_sets, settings.recurrent_random_sets)
-    weights = {VARIANCE: hidden.var(dim=0, correction=0).double().numpy(), MASS: transfer["mass_after"].to_numpy()}
-    matches = {SIZE: equal_size(chosen.neurons, len(transfer), count, seed)}
-    return matches | {on: equal_weight(on, w, chosen.neurons, count, seed) for on, w in weights.items()}
+def draw_equal_size(neurons: np.ndarray, units: int, count: int, seed: int) -> list[np.ndarray]:
+    """Random sets of the same size; none beside no neuron or all. Equal sizes give equal sets: B and C have the same ones."""
+    size = len(neurons)
+    if not 0 < size < units:
+        return []
+    random = np.random.default_rng([seed, size])
+    return [random.choice(units, size, replace=False) for _ in range(count)]
 
 
-def _chance(
-    chosen: PruningSet, matches: dict[str, Match], way: _Way, base: float, known: dict[bytes, np.ndarray]
-) -> pd.DataFrame:
-    """What each random set does: sets drawn for another set of the same size are read once, and `known` then."""
-    parts = []
-    for on, match in matches.items():
-        sets = match.sets[: way.random_sets]
-        if not sets:
-            continue
-        key = np.concatenate(sets).tobytes()
-        if key not in known:
-            known[key] = np.array([relative_change(f1, base) for f1 in way.f1(sets)])
-        overlap = [len(np.intersect1d(s, chosen.neurons)) / len(s) for s in sets]
-        facts = {"set": chosen.name, "neurons": len(chosen.neurons), "match": on, "way": way.name}
-        parts.append(pd.DataFrame({**facts, "draw": range(len(sets)), "change": known[key], "overlap": overlap}))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_DRAWN)
+def draw_equal_weight(weights: np.ndarray, neurons: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
+    """Random sets of the same size whose `weights` (units,) sum to within `TOLERANCE` of those of `neurons`.
+
+    A random set exchanges neurons at random, each time for one that brings it nearer. It counts as found where it is not
+    mostly the given set over again: its overlap may be no more than halfway between chance's and all. None where too few
+    are found.
+    """
+    size, units = len(neurons), len(weights)
+    if not 0 < size < units:
+        return []
+    random = np.random.default_rng([seed, size, *np.sort(neurons)])
+    goal, most_alike = weights[neurons].sum(), (1 + size / units) / 2
+    found: list[np.ndarray] = []
+    for attempt in range(3 * count):
+        drawn = _exchange(goal, weights, random.permutation(units), size, random)
+        if drawn is not None and len(np.intersect1d(drawn, neurons)) <= most_alike * size:
+            found.append(drawn)
+        if len(found) == count or (attempt >= 20 and not found):
+            break
+    return found if len(found) == count else []
 
 
-def _among(change: float, chance: pd.DataFrame, matches: dict[str, Match]) -> dict[str, Any]:
-    """How many random sets of equal size were cut, 2.5, 50 and 97.5 % of the change that they make, and where in 0–100
-    the set's own change lies among them, among those of equal variance, and among those of equal mass."""
-    changes = {on: chance.loc[chance["match"] == on, "change"].to_numpy(np.float64) for on in matches}
-    equal = changes[SIZE]
-    low, median, high = np.quantile(equal, [0.025, 0.5, 0.975]) if len(equal) else (np.nan,) * 3
-    return {
-        "random_sets": len(equal),
-        "random_low": float(low),
-        "random_median": float(median),
-        "random_high": float(high),
-        "percentile": percentile(change, equal),
-        "percentile_variance": percentile(change, changes[VARIANCE]),
-        "percentile_mass": percentile(change, changes[MASS]),
-        "why": "; ".join(match.why for match in (matches[MASS], matches[VARIANCE]) if match.why),
-    }
-
-
-def _pruned(classifier: Classifier, neurons: np.ndarray) -> Classifier:
-    pruned = Classifier(prune_encoder(classifier.encoder, neurons))
-    pruned.output.load_state_dict(classifier.output.state_dict())
-    return pruned
+def _exchange(
+    goal: float, weights: np.ndarray, order: np.ndarray, size: int, random: np.random.Generator
+) -> np.ndarray | None:
+    """The first `size` neurons of `order`, exchanged until their weights sum to the goal; None where that fails."""
+    inside, outside = order[:size].copy(), order[size:].copy()
+    missing = goal - weights[inside].sum()
+    near = TOLERANCE * abs(goal) + 1e-9 * np.abs(weights).sum()
+    for _ in range(200 + 20 * size):
+        if abs(missing) <= near:
+            return inside
+        leaving = random.integers(size)
+        left = missing - (weights[outside] - weights[inside[leaving]])
+        nearer = np.flatnonzero(np.abs(left) < abs(missing))
+        if len(nearer):
+            entering = random.choice(nearer)
+            missing = left[entering]
+            inside[leaving], outside[entering] = outside[entering], inside[leaving]
+    return None

@@ -12,8 +12,8 @@ from scipy.stats import binom
 from txray_lib.errors import TxrayError
 from txray_lib.measures import MEASURES, measured
 from txray_lib.nulls import over_common_vocabulary, split_null, swap_null, vocabulary_shift
-from txray_lib.nulls.dealing import Splits, Swaps
-from txray_lib.nulls.permuting import adjusted
+from txray_lib.nulls.blocks import Splits, Swaps
+from txray_lib.nulls.permuting import adjust
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
 
@@ -349,9 +349,9 @@ def test_stages_in_which_every_token_is_nobodys_give_tables_without_numbers():
 
 def test_benjamini_hochberg_by_hand():
     """Sorted p × 4 / rank: 0.04, 0.04, 0.0533, 0.5; none may be above those after it."""
-    found = adjusted(np.array([0.5, np.nan, 0.01, 0.04, 0.02]))
+    found = adjust(np.array([0.5, np.nan, 0.01, 0.04, 0.02]))
     np.testing.assert_allclose(found, [0.5, np.nan, 0.04, 0.04 * 4 / 3, 0.04])
-    assert np.isnan(adjusted(np.array([np.nan]))).all()
+    assert np.isnan(adjust(np.array([np.nan]))).all()
 
 
 def test_the_shift_of_vocabulary_by_hand():

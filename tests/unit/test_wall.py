@@ -45,7 +45,6 @@ COMPUTING = [
     "ways",
     "planted",
     "truth",
-    "pruning_null",
     "pruning",
     "paper",
     "results",

@@ -5,8 +5,7 @@
 neuron leaves as soon as one does. Its p is (1 + g) / (1 + m) over all m arrangements drawn for it. It stays valid whenever
 the doubling ends: take a level a, and the first round whose m gives 1 / (1 + m) ≤ a. Whatever left or ended before has
 p > a, as its m is too small; so p ≤ a needs (1 + g) / (1 + m) ≤ a in that round (g = 0 is such a case). That is one test with
-m fixed beforehand, of level a. The doubling ends early where the neurons left have q ≤ 0.001 whatever follows, so that a
-stage in which everything changed costs no 50,000 arrangements.
+m fixed beforehand, of level a. The doubling ends early where the neurons left have q ≤ 0.001 whatever follows.
 """
 
 from __future__ import annotations
@@ -18,60 +17,52 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from txray_lib.errors import TxrayError
 from txray_lib.measures import between
-from txray_lib.nulls.cells import Cells
-from txray_lib.nulls.dealing import Splits, Swaps
+from txray_lib.nulls.blocks import Cells, Splits, Swaps
 from txray_lib.progress import bar
 from txray_lib.transfer import AVOIDED, GAINED, SHARED
 
-CAP = 50_000
-CHUNK = 64
 SETTLED = 0.001
 """More arrangements are not drawn for neurons whose q cannot be above this."""
 TIE = 1e-7
 """Distances nearer than this are ties: rounding must not make an equal arrangement a nearer one."""
-_ENTRIES = 1 << 18
 CHANGED = "avoided or gained"
+_CHUNK = 64
+_PIECE = 4096
+"""Arrangements and cells that are held side by side, which costs memory and changes no result."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is drawn. Raises TxrayError for fewer than one arrangement."""
+    """What is drawn: see `nulls.swap_null`."""
 
     measure: str
     permutations: int
     seed: int
     cap: int
-    chunk: int
     what: str
 
-    def __post_init__(self) -> None:
-        for name in ("permutations", "chunk"):
-            if getattr(self, name) < 1:
-                raise TxrayError(f"{name} is {getattr(self, name)}: a null needs at least 1")
 
-
-def permuted(cells: Cells, deals: Swaps | Splits, plan: Plan, units: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def permute(cells: Cells, deals: Swaps | Splits, plan: Plan, units: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table of neurons and the table of states, as `NullResult` describes them."""
-    random = np.random.default_rng(plan.seed)
-    observed = _distances(cells, deals.observed, plan.measure)[:, 0]
-    null = np.empty((len(cells.neurons), plan.permutations))
-    counted = np.empty((2, plan.permutations), np.int64)
-    pieces = _pieces(cells, plan)
+    random, neurons = np.random.default_rng(plan.seed), len(cells.neurons)
+    observed = between(plan.measure, *cells.sides(deals.observed), cells.owner)[:, 0]
+    null = np.empty((neurons, plan.permutations))
+    changed = np.empty((2, plan.permutations), np.int64)
+    pieces = list(cells.pieces(_PIECE))
     for done, signs in _arrangements(deals, random, plan, 0, plan.permutations):
         here = slice(done, done + signs.shape[1])
-        counted[:, here] = _avoided_and_gained(cells, signs)
+        changed[:, here] = cells.avoided_and_gained(signs)
         for place, piece in pieces:
             null[place, here] = between(plan.measure, *piece.sides(signs), piece.owner)
     reached = _as_far(null, observed).sum(axis=1)
-    drawn = np.full(len(cells.neurons), plan.permutations)
+    drawn = np.full(neurons, plan.permutations)
     _refine(cells, deals, plan, random, observed, reached, drawn)
-    states = _states(_avoided_and_gained(cells, deals.observed)[:, 0], counted, len(cells.neurons))
-    return _table(cells.neurons, observed, null, reached, drawn, plan, units), states
+    states = _states(cells.avoided_and_gained(deals.observed)[:, 0], changed, neurons)
+    return _table(cells.neurons, observed, null, reached, drawn, plan.measure, units), states
 
 
-def adjusted(p: np.ndarray) -> np.ndarray:
+def adjust(p: np.ndarray) -> np.ndarray:
     """q of Benjamini-Hochberg over the p that are there, (neurons,); NaN where p is.
 
     It holds the share of false discoveries where neurons are independent or positively dependent. They share blocks, and
@@ -86,23 +77,14 @@ def adjusted(p: np.ndarray) -> np.ndarray:
 def _arrangements(
     deals: Swaps | Splits, random: np.random.Generator, plan: Plan, done: int, until: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (arrangements before, signs (blocks, at most chunk)) until so many are drawn."""
+    """Yield (arrangements before, signs (blocks, some)) until so many are drawn."""
     tail = ", refined" if done else ""
     with bar(until, plan.what and plan.what + tail, "permutation", done) as ticker:
         while done < until:
-            size = min(plan.chunk, until - done)
+            size = min(_CHUNK, until - done)
             yield done, deals.signs(random.random((size, deals.blocks)))
             done += size
             ticker.update(size)
-
-
-def _pieces(cells: Cells, plan: Plan) -> list[tuple[slice, Cells]]:
-    return list(cells.pieces(max(_ENTRIES // plan.chunk, 1)))
-
-
-def _distances(cells: Cells, signs: np.ndarray, measure: str) -> np.ndarray:
-    """Distances of the arrangements, (neurons, k); NaN where a side is empty."""
-    return between(measure, *cells.sides(signs), cells.owner)
 
 
 def _as_far(null: np.ndarray, observed: np.ndarray) -> np.ndarray:
@@ -128,10 +110,10 @@ def _refine(
         chosen = np.flatnonzero(_is_open(reached, observed, done))
         if not len(chosen):
             return
-        pieces, until = _pieces(cells.of(chosen), plan), min(2 * done, plan.cap)
+        pieces, until = list(cells.of(chosen).pieces(_PIECE)), min(2 * done, plan.cap)
         for _, signs in _arrangements(deals, random, plan, done, until):
             for place, piece in pieces:
-                null = _distances(piece, signs, plan.measure)
+                null = between(plan.measure, *piece.sides(signs), piece.owner)
                 reached[chosen[place]] += _as_far(null, observed[chosen[place]]).sum(axis=1)
         drawn[chosen] = done = until
 
@@ -150,27 +132,22 @@ def _is_open(reached: np.ndarray, observed: np.ndarray, done: int) -> np.ndarray
     return result
 
 
-def _avoided_and_gained(cells: Cells, signs: np.ndarray) -> np.ndarray:
-    """How many neurons only the first side prefers, and only the second, (2, k)."""
-    counts, fixed, total = cells.by_neuron()
-    first = counts @ signs + fixed
-    return np.stack([(first == total).sum(axis=0), (first == 0).sum(axis=0)])
-
-
 def _states(observed: np.ndarray, null: np.ndarray, preferred: int) -> pd.DataFrame:
     """Observed (2,) and null (2, permutations) counts of avoided and gained neurons, as a table."""
-    rows = []
     changed = observed.sum(), null.sum(axis=0)
-    for state, (here, there), tail in (
-        (SHARED, (preferred - changed[0], preferred - changed[1]), "as few"),
-        (AVOIDED, (observed[0], null[0]), "as many"),
-        (GAINED, (observed[1], null[1]), "as many"),
-        (CHANGED, changed, "as many"),
-    ):
+    counts = {
+        SHARED: (preferred - changed[0], preferred - changed[1]),
+        AVOIDED: (observed[0], null[0]),
+        GAINED: (observed[1], null[1]),
+        CHANGED: changed,
+    }
+    rows = []
+    for state, (here, there) in counts.items():
+        few = state == SHARED
+        reached = (there <= here if few else there >= here).sum()
         low, high = np.quantile(there, [0.05, 0.95])
-        reached = (there <= here if tail == "as few" else there >= here).sum()
         p = (1 + reached) / (1 + len(there))
-        rows.append((state, int(here), there.mean(), low, high, tail, p))
+        rows.append((state, int(here), there.mean(), low, high, "as few" if few else "as many", p))
     return pd.DataFrame(rows, columns=["state", "observed", "expected", "null_05", "null_95", "tail", "p"])
 
 
@@ -180,45 +157,40 @@ def _table(
     null: np.ndarray,
     reached: np.ndarray,
     drawn: np.ndarray,
-    plan: Plan,
+    measure: str,
     units: int,
 ) -> pd.DataFrame:
     """A row for each of `units` neurons from those of the preferred ones, (neurons,)."""
     has_distance, p = ~np.isnan(observed), (1 + reached) / (1 + drawn)
-    expected, low, middle, high = _summary(null)
+    expected, low, high = np.where(has_distance, _summary(null), np.nan)
     table = pd.DataFrame(
         {
-            plan.measure: observed,
-            "expected": np.where(has_distance, expected, np.nan),
-            "null_05": np.where(has_distance, low, np.nan),
-            "null_50": np.where(has_distance, middle, np.nan),
-            "null_95": np.where(has_distance, high, np.nan),
+            measure: observed,
+            "expected": expected,
+            "null_05": low,
+            "null_95": high,
             "excess": observed - expected,
-            "undefined": np.isnan(null).mean(axis=1),
             "permutations": drawn,
             "reached": reached,
-            "refined": drawn > plan.permutations,
             "p": np.where(has_distance, p, np.nan),
             "p_state": np.where(has_distance, 1.0, p),
         },
         index=neurons,
     )
-    table = table.assign(q=adjusted(table["p"].to_numpy()), q_state=adjusted(table["p_state"].to_numpy()))
+    table.insert(8, "q", adjust(table["p"].to_numpy()))
+    table["q_state"] = adjust(table["p_state"].to_numpy())
     table = table.reindex(np.arange(units))
-    whole = {"permutations": np.int64, "reached": np.int64}
-    table = table.assign(**{name: table[name].fillna(0).astype(kind) for name, kind in whole.items()})
-    table["refined"] = table["refined"].eq(True)
+    table = table.fillna({"permutations": 0, "reached": 0}).astype({"permutations": np.int64, "reached": np.int64})
     table.insert(0, "layer", np.int8(0))
     table.insert(1, "neuron", np.arange(units, dtype=np.int32))
-    last = ["p", "q", "p_state", "q_state"]
-    return table[[c for c in table if c not in last] + last].reset_index(drop=True)
+    return table.reset_index(drop=True)
 
 
 def _summary(null: np.ndarray) -> np.ndarray:
-    """Mean, 5 %, 50 % and 95 % quantile of each row's defined distances, (4, neurons); NaN where none is."""
-    result = np.full((4, len(null)), np.nan)
+    """Mean, 5 % and 95 % quantile of each row's defined distances, (3, neurons); NaN where none is."""
+    result = np.full((3, len(null)), np.nan)
     for i, row in enumerate(null):
         known = row[~np.isnan(row)]
         if len(known):
-            result[:, i] = known.mean(), *np.quantile(known, [0.05, 0.5, 0.95])
+            result[:, i] = known.mean(), *np.quantile(known, [0.05, 0.95])
     return result

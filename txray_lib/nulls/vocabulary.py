@@ -1,18 +1,15 @@
-"""What of a distance between two texts words of one text alone make (RQ2; `paper-numbers.md`, last section, 1).
+"""What of a distance between two texts words of one text alone make (RQ2).
 
 The common vocabulary is the set of features that occur in both texts, whoever they excite. Let a and b be the shares of a
 neuron's P before and after that lie on it. Two distances follow:
 
  common       between P before and P after, both over the common vocabulary and normalised there anew
  vocabulary   between (a, 1 − a, 0) and (b, 0, 1 − b): all common features drawn together as one, those of one text alone as
-              another. It is the distance if the neuron preferred the common features in the same proportions on both texts,
-              the smallest that words of one text alone leave possible. It is no measure of a shift by itself: two samples of one
-              corpus have such words too, so it is above 0 where the domain is the same
+              another. It is the smallest distance that words of one text alone leave possible. It is no measure of a shift by
+              itself: two samples of one corpus have such words too
 
-For the Hellinger distances and Ochiai's these two explain the whole, with nothing left over: affinities multiply, so
-1 − H² = (1 − H²_vocabulary)(1 − H²_common), where H²_vocabulary = 1 − √(ab). That is why this was chosen over leaving one text's
-words out of the other's P, which sees one direction only, and over the part of H² that features of one text contribute, which
-is not itself a distance that anything produces.
+For the Hellinger distances and Ochiai's these two explain the whole: affinities multiply, so
+1 − H² = (1 − H²_vocabulary)(1 − H²_common), where H²_vocabulary = 1 − √(ab).
 """
 
 from __future__ import annotations
@@ -30,7 +27,7 @@ def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int, meas
     Columns: layer, neuron, <measure>_common (missing where a side has nothing in common), <measure>_vocabulary (1 there;
     missing where a side is empty).
     """
-    common = _common(before, after)
+    common = set(before["feature"].unique()) & set(after["feature"].unique())
     first, second, cells, owner = sides_of(aggregate(before), aggregate(after), units)
     in_common = cells.get_level_values("feature").isin(common)[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -39,28 +36,14 @@ def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int, meas
         three = owners(np.repeat(np.arange(units), 3), units)
         together = [np.stack(s, axis=1).reshape(-1, 1) for s in ((a, 1 - a, 0 * a), (b, 0 * b, 1 - b))]
         alone = np.clip(named(measure).distance(*together, three)[:, 0], 0.0, 1.0)
-    *kept, _, kept_owner = sides_of(*(aggregate(s) for s in over_common_vocabulary(before, after)), units)
+    kept = (aggregate(side[side["feature"].isin(common)]) for side in (before, after))
+    *kept_sides, _, kept_owner = sides_of(*kept, units)
     empty = np.isnan(between(measure, first, second, owner)[:, 0])
     return pd.DataFrame(
         {
             "layer": np.int8(0),
             "neuron": np.arange(units, dtype=np.int32),
-            f"{measure}_common": between(measure, *kept, kept_owner)[:, 0],
+            f"{measure}_common": between(measure, *kept_sides, kept_owner)[:, 0],
             f"{measure}_vocabulary": np.where(empty, np.nan, alone),
         }
     )
-
-
-def over_common_vocabulary(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both texts' records of the features that occur in both.
-
-    A `split_null` of these is conservative: an arrangement may lack a feature on one side, the observed one does not.
-    """
-    common = _common(before, after)
-    first, second = (side[side["feature"].isin(common)] for side in (before, after))
-    return first, second
-
-
-def _common(before: pd.DataFrame, after: pd.DataFrame) -> pd.Index:
-    first, second = (pd.Index(side["feature"].astype(object).unique(), dtype=object) for side in (before, after))
-    return first.intersection(second)
