@@ -12,7 +12,7 @@ from chance_tables import chance_tables
 from control_tables import control_tables
 from sentence_tables import sentence_records, sentence_tables
 
-from txray_lib.audit import formula_switches, reading_switch, same_weights
+from txray_lib.audit.switches import formula_switches, reading_switch, same_weights
 from txray_lib.tables import write_table
 from txray_lib.truth import Study
 

@@ -1,40 +1,213 @@
-"""The paper's claims beside what a run gives: one verdict for each.
+"""The verdict on each claim: the paper's number or direction beside ours, and beside what chance gives.
 
-    quantities   counts, means and changes that follow from comparisons of stages alone
-    switches     how far one choice of definition or of reading moves them
-    intervals    a number beside chance, with its interval
-    statistics   of neurons
-    run          the tables of a run as the measures ask for them
-    pretraining  ours for the claims of §3.1
-    supervision  ours for those of §3.2 and §3.3
-    pruning      F1, and what pruning does to it
-    verdicts     the judge
+    intervals  a number beside chance, with its interval
+    measures   ours for the claims of §3.1 to §3.3
+    pruning    F1, and what pruning does to it
+    switches   how far one choice of definition or of reading moves the paper's numbers
 
-May touch: errors, definitions, paper, places, preferences, profiles, results, tables, transfer. Needs no torch.
+A claim is a region: the values beyond a threshold (0, a number, or chance), or, where the paper gives a number alone, those
+within half the distance from that number to chance. The verdict, decided in this order:
+
+    impossible as stated, not stated, not tested  as paper.yaml says; not tested too where the run gives no value
+    reproduced      the interval over five seeds or more, on real text, lies within half the distance from the paper's number
+                    to chance, and the sign is the claim's
+    same direction  the interval lies in the claim's region and excludes what chance gives, and the paper's own number lies
+                    beyond chance too
+    contradicted    the interval lies outside the claim's region
+    inconclusive    anything else that was measured: no interval, one that reaches over the border, or a number that chance gives
+
+Intervals are Student's over seeds where there are two or more, else those of the one run; they are read claim by claim, without
+a correction for their number. May touch: errors, definitions, paper, places, preferences, profiles, results, tables, transfer.
+Needs no torch.
 """
 
-from txray_lib.audit.intervals import Measured
-from txray_lib.audit.quantities import COMPARISONS, agreement, quantities
-from txray_lib.audit.switches import FORMULAS, formula_switches, moved, reading_switch, same_weights
-from txray_lib.audit.verdicts import VERDICTS, decide, is_generated, judge, measure, measured, pruned, seeds, siblings
+from __future__ import annotations
 
-__all__ = [
-    "COMPARISONS",
-    "FORMULAS",
-    "VERDICTS",
-    "Measured",
-    "agreement",
-    "decide",
-    "formula_switches",
-    "is_generated",
-    "judge",
-    "measure",
-    "measured",
-    "moved",
-    "pruned",
-    "quantities",
-    "reading_switch",
-    "same_weights",
-    "seeds",
-    "siblings",
-]
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from pydantic import ValidationError
+
+from txray_lib import places
+from txray_lib.audit import measures, pruning
+from txray_lib.audit.intervals import Measured, over_seeds
+from txray_lib.audit.measures import Run
+from txray_lib.errors import TxrayError
+from txray_lib.paper import Claim, judged
+from txray_lib.profiles import Profile
+from txray_lib.results import Results
+from txray_lib.tables import read_table
+
+REPRODUCED, SAME, INCONCLUSIVE, CONTRADICTED, IMPOSSIBLE, NOT_STATED, NOT_TESTED = VERDICTS = (
+    "reproduced",
+    "same direction",
+    "inconclusive",
+    "contradicted",
+    "impossible as stated",
+    "not stated",
+    "not tested",
+)
+ENOUGH_SEEDS = 5
+MEASURES: dict[str, Callable[[Run], Measured]] = {**measures.MEASURES, **pruning.MEASURES}
+COLUMNS = ["id", *Measured.__dataclass_fields__]
+_OF_STATUS = {"impossible": IMPOSSIBLE, "not_stated": NOT_STATED, "not_tested": NOT_TESTED}
+_IGNORED = {"name", "about", "seed", "controls", "nulls"}
+"""Keys of a profile in which the seeds of one experiment may differ: controls and nulls change no stage."""
+
+
+def judge(results: Results, *ids: str) -> pd.DataFrame:
+    """A row for each claim that the ids name or point at (all claims without ids), in their order.
+
+    id, claim, short, section, unit; flag, caution: see `paper.Claim`
+    paper, asked        the paper's number (NaN where it gives none) and the direction in words
+    ours, low, high     our number and its interval over `basis`, of `seeds` runs (0 where nothing was measured)
+    chance, against     the number that chance gives, and what gives it
+    beyond, beyond_low, beyond_high  ours − chance, with the interval of this difference
+    verdict, because    one of VERDICTS, and why in one sentence of a fixed form
+
+    Counts of neurons are shares of all. Raises TxrayError for an unknown id.
+    """
+    asked, generated, rows = judged(*ids), is_generated(results), []
+    by_seed = {name: rows for name, rows in seeds(results).groupby("id", sort=False)}
+    for its in asked:
+        ours, number = _over_runs(by_seed[its.id])
+        verdict, because = decide(its, ours, number, generated)
+        told = {"ours": ours.value, "seeds": number, "verdict": verdict, "because": because}
+        rows.append({**vars(its), **asdict(ours), **told})
+    columns = (
+        "id claim short section unit paper asked ours low high basis chance against beyond beyond_low beyond_high"
+        " seeds verdict because flag caution"
+    )
+    return pd.DataFrame(rows)[columns.split()]
+
+
+def decide(its: Claim, ours: Measured, number: int, generated: bool) -> tuple[str, str]:
+    """The verdict on a claim and its reason, of `number` seeds; `generated`: on corpora from a generated world."""
+    if its.status:
+        return _OF_STATUS[its.status], its.why
+    if math.isnan(ours.value):
+        return NOT_TESTED, ours.why or "the run gives no value"
+    if math.isnan(its.threshold) and math.isnan(ours.chance):
+        return NOT_TESTED, f"the run does not say what chance gives: {its.against}"
+    if not ours.has_interval:
+        return INCONCLUSIVE, f"no interval: {ours.why}"
+    of = "one seed" if number == 1 else f"{number} seeds"
+    reach = abs(its.paper - ours.chance) / 2
+    is_near = max(ours.high - its.paper, its.paper - ours.low) < reach
+    is_far = max(ours.low - its.paper, its.paper - ours.high) > reach
+    is_inside, is_outside = _places(its, ours) if its.side else (False, is_far)
+    if is_near and (is_inside or not its.side):
+        if number >= ENOUGH_SEEDS and not generated:
+            return REPRODUCED, f"our interval lies about the paper's number ({of})"
+        if not its.side:
+            lacks = "the corpora are generated" if generated else f"“reproduced” takes five seeds, not {of}"
+            return INCONCLUSIVE, f"our interval lies about the paper's number, but {lacks}"
+    if is_outside:
+        what = "the claim" if its.side else "the paper's number"
+        return CONTRADICTED, f"our interval excludes {what} ({of})"
+    if is_inside and its.side * (its.paper - ours.chance) <= 0:
+        return INCONCLUSIVE, f"chance gives more of it than the paper's own number ({of})"
+    if is_inside:
+        far = ", far from the paper's number" if is_far else ""
+        return SAME, f"our interval lies on the claim's side of chance{far} ({of})"
+    return INCONCLUSIVE, _why_open(its, ours, of)
+
+
+def seeds(results: Results) -> pd.DataFrame:
+    """What was measured in this run and its siblings, a row for each claim and run: COLUMNS and profile. A run whose own table
+    is not of today's claims is measured now."""
+    own = results.table("measured")[COLUMNS] if _is_current(results.folder) else measure(results)
+    parts = [own.assign(profile=results.profile)]
+    for folder in siblings(results):
+        parts.append(read_table(folder / "measured.parquet").assign(profile=folder.name))
+    return pd.concat(parts, ignore_index=True)
+
+
+def siblings(results: Results) -> list[Path]:
+    """Folders of runs named `{profile}-seed-N` that differ from this one in the seed alone; live ones before frozen ones of the
+    same name. One that was measured for other claims than today's is passed over: it is to be run again."""
+    parents = [places.live_results("x").parent, places.frozen_results("x").parent]
+    if results.folder.parent not in parents:
+        parents = [results.folder.parent]
+    found: dict[str, Path] = {}
+    for parent in parents:
+        for folder in sorted(parent.glob(f"{results.profile}-seed-*")):
+            if _is_current(folder) and _settings(folder) == _settings(results.folder):
+                found.setdefault(folder.name, folder)
+    return [found[name] for name in sorted(found)]
+
+
+def is_generated(results: Results) -> bool:
+    """Whether any of the run's corpora comes from a generated world, or cannot be told not to."""
+    corpora = _settings(results.folder).get("corpora")
+    return not corpora or any(its["source"] == "world" for its in corpora.values())
+
+
+def measure(results: Results) -> pd.DataFrame:
+    """Ours for every claim that is judged, beside chance: COLUMNS, a row a claim in the order of paper.yaml."""
+    run = Run(results)
+    return pd.DataFrame([{"id": its.id, **asdict(measure_one(run, its))} for its in judged()], columns=COLUMNS)
+
+
+def measure_one(run: Run, its: Claim) -> Measured:
+    """Ours for one claim; missing, with the reason, where the run lacks a table or a stage."""
+    if its.id not in MEASURES:
+        return Measured(why=its.why)
+    try:
+        return MEASURES[its.id](run)
+    except TxrayError as error:
+        return Measured(why=f"this run kept too little: {str(error).splitlines()[0]}")
+
+
+def _places(its: Claim, ours: Measured) -> tuple[bool, bool]:
+    """Whether the interval lies inside the region of a claim of a direction and excludes chance; whether it lies outside."""
+    past_chance = past_border = sorted((its.side * ours.beyond_low, its.side * ours.beyond_high))
+    if not math.isnan(its.threshold):
+        past_border = sorted(its.side * (end - its.threshold) for end in (ours.low, ours.high))
+    return past_border[0] > 0 and past_chance[0] > 0, past_border[1] <= 0
+
+
+def _why_open(its: Claim, ours: Measured, of: str) -> str:
+    """Why an interval tells neither way."""
+    if math.isnan(ours.beyond_low):
+        return f"the run does not say what chance gives: {its.against}"
+    if ours.beyond_low <= 0 <= ours.beyond_high:
+        return f"our interval holds what chance gives ({of})"
+    if not its.side:
+        return f"our interval reaches from near the paper's number to far from it ({of})"
+    if its.side * ours.beyond < 0:
+        return f"chance gives more of it than ours ({of})"
+    return f"our interval holds the border of the claim ({of})"
+
+
+def _over_runs(rows: pd.DataFrame) -> tuple[Measured, int]:
+    """The number over seeds where two or more runs have it, else the run's own; and how many runs it is of."""
+    own = Measured(**{key: rows.iloc[0][key] for key in COLUMNS[1:]})
+    has_chance = rows["chance"].notna() | math.isnan(own.chance)
+    known = rows[rows["value"].notna() & has_chance]
+    if math.isnan(own.value) or len(known) < 2:
+        return own, int(not math.isnan(own.value))
+    return over_seeds(known["value"], known["chance"]), len(known)
+
+
+def _is_current(folder: Path) -> bool:
+    """Whether a folder holds a measured table of all claims that are judged today."""
+    if not (folder / "measured.parquet").is_file():
+        return False
+    table = read_table(folder / "measured.parquet")
+    return set(COLUMNS) <= set(table) and {its.id for its in judged()} <= set(table["id"])
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """What a run was given but for what its seeds may differ in; a parameter that did not exist then had its default."""
+    path = folder / "profile.yaml"
+    given = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    with suppress(ValidationError):
+        given = Profile.model_validate({key: value for key, value in given.items() if value is not None}).model_dump()
+    return {key: value for key, value in given.items() if key not in _IGNORED}

@@ -6,6 +6,7 @@
     over_seeds    one value a seed (Student)
     combined      a weighted sum of numbers whose errors are independent
 
+A statistic takes arrays with neurons along the last axis, leaves NaN out, and gives one value for each of the other axes.
 May touch: numpy and scipy alone.
 """
 
@@ -14,8 +15,8 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 from scipy import stats
@@ -24,11 +25,14 @@ DRAWS = 1000
 SEED = 20200712
 FEWEST = 5
 """Fewer neurons give no interval: drawing them again and again says little about others."""
-LEVEL = 0.95
-Z = float(stats.norm.ppf((1 + LEVEL) / 2))
+STRONGEST = 20
+"""Neurons in the paper's sets of the most and the least preferred (Tab. 2)."""
+ENDS = ((1 - 0.95) / 2, (1 + 0.95) / 2)
+Z = float(stats.norm.ppf(ENDS[1]))
 NEURONS, SEEDS = "neurons", "seeds"
-TOO_FEW = "too few neurons for an interval"
 Statistic = Callable[..., np.ndarray]
+
+mean, median = partial(np.nanmean, axis=-1), partial(np.nanmedian, axis=-1)
 
 
 @dataclass(frozen=True)
@@ -53,27 +57,7 @@ class Measured:
 
     @property
     def has_interval(self) -> bool:
-        return not (math.isnan(self.low) or math.isnan(self.high))
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A statistic of neurons. draws: of it, (DRAWS,), None where there are too few neurons."""
-
-    value: float
-    draws: np.ndarray | None = field(default=None, compare=False, repr=False)
-
-    def __sub__(self, other: Sample) -> Sample:
-        known = self.draws is not None and other.draws is not None
-        return Sample(self.value - other.value, self.draws - other.draws if known else None)
-
-    def scaled(self, by: float) -> Sample:
-        return Sample(self.value * by, None if self.draws is None else self.draws * by)
-
-
-def missing(why: str) -> Measured:
-    """A number that cannot be measured, and why."""
-    return Measured(why=why)
+        return not math.isnan(self.low)
 
 
 def plain(value: float, chance: float, why: str) -> Measured:
@@ -87,53 +71,53 @@ def around(value: float, below: float, above: float, basis: str, chance: float) 
     return Measured(value, value - below, value + above, basis, chance, beyond, beyond - below, beyond + above)
 
 
-def sample(statistic: Statistic, *columns: Sequence[float] | np.ndarray) -> Sample:
-    """A statistic of neurons and its draws with replacement. Samples of as many neurons draw the same ones.
+def sample(statistic: Statistic, *columns: Sequence[float] | np.ndarray) -> np.ndarray:
+    """A statistic of neurons and its draws with replacement, (1 + DRAWS,); samples of as many neurons draw the same ones.
 
-    statistic  takes each column with neurons along the last axis and gives one value for each of the others
-    columns    one value a neuron, all of the same length; NaN where a neuron does not count
+    columns  one value a neuron, all of the same length; NaN where a neuron does not count. Of too few neurons every draw
+             is NaN, and of none the value too
     """
     arrays = [np.asarray(column, dtype=np.float64) for column in columns]
+    made = np.full(1 + DRAWS, np.nan)
     if not len(arrays[0]):
-        return Sample(math.nan)
+        return made
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
-        value = float(statistic(*arrays))
-        if min(np.isfinite(array).sum() for array in arrays) < FEWEST:
-            return Sample(value)
-        drawn = _drawn(len(arrays[0]))
-        return Sample(value, statistic(*(array[drawn] for array in arrays)))
+        made[0] = statistic(*arrays)
+        if min(np.isfinite(array).sum() for array in arrays) >= FEWEST:
+            drawn = _drawn(len(arrays[0]))
+            made[1:] = statistic(*(array[drawn] for array in arrays))
+    return made
 
 
-def beside(ours: Sample, chance: Sample | float) -> Measured:
-    """Ours beside chance: their difference is drawn with both, where chance is a statistic of neurons too."""
-    if math.isnan(ours.value):
-        return missing("there are too few neurons to measure it")
-    other = chance if isinstance(chance, Sample) else Sample(float(chance), np.full(DRAWS, float(chance)))
-    low, high = _percentiles(ours.draws)
+def scattered(value: np.ndarray | float, spread: np.ndarray | float, shape: tuple[int, ...], stream: int) -> np.ndarray:
+    """A value as chance scatters it: a draw each from a normal distribution of this standard deviation."""
+    return value + spread * np.random.default_rng([SEED, stream]).standard_normal(shape)
+
+
+def beside(ours: np.ndarray, chance: np.ndarray | float) -> Measured:
+    """A sample beside that of chance, or beside a number: their difference is drawn with both."""
+    beyond = ours - chance
+    if math.isnan(ours[0]):
+        return Measured(why="there are too few neurons to measure it")
+    by_chance = float(np.ravel(chance)[0])
+    low, high = _percentiles(ours[1:])
     if math.isnan(low):
-        return plain(ours.value, other.value, TOO_FEW)
-    beyond = (math.nan, math.nan)
-    if ours.draws is not None and other.draws is not None:
-        beyond = _percentiles(ours.draws - other.draws)
-    return Measured(ours.value, low, high, NEURONS, other.value, ours.value - other.value, *beyond)
-
-
-def scattered(values: np.ndarray, spread: np.ndarray | float, stream: int = 0) -> np.ndarray:
-    """Values as chance scatters them: a draw each from a normal distribution of this standard deviation."""
-    return values + spread * np.random.default_rng([SEED, stream]).standard_normal(values.shape)
+        return plain(ours[0], by_chance, "too few neurons for an interval")
+    ends = _percentiles(beyond[1:])
+    return Measured(float(ours[0]), low, high, NEURONS, by_chance, float(beyond[0]), *ends)
 
 
 def proportion(hits: float, of: float, chance: float, basis: str) -> Measured:
     """A share of things that were counted, with Wilson's interval, which has a width at 0 and 1 too."""
     if not of:
-        return missing("there is nothing to count")
+        return Measured(why="there is nothing to count")
     low, high = wilson(hits, of)
     return around(hits / of, hits / of - low, high - hits / of, basis, chance)
 
 
 def wilson(hits: float, of: float) -> tuple[float, float]:
-    """Wilson's interval of a binomial share."""
+    """Wilson's interval of a binomial share; `hits` may be computed from rates, and be whole only nearly."""
     share, weight = hits / of, Z**2 / of
     middle = (share + weight / 2) / (1 + weight)
     half = Z * math.sqrt(share * (1 - share) / of + weight / (4 * of)) / (1 + weight)
@@ -144,43 +128,62 @@ def over_seeds(values: Sequence[float], chances: Sequence[float]) -> Measured:
     """The mean of one value a seed, and of its difference from chance, with Student's t intervals."""
     beyond = np.asarray(values) - np.asarray(chances)
     (value, half), (difference, width) = _student(np.asarray(values)), _student(beyond)
-    return Measured(
-        value,
-        value - half,
-        value + half,
-        SEEDS,
-        value - difference,
-        difference,
-        difference - width,
-        difference + width,
-    )
+    ends = (difference - width, difference + width)
+    return Measured(value, value - half, value + half, SEEDS, value - difference, difference, *ends)
 
 
 def combined(parts: Sequence[tuple[float, Measured]]) -> Measured:
     """A weighted sum of numbers, and of what chance gives them, where their errors are independent."""
     if absent := [its for _, its in parts if math.isnan(its.value)]:
-        return missing(absent[0].why)
+        return Measured(why=absent[0].why)
     value, chance = (sum(weight * getattr(its, key) for weight, its in parts) for key in ("value", "chance"))
     if without := [its for _, its in parts if not its.has_interval]:
         return plain(value, chance, without[0].why)
-    ends = [(weight * (its.value - its.low), weight * (its.high - its.value)) for weight, its in parts]
-    below = math.hypot(*(low if low > 0 else -high for low, high in ends))
-    above = math.hypot(*(high if high > 0 else -low for low, high in ends))
+    reaches = [sorted((weight * (its.low - its.value), weight * (its.high - its.value))) for weight, its in parts]
+    below, above = (math.hypot(*side) for side in zip(*reaches, strict=True))
     return around(value, below, above, parts[0][1].basis, chance)
 
 
-def _percentiles(draws: np.ndarray | None) -> tuple[float, float]:
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """One sample by another; not a number where that is 0 by 0."""
+    with np.errstate(all="ignore"):
+        return part / whole
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman's over neurons; NaN for fewer than three or without spread. No NaN may be in the columns."""
+    if first.shape[-1] < 3:
+        return np.full(first.shape[:-1], np.nan)
+    ranks = [stats.rankdata(column, axis=-1) for column in (first, second)]
+    centred = [rank - rank.mean(axis=-1, keepdims=True) for rank in ranks]
+    scale = np.sqrt(np.prod([np.square(rank).sum(axis=-1) for rank in centred], axis=0))
+    return (centred[0] * centred[1]).sum(axis=-1) / np.where(scale > 0, scale, np.nan)
+
+
+def head(masses: np.ndarray, number: int = STRONGEST) -> np.ndarray:
+    """The share of mass that the strongest neurons hold (all, if there are no more)."""
+    ordered = np.sort(masses, axis=-1)
+    return ordered[..., -number:].sum(axis=-1) / ordered.sum(axis=-1)
+
+
+def tail(masses: np.ndarray, number: int = STRONGEST) -> np.ndarray:
+    """The share of mass that the weakest of the neurons with any hold."""
+    ordered = np.sort(np.where(masses > 0, masses, np.nan), axis=-1)
+    return np.nansum(ordered[..., :number], axis=-1) / np.nansum(ordered, axis=-1)
+
+
+def _percentiles(draws: np.ndarray) -> tuple[float, float]:
     """The interval of draws; NaN where fewer than half of them are numbers."""
-    known = draws[np.isfinite(draws)] if draws is not None else np.empty(0)
+    known = draws[np.isfinite(draws)]
     if len(known) < DRAWS / 2:
         return math.nan, math.nan
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(known, ENDS)
     return float(low), float(high)
 
 
 def _student(values: np.ndarray) -> tuple[float, float]:
     """The mean and half the width of its interval."""
-    quantile = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)
+    quantile = stats.t.ppf(ENDS[1], len(values) - 1)
     return float(values.mean()), float(quantile * values.std(ddof=1) / math.sqrt(len(values)))
 
 

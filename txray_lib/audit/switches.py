@@ -1,33 +1,37 @@
-"""How far one choice alone moves the paper's numbers, where everything else stays (C1–C3, C9, C10, C13).
+"""How far one choice alone moves the paper's counts, means and changes, where everything else stays (C1–C3, C9, C10, C13).
 
-May touch: definitions, preferences, transfer, quantities.
+May touch: definitions, transfer. Counts are counts of neurons, changes are shares.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from scipy import stats
 
-from txray_lib.audit.quantities import COMPARISONS, agreement, quantities
-from txray_lib.preferences import RELEASED
-from txray_lib.transfer import STATES, Definitions, compare
+from txray_lib.preferences import PAPER, RELEASED
+from txray_lib.transfer import AVOIDED, GAINED, SHARED, STATES, Definitions, compare
 
+COMPARISONS = ("early", "late", "zero-shot", "supervised")
+"""early:before-last, before-last:last, last:zero-shot, zero-shot:supervised."""
 FORMULAS = {"distance": "C1", "probability": "C2", "length": "C3"}
 """The switches that change a formula, and their ids among the departures of the released code."""
-
+FEWEST = 3
+"""Fewer shared neurons have no ranking."""
+TOP = 10
 Pairs = Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]
-"""The preferences before and after, for each of the four COMPARISONS."""
+"""The preferences before and after, for each of COMPARISONS."""
 
 
 def formula_switches(pairs: Pairs, units: int) -> pd.DataFrame:
     """`moved` for each formula of the released code in the place of the paper's."""
-    paper = _compared(pairs, units)
-    parts = []
+    paper, parts = _compared(pairs, units), []
     for formula, code in FORMULAS.items():
         definitions = Definitions(**{formula: RELEASED})
-        parts.append(moved(formula, code, paper, _compared(pairs, units, definitions), definitions))
+        parts.append(moved(formula, code, paper, _compared(pairs, units, definitions), definitions.length))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -37,28 +41,65 @@ def reading_switch(switch: str, code: str, pairs: Pairs, switched: Pairs, units:
 
 
 def moved(
-    switch: str,
-    code: str,
-    paper: Mapping[str, pd.DataFrame],
-    switched: Mapping[str, pd.DataFrame],
-    definitions: Definitions | None = None,
+    switch: str, code: str, paper: Mapping[str, pd.DataFrame], switched: Mapping[str, pd.DataFrame], length: str = PAPER
 ) -> pd.DataFrame:
     """[switch, code, id, part, paper, switched]: every quantity of four comparisons in both ways, and how alike the two
     ways rank neurons by distance (id "ranking"; in the paper's own way that is 1)."""
-    both = quantities(paper).merge(
-        quantities(switched, definitions), on=["id", "part"], suffixes=("_paper", "_switched")
+    ours, others = quantities(paper), quantities(switched, length)
+    rows: list[tuple[Any, ...]] = [(*key, value, others[key]) for key, value in ours.items()]
+    for name in COMPARISONS:
+        alike = agreement(paper[name], switched[name])
+        rows += [("ranking", f"{name} {measure}", 1.0, value) for measure, value in alike.items()]
+    table = pd.DataFrame([(switch, code, *row) for row in rows])
+    return table.set_axis(["switch", "code", "id", "part", "paper", "switched"], axis=1)
+
+
+def quantities(compared: Mapping[str, pd.DataFrame], length: str = PAPER) -> dict[tuple[str, str], float]:
+    """The paper's numbers, by id and part, that the four COMPARISONS give; NaN where a mean has nothing to average.
+
+    compared  transfer rows of one comparison each, by its name in COMPARISONS
+    length    "paper", or "released": the features of both stages together
+    """
+    supervised = compared["supervised"]
+    early, late, moved, tuned = (rows[rows["state"] == SHARED] for rows in map(compared.get, COMPARISONS))
+    before, after = ("length_before", "length_after") if length == PAPER else ("union", "union")
+    found = {
+        ("N1", "early"): len(early),
+        ("N1", "late"): len(late),
+        ("N2", "early"): early[before].mean(),
+        ("N2", "before_last"): late[before].mean(),
+        ("N2", "last"): late[after].mean(),
+        ("N3", "share"): -_change(early["hellinger"].mean(), late["hellinger"].mean()),
+        ("N7", "shared"): len(moved),
+        ("N8", "drop"): len(late) - len(moved),
+        ("N11", "shared"): len(tuned),
+        ("N12", "lost"): -_change(len(moved), len(tuned)),
+        ("N12", "avoided"): _ratio((supervised["state"] == AVOIDED).sum(), (supervised["length_before"] > 0).sum()),
+        ("N13", "gained"): (supervised["state"] == GAINED).sum(),
+        ("N14", "empty"): (supervised["length_after"] == 0).sum(),
+        ("N14", "avoided"): (supervised["state"] == AVOIDED).sum(),
+        ("N17", "tokens"): _change(tuned["length_before"].sum(), tuned["length_after"].sum()),
+        ("N17", "tags"): _change(tuned["tag_length_before"].sum(), tuned["tag_length_after"].sum()),
+        ("N17", "mean_of_ratios"): (tuned["length_after"] / tuned["length_before"] - 1).mean(),
+        ("N18", "tokens"): _change(supervised["length_before"].sum(), supervised["length_after"].sum()),
+    }
+    return {key: float(value) for key, value in found.items()}
+
+
+def agreement(ours: pd.DataFrame, other: pd.DataFrame, top: int = TOP) -> dict[str, float]:
+    """How alike two comparisons of the same neurons rank them by distance: "rho", Spearman's, over the neurons that are
+    shared in both, and "top", the share of the `top` most distant ones that both name; NaN for fewer than three."""
+    both = pd.DataFrame(
+        {"ours": ours.set_index("neuron")["hellinger"], "other": other.set_index("neuron")["hellinger"]}
     )
-    rows = both.rename(columns={"value_paper": "paper", "value_switched": "switched"})
-    ranking = pd.DataFrame(
-        [
-            {"id": "ranking", "part": f"{name} {measure}", "paper": 1.0, "switched": value}
-            for name in COMPARISONS
-            for measure, value in agreement(paper[name], switched[name]).items()
-        ]
-    )
-    return pd.concat([rows, ranking], ignore_index=True).assign(switch=switch, code=code)[
-        ["switch", "code", "id", "part", "paper", "switched"]
-    ]
+    both = both.dropna()
+    if len(both) < FEWEST or (both.nunique() < 2).any():
+        return {"rho": math.nan, "top": math.nan}
+    heads = [set(both[side].sort_values(ascending=False, kind="stable").index[:top]) for side in both]
+    return {
+        "rho": float(stats.spearmanr(both["ours"], both["other"]).statistic),
+        "top": len(heads[0] & heads[1]) / len(heads[0]),
+    }
 
 
 def same_weights(
@@ -70,14 +111,13 @@ def same_weights(
     tokens of the second reading that are somebody's.
     """
     table = compare(paper, read, units)
-    counts = table["state"].value_counts().reindex(list(STATES), fill_value=0)
-    states = {state.split()[0]: int(number) for state, number in counts.items()}
+    counts = table["state"].value_counts()
     return {
         "reading": reading,
         "code": code,
         "stage": stage,
         "neurons": units,
-        **states,
+        **{state.split()[0]: int(counts.get(state, 0)) for state in STATES},
         "mean": table["hellinger"].mean(),
         "median": table["hellinger"].median(),
         "tokens": int(read["count"].sum()),
@@ -86,3 +126,11 @@ def same_weights(
 
 def _compared(pairs: Pairs, units: int, definitions: Definitions | None = None) -> dict[str, pd.DataFrame]:
     return {name: compare(*pairs[name], units, definitions=definitions) for name in COMPARISONS}
+
+
+def _change(before: float, after: float) -> float:
+    return _ratio(after, before) - 1
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole and not math.isnan(whole) else math.nan

@@ -21,7 +21,7 @@ _PAIRS = {
     "zero-shot": ("last", "zero-shot"),
     "supervised": ("zero-shot", "supervised"),
 }
-"""The roles of both sides of each of `audit.COMPARISONS`."""
+"""The roles of both sides of each of `audit.switches.COMPARISONS`."""
 
 _OF_SNAPSHOTS = ("N1", "N2", "N3", "N8")
 """The quantities that the comparisons "early" and "late" have a part in."""
@@ -48,7 +48,7 @@ def recollect(task: Task, folder: Path, reading: str) -> None:
 
 
 def definitions(task: Task, folder: Path) -> None:
-    from txray_lib.audit import formula_switches, reading_switch, same_weights
+    from txray_lib.audit.switches import formula_switches, reading_switch, same_weights
     from txray_lib.readings import READINGS
 
     units = task.profile.pretraining.units
