@@ -23,17 +23,6 @@ _ITERATIONS = 200
 _BATCH = 64
 
 
-@dataclass(frozen=True)
-class Accuracy:
-    """The share of tokens whose tag was told, with a 95 % normal interval over blocks (their tokens hang together)."""
-
-    accuracy: float
-    low: float
-    high: float
-    tokens: int
-    blocks: int
-
-
 def split_by_block(corpus: Corpus, tokens: int, seed: int) -> tuple[Corpus, Corpus]:
     """Two parts of about `tokens` tokens with no block in common: blocks in a seeded order, the last document cut.
 
@@ -70,8 +59,7 @@ def read_activations(encoder: Encoder, corpus: Corpus, vocabulary: Vocabulary, d
 
 @dataclass(frozen=True)
 class Fitted:
-    """A probe that was fitted: names (tags,) in alphabetical order, what it standardises by (units,), weights (tags, units)
-    and biases (tags,)."""
+    """A fitted probe: names (tags,) by alphabet, what it standardises by (units,), weights (tags, units), biases (tags,)."""
 
     names: np.ndarray
     mean: Tensor
@@ -115,11 +103,6 @@ def fit(train: Tensor, train_tags: np.ndarray) -> Fitted:
     return Fitted(names, mean, deviation, weight.detach(), bias.detach())
 
 
-def probe(train: Tensor, train_tags: np.ndarray, test: Tensor) -> np.ndarray:
-    """The tags, (test tokens,), that a probe fitted on activations (tokens, units) tells."""
-    return fit(train, train_tags).tell(test)
-
-
 def random_tags(words: np.ndarray, tags: np.ndarray, seed: int) -> dict[int, str]:
     """A control task: for each word id that occurs in `words` (tokens,) a tag drawn as often as it occurs in `tags`
     (tokens,). What a probe tells of these it can only have learned word by word."""
@@ -143,12 +126,13 @@ def majority(train_tags: np.ndarray, tokens: int) -> np.ndarray:
     return np.full(tokens, names[counts.argmax()])
 
 
-def accuracy(told: np.ndarray, tags: np.ndarray, blocks: np.ndarray) -> Accuracy:
-    """How often the told tag is the tag, both (tokens,). The interval is missing where there are fewer than two blocks."""
+def accuracy(told: np.ndarray, tags: np.ndarray, blocks: np.ndarray) -> dict[str, float]:
+    """The share of tokens whose told tag is the tag, from columns (tokens,), as `accuracy`, with `low` and `high` of a 95 %
+    normal interval over blocks, whose tokens hang together (missing for fewer than two), and how many `tokens` and `blocks`."""
     right = (told == tags).astype(np.float64)
     share, (_, block) = float(right.mean()), np.unique(blocks, return_inverse=True)
     count = int(block.max()) + 1
     residual = np.bincount(block, weights=right - share)
     error = np.sqrt((residual**2).sum() * count / (count - 1)) / len(tags) if count > 1 else np.nan
     low, high = np.clip([share - 1.96 * error, share + 1.96 * error], 0, 1)
-    return Accuracy(share, float(low), float(high), len(tags), count)
+    return {"accuracy": share, "low": float(low), "high": float(high), "tokens": len(tags), "blocks": count}

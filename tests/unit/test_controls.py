@@ -249,14 +249,14 @@ def test_the_probe_finds_what_activations_hold():
         noise = 0.05 * torch.randn(len(given), 20, generator=torch.Generator().manual_seed(seed))
         return 0.1 * directions[np.unique(given, return_inverse=True)[1]] + noise + 0.5
 
-    told = probe.probe(encoded(train_tags, 3), train_tags, encoded(tags, 4))
+    told = probe.fit(encoded(train_tags, 3), train_tags).tell(encoded(tags, 4))
     assert (told == tags).mean() > 0.97
 
 
 def test_the_probe_finds_nothing_in_noise():
     train_tags, tags = some_tags(3000, 1), some_tags(1000, 2)
     noise = [torch.randn(count, 20, generator=torch.Generator().manual_seed(count)) for count in (3000, 1000)]
-    told = probe.probe(noise[0], train_tags, noise[1])
+    told = probe.fit(noise[0], train_tags).tell(noise[1])
     assert (told == tags).mean() == pytest.approx((tags == "NN").mean(), abs=0.03)
 
 
@@ -265,7 +265,7 @@ def test_a_neuron_that_never_changes_is_no_obstacle_to_the_probe():
     activations = torch.cat(
         [torch.full((200, 1), 0.3), torch.from_numpy((tags == "NN").astype(np.float32))[:, None]], 1
     )
-    told = probe.probe(activations, tags, activations)
+    told = probe.fit(activations, tags).tell(activations)
     assert (told[tags == "NN"] == "NN").all()
 
 
@@ -280,7 +280,7 @@ def test_the_interval_of_the_accuracy_by_hand():
     told = np.array(["a"] * 4 + ["a", "b", "b", "b"])
     found = probe.accuracy(told, tags, np.array(["x"] * 4 + ["y"] * 4))
     error = math.sqrt(2 * (1.5**2 + 1.5**2)) / 8
-    assert (found.accuracy, found.tokens, found.blocks) == (5 / 8, 8, 2)
-    assert (found.low, found.high) == pytest.approx((max(0, 5 / 8 - 1.96 * error), min(1, 5 / 8 + 1.96 * error)))
+    assert (found["accuracy"], found["tokens"], found["blocks"]) == (5 / 8, 8, 2)
+    assert (found["low"], found["high"]) == pytest.approx((max(0, 5 / 8 - 1.96 * error), min(1, 5 / 8 + 1.96 * error)))
     one = probe.accuracy(told, tags, np.array(["x"] * 8))
-    assert math.isnan(one.low)
+    assert math.isnan(one["low"])

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from txray_lib import probe
-from txray_lib.attribution import integrated_gradients, occlusion
+from txray_lib.one_sentence import integrated_gradients, occlusion
 from txray_lib.collection import collect
 from txray_lib.corpora import Corpus, Document
 from txray_lib.encoders import Classifier, Encoder
 from txray_lib.preferences import NOBODY
 from txray_lib.profiles import load_profile
-from txray_lib.sentence import Sentence, pick_sentence, sentence_tables
+from txray_lib.one_sentence import Sentence, pick_sentence, sentence_tables
 from txray_lib.steps.plan import declare
 
 SENTIMENT = {"great": 1, "terrible": -1}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -65,12 +64,12 @@ def probe_tags(task: Task, folder: Path) -> None:
     facts = {"training_tokens": len(train_tags), "unit": "block", "l2": probe.L2, "seed": profile.seed}
 
     def row(stage: str | None, role: str | None, reads: str, told: np.ndarray) -> dict[str, Any]:
-        return {"stage": stage, "role": role, "reads": reads, **asdict(probe.accuracy(told, tags, blocks)), **facts}
+        return {"stage": stage, "role": role, "reads": reads, **probe.accuracy(told, tags, blocks), **facts}
 
     rows = []
     for stage in (s for role in _PROBED for s in stages(profile) if s.role == role):
         read = [probe.read_activations(load_model(task, stage), part, vocabulary, task.device) for part in parts]
-        rows.append(row(stage.name, stage.role, "activations", probe.probe(read[0], train_tags, read[1])))
+        rows.append(row(stage.name, stage.role, "activations", probe.fit(read[0], train_tags).tell(read[1])))
     words = [np.concatenate([vocabulary.encode(d.tokens) for d in part]) for part in parts]
     rows.append(row(None, None, "word alone", probe.by_word(words[0], train_tags, words[1])))
     rows.append(row(None, None, "nothing", probe.majority(train_tags, len(tags))))
@@ -108,7 +107,7 @@ def _epochs_table(task: Task) -> pd.DataFrame:
 
 def _scores_table(task: Task, controls: list[Control]) -> pd.DataFrame:
     """Scores on the test split, against its true labels: of the real fine-tuning and of each control."""
-    from txray_lib.encoders.controls import kept_updates
+    from txray_lib.encoders.finetuning import kept_updates
 
     settings, seed = task.profile.finetuning, task.profile.seed
     real = read_table(task.file("finetune", "scores.parquet")).query("split == 'test'")

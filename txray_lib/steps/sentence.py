@@ -36,7 +36,7 @@ def sides_of(profile: Profile) -> dict[str, Stage]:
 def one_sentence(task: Task, folder: Path) -> None:
     """The tables of a sentence; tables without a row where the text holds none that follows the rule."""
     from txray_lib.encoders import load_classifier
-    from txray_lib.sentence import pick_sentence, sentence_tables
+    from txray_lib.one_sentence import pick_sentence, sentence_tables
 
     profile, vocabulary = task.profile, read_vocabulary(task)
     corpus = load_corpus_file(task.file("tags", "target.parquet"))

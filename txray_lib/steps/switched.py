@@ -32,7 +32,7 @@ _SWITCHES = {"reset": ("sentence", ("zero-shot",)), "casing": ("cased", ()), "ma
 
 def recollect(task: Task, folder: Path, reading: str) -> None:
     from txray_lib.preferences import aggregate
-    from txray_lib.readings import READINGS, collect_as
+    from txray_lib.rereading import collect_as
 
     for stage in read_otherwise(task, reading):
         collected = collect_as(
@@ -42,14 +42,14 @@ def recollect(task: Task, folder: Path, reading: str) -> None:
             read_vocabulary(task),
             task.profile.collection.batch_size,
             task.device,
-            f"{stage.name}, {READINGS[reading].about}",
+            f"{stage.name}, reading {reading}",
         )
         write_frame(excluding_unknown(task, aggregate(collected.records)), folder / f"{stage.name}.parquet")
 
 
 def definitions(task: Task, folder: Path) -> None:
     from txray_lib.audit.switches import formula_switches, reading_switch, same_weights
-    from txray_lib.readings import READINGS
+    from txray_lib.rereading import READINGS
 
     units = task.profile.pretraining.units
     own = {stage.role: read_table(task.file("preferences", f"{stage.name}.parquet")) for stage in stages(task.profile)}
@@ -58,18 +58,18 @@ def definitions(task: Task, folder: Path) -> None:
     pairs = {name: (paper[before], paper[after]) for name, (before, after) in _PAIRS.items()}
     tables = [formula_switches(pairs, units), _pruning_switch(task)]
     rows = []
-    for reading in READINGS.values():
-        read = _read(task, reading.name)
+    for reading, code in READINGS.items():
+        read = _read(task, reading)
         rows += [
-            same_weights(reading.name, reading.code, stage.name, paper[stage.role], read[stage.role], units)
-            for stage in read_otherwise(task, reading.name)
+            same_weights(reading, code, stage.name, paper[stage.role], read[stage.role], units)
+            for stage in read_otherwise(task, reading)
         ]
-        for switch in (name for name, (used, _) in _SWITCHES.items() if used == reading.name):
+        for switch in (name for name, (used, _) in _SWITCHES.items() if used == reading):
             roles = _SWITCHES[switch][1] or tuple(read)
             sides = {**paper, **{role: read[role] for role in roles}}
             switched = {name: (sides[before], sides[after]) for name, (before, after) in _PAIRS.items()}
-            tables.append(reading_switch(switch, reading.code, pairs, switched, units))
-            tables.append(_pruning_moved(task, switch, reading.code, switched["supervised"]))
+            tables.append(reading_switch(switch, code, pairs, switched, units))
+            tables.append(_pruning_moved(task, switch, code, switched["supervised"]))
     write_frame(_with(pd.concat(tables, ignore_index=True), absent), folder / "definitions.parquet")
     write_frame(pd.DataFrame(rows), folder / "same_weights.parquet")
 
