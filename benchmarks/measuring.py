@@ -18,8 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from txray_lib.corpora import Corpus, Document, Vocabulary
-from txray_lib.corpora.imdb import load_imdb
+from txray_lib.corpora import Corpus, Document, Vocabulary, load_imdb
 
 
 @dataclass(frozen=True)

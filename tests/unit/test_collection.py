@@ -20,7 +20,7 @@ from txray_lib.corpora.vocabulary import END
 from txray_lib.encoders import Classifier, Encoder
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import KEYS, NOBODY, add, aggregate
-from txray_lib.steps.collected import shard_ends
+from txray_lib.steps.collect import shard_ends
 from txray_lib.transfer import AVOIDED, GAINED, compare
 
 TEXT_COLUMNS = ["document", "block", "layer", "feature", "tag", "y"]
@@ -78,7 +78,7 @@ def test_many_short_and_long_documents_in_mixed_order(encoder, vocabulary):
     random = np.random.default_rng(5)
     lengths = [0, 1, 127, 128, 129, 256, 257, 3, 0, 300, 2, 128]
     documents = tuple(
-        Document(f"d{i}", "train", f"b{i % 4}", tuple(random.choice(vocabulary.features, n)), tags=("NN",) * n)
+        Document(f"d{i}", "train", f"b{i % 4}", tuple(random.choice(vocabulary.words[:-1], n)), tags=("NN",) * n)
         for i, n in enumerate(lengths)
     )
     corpus = Corpus("made", documents)

@@ -4,11 +4,10 @@ May touch: errors, places.
 """
 
 from txray_lib.corpora.documents import UNKNOWN, Corpus, Document, load_corpus_file, save_corpus
-from txray_lib.corpora.imdb import load_imdb
 from txray_lib.corpora.own import load_labelled, load_text, load_words
+from txray_lib.corpora.published import load_imdb, load_wikitext
 from txray_lib.corpora.tokenise import tokenise_like_wikitext
 from txray_lib.corpora.vocabulary import Vocabulary, build_vocabulary
-from txray_lib.corpora.wikitext import load_wikitext
 
 __all__ = [
     "UNKNOWN",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -23,9 +23,8 @@ from txray_lib.places import whole_file
 UNKNOWN = "<unk>"
 
 _ROWS_AT_ONCE = 500
-_DOTS = frozenset(("...", "...."))
-_CLOSERS = frozenset(("'", ")", "]", "''", "”", "’"))
-_CONTINUERS = frozenset((",", ";", ":", "–", "—", "-", "/", "@-@", "%", "'s"))
+_READ_AT_ONCE = 16
+"""Documents that are read at a time: few, so that the memory of a stream is that of what is made of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +138,10 @@ def content_hash(corpus: Corpus) -> str:
 def save_corpus(corpus: Corpus, path: Path) -> None:
     """Write a corpus as Parquet, a row a document; whole or not at all."""
     schema = _SCHEMA.with_metadata({"corpus": corpus.name})
-    with (
-        whole_file(path) as partial,
-        pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True) as writer,
-    ):
-        for start in range(0, max(len(corpus), 1), _ROWS_AT_ONCE):
-            rows = corpus.documents[start : start + _ROWS_AT_ONCE]
-            columns = {field.name: [getattr(d, field.name) for d in rows] for field in schema}
-            writer.write_table(pa.Table.from_pydict(columns, schema=schema))
+    columns = {field.name: [getattr(d, field.name) for d in corpus] for field in schema}
+    with whole_file(path) as partial:
+        table = pa.Table.from_pydict(columns, schema=schema)
+        pq.write_table(table, partial, _ROWS_AT_ONCE, compression="zstd", write_page_checksum=True)
 
 
 def load_corpus_file(path: Path) -> Corpus:
@@ -165,8 +160,8 @@ def document_lengths(path: Path) -> np.ndarray:
     """How many tokens each document of a corpus file has, (documents,), without its text in memory."""
     with _opened(path) as file:
         batches = file.iter_batches(_ROWS_AT_ONCE, columns=["tokens"])
-        lengths = [pc.list_value_length(batch.column("tokens")).to_numpy() for batch in batches]
-    return np.concatenate([*lengths, np.empty(0, np.int64)]).astype(np.int64)
+        lengths = [n for batch in batches for n in pc.list_value_length(batch["tokens"]).to_pylist()]
+    return np.array(lengths, np.int64)
 
 
 @contextmanager
@@ -186,7 +181,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 def _documents(file: pq.ParquetFile) -> Iterator[Document]:
     read = 0
-    for batch in file.iter_batches(_ROWS_AT_ONCE):
+    for batch in file.iter_batches(_READ_AT_ONCE):
         read += batch.num_rows
         yield from map(_document, batch.to_pylist())
     if read != file.metadata.num_rows:
@@ -197,24 +192,3 @@ def _document(row: dict[str, Any]) -> Document:
     for column in ("tokens", "tags", "gold"):
         row[column] = None if row[column] is None else tuple(map(sys.intern, row[column]))
     return Document(**row | {"sentences": tuple(row["sentences"])})
-
-
-def sentence_starts(tokens: Sequence[str], ends: Iterable[str] = (".", "!", "?")) -> tuple[int, ...]:
-    """Where sentences start: at 0 and after each run of closing marks, with the brackets and quotes that close them.
-
-    `"` closes only what it opened. No sentence starts with a mark that continues one, as in `etc . , and`; `...` and
-    `....` end a sentence where a capital follows. No sentence starts in an empty text.
-    """
-    ends = frozenset(ends)
-    starts, ended, quoting = [0] if tokens else [], False, False
-    for i, token in enumerate(tokens):
-        if token in ends:
-            ended = True
-        elif ended and not (token in _CLOSERS or (token == '"' and quoting) or token in _DOTS):
-            if token not in _CONTINUERS and not (tokens[i - 1] in _DOTS and not token[:1].isupper()):
-                starts.append(i)
-            ended = False
-        elif token in _DOTS:
-            ended = True
-        quoting ^= token == '"'
-    return tuple(starts)

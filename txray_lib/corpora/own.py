@@ -5,27 +5,42 @@
     load_words     UTF-8 text: the word of each row of an encoder's embedding
 
 Text is tokenised like WikiText-2. Every error names the file, and all lines that have the fault. May touch: errors,
-documents, rows, tokenise, vocabulary.
+documents, sampling, tokenise, vocabulary.
 """
 
 from __future__ import annotations
 
-import sys
+import csv
+import io
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from txray_lib.corpora.documents import UNKNOWN, Corpus, Document, sentence_starts
-from txray_lib.corpora.rows import SPLITS, Faults, Row, column_names, rows_of, text_of
-from txray_lib.corpora.tokenise import BREAK, tokenise_like_wikitext
+from txray_lib.corpora.documents import UNKNOWN, Corpus, Document
+from txray_lib.corpora.sampling import deal_blocks
+from txray_lib.corpora.tokenise import BREAK, cut_passages
 from txray_lib.corpora.vocabulary import END, Vocabulary
 from txray_lib.errors import TxrayError
 
 VALID_SHARE = 0.05
 """Of the blocks of a plain text: what pretraining is validated on."""
+
+_SPLITS = ("train", "valid", "test")
+_COLUMNS = ("text", "label", "split", "block")
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_FIELD_LIMIT = 1 << 26
+_QUOTING = (
+    'Put a text that holds quotes, the separator or a line break between quotes ("), and write a quote inside it twice.'
+)
+_SHOWN = 10
+"""How many lines of a fault an error names."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,27 @@ class Labelled:
     unread: tuple[str, ...]
 
 
+class Faults:
+    """What is wrong with the lines of a file, by kind, so that one error names them all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines = defaultdict[str, list[str]](list)
+
+    def add(self, line: int, what: str, shown: str = "") -> None:
+        """Note what is wrong with a line and what to do, and what is to be shown of it behind its number."""
+        self.lines[what].append(f"{line} {shown}".rstrip())
+
+    def raise_any(self) -> None:
+        """Raise TxrayError with the first lines of each fault and the number of all; do nothing where there is none."""
+        told = []
+        for what, lines in self.lines.items():
+            more = f" and {len(lines) - _SHOWN:,} more" if len(lines) > _SHOWN else ""
+            told.append(f"{'lines' if len(lines) > 1 else 'line'} {', '.join(lines[:_SHOWN])}{more}: {what}")
+        if told:
+            raise TxrayError("\n  ".join([f"{self.path}:", *told]))
+
+
 def load_text(path: Path | str, name: str, seed: int) -> Corpus:
     """A text file as documents, a line each, in the order of the file; lines between blank lines are of one block.
 
@@ -45,22 +81,23 @@ def load_text(path: Path | str, name: str, seed: int) -> Corpus:
     than two blocks with a token.
     """
     path = Path(path)
-    blocks = _blocks(_lines(path))
+    lines = enumerate(_read_text(path).split("\n"), 1)
+    read = [Document(f"line-{number:07d}", "train", "", *cut_passages([line])) for number, line in lines]
+    blocks = [list(group) for filled, group in groupby(read, key=lambda d: len(d) > 0) if filled]
+    if len(blocks) == 1:
+        blocks = [[document] for document in blocks[0]]
     if len(blocks) < 2:
         raise TxrayError(
-            f"{path} holds {len(blocks)} block(s) of text, and two are needed: one to train on, one to validate on. Put each "
-            "document on a line of its own, and a blank line between blocks, such as articles."
+            f"{path} holds {len(blocks)} block(s) of text, and two are needed: one to train on, one to validate on. Put each"
+            " document on a line of its own, and a blank line between blocks, such as articles."
         )
     order = np.random.default_rng(seed).permutation(len(blocks)).tolist()
     held_out = set(order[: max(1, round(VALID_SHARE * len(blocks)))])
-    return Corpus(
-        name,
-        tuple(
-            _document(f"line-{line:07d}", "valid" if number in held_out else "train", f"block-{number:06d}", tokens)
-            for number, block in enumerate(blocks)
-            for line, tokens in block
-        ),
-    )
+    documents = []
+    for number, block in enumerate(blocks):
+        split = "valid" if number in held_out else "train"
+        documents += [replace(d, split=split, block=f"block-{number:06d}") for d in block]
+    return Corpus(name, tuple(documents))
 
 
 def load_labelled(
@@ -82,30 +119,23 @@ def load_labelled(
     delimiter  what stands between the columns of a .csv or .tsv file, where it is neither a comma nor a tab
 
     Raises TxrayError for a file that is missing, of another kind, not UTF-8 or empty; a column that is missing or misspelt;
-    rows without a text, a label or a token; labels that are not two; and splits with fewer texts than `sizes` asks for.
+    rows without a label or a token; labels that are not two; and splits with fewer texts than `sizes` asks for.
     """
-    path, faults = Path(path), Faults(Path(path))
-    rows = list(rows_of(path, column_names(columns or {}), delimiter, faults))
-    texts = [_passages(row.text) for row in rows]
-    blocks, given = any(row.block for row in rows), {row.split for row in rows} - {None}
-    for row, passages in zip(rows, texts, strict=True):
-        if row.text and not any(passages):
-            faults.add(row.line, "a text without a token. Remove the row, or give it its text.")
-        if blocks and not row.block:
-            faults.add(row.line, "no block. Give every row one, or leave the column out.")
-        if given and not row.split:
-            faults.add(row.line, "no split. Give every row one, or leave the column out.")
+    path, called = Path(path), columns or {}
+    names = {c: called.get(c, c) for c in _COLUMNS if c in called or c not in called.values()}
+    faults = Faults(path)
+    table = _read_table(path, names, delimiter, faults)
+    there = {column for _, fields in table for column in fields}
+    given = {column for column in _COLUMNS if names.get(column) in there}
+    rows = [(line, {column: fields.get(names[column]) for column in given}) for line, fields in table]
+    read = [_read_row(f"row-{number:07d}", line, row, faults) for number, (line, row) in enumerate(rows, 1)]
     faults.raise_any()
-    labels = _two_labels(rows, path)
-    documents = []
-    for number, (row, passages) in enumerate(zip(rows, texts, strict=True), 1):
-        own = f"row-{number:07d}"
-        block = f"block {row.block}" if blocks else own
-        documents.append(_document(own, row.split or "train", block, *passages, label=labels.index(row.label)))
-    missing = [] if "valid" in given else ["valid"] if given else ["test", "valid"]
-    corpus = _dealt(Corpus(name, tuple(documents)), missing, sizes, seed)
+    labels = _order_labels(Counter(label for _, label in read), path)
+    corpus = Corpus(name, tuple(replace(document, label=labels.index(label)) for document, label in read))
+    if not corpus.split("valid").documents:
+        corpus = deal_blocks(corpus, ["valid"] if "split" in given else ["test", "valid"], sizes, seed)
     _require_sizes(corpus, sizes, labels, path)
-    return Labelled(corpus, labels, tuple(sorted({column for row in rows for column in row.unread})))
+    return Labelled(corpus, labels, tuple(sorted(there - set(names.values()))))
 
 
 def load_words(path: Path, lowercase: bool) -> tuple[Vocabulary, list[int]]:
@@ -115,7 +145,7 @@ def load_words(path: Path, lowercase: bool) -> tuple[Vocabulary, list[int]]:
     for the end of a document, and is the last word here wherever it stands there. Raises TxrayError for a file that is missing
     or not UTF-8, an empty or repeated line, or one of the two words missing.
     """
-    lines = [line.removesuffix("\r") for line in text_of(path).removesuffix("\n").split("\n")]
+    lines = [line.removesuffix("\r") for line in _read_text(path).removesuffix("\n").split("\n")]
     first, faults = dict[str, int](), Faults(path)
     for number, word in enumerate(lines):
         if not word.strip():
@@ -140,33 +170,124 @@ def load_words(path: Path, lowercase: bool) -> tuple[Vocabulary, list[int]]:
     return Vocabulary(words, lowercase), [first[word] for word in words]
 
 
-def shared_blocks(corpus: Corpus) -> int:
-    """How many blocks have documents in more than one split: what is no longer independent of what it is tested on."""
-    splits = defaultdict[str, set[str]](set)
-    for document in corpus:
-        splits[document.block].add(document.split)
-    return sum(len(its) > 1 for its in splits.values())
+def _read_text(path: Path) -> str:
+    """A text file without a byte order mark. Raises TxrayError for one that is missing, empty or not UTF-8."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise TxrayError(
+            f"{path} cannot be read ({error.strerror}). A path in a profile is relative to the folder of the profile's file, "
+            "or to TXRAY_DATA: put the file there, or mend the path."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise TxrayError(
+            f"{path}: byte {error.start:,} (0x{error.object[error.start]:02x}) is not UTF-8. Save the file as UTF-8."
+        ) from None
+    if not text.strip():
+        raise TxrayError(f"{path} is empty. Put your text there.")
+    return text
 
 
-def _lines(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
-    for number, line in enumerate(text_of(path).split("\n"), 1):
-        yield number, tuple(map(sys.intern, tokenise_like_wikitext(line)))
+def _read_table(
+    path: Path, names: Mapping[str, str], delimiter: str | None, faults: Faults
+) -> list[tuple[int, dict[str, Any]]]:
+    """Line and fields, by column, of each row of a labelled file; those that are none are added to `faults`."""
+    kind = path.suffix.lower()
+    if kind == ".jsonl":
+        return list(_read_json(_read_text(path), names, faults))
+    if kind not in _DELIMITERS:
+        raise TxrayError(f"{path} is no table of labelled texts: its name must end in .csv, .tsv or .jsonl.")
+    return list(_read_csv(_read_text(path), names, delimiter or _DELIMITERS[kind], faults))
 
 
-def _blocks(lines: Iterator[tuple[int, tuple[str, ...]]]) -> list[list[tuple[int, tuple[str, ...]]]]:
-    """Lines with a token, by block."""
-    blocks: list[list[tuple[int, tuple[str, ...]]]] = [[]]
-    for number, tokens in lines:
-        if tokens:
-            blocks[-1].append((number, tokens))
+def _read_csv(
+    text: str, names: Mapping[str, str], delimiter: str, faults: Faults
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    limit = csv.field_size_limit(_FIELD_LIMIT)
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        header = [column.strip() for column in next(reader)]
+        if problem := _tell_columns(header, names):
+            raise TxrayError(
+                f"{faults.path} has the header {delimiter.join(header)!r}: {problem} If another mark than {delimiter!r} stands between"
+                " the columns, set delimiter in the profile's corpora.target."
+            )
+        for fields in filter(None, reader):
+            if len(fields) == len(header):
+                yield reader.line_num, dict(zip(header, fields, strict=True))
+            else:
+                faults.add(
+                    reader.line_num, f"not the {len(header)} columns of the header. {_QUOTING}", f"({len(fields)})"
+                )
+    except csv.Error as error:
+        raise TxrayError(
+            f"{faults.path}, line {reader.line_num}: {error}. {_QUOTING} Or give the rows as .jsonl."
+        ) from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _read_json(text: str, names: Mapping[str, str], faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
+    none = f'no JSON object in whole characters. Write one a line: {{"{names["text"]}": …, "{names["label"]}": …}}.'
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            json.dumps(row, ensure_ascii=False).encode()
+            problem = _tell_columns(list(row), names) if isinstance(row, dict) else none
+        except ValueError as error:
+            faults.add(number, none, f"({error})")
+            continue
+        if problem:
+            faults.add(number, problem)
         else:
-            blocks.append([])
-    found = [block for block in blocks if block]
-    return found if len(found) > 1 else [[line] for block in found for line in block]
+            yield number, row
 
 
-def _two_labels(rows: list[Row], path: Path) -> tuple[str, str]:
-    counts = Counter(row.label for row in rows)
+def _tell_columns(columns: Sequence[str], names: Mapping[str, str]) -> str:
+    """What is wrong with the columns of a file, or with the keys of a row; empty if nothing is."""
+    problems = []
+    needed = [name for column, name in names.items() if column in ("text", "label") or name != column]
+    if missing := [name for name in needed if name not in columns]:
+        problems.append(
+            f"{' and '.join(missing)} missing. Name the columns text and label, or say in the profile's corpora.target what they are"
+            " called, as columns: {text: review, label: sentiment}."
+        )
+    for column in sorted(set(columns) - set(names.values())):
+        if meant := get_close_matches(column.lower(), [c for c in ("split", "block") if names.get(c) == c], 1, 0.7):
+            problems.append(f"{column!r} is not read. Did you mean {meant[0]!r}? Name it so, or otherwise.")
+    if len(set(columns)) < len(columns):
+        problems.append("One is there twice.")
+    return " ".join(problems)
+
+
+def _read_row(name: str, line: int, row: Mapping[str, Any], faults: Faults) -> tuple[Document, str]:
+    """The document of a row, without its label, and what that is called; what is wrong with the row is added to `faults`."""
+    passages = BREAK.split(row["text"]) if isinstance(row["text"], str) else []
+    tokens, sentences = cut_passages(part for passage in passages for part in passage.splitlines())
+    if not tokens:
+        faults.add(line, "no text that holds a token. Remove the row, or give it its text.")
+    label = _plain(row["label"]) if isinstance(row["label"], str | int) else ""
+    if not label:
+        faults.add(line, "no label that is a word or a whole number. Give every row one of two labels.")
+    split = _plain(row["split"]) if "split" in row else "train"
+    if split not in _SPLITS:
+        faults.add(
+            line, "no split that is train, valid or test. Give every row one, or leave the column out.", repr(split)
+        )
+    if "block" in row and not _plain(row["block"]):
+        faults.add(line, "no block. Give every row one, or leave the column out.")
+    block = f"block {_plain(row['block'])}" if "block" in row else name
+    return Document(name, split, block, tokens, sentences), label
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _order_labels(counts: Counter[str], path: Path) -> tuple[str, str]:
+    """What 0 and 1 are called, of the labels and their numbers of rows."""
     if len(counts) != 2:
         told = ", ".join(f"{label!r} ({number:,})" for label, number in counts.most_common(5)) or "none"
         raise TxrayError(
@@ -180,51 +301,13 @@ def _two_labels(rows: list[Row], path: Path) -> tuple[str, str]:
     return first, second
 
 
-def _dealt(corpus: Corpus, splits: Sequence[str], sizes: Mapping[str, int], seed: int) -> Corpus:
-    """The corpus with whole blocks of "train" moved to each of `splits` until it has its size, half of each label."""
-    members = defaultdict[str, list[Document]](list)
-    for document in corpus.split("train"):
-        members[document.block].append(document)
-    blocks = sorted(members)
-    np.random.default_rng(seed).shuffle(blocks)
-    split_of: dict[str, str] = {}
-    for split in splits:
-        lacking = Counter({0: sizes[split] // 2, 1: sizes[split] // 2})
-        for block in blocks:
-            its = Counter(document.label for document in members[block])
-            if block not in split_of and any(lacking[label] > 0 for label in its):
-                split_of[block] = split
-                lacking.subtract(its)
-    return Corpus(
-        corpus.name,
-        tuple(replace(d, split=split_of.get(d.block, "train")) if d.split == "train" else d for d in corpus),
-    )
-
-
-def _require_sizes(corpus: Corpus, sizes: Mapping[str, int], labels: tuple[str, str], path: Path) -> None:
-    there = Counter((document.split, document.label) for document in corpus)
-    few = []
-    for split in SPLITS:
-        if min(there[split, label] for label in (0, 1)) < sizes[split] // 2:
-            numbers = " and ".join(f"{there[split, label]:,} of {labels[label]!r}" for label in (0, 1))
+def _require_sizes(corpus: Corpus, sizes: Mapping[str, int], labels: Sequence[str], path: Path) -> None:
+    there, few = Counter((document.split, document.label) for document in corpus), []
+    for split in _SPLITS:
+        if min(there[split, 0], there[split, 1]) < sizes[split] // 2:
             few.append(
-                f"{split} gets {numbers}, and the profile asks for {sizes[split] // 2:,} of each: lower"
-                f" finetuning.reviews.{split} (now {sizes[split]:,}), or give more texts"
+                f"{split} gets {there[split, 0]:,} of {labels[0]!r} and {there[split, 1]:,} of {labels[1]!r}, and the profile asks for"
+                f" {sizes[split] // 2:,} of each: lower finetuning.reviews.{split} (now {sizes[split]:,}), or give more texts"
             )
     if few:
         raise TxrayError(f"{path} has {len(corpus):,} texts. Of them {'; '.join(few)}.")
-
-
-def _passages(text: str) -> list[tuple[str, ...]]:
-    """The tokens of each passage between line breaks: each starts a sentence."""
-    lines = (line for passage in BREAK.split(text) for line in passage.splitlines())
-    return [tuple(map(sys.intern, tokenise_like_wikitext(line))) for line in lines]
-
-
-def _document(name: str, split: str, block: str, *passages: tuple[str, ...], label: int | None = None) -> Document:
-    tokens: tuple[str, ...] = ()
-    sentences: tuple[int, ...] = ()
-    for passage in passages:
-        sentences += tuple(len(tokens) + start for start in sentence_starts(passage))
-        tokens += passage
-    return Document(name, split, block, tokens, sentences, label)

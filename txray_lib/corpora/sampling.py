@@ -1,11 +1,12 @@
-"""Parts of a labelled corpus: a validation part, a balanced sample, the texts that leak. May touch: errors, documents.
+"""Parts of a labelled corpus: a validation part, a balanced sample, the texts and blocks that leak. May touch: errors, documents.
 
-Everything here is seeded and balanced by label, for the files' own order holds one class first.
+Everything drawn here is seeded and balanced by label, for the files' own order holds one class first.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,58 +15,64 @@ from txray_lib.corpora.documents import Corpus, Document
 from txray_lib.errors import TxrayError
 
 
-def validation_part(corpus: Corpus, size: int | float, seed: int) -> Corpus:
-    """The corpus with a part of "train" moved to "valid": as many documents of each label, whole blocks together.
+def validation_part(corpus: Corpus, size: int, seed: int) -> Corpus:
+    """The corpus with `size` documents of "train" moved to "valid": as many of each label, whole blocks together.
 
-    `size` is a number of documents, or a share of "train" where it is a float below 1; an odd number is rounded down.
-    Where whole blocks do not add up to exactly so many, a label has a few less, never more. The order of documents
-    stays. Raises TxrayError without two labels, or where `size` leaves a label without documents on either side.
+    An odd number is rounded down. Blocks come in a seeded order, each taken if every label still has room for its documents:
+    where they do not add up to exactly so many, a label has a few less, never more. The order of documents stays. Raises
+    TxrayError without two labels, or where a label would be left without documents on either side.
     """
-    by_label = _by_label(corpus.split("train"), corpus.name)
-    total = sum(map(len, by_label.values()))
-    each = int(size * total if isinstance(size, float) else size) // len(by_label)
+    by_label = _group_by_label(corpus.split("train"))
+    each = size // 2
     if not 0 < each < min(map(len, by_label.values())):
         raise TxrayError(
-            f"a validation part of {size} cannot be taken from the {total} labelled documents of {corpus.name!r}: each "
-            f"label must keep a document on both sides. Choose a share between 0 and 1, or a smaller number."
+            f"a validation part of {size} documents cannot be taken from the {sum(map(len, by_label.values())):,} labelled ones"
+            f" of {corpus.name!r}: each label must keep a document on both sides. Choose another number."
         )
-    moved = _whole_blocks(by_label, each, seed)
-    return Corpus(
-        corpus.name,
-        tuple(replace(d, split="valid") if d.split == "train" and d.block in moved else d for d in corpus),
-    )
+    room, moved = dict.fromkeys(by_label, each), set[str]()
+    for block, counts in _count_labels(corpus, seed).items():
+        if all(counts[label] <= left for label, left in room.items()):
+            moved.add(block)
+            room = {label: left - counts[label] for label, left in room.items()}
+    if each in room.values():
+        raise TxrayError(
+            f"no validation part of {each} documents a label can be made of whole blocks: the smallest is larger. Choose a larger part."
+        )
+    chosen = (replace(d, split="valid") if d.split == "train" and d.block in moved else d for d in corpus)
+    return Corpus(corpus.name, tuple(chosen))
 
 
-def _whole_blocks(by_label: dict[int, list[Document]], each: int, seed: int) -> set[str]:
-    """Blocks in a seeded order, each taken if every label still has room for its documents."""
-    counts: dict[str, Counter[int]] = defaultdict(Counter)
-    for label, documents in by_label.items():
-        for document in documents:
-            counts[document.block][label] += 1
+def deal_blocks(corpus: Corpus, splits: Sequence[str], sizes: Mapping[str, int], seed: int) -> Corpus:
+    """The corpus with whole blocks of "train" moved to each of `splits` until it has its size at least, half of each label."""
+    split_of: dict[str, str] = {}
+    blocks = _count_labels(corpus, seed)
+    for split in splits:
+        lacking = Counter({0: sizes[split] // 2, 1: sizes[split] // 2})
+        for block, counts in blocks.items():
+            if block not in split_of and any(lacking[label] > 0 for label in counts):
+                split_of[block] = split
+                lacking.subtract(counts)
+    dealt = (replace(d, split=split_of.get(d.block, "train")) if d.split == "train" else d for d in corpus)
+    return Corpus(corpus.name, tuple(dealt))
+
+
+def _count_labels(corpus: Corpus, seed: int) -> dict[str, Counter[int | None]]:
+    """How many documents of each label the blocks of "train" have, the blocks in a seeded order."""
+    counts = defaultdict[str, Counter[int | None]](Counter)
+    for document in corpus.split("train"):
+        counts[document.block][document.label] += 1
     blocks = sorted(counts)
     np.random.default_rng(seed).shuffle(blocks)
-    room = dict.fromkeys(by_label, each)
-    chosen: set[str] = set()
-    for block in blocks:
-        if all(counts[block][label] <= room[label] for label in room):
-            chosen.add(block)
-            room = {label: left - counts[block][label] for label, left in room.items()}
-    if any(left == each for left in room.values()):
-        raise TxrayError(
-            f"no validation part of {each} documents a label can be made of whole blocks: the smallest is "
-            f"larger. Choose a larger part."
-        )
-    return chosen
+    return {block: counts[block] for block in blocks}
 
 
 def label_balanced_sample(corpus: Corpus, tokens: int, seed: int) -> Corpus:
     """Documents in a seeded order, labels in turn, until exactly `tokens` tokens are reached; the last one is cut.
 
-    Raises TxrayError without labels, or where one label runs out first.
+    Raises TxrayError without two labels, or where one label runs out first.
     """
-    by_label = _by_label(corpus, corpus.name)
     generator = np.random.default_rng(seed)
-    turns = [[documents[i] for i in generator.permutation(len(documents))] for documents in by_label.values()]
+    turns = [[its[i] for i in generator.permutation(len(its))] for its in _group_by_label(corpus).values()]
     sample = Corpus(corpus.name, tuple(d for turn in zip(*turns, strict=False) for d in turn)).head(tokens)
     if sample.token_count < tokens:
         raise TxrayError(
@@ -75,18 +82,14 @@ def label_balanced_sample(corpus: Corpus, tokens: int, seed: int) -> Corpus:
     return sample
 
 
-def _by_label(corpus: Corpus, name: str) -> dict[int, list[Document]]:
+def _group_by_label(corpus: Corpus) -> dict[int, list[Document]]:
     """The documents of each label, positive first, sorted by name so that the files' order does not matter."""
-    groups: dict[int, list[Document]] = defaultdict(list)
-    for document in sorted(corpus, key=lambda d: d.name):
-        if document.label is not None:
-            groups[document.label].append(document)
-    if len(groups) < 2:
+    groups = {label: sorted((d for d in corpus if d.label == label), key=lambda d: d.name) for label in (1, 0)}
+    if not all(groups.values()):
         raise TxrayError(
-            f"the corpus {name!r} has labels {sorted(groups) or 'none'}: two are needed to balance them. "
-            f"Give a labelled corpus with documents of both classes."
+            f"the corpus {corpus.name!r} has no two labels to balance: give a corpus with documents of both classes."
         )
-    return dict(sorted(groups.items(), reverse=True))
+    return groups
 
 
 def shared_texts(corpus: Corpus) -> list[frozenset[str]]:
@@ -94,7 +97,7 @@ def shared_texts(corpus: Corpus) -> list[frozenset[str]]:
 
     Texts are the same when their tokens are. In the order of the first document of each.
     """
-    groups: dict[tuple[str, ...], list[Document]] = defaultdict(list)
+    groups = defaultdict[tuple[str, ...], list[Document]](list)
     for document in corpus:
         groups[document.tokens].append(document)
     return [
@@ -102,3 +105,11 @@ def shared_texts(corpus: Corpus) -> list[frozenset[str]]:
         for documents in groups.values()
         if len({d.split == "test" for d in documents}) == 2
     ]
+
+
+def shared_blocks(corpus: Corpus) -> int:
+    """How many blocks have documents in more than one split: what is no longer independent of what it is tested on."""
+    splits = defaultdict[str, set[str]](set)
+    for document in corpus:
+        splits[document.block].add(document.split)
+    return sum(len(its) > 1 for its in splits.values())

@@ -1,4 +1,6 @@
-"""Raw English cut into tokens as WikiText-2 has them, so that one vocabulary serves both corpora. May touch: nothing.
+"""Raw English cut into tokens as WikiText-2 has them, so that one vocabulary serves both corpora, and into sentences.
+
+May touch: nothing.
 
 WikiText-2 was cut by the Moses tokeniser (Koehn et al. 2007) with split hyphens. Its conventions, read off its text:
 
@@ -14,6 +16,8 @@ Two steps: `_plain` sets what is typed in several ways in one way; `_TOKEN` then
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterable, Sequence
 from html import unescape
 
 BREAK = re.compile(r"</?(?:br|p|hr)\s*+/?\s*+>", re.IGNORECASE)
@@ -29,12 +33,6 @@ _TAG = re.compile(
 `<a>`, which is no link without an attribute."""
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,31});")
 
-
-def _windows_characters() -> dict[int, str]:
-    """What the control characters 0x80 to 0x9f are when they were typed on Windows: quotes, dashes, the euro sign."""
-    return {code: bytes([code]).decode("cp1252", errors="replace") for code in range(0x80, 0xA0)}
-
-
 _PLAIN_FORM = {
     **{ord(c): "'" for c in "‘’‚‛′`´ʼ＇"},
     **{ord(c): '"' for c in "“”„‟″«»＂"},
@@ -42,7 +40,9 @@ _PLAIN_FORM = {
     ord("…"): "...",
     **dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), ""),
 }
-_CHARACTERS = {code: form.translate(_PLAIN_FORM) for code, form in _windows_characters().items()} | _PLAIN_FORM
+_WINDOWS = {code: bytes([code]).decode("cp1252", errors="replace") for code in range(0x80, 0xA0)}
+"""What the control characters 0x80 to 0x9f are when they were typed on Windows: quotes, dashes, the euro sign."""
+_CHARACTERS = {code: form.translate(_PLAIN_FORM) for code, form in _WINDOWS.items()} | _PLAIN_FORM
 
 _RUNS = (
     (re.compile(r"''+|``+"), '"'),
@@ -78,6 +78,11 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+_DOTS = frozenset(("...", "...."))
+_ENDS = _DOTS | {".", "!", "?"}
+_CLOSERS = frozenset(("'", ")", "]", "''", "”", "’"))
+_CONTINUERS = frozenset((",", ";", ":", "–", "—", "-", "/", "@-@", "%", "'s"))
+
 
 def _plain(text: str) -> str:
     """The text without tags and entities, its quotes, dashes and dots set in one way, inner marks set apart."""
@@ -100,3 +105,32 @@ def tokenise_like_wikitext(text: str) -> list[str]:
     token of any length is kept whole.
     """
     return _TOKEN.findall(_plain(text))
+
+
+def cut_passages(passages: Iterable[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The tokens of raw passages in turn, and the index of the first token of each sentence; a passage starts one."""
+    tokens: list[str] = []
+    sentences: list[int] = []
+    for passage in passages:
+        cut = tokenise_like_wikitext(passage)
+        sentences.extend(len(tokens) + start for start in sentence_starts(cut))
+        tokens.extend(map(sys.intern, cut))
+    return tuple(tokens), tuple(sentences)
+
+
+def sentence_starts(tokens: Sequence[str]) -> tuple[int, ...]:
+    """Where sentences start: at 0 and after each run of closing marks, with the brackets and quotes that close them.
+
+    `"` closes only what it opened. No sentence starts with a mark that continues one, as in `etc . , and`; `...` and
+    `....` end a sentence where a capital follows. No sentence starts in an empty text.
+    """
+    starts, ended, quoting = [0] if tokens else [], False, False
+    for i, token in enumerate(tokens):
+        if token in _ENDS:
+            ended = True
+        elif ended and not (token in _CLOSERS or (token == '"' and quoting)):
+            if token not in _CONTINUERS and not (tokens[i - 1] in _DOTS and not token[:1].isupper()):
+                starts.append(i)
+            ended = False
+        quoting ^= token == '"'
+    return tuple(starts)
