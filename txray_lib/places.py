@@ -16,22 +16,16 @@ DATA_VARIABLE = "TXRAY_DATA"
 
 
 def root() -> Path:
-    """The compendium's folder: `TXRAY_ROOT`, else the checkout that this package stands in, else the one we work in.
-
-    Where there is no checkout at all it is the package's parent, in which nothing will be found.
-    """
+    """The compendium's folder: `TXRAY_ROOT`, else the checkout that this package stands in, else the one we work in (it holds
+    profiles and notebooks), else the package's parent, in which nothing will be found."""
     if given := os.environ.get("TXRAY_ROOT"):
         return Path(given)
     home = Path(__file__).resolve().parents[1]
-    return next((folder for folder in (home, *_here()) if is_checkout(folder)), home)
+    around = [home, *_around()]
+    return next((folder for folder in around if (folder / "profiles").is_dir() and (folder / "notebooks").is_dir()), home)
 
 
-def is_checkout(folder: Path) -> bool:
-    """Whether a folder is the repository: it holds the profiles and the notebooks."""
-    return (folder / "profiles").is_dir() and (folder / "notebooks").is_dir()
-
-
-def _here() -> list[Path]:
+def _around() -> list[Path]:
     """The current folder and those around it; none if it was removed."""
     try:
         return [Path.cwd(), *Path.cwd().parents]
@@ -48,13 +42,13 @@ def run_folder(profile: str) -> Path:
     return root() / "build" / "runs" / profile
 
 
-def live_results(profile: str) -> Path:
-    """The tables that a run on this machine made, git-ignored."""
+def live_results(profile: str = "") -> Path:
+    """The tables that a run on this machine made, git-ignored; without a profile, the folder of all."""
     return root() / "build" / "results" / profile
 
 
-def frozen_results(profile: str) -> Path:
-    """The tables of a run that is kept in the repository."""
+def frozen_results(profile: str = "") -> Path:
+    """The tables of a run that is kept in the repository; without a profile, the folder of all."""
     return root() / "results" / profile
 
 

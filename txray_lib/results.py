@@ -1,6 +1,6 @@
 """Finds and opens the tables of a profile: the door through which the telling half reads.
 
-May touch: errors, places, profiles, tables, definitions, transfer. Imports nothing that computes, draws or builds.
+May touch: errors, places, profiles, tables. Imports nothing that computes, draws or builds.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,6 @@ from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile, list_profiles, load_profile, profile_name
 from txray_lib.tables import read_table
-from txray_lib.transfer import Definitions, compare
 
 Origin = Literal["live", "frozen"]
 NEURON = ["layer", "neuron"]
@@ -72,18 +71,11 @@ class Results:
 
     @cached_property
     def is_outdated(self) -> bool:
-        """Whether the profile of this name has other parameters now than when the tables were made; a parameter that did not
-        exist then had its default."""
-        made_with = self.folder / "profile.yaml"
-        if self.profile not in list_profiles() or not made_with.is_file():
+        """Whether the profile of this name has other parameters now than when the tables were made."""
+        if self.profile not in list_profiles():
             return False
-        before, now = yaml.safe_load(made_with.read_text(encoding="utf-8")), load_profile(self.profile)
-        given = {name: value for name, value in before.items() if value is not None}
-        try:
-            then = Profile.model_validate({**now.model_dump(), **given})
-        except ValidationError:
-            return True
-        return {**then.parameters, "about": ""} != {**now.parameters, "about": ""}
+        now = load_profile(self.profile)
+        return {**read_parameters(self.folder, now.model_dump()), "about": ""} != {**now.parameters, "about": ""}
 
     @cached_property
     def stages(self) -> pd.DataFrame:
@@ -122,18 +114,6 @@ class Results:
             )
         return rows.reset_index(drop=True)
 
-    def compared(self, question: str, definitions: Definitions | None = None) -> pd.DataFrame:
-        """`transfer(question)`, computed anew from the preferences where a definition is not the paper's."""
-        rows = self.transfer(question)
-        if definitions is None or definitions.is_papers:
-            return rows
-        units = int(self.stages["neurons"].max())
-        pairs = rows[["before", "after"]].drop_duplicates().itertuples(index=False)
-        parts = [
-            compare(*(self.preferences(stage) for stage in pair), units, tuple(pair), definitions) for pair in pairs
-        ]
-        return pd.concat(parts, ignore_index=True).assign(question=question)
-
     def beside_null(self, question: str, level: float = LEVEL) -> pd.DataFrame:
         """`transfer(question)` with what chance gives each neuron: `expected` (the mean distance over rearranged blocks),
         `q` (Benjamini-Hochberg over the comparison) and `above`, whether q ≤ level; missing and False without nulls. No row
@@ -149,9 +129,8 @@ class Results:
     @cached_property
     def digest(self) -> str:
         """Twelve digits that stand for the contents of all tables: what a person read in them is pinned to it."""
-        files = sorted(self.folder.rglob("*.parquet"))
         whole = hashlib.sha256()
-        for file in files:
+        for file in sorted(self.folder.rglob("*.parquet")):
             whole.update(file.relative_to(self.folder).as_posix().encode() + hashlib.sha256(file.read_bytes()).digest())
         return whole.hexdigest()[:12]
 
@@ -159,16 +138,6 @@ class Results:
         """The comparison of `stage` with itself on the other half of the text; no row where it was not made."""
         rows = self._transfer
         return rows[(rows["question"] == "control") & rows["before"].str.startswith(f"{stage}/")].reset_index(drop=True)
-
-    def blocks(self, question: str) -> dict[str, int]:
-        """How many blocks the text of each stage has that a question compares: what nulls deal. See FEW_BLOCKS for "rq2". Empty
-        where the run kept no table of corpora."""
-        if not self.has("corpora"):
-            return {}
-        rows = self.table("corpora").query("measure == 'stage_blocks'").set_index("corpus")["value"]
-        corpus = self.stages.set_index("stage")["corpus"]
-        compared = self.transfer(question)[["before", "after"]].drop_duplicates().to_numpy().ravel()
-        return {stage: int(rows[corpus[stage]]) for stage in dict.fromkeys(compared)}
 
     def preferences(self, stage: str) -> pd.DataFrame:
         """The preferences of a stage. Raises TxrayError for a stage that the run does not have."""
@@ -183,19 +152,31 @@ def open_results(profile: str) -> Results:
     A folder in which a table is missing (a run that was stopped) is passed over. Raises TxrayError for a misspelt
     profile, and for one without tables, with the way to get them.
     """
-    given, profile = profile, profile_name(profile)
-    candidates = list(_folders(profile))
-    for folder in candidates:
+    name = profile_name(profile)
+    folders = [parent / name for parent in _parents()]
+    for folder in folders:
         if not _missing(folder):
-            return Results(profile, folder, _origin(folder))
-    raise TxrayError(_advice(given, profile, candidates))
+            live = places.live_results(name)
+            return Results(name, folder, "live" if folder.resolve() == live.resolve() else "frozen")
+    raise TxrayError(_advice(profile, name, folders))
 
 
 def list_results() -> dict[str, Origin]:
     """Profiles whose tables are at hand, and which of them were computed in this checkout."""
-    parents = [next(_folders("x")).parent] if _given() else [f.parent for f in _folders("x")]
-    names = sorted({f.name for parent in parents if parent.is_dir() for f in parent.iterdir() if not _missing(f)})
+    folders = [folder for parent in _parents() if parent.is_dir() for folder in parent.iterdir()]
+    names = sorted({folder.name for folder in folders if not _missing(folder)})
     return {name: open_results(name).origin for name in names}
+
+
+def read_parameters(folder: Path, below: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the tables in a folder were made with, laid over the values `below`; a parameter that did not exist then had its
+    default. Unchecked where it is no profile of today."""
+    path = folder / "profile.yaml"
+    given = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    given = {name: value for name, value in given.items() if value is not None}
+    with suppress(ValidationError):
+        return Profile.model_validate({**(below or {}), **given}).parameters
+    return given
 
 
 def check_neuron(run: Results, neuron: int) -> int:
@@ -229,20 +210,14 @@ def extremes(transfer: pd.DataFrame, min_length: int, rank: int = 1) -> pd.DataF
 
 def benchmarks_file() -> Path:
     """Where the frozen benchmarks lie, beside the tables of profiles."""
-    return (Path(given) if (given := _given()) else places.root() / "results") / "benchmarks.parquet"
+    return _parents()[-1] / "benchmarks.parquet"
 
 
-def _given() -> str | None:
-    return os.environ.get("TXRAY_RESULTS") or None
-
-
-def _folders(profile: str) -> Iterator[Path]:
-    """Where to look, best first. With `TXRAY_RESULTS` nowhere else: a reader who points at tables means those."""
-    if given := _given():
-        yield Path(given) / profile
-    else:
-        yield places.live_results(profile)
-        yield places.frozen_results(profile)
+def _parents() -> list[Path]:
+    """Where folders of tables lie, best first. With `TXRAY_RESULTS` nowhere else: a reader who points at tables means those."""
+    if given := os.environ.get("TXRAY_RESULTS"):
+        return [Path(given)]
+    return [places.live_results(), places.frozen_results()]
 
 
 def _missing(folder: Path) -> list[str]:
@@ -250,32 +225,16 @@ def _missing(folder: Path) -> list[str]:
     return [name for name in needed if not (folder / name).is_file()]
 
 
-def _origin(folder: Path) -> Origin:
-    live = places.live_results(folder.name)
-    return "live" if live.exists() and folder.resolve() == live.resolve() else "frozen"
-
-
-def _advice(given: str, profile: str, candidates: list[Path]) -> str:
-    way = f"Compute them with `txray run {given}`, or set TXRAY_RESULTS to a folder that holds {profile}/."
-    if not places.profiles_folder().is_dir():
-        way = (
-            "txray_lib stands here without its repository, which holds tables in results/: get the repository and set the "
-            f"environment variable TXRAY_RESULTS to that folder (`%env TXRAY_RESULTS=…/results` in a notebook), or "
-            f"compute them there with `txray run {profile}`."
-        )
-    if elsewhere := _given():
-        there = "does not exist" if not Path(elsewhere).is_dir() else f"holds no {profile}/"
-        way = f"TXRAY_RESULTS is {elsewhere}, which {there}: unset it, or name a folder of profiles' tables."
-    known = set(list_results()) | {p.stem for p in places.profiles_folder().glob("*.yaml")}
-    if given == profile and profile not in known:
-        return (
-            f"there is no profile {profile!r}. {nearest(profile, known)}"
-            if known
-            else f"there are no results at all. {way}"
-        )
-    for folder in candidates:
-        if folder.is_dir():
-            return (
-                f"the tables of {profile!r} in {folder} are not complete: {', '.join(_missing(folder))} missing. {way}"
-            )
-    return f"the tables of {profile!r} are not there. {way}"
+def _advice(given: str, name: str, folders: list[Path]) -> str:
+    """Why a profile has no tables to open, and what to do."""
+    known = {*list_results(), *list_profiles()}
+    if given == name and known and name not in known:
+        return f"there is no profile {name!r}. {nearest(name, known)}"
+    way = f"Compute them with `txray run {given}`, or set TXRAY_RESULTS to a folder that holds {name}/."
+    if os.environ.get("TXRAY_RESULTS"):
+        way = f"TXRAY_RESULTS is {folders[0].parent}: unset it, or name a folder that holds {name}/."
+    elif not places.profiles_folder().is_dir():
+        way = "txray_lib stands here without its repository: get it and set TXRAY_RESULTS to its folder results/."
+    begun = [folder for folder in folders if folder.is_dir()]
+    lacks = f"in {begun[0]} are not complete: {', '.join(_missing(begun[0]))} missing" if begun else "are not there"
+    return f"the tables of {name!r} {lacks}. {way}"

@@ -17,7 +17,7 @@ within half the distance from that number to chance. The verdict, decided in thi
     inconclusive    anything else that was measured: no interval, one that reaches over the border, or a number that chance gives
 
 Intervals are Student's over seeds where there are two or more, else those of the one run; they are read claim by claim, without
-a correction for their number. May touch: errors, definitions, paper, places, preferences, profiles, results, tables, transfer.
+a correction for their number. May touch: errors, definitions, paper, places, preferences, results, tables, transfer.
 Needs no torch.
 """
 
@@ -25,14 +25,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
-from pydantic import ValidationError
 
 from txray_lib import places
 from txray_lib.audit import measures, pruning
@@ -40,8 +37,7 @@ from txray_lib.audit.intervals import Measured, over_seeds
 from txray_lib.audit.measures import Run
 from txray_lib.errors import TxrayError
 from txray_lib.paper import Claim, judged
-from txray_lib.profiles import Profile
-from txray_lib.results import Results
+from txray_lib.results import Results, read_parameters
 from txray_lib.tables import read_table
 
 REPRODUCED, SAME, INCONCLUSIVE, CONTRADICTED, IMPOSSIBLE, NOT_STATED, NOT_TESTED = VERDICTS = (
@@ -132,7 +128,7 @@ def seeds(results: Results) -> pd.DataFrame:
 def siblings(results: Results) -> list[Path]:
     """Folders of runs named `{profile}-seed-N` that differ from this one in the seed alone; live ones before frozen ones of the
     same name. One that was measured for other claims than today's is passed over: it is to be run again."""
-    parents = [places.live_results("x").parent, places.frozen_results("x").parent]
+    parents = [places.live_results(), places.frozen_results()]
     if results.folder.parent not in parents:
         parents = [results.folder.parent]
     found: dict[str, Path] = {}
@@ -205,9 +201,5 @@ def _is_current(folder: Path) -> bool:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    """What a run was given but for what its seeds may differ in; a parameter that did not exist then had its default."""
-    path = folder / "profile.yaml"
-    given = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    with suppress(ValidationError):
-        given = Profile.model_validate({key: value for key, value in given.items() if value is not None}).model_dump()
-    return {key: value for key, value in given.items() if key not in _IGNORED}
+    """What a run was given but for what its seeds may differ in."""
+    return {key: value for key, value in read_parameters(folder).items() if key not in _IGNORED}
