@@ -16,9 +16,8 @@ import pandas as pd
 from benchmarks import browsing, building, collecting, comparing, training
 from benchmarks.measuring import QUICK, Measured, Row, Sizes, machine
 from txray_lib import places
-from txray_lib.provenance import commit, versions
 from txray_lib.results import benchmarks_file
-from txray_lib.tables import write_table
+from txray_lib.tables import commit, versions, write_table
 
 _MEASURED = ("value", "beside", "remark", "sizes", "machine", "commit", "created", "seconds")
 ROWS = {row.name: row for room in (collecting, comparing, training, building, browsing) for row in room.ROWS}

@@ -21,16 +21,10 @@ def root() -> Path:
     if given := os.environ.get("TXRAY_ROOT"):
         return Path(given)
     home = Path(__file__).resolve().parents[1]
-    around = [home, *_around()]
-    return next((folder for folder in around if (folder / "profiles").is_dir() and (folder / "notebooks").is_dir()), home)
-
-
-def _around() -> list[Path]:
-    """The current folder and those around it; none if it was removed."""
-    try:
-        return [Path.cwd(), *Path.cwd().parents]
-    except OSError:
-        return []
+    around = (folder for start in (home, Path.cwd()) for folder in (start, *start.parents))
+    return next(
+        (folder for folder in around if (folder / "profiles").is_dir() and (folder / "notebooks").is_dir()), home
+    )
 
 
 def profiles_folder() -> Path:

@@ -1,10 +1,16 @@
-"""Tables on disk, each with its provenance inside. Below every room; may touch: errors, places."""
+"""Tables on disk, each with its provenance inside: where its numbers come from. Below every room; may touch: errors, places."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import platform
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +18,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from txray_lib import __version__, places
 from txray_lib.errors import TxrayError
 from txray_lib.places import whole_file
 
 _KEY = b"txray"
+_PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "flair")
 
 
-def write_table(table: pd.DataFrame, path: Path, source: dict[str, Any]) -> None:
+def write_table(table: pd.DataFrame, path: Path, source: dict[str, Any] | None = None) -> None:
     """Write a table as Parquet that carries its provenance."""
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
-    metadata = {**(arrow.schema.metadata or {}), _KEY: json.dumps(source).encode()}
-    with whole_file(path) as partial:
-        pq.write_table(arrow.replace_schema_metadata(metadata), partial, compression="zstd", write_page_checksum=True)
+    write_tables([table], path, source)
 
 
-def write_tables(tables: Iterable[pd.DataFrame], path: Path, source: dict[str, Any]) -> None:
+def write_tables(tables: Iterable[pd.DataFrame], path: Path, source: dict[str, Any] | None = None) -> None:
     """Write tables of equal columns one under the other, each as a row group; their categories may differ.
 
     Raises ValueError for no table at all.
@@ -36,11 +41,10 @@ def write_tables(tables: Iterable[pd.DataFrame], path: Path, source: dict[str, A
         for table in tables:
             arrow = _with_wide_codes(pa.Table.from_pandas(table, preserve_index=False))
             if writer is None:
-                metadata = {**(arrow.schema.metadata or {}), _KEY: json.dumps(source).encode()}
+                metadata = {**(arrow.schema.metadata or {}), _KEY: json.dumps(source or {}).encode()}
                 schema = arrow.schema.with_metadata(metadata)
-                writer = stack.enter_context(
-                    pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True)
-                )
+                made = pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True)
+                writer = stack.enter_context(made)
             writer.write_table(arrow.replace_schema_metadata(schema.metadata))
         if writer is None:
             raise ValueError(f"there is no table to write into {path.name}")
@@ -66,13 +70,57 @@ def read_groups(path: Path, columns: list[str] | None = None) -> Iterator[pd.Dat
             yield file.read_row_group(group, columns).to_pandas()
 
 
+def provenance(
+    profile: str, seed: int | list[int], corpora: dict[str, str], versions: dict[str, str], weights: str
+) -> dict[str, Any]:
+    """What every table carries: profile, seed or seeds, content hashes of the corpora, versions, commits, command.
+
+    versions  of the packages that computed it; weights: the commit that trained the encoder, where `commit` is the one
+              that made the table
+    """
+    return {
+        "profile": profile,
+        "seed": seed,
+        "corpora": corpora,
+        "versions": versions,
+        "commit": commit(),
+        "weights": weights,
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def commit() -> str:
+    """The checkout's commit, with `+changes` where its code or profiles differ; 'unknown' outside git."""
+    try:
+        return _git("rev-parse", "HEAD") + "+changes" * bool(
+            _git("status", "--porcelain", "--", "txray_lib", "profiles")
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that a number depends on."""
+    found = {"txray_lib": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def _git(*arguments: str) -> str:
+    made = subprocess.run(["git", *arguments], cwd=places.root(), capture_output=True, text=True, check=True)
+    return made.stdout.strip()
+
+
 @contextmanager
 def _damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise TxrayError(
-            f"the table {path} cannot be read ({error}). Delete it and run the command that made it again."
+            f"the table {path} cannot be read ({error}). Delete it and run the command that made it."
         ) from None
 
 
