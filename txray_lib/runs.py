@@ -1,4 +1,4 @@
-"""The files of a finished run as objects, for a researcher's own code. May touch: flow, corpora, encoders."""
+"""The files of a finished run as objects, for a researcher's own code. May touch: engine, corpora, encoders."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal
 
 from txray_lib.corpora import Corpus, Vocabulary, load_corpus_file
 from txray_lib.encoders import Classifier, Encoder, load_classifier, load_encoder
-from txray_lib.engine import compute
+from txray_lib.engine import make_run
+from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.flow import Run
 from txray_lib.profiles import Profile, load_profile
 from txray_lib.stages import stages
 
@@ -54,11 +54,11 @@ MODELS = ("tags", "finetune")
 
 def train_run(profile: str) -> FinishedRun:
     """The encoders and the tagged text of a profile, computed now where they are missing or out of date; no tables."""
-    run = Run(load_profile(profile), say=lambda line: None)
+    run = Run(load_profile(profile))
     with ThreadPoolExecutor(
         1
     ) as pool:  # a notebook's own thread has an event loop running, which Snakemake wants for itself
-        pool.submit(compute, run, profile, MODELS).result()
+        pool.submit(make_run, run, profile, MODELS).result()
     return FinishedRun(run)
 
 

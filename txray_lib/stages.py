@@ -1,4 +1,4 @@
-"""Which stages and comparisons a profile has. May touch: profiles.
+"""Which stages, comparisons and controls a profile has. May touch: profiles.
 
 A stage is a snapshot applied to a corpus. Its role is what the paper gives a colour: untrained, early, before-last,
 last (on the pretraining corpus), zero-shot, supervised (on the target corpus). Of an encoder of the user's own with fewer than
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from txray_lib.profiles import Profile
-
-FEWEST_SNAPSHOTS = 3
-"""With fewer trained ones there is no early and no late step of pretraining to compare."""
 
 READ_OTHERWISE = {
     "sentence": ("last", "zero-shot"),
@@ -26,11 +24,14 @@ READ_OTHERWISE = {
 
 @dataclass(frozen=True)
 class Stage:
+    """A snapshot, and the step that makes its weights, applied to a corpus."""
+
     name: str
     role: str
     corpus: str
     snapshot: str
     epoch: int
+    trained: str = "pretrain"
 
 
 @dataclass(frozen=True)
@@ -47,28 +48,39 @@ class Comparison:
         return f"{self.before}:{self.after}"
 
 
+@dataclass(frozen=True)
+class Control:
+    """A fine-tuning beside the real one: on labels "shuffled", or from another "seed". Numbers begin with 1."""
+
+    kind: Literal["shuffled", "seed"]
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.number}"
+
+    def seed(self, profile: Profile) -> int:
+        """The seed of its order of batches and of its classifier; the real fine-tuning's where labels are shuffled."""
+        return profile.seed + (1000 * self.number if self.kind == "seed" else 0)
+
+
 def stages(profile: Profile) -> list[Stage]:
     """All stages in the order of training."""
     pretraining, target = profile.corpora.pretraining.name, profile.corpora.target.name
-    trained = sorted(s for s in profile.pretraining.snapshots if s > 0)
+    snapshots = sorted(profile.pretraining.snapshots)
+    trained = [epoch for epoch in snapshots if epoch > 0]
     last = trained[-1]
     roles = {0: "untrained", last: "last"}
-    if len(trained) >= FEWEST_SNAPSHOTS:
+    if len(trained) >= 3:
         roles |= {trained[0]: "early", trained[-2]: "before-last"}
-    found = [
-        Stage(
-            f"{pretraining}-{epoch}",
-            roles.get(epoch, "between"),
-            pretraining,
-            f"epoch-{epoch}",
-            epoch,
-        )
-        for epoch in sorted(profile.pretraining.snapshots)
+    read = [
+        Stage(f"{pretraining}-{epoch}", roles.get(epoch, "between"), pretraining, f"epoch-{epoch}", epoch)
+        for epoch in snapshots
     ]
     return [
-        *found,
+        *read,
         Stage(f"{target}-zero-shot", "zero-shot", target, f"epoch-{last}", last),
-        Stage(f"{target}-supervised", "supervised", target, "supervised", last),
+        Stage(f"{target}-supervised", "supervised", target, "supervised", last, "finetune"),
     ]
 
 
@@ -91,3 +103,31 @@ def comparisons(profile: Profile) -> list[Comparison]:
     found += [Comparison("epochs", before, after) for before, after in pairwise(read)]
     controls = [by_role[role] for role in ("early", "last", "zero-shot", "supervised") if role in by_role]
     return found + [Comparison("control", f"{stage}/first-half", f"{stage}/second-half") for stage in controls]
+
+
+def finetuning_controls(profile: Profile) -> list[Control]:
+    """The controls of RQ3 that a profile asks for."""
+    shuffled = [Control("shuffled", number + 1) for number in range(profile.controls.shuffled_labels)]
+    return shuffled + [Control("seed", number + 1) for number in range(profile.controls.finetuning_seeds)]
+
+
+def has_constant(profile: Profile) -> bool:
+    """Whether there is a control of RQ1: not where the schedule itself is constant, nor where nothing is pretrained."""
+    return profile.controls.constant_rate and not profile.encoder and profile.pretraining.schedule != "constant"
+
+
+def control_stages(profile: Profile) -> list[Stage]:
+    """What controls read: each fine-tuning the target, each snapshot at a constant learning rate the pretraining corpus."""
+    pretraining, target, model = profile.corpora.pretraining.name, profile.corpora.target.name, profile.pretraining
+    read = [
+        Stage(f"{target}-{control.name}", "control", target, "supervised", model.epochs, f"finetune-{control.name}")
+        for control in finetuning_controls(profile)
+    ]
+    if has_constant(profile):
+        read += [
+            Stage(
+                f"{pretraining}-{epoch}-constant", "control", pretraining, f"epoch-{epoch}", epoch, "pretrain-constant"
+            )
+            for epoch in sorted(model.snapshots)
+        ]
+    return read

@@ -23,10 +23,10 @@ import yaml
 from txray_lib import engine, explorer, places
 from txray_lib.book import handouts, notebooks
 from txray_lib.book.files import CARRIED
+from txray_lib.engine.tracking import LIBRARY, code_hash, module_file
 from txray_lib.errors import TxrayError
 from txray_lib.figures.theme import PICTURES
 from txray_lib.results import list_results, open_results
-from txray_lib.tracking import LIBRARY, code_hash, module_file
 
 CHAPTERS = "small"
 """The run that the chapters of the paper are shown on, where no other is asked for: the default of their notebooks."""

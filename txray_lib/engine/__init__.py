@@ -1,11 +1,17 @@
-"""Calls Snakemake, which decides what is up to date and makes what is not (`workflow/Snakefile`). May touch: apart, flow, steps, places.
+"""Calls Snakemake, which decides what is up to date and makes what is not (`workflow/Snakefile`). May touch: steps, places.
 
-Each job runs in a process of its own (`apart`). One process at a time makes a run.
+    plan      the steps of a profile: what each needs, and the settings that it is given
+    run       a run: a profile, its steps, where their files lie
+    tracking  the code that a result follows from
+    jobs      a process for each job
+
+One process at a time makes a run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import signal
 import sys
@@ -16,40 +22,34 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from txray_lib import places, tracking
-from txray_lib.apart import CHILDREN, ERRORS, apart
+from txray_lib import places
+from txray_lib.engine import tracking
+from txray_lib.engine.jobs import ERRORS, apart, end_jobs
+from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
-from txray_lib.flow import Run
-from txray_lib.steps.task import perform
+from txray_lib.steps import perform
 
-WORKFLOW = Path(__file__).parents[1] / "workflow"
-_WHY = {"mtime", "params", "input"}
-
-
-def compute(run: Run, profile: str, until: Sequence[str] = (), show: str = "") -> bool:
-    """`make_run`; where Snakemake, or the folder of its rules, is not there, what is missing is made in order."""
-    if _is_installed() and WORKFLOW.is_dir():
-        return make_run(run, profile, until, show)
-    run.say("Snakemake is not at hand: what is there is taken as it is")
-    return bool(run.make(*until))
-
-
-def _is_installed() -> bool:
-    try:
-        import snakemake  # noqa: F401
-    except ImportError:
-        return False
-    return True
+WORKFLOW = Path(__file__).parents[2] / "workflow"
+_WHY = ("mtime", "params", "input")
 
 
 def make_run(run: Run, profile: str, until: Sequence[str] = (), show: str = "") -> bool:
-    """Make what is missing or out of date of a run, up to some steps: whether anything was. See `call`."""
+    """Make what is missing or out of date of a run, up to some steps: whether anything was. See `call`.
+
+    Where Snakemake, or the folder of its rules, is not there, what is missing is made in order.
+    """
+    require_device(run.device)
     for name in run.needed(until):
-        for file in run.step(name).own:
-            if not run.profile.own_file(file).is_file():
+        for file in map(run.profile.own_file, run.step(name).own):
+            if not file.is_file():
                 raise TxrayError(
-                    f"{run.profile.own_file(file)} cannot be read: the profile {run.profile.name} names it, and there is no such file"
+                    f"{file} cannot be read: the profile {run.profile.name} names it, and there is no such file"
                 )
+        if not show and not run.is_there(name):
+            run.note(name).unlink(missing_ok=True)
+    if not importlib.util.find_spec("snakemake") or not WORKFLOW.is_dir():
+        say("Snakemake is not at hand: what is there is taken as it is")
+        return bool(run.make(*until))
     given = str(Path(profile).absolute()) if Path(profile).is_file() else profile
     config = {"profile": given, "device": run.device, "until": ",".join(until)}
     return call(config, run.folder / ".lock", f"the run {run.profile.name!r}", cores=1, show=show)
@@ -64,30 +64,28 @@ def call(
 
     Raises TxrayError with the message of the job that failed, or where another process is at work on the same files.
     """
-    if show:
-        return _snakemake(snakefile, config, cores, show)
-    with _alone(lock, what) as was_killed, _interruptible():
-        return _snakemake(snakefile, config, cores, unlock=was_killed)
-
-
-def _snakemake(snakefile: str, config: dict[str, str], cores: int, show: str = "", unlock: bool = False) -> bool:
-    if not _is_installed():
+    if not importlib.util.find_spec("snakemake"):
         raise TxrayError(
             "Snakemake is not installed in this environment: `make book` sets one up, or `pip install -e .[flow]`"
         )
+    if show:
+        return _call_snakemake(snakefile, config, cores, show)
+    with _alone(lock, what), _interruptible():
+        return _call_snakemake(snakefile, config, cores)
+
+
+def _call_snakemake(snakefile: str, config: dict[str, str], cores: int, show: str = "") -> bool:
     from snakemake.api import SnakemakeApi
-    from snakemake.exceptions import LockException
     from snakemake.scheduling.greedy import SchedulerSettings as Greedy
     from snakemake.settings import types
     from snakemake.settings.enums import Quietness
 
     quiet = {Quietness.RULES} if show else {Quietness.ALL}
-    output = types.OutputSettings(quiet=quiet, enable_file_logging=False)
     why = {types.RerunTrigger.parse_choice(each) for each in _WHY}
     made: list[str] = []
     ERRORS.clear()
     tracking.forget()
-    with SnakemakeApi(output) as api:
+    with SnakemakeApi(types.OutputSettings(quiet=quiet, enable_file_logging=False)) as api:
         if not show:
             api.logger_manager.logger.handlers[:] = [_Progress()]
         workflow = api.workflow(
@@ -101,20 +99,14 @@ def _snakemake(snakefile: str, config: dict[str, str], cores: int, show: str = "
             if show == "summary":
                 dag.summary()
                 return False
-            if unlock:
-                dag.unlock()
             dag.execute_workflow(
                 executor="dryrun" if show else "local",
-                execution_settings=types.ExecutionSettings(use_threads=True, latency_wait=0),
+                execution_settings=types.ExecutionSettings(use_threads=True, latency_wait=0, lock=False),
                 scheduling_settings=types.SchedulingSettings(scheduler="greedy"),
                 scheduler_settings=Greedy(),
                 greedy_scheduler_settings=Greedy(),
                 updated_files=made,
             )
-        except LockException:
-            raise TxrayError(
-                "another Snakemake is at work on these files, or was killed: wait for it, or `snakemake --unlock`"
-            ) from None
         except Exception as error:
             raise (ERRORS[0] if ERRORS else TxrayError(f"Snakemake: {error}")) from None
     return bool(made)
@@ -130,47 +122,57 @@ class _Progress(logging.Handler):
 
 def make_step(run: Run, name: str) -> None:
     """A job of the Snakefile: one step, in a process of its own."""
-    say(f"{name}: {run.step(name).about}")
-    say(f"    {apart(perform, run.task(name)):.1f} s")
+    apart(perform, run.task(name))
 
 
 def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def require_device(device: str) -> None:
+    """Raise TxrayError where torch cannot compute on `device`."""
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        torch.ones(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise TxrayError(
+            f"torch cannot compute on the device {device!r} ({reason}). Choose cpu, or cuda on a machine with a GPU."
+        ) from None
+
+
 @contextlib.contextmanager
-def _alone(lock: Path, what: str) -> Iterator[bool]:
-    """Be the only process at work on something: whether the last one was killed. The system frees the lock of a dead process."""
+def _alone(lock: Path, what: str) -> Iterator[None]:
+    """Be the only process at work on something. The system frees the lock of a process that died."""
     lock.parent.mkdir(parents=True, exist_ok=True)
-    mark = lock.with_suffix(".busy")
     try:
         with FileLock(lock, timeout=0):
-            was_killed = mark.exists()
-            mark.touch()
-            try:
-                yield was_killed
-            finally:
-                mark.unlink(missing_ok=True)
+            yield
     except Timeout:
         raise TxrayError(f"another process is making {what}. Wait for it, or stop it.") from None
 
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """End the jobs at Ctrl-C, and at a polite request to end."""
-
-    def stop(number: int, frame: Any) -> None:
-        ERRORS.insert(0, KeyboardInterrupt())
-        for child in list(CHILDREN):
-            child.kill()
-        raise ERRORS[0]
-
+    """End the jobs at Ctrl-C and at a polite request to end: KeyboardInterrupt, whatever becomes of the work meanwhile."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    stopped = threading.Event()
+
+    def stop(number: int, frame: Any) -> None:
+        stopped.set()
+        end_jobs()
+        raise KeyboardInterrupt
+
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if stopped.is_set():
+            raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""A run: a profile, its steps, where their files lie. May touch: steps.
+"""A run: a profile, its steps, where their files lie. May touch: steps, profiles, places.
 
 Snakemake makes a run (`engine`). Where it is not installed, as on a borrowed machine, `Run.make` calls the same functions in
 order and takes what is there as done.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +16,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from txray_lib import places
+from txray_lib.engine.plan import Step, declare
+from txray_lib.engine.tracking import code_hash, module_file
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile
-from txray_lib.steps.declared import Step
-from txray_lib.steps.plan import declare
-from txray_lib.steps.task import NOTE, Task, perform, require_whole
-from txray_lib.tracking import code_hash, module_file
+from txray_lib.steps import NOTE, Task, is_whole, perform, require_whole
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,6 @@ class Run:
 
     profile: Profile
     device: str = "cpu"
-    say: Callable[[str], None] = print
 
     @cached_property
     def steps(self) -> dict[str, Step]:
@@ -41,30 +39,29 @@ class Run:
     def folder(self) -> Path:
         return places.run_folder(self.profile.name)
 
-    def place(self, step: str) -> Path:
-        """The folder that a step's files end up in."""
-        name = self.step(step).name
-        return places.live_results(self.profile.name) if name == "tables" else self.folder / name
-
-    def path(self, file: str) -> Path:
-        """Where a step's file lies or will lie, as "tags/target.parquet"."""
-        step, _, name = file.partition("/")
-        return self.place(step) / name
-
-    def file(self, step: str, name: str) -> Path:
-        """A file that a finished step made. Raises TxrayError where it is missing or damaged."""
-        return require_whole(self.place(step), name)
-
-    def files(self, step: str) -> list[Path]:
-        """All that a step makes."""
-        return [self.place(step) / name for name in (*self.step(step).makes, NOTE)]
-
     def step(self, name: str) -> Step:
         if name not in self.steps:
             raise TxrayError(
                 f"there is no step {name!r} in the profile {self.profile.name!r}. {nearest(name, self.steps)}"
             )
         return self.steps[name]
+
+    def place(self, step: str) -> Path:
+        """The folder that a step's files end up in."""
+        name = self.step(step).name
+        return places.live_results(self.profile.name) if name == "tables" else self.folder / name
+
+    def note(self, step: str) -> Path:
+        """The file that stands for all of a step's files: it holds a hash of each."""
+        return self.place(step) / NOTE
+
+    def file(self, step: str, name: str) -> Path:
+        """A file that a finished step made. Raises TxrayError where it is missing or damaged."""
+        return require_whole(self.place(step), name)
+
+    def is_there(self, name: str) -> bool:
+        """Whether all of a step's files exist; not whether they are up to date, which Snakemake knows."""
+        return is_whole(self.place(name))
 
     def settings(self, name: str) -> dict[str, Any]:
         """The plain values that a step is given: settings of the profile, and arguments."""
@@ -84,9 +81,8 @@ class Run:
             name=name,
             function=step.function,
             arguments=dict(step.arguments),
-            profile=_part(self.profile, step.settings),
-            reads={file: self.path(file) for file in step.reads},
-            makes=step.makes,
+            profile=_select(self.profile, step.settings),
+            needs={needed: self.place(needed) for needed in step.needs},
             own={file: self.profile.own_file(file) for file in step.own},
             place=self.place(name),
             workshop=self.folder,
@@ -94,18 +90,11 @@ class Run:
             device=self.device,
         )
 
-    def is_there(self, name: str) -> bool:
-        """Whether all of a step's files exist; not whether they are up to date, which Snakemake knows."""
-        return all(path.is_file() for path in self.files(name))
-
     def make(self, *until: str) -> list[str]:
         """Make the steps whose files are not there, in order, in this process; gives their names."""
-        made = []
-        for name in self.needed(until):
-            if not self.is_there(name):
-                self.say(f"{name}: {self.steps[name].about}")
-                self.say(f"    {perform(self.task(name)):.1f} s")
-                made.append(name)
+        made = [name for name in self.needed(until) if not self.is_there(name)]
+        for name in made:
+            perform(self.task(name))
         return made
 
     def needed(self, until: Sequence[str] = ()) -> list[str]:
@@ -118,12 +107,12 @@ class Run:
         return [name for name in self.steps if name in needed]
 
 
-def _part(profile: Profile, keys: tuple[str, ...]) -> SimpleNamespace:
+def _select(profile: Profile, keys: tuple[str, ...]) -> SimpleNamespace:
     """The settings with these dotted keys, under their own names, and nothing else of the profile."""
-    part = SimpleNamespace()
+    selected = SimpleNamespace()
     for key in keys:
         *groups, last = key.split(".")
-        value, here = profile, part
+        value, here = profile, selected
         for group in groups:
             value = getattr(value, group)
             if not hasattr(here, group):
@@ -131,4 +120,4 @@ def _part(profile: Profile, keys: tuple[str, ...]) -> SimpleNamespace:
             here = getattr(here, group)
         if isinstance(here, SimpleNamespace):
             setattr(here, last, getattr(value, last))
-    return part
+    return selected

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-LIBRARY = Path(__file__).parent
+LIBRARY = Path(__file__).parents[1]
 _DATA = (".yaml", ".npz")
 _CALLED = {"yaml": "PyYAML"}
 """Packages that are imported under another name than they are installed by."""
@@ -29,7 +29,7 @@ def code_hash(*sources: Path) -> str:
     packages = {name for file in files for name in _imports(file) if not name.startswith("txray_lib")}
     digest = hashlib.sha256(f"python {sys.version_info[:2]}".encode())
     for file in sorted(files):
-        digest.update(f"{file.name}\0".encode() + _hash(file))
+        digest.update(f"{file.name}\0".encode() + hashlib.sha256(_read(file)).digest())
     for package in sorted({name.partition(".")[0] for name in packages} - sys.stdlib_module_names):
         digest.update(f"{package} {_version(package)}\0".encode())
     return digest.hexdigest()[:16]
@@ -100,11 +100,6 @@ def _named(node: ast.AST) -> Iterator[str]:
             yield from _named(child)
 
 
-@cache
-def _hash(file: Path) -> bytes:
-    return hashlib.sha256(_read(file)).digest()
-
-
 def _read(file: Path) -> bytes:
     return file.read_bytes()
 
@@ -119,5 +114,5 @@ def _version(package: str) -> str:
 
 def forget() -> None:
     """Read every file anew: a process that lives on, as a notebook's, may see them change."""
-    for cached in (files_of, _data, _every_data, _modules, _imports, _hash, _version):
+    for cached in (files_of, _data, _every_data, _modules, _imports, _version):
         cached.cache_clear()

@@ -1,0 +1,79 @@
+"""Calls a function in a process of its own, forked from one that has the large packages loaded. May touch: errors.
+
+What it does to random states stays there, Ctrl-C ends it at once, and it dies with the process that asked for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from types import ModuleType
+from typing import Any
+
+from txray_lib.errors import TxrayError
+
+ERRORS: list[TxrayError] = []
+"""What went wrong in jobs, the first first: Snakemake passes on no more than that something did."""
+_LOADED = ["torch", "pandas", "pyarrow.parquet", "scipy.special", "pydantic", "papermill", "jupytext"]
+_STARTING = threading.RLock()
+
+
+def apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a process of its own; gives what it gives. Raises TxrayError with the message of what it raises."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait take the cores of others
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_LOADED)
+    with ProcessPoolExecutor(1, context, _prepare, (dict(os.environ),)) as pool:
+        with _without_main():
+            answer = pool.submit(function, *arguments)
+        try:
+            return answer.result()
+        except TxrayError as error:
+            failure = error
+        except BrokenProcessPool:
+            failure = TxrayError("a process ended without a word; often too little memory is left")
+        except Exception as error:
+            traceback.print_exception(error)
+            failure = TxrayError(f"{type(error).__name__}: {error}")
+    ERRORS.append(failure)
+    raise failure from None
+
+
+def end_jobs() -> None:
+    """Kill every process that `apart` has started."""
+    with _STARTING:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep the program that asks out of the new process, in which a script without a guard would run again."""
+    with _STARTING:
+        main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+
+
+def _prepare(environment: dict[str, str]) -> None:
+    """Take over the environment of the process that asks, leave Ctrl-C to it, and end where it does."""
+    os.environ.clear()
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)

@@ -1,0 +1,160 @@
+"""From files or grammars to token ids: the steps corpora, tags and vocabulary. May touch: corpora, worlds, tagging, encoders."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from txray_lib import places, tagging, worlds
+from txray_lib.corpora import (
+    Corpus,
+    Document,
+    build_vocabulary,
+    load_corpus_file,
+    load_imdb,
+    load_labelled,
+    load_text,
+    load_wikitext,
+    load_words,
+    save_corpus,
+)
+from txray_lib.corpora.documents import content_hash
+from txray_lib.corpora.published import is_heading
+from txray_lib.corpora.sampling import label_balanced_sample, shared_blocks, shared_texts, validation_part
+from txray_lib.encoders.encoded import balanced_sample, encode_stream, encode_texts
+from txray_lib.errors import TxrayError
+from txray_lib.steps import Task
+from txray_lib.tables import write_table
+
+_SPLITS = ("train", "valid", "test")
+_ROLES = ("pretraining", "target")
+_MEASURES = ["corpus", "measure", "value"]
+
+
+def prepare_corpora(task: Task, folder: Path) -> None:
+    """Read or generate the two corpora and choose the text of each stage."""
+    profile, tokens = task.profile, task.profile.collection.tokens
+    pretraining, (target, labels) = _read_pretraining(task).require_text(), _read_target(task)
+    if not target.split("valid").documents:
+        target = validation_part(target, profile.finetuning.reviews.valid, profile.seed)
+    reviews = {
+        split: _draw_balanced(target.split(split), count, profile.seed)
+        for split, count in profile.finetuning.reviews.model_dump().items()
+    }
+    shared = shared_texts(target)
+    sample = pretraining.split("train").head(tokens)
+    if sample.token_count < tokens:
+        raise TxrayError(f"collection.tokens asks for {tokens:,}; {pretraining.name!r} has only {sample.token_count:,}")
+    target_sample = label_balanced_sample(target, tokens, profile.seed)
+    save_corpus(_with_last_whole(sample, pretraining), folder / "stage-pretraining.parquet")
+    save_corpus(_with_last_whole(target_sample, target), folder / "stage-target.parquet")
+    save_corpus(pretraining.split("train", "valid"), folder / "pretraining.parquet")
+    chosen = tuple(document for part in reviews.values() for document in part)
+    save_corpus(Corpus(target.name, chosen), folder / "target.parquet")
+    measures = [*_measure(pretraining, sample), *_measure(target, target_sample)]
+    if profile.corpora.pretraining.source == "wikitext-2":
+        measures.append((pretraining.name, "stage_headings", sum(map(is_heading, sample))))
+    measures.append((target.name, "shared_texts", len(shared)))
+    measures += [(target.name, f"finetuning_{split}_reviews", len(part)) for split, part in reviews.items()]
+    write_table(pd.DataFrame(measures, columns=_MEASURES), folder / "measures.parquet")
+    facts = {
+        "hashes": {corpus.name: content_hash(corpus) for corpus in (pretraining, target)},
+        "shared": sorted(name for names in shared for name in names),
+        "labels": {target.name: labels} if labels else {},
+    }
+    places.write_text(json.dumps(facts), folder / "facts.json")
+    if profile.corpora.target.source == "world":
+        write_table(worlds.truth(_world_size(task), profile.seed), folder / "truth.parquet")
+
+
+def tag_texts(task: Task, folder: Path) -> None:
+    """Tag the text of the stages, and say of generated text how many tags are right."""
+    tagger, measures = tagging.load_tagger(task.profile.tagger), []
+    for role in _ROLES:
+        tagged = tagging.tag_corpus(load_corpus_file(task.file("corpora", f"stage-{role}.parquet")), tagger)
+        tagged = tagged.head(task.profile.collection.tokens)
+        save_corpus(tagged, folder / f"{role}.parquet")
+        if any(document.gold for document in tagged):
+            measures.append(tagging.accuracy(tagged).reset_index(names="tag").assign(corpus=tagged.name))
+    if measures:
+        write_table(pd.concat(measures, ignore_index=True), folder / "tag_accuracy.parquet")
+
+
+def encode_corpora(task: Task, folder: Path) -> None:
+    """Build the vocabulary, or take the own encoder's, and encode the training text."""
+    pretraining = load_corpus_file(task.file("corpora", "pretraining.parquet"))
+    settings, own = task.profile.vocabulary, task.profile.encoder
+    if own:
+        vocabulary = load_words(task.own[own.vocabulary], settings.lowercase)[0]
+    else:
+        vocabulary = build_vocabulary(pretraining.split("train"), settings.size, settings.lowercase)
+    vocabulary.save(folder / "vocabulary.json")
+    for split in ("train", "valid"):
+        np.save(folder / f"stream-{split}.npy", encode_stream(pretraining.split(split), vocabulary), allow_pickle=False)
+    target = load_corpus_file(task.file("corpora", "target.parquet"))
+    for split in _SPLITS:
+        encode_texts(target.split(split), vocabulary).save(folder / f"texts-{split}.npz")
+    samples = [load_corpus_file(task.file("corpora", f"stage-{role}.parquet")) for role in _ROLES]
+    measures = [(sample.name, "unknown_share", vocabulary.unknown_share(sample)) for sample in samples]
+    measures.append((pretraining.name, "vocabulary", len(vocabulary)))
+    write_table(pd.DataFrame(measures, columns=_MEASURES), folder / "measures.parquet")
+
+
+def _read_pretraining(task: Task) -> Corpus:
+    profile, settings = task.profile, task.profile.corpora.pretraining
+    if settings.source == "world":
+        return worlds.encyclopedia(_world_size(task), profile.seed, settings.name)
+    if settings.path:
+        return load_text(task.own[settings.path], settings.name, profile.seed)
+    return load_wikitext(settings.name)
+
+
+def _read_target(task: Task) -> tuple[Corpus, tuple[str, str] | None]:
+    """The labelled corpus, and what its labels 0 and 1 are called where it is the user's own."""
+    profile, settings = task.profile, task.profile.corpora.target
+    if settings.source == "world":
+        return worlds.reviews(_world_size(task), profile.seed, settings.name), None
+    if not settings.path:
+        return load_imdb(settings.name), None
+    sizes = profile.finetuning.reviews.model_dump()
+    columns = settings.columns.model_dump() if settings.columns else {}
+    path = task.own[settings.path]
+    read = load_labelled(path, settings.name, sizes, profile.seed, columns, settings.delimiter)
+    task.say(f"{settings.path}: the label {read.labels[0]!r} is 0, {read.labels[1]!r} is 1, the class whose F1 is told")
+    if read.unread:
+        task.say(f"{settings.path}: columns that are not read: {', '.join(read.unread)}")
+    if both := shared_blocks(read.corpus):
+        task.say(f"{settings.path}: blocks with texts in more than one split: {both:,}")
+    return read.corpus, read.labels
+
+
+def _world_size(task: Task) -> worlds.WorldSize:
+    world, reviews = task.profile.world, task.profile.finetuning.reviews.model_dump()
+    return worlds.WorldSize(world.encyclopedia_tokens, reviews, world.words, world.noise)
+
+
+def _draw_balanced(corpus: Corpus, count: int, seed: int) -> list[Document]:
+    labels = np.array([document.label for document in corpus])
+    return [corpus.documents[i] for i in balanced_sample(labels, count, seed)]
+
+
+def _with_last_whole(sample: Corpus, corpus: Corpus) -> Corpus:
+    """The sample with its last document uncut, so that tags are made on whole sentences."""
+    last = next(document for document in corpus if document.name == sample.documents[-1].name)
+    return replace(sample, documents=(*sample.documents[:-1], last))
+
+
+def _measure(corpus: Corpus, sample: Corpus) -> list[tuple[str, str, float]]:
+    counts = {
+        "documents": len(corpus),
+        "tokens": corpus.token_count,
+        "blocks": len({document.block for document in corpus}),
+        "stage_documents": len(sample),
+        "stage_blocks": len({document.block for document in sample}),
+        "stage_types": len({token for document in sample for token in document.tokens}),
+    }
+    return [(corpus.name, name, value) for name, value in counts.items()]

@@ -1,0 +1,93 @@
+"""What is known of generated text, and what is found again of it: the steps sentence, truth-words and truth-seed-K.
+
+May touch: corpora, encoders, one_sentence, planted. Not a step of runs on real text, since a sentence is published.
+Each seed of a study of what is known is a step of its own: a run that was killed loses one seed at most.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from txray_lib import places
+from txray_lib.corpora import UNKNOWN, load_corpus_file
+from txray_lib.corpora.documents import content_hash
+from txray_lib.encoders import load_classifier
+from txray_lib.one_sentence import pick_sentence, sentence_tables
+from txray_lib.planted.study import gained_words, generate_population, study_tables
+from txray_lib.preferences import NOBODY
+from txray_lib.profiles import TruthStudy
+from txray_lib.stages import Stage, stages
+from txray_lib.steps import Task
+from txray_lib.steps.train import load_model, read_vocabulary
+from txray_lib.tables import read_table, write_table
+
+SENTENCE_TABLES = ("sentence", "sentence_activations", "sentence_facts", "sentence_records")
+
+
+def follow_sentence(task: Task, folder: Path) -> None:
+    """Read one sentence by TX-Ray and by three other methods.
+
+    The tables have no row where the text holds no sentence that follows the rule.
+    """
+    profile, vocabulary = task.profile, read_vocabulary(task)
+    corpus = load_corpus_file(task.file("tags", "target.parquet"))
+    words = read_table(task.file("corpora", "truth.parquet"))
+    limit = profile.finetuning.max_tokens
+    found = pick_sentence(corpus, vocabulary, words.set_index("word")["sentiment"].to_dict(), limit)
+    if found is None:
+        for name in SENTENCE_TABLES:
+            write_table(pd.DataFrame(), folder / f"{name}.parquet")
+        return
+    before, after = _sides(task)
+    models = {"before": load_model(task, before), "after": load_model(task, after)}
+    if "finetune-shuffled-1" in task.needs:
+        shuffled = task.file("finetune-shuffled-1", "supervised.safetensors")
+        models["shuffled"] = load_classifier(shuffled, vocabulary.digest())
+    training = load_corpus_file(task.file("corpora", "target.parquet")).split("train")
+    probed = profile.controls.probe_tokens
+    made = sentence_tables(found, corpus, vocabulary, words, training, models, probed, profile.seed, limit, task.device)
+    winners = {*made["sentence"]["neuron_before"], *made["sentence"]["neuron_after"]} - {NOBODY}
+    records = [
+        _read_records(task, before, winners).assign(side="before"),
+        _read_records(task, after, winners).assign(side="after"),
+    ]
+    made["sentence_records"] = pd.concat(records)
+    for name, table in made.items():
+        write_table(table, folder / f"{name}.parquet")
+
+
+def recover_words(task: Task, folder: Path) -> None:
+    """See whether gained neurons prefer the words that carry sentiment, against chance."""
+    sides = [read_table(task.file("preferences", f"{stage.name}.parquet")) for stage in _sides(task)]
+    transfer = read_table(task.file("transfer", "transfer.parquet")).query("question == 'rq3'")
+    words = read_table(task.file("corpora", "truth.parquet"))
+    write_table(gained_words(*sides, transfer, words, task.profile.seed), folder / "truth_words.parquet")
+
+
+def recover_planted(task: Task, folder: Path, seed: int, study: dict[str, Any]) -> None:
+    """Plant encoders with one seed and see what is recovered."""
+    planned = TruthStudy(**study)
+    for name, table in study_tables(planned, seed, f"seed {seed}").items():
+        write_table(table, folder / f"{name}.parquet")
+    hashes = {f"encyclopedia-{seed}": content_hash(generate_population(planned, seed))}
+    places.write_text(json.dumps({"hashes": hashes}), folder / "facts.json")
+
+
+def _sides(task: Task) -> tuple[Stage, Stage]:
+    """The stages before and after supervision."""
+    by_role = {stage.role: stage for stage in stages(task.profile)}
+    return by_role["zero-shot"], by_role["supervised"]
+
+
+def _read_records(task: Task, stage: Stage, neurons: set[int]) -> pd.DataFrame:
+    """The records that some neurons were given at a stage: block, feature, tag, neuron, activation."""
+    rows = read_table(task.file(f"collect-{stage.name}", "records.parquet"))
+    rows = rows[rows["neuron"].isin(neurons)]
+    if task.profile.collection.exclude_unknown:
+        rows = rows[rows["feature"] != UNKNOWN]
+    words = {"block": str, "feature": str, "tag": str}
+    return rows[["block", "feature", "tag", "neuron", "activation"]].astype(words)

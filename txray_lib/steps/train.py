@@ -1,0 +1,114 @@
+"""Weights: the steps pretrain (which may take them from the user's own files) and finetune, and those of controls.
+
+May touch: corpora, encoders, stages, tables.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from txray_lib import encoders
+from txray_lib.corpora import Vocabulary, load_words
+from txray_lib.encoders.encoded import Texts
+from txray_lib.encoders.finetuning import kept_updates, scores_table
+from txray_lib.encoders.pretraining import at_constant_rate
+from txray_lib.encoders.snapshots import load_own_encoder, untrained_encoder
+from txray_lib.stages import Control, Stage
+from txray_lib.steps import Task
+from txray_lib.tables import read_table, write_table
+
+
+def pretrain(task: Task, folder: Path, constant: bool = False) -> None:
+    """Pretrain the language model and keep snapshots.
+
+    constant  the control of RQ1: at a constant learning rate
+    """
+    vocabulary, settings = read_vocabulary(task), task.profile.pretraining
+    train, valid = (
+        np.load(task.file("vocabulary", f"stream-{split}.npy"), allow_pickle=False) for split in ("train", "valid")
+    )
+    if constant:
+        settings = at_constant_rate(settings, len(train))
+
+    def keep(epoch: int, encoder: encoders.Encoder) -> None:
+        encoders.save_snapshot(encoder, task.scratch / f"epoch-{epoch}.safetensors", vocabulary.digest())
+
+    checkpoint = task.scratch / "checkpoint.safetensors"
+    curve = encoders.pretrain(settings, len(vocabulary), train, valid, task.profile.seed, keep, checkpoint, task.device)
+    for path in task.scratch.glob("epoch-*.safetensors"):
+        shutil.copy(path, folder)
+    write_table(curve, folder / "curve.parquet")
+
+
+def take_encoder(task: Task, folder: Path) -> None:
+    """Take the snapshots from the user's own files.
+
+    There is no curve, for a language model is not asked for.
+    """
+    own, model = task.profile.encoder, task.profile.pretraining
+    vocabulary, rows = load_words(task.own[own.vocabulary], task.profile.vocabulary.lowercase)
+    for epoch in own.snapshots:
+        if epoch in own.files:
+            path = task.own[own.files[epoch]]
+            encoder = load_own_encoder(path, rows, model.embedding_size, model.units, own.embedding, own.lstm)
+        else:
+            encoder = untrained_encoder(len(vocabulary), model.embedding_size, model.units, task.profile.seed)
+        encoders.save_snapshot(encoder, folder / f"epoch-{epoch}.safetensors", vocabulary.digest())
+    empty = {"epoch": "float64", "measure": object, "value": "float64", "seconds": "float64"}
+    write_table(pd.DataFrame(columns=list(empty)).astype(empty), folder / "curve.parquet")
+
+
+def finetune(task: Task, folder: Path, control: Control | None = None) -> None:
+    """Fine-tune the encoder on the labels, and score the classifier.
+
+    A control is fine-tuned on shuffled labels or from another seed, and scored on the test alone.
+    """
+    profile, settings, texts = task.profile, task.profile.finetuning, read_texts(task)
+    digest, seed = read_vocabulary(task).digest(), control.seed(profile) if control else profile.seed
+    encoder = encoders.load_encoder(task.file("pretrain", f"epoch-{profile.pretraining.epochs}.safetensors"), digest)
+    training, to = [texts["train"], texts["valid"]], (task.scratch / "checkpoint.safetensors", task.device)
+    if control and control.kind == "shuffled":
+        curve = read_table(task.file("finetune", "curve.parquet"))
+        updates = kept_updates(curve, settings, len(texts["train"]))
+        shuffled = [part.with_shuffled_labels(seed, control.number) for part in training]
+        classifier, curve = encoders.finetune(settings, encoder, *shuffled, seed, *to, updates)
+    else:
+        classifier, curve = encoders.finetune(settings, encoder, *training, seed, *to)
+        updates = kept_updates(curve, settings, len(texts["train"]))
+    scored = {"test": texts["test"]} if control else texts
+    hidden = {
+        split: encoders.last_hidden_states(classifier, part, task.device, f"scoring {split}")
+        for split, part in scored.items()
+    }
+    shared = frozenset(json.loads(task.file("corpora", "facts.json").read_text(encoding="utf-8"))["shared"])
+    scores = scores_table(classifier, scored, hidden, shared)
+    if control:
+        scores = scores.assign(updates=updates, seed=seed)
+    else:
+        for split, rows in hidden.items():
+            np.save(folder / f"hidden-{split}.npy", rows.numpy(), allow_pickle=False)
+    encoders.save_snapshot(classifier, folder / "supervised.safetensors", digest)
+    write_table(scores, folder / "scores.parquet")
+    write_table(curve, folder / "curve.parquet")
+
+
+def read_vocabulary(task: Task) -> Vocabulary:
+    return Vocabulary.load(task.file("vocabulary", "vocabulary.json"))
+
+
+def read_texts(task: Task) -> dict[str, Texts]:
+    """The reviews of each split as token ids, cut to the profile's length."""
+    limit = task.profile.finetuning.max_tokens
+    splits = ("train", "valid", "test")
+    return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in splits}
+
+
+def load_model(task: Task, stage: Stage) -> encoders.Encoder | encoders.Classifier:
+    """The weights of a stage, as they were trained."""
+    load = encoders.load_classifier if stage.snapshot == "supervised" else encoders.load_encoder
+    return load(task.file(stage.trained, f"{stage.snapshot}.safetensors"), read_vocabulary(task).digest())
