@@ -13,8 +13,9 @@ from control_tables import control_tables
 from sentence_tables import sentence_records, sentence_tables
 
 from txray_lib.audit.switches import formula_switches, reading_switch, same_weights
+from txray_lib.planted.study import list_comparisons
+from txray_lib.profiles import TruthStudy
 from txray_lib.tables import write_table
-from txray_lib.truth import Study
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -358,7 +359,14 @@ STUDY = {
     },
     "ways": ["argmax", "top-3", "positive"],
     "texts": ["one", "two"],
-    "plan": {"units": 20, "sizes": [0.1, 0.5, 1.0]},
+    "plan": {
+        **{"units": 20, "replaced": 0.2, "lost": 0.1, "silenced": 0.05, "unused": 0.05},
+        **{"sizes": [0.1, 0.5, 1.0], "depth": 4},
+    },
+    "permutations": 20,
+    "cap": 20,
+    "population": 10_000,
+    "words": 2_500,
 }
 """A study of 20 neurons, read with 50 and with 200 tokens a neuron."""
 
@@ -368,16 +376,16 @@ def write_study(folder: Path, seeds: tuple[int, ...] = (1, 2)) -> Path:
     source = _write_source(folder, list(seeds), {f"encyclopedia-{seed}": "c3" * 32 for seed in seeds})
     group = json.dumps({**STUDY, "seeds": len(seeds)})
     (folder / "profile.yaml").write_text(f"name: {folder.name}\nseed: {seeds[0]}\ntruth: {group}\n", encoding="utf-8")
-    for name, table in study_tables_of(Study.of({**STUDY, "seeds": list(seeds)})).items():
+    for name, table in study_tables_of(TruthStudy(**STUDY, seeds=len(seeds)), seeds).items():
         write_table(table, folder / f"{name}.parquet", source)
     return folder
 
 
-def study_tables_of(study: Study) -> dict[str, pd.DataFrame]:
+def study_tables_of(study: TruthStudy, seeds: tuple[int, ...]) -> dict[str, pd.DataFrame]:
     """Tables of a study in its form, by simple rules: `share` is found of what is to be found."""
     made: dict[str, list[dict[str, object]]] = {"truth_states": [], "truth_measures": [], "truth_detection": []}
-    for seed in study.seeds:
-        for tokens, noise, way, texts in study.settings:
+    for seed in seeds:
+        for tokens, noise, way, texts in list_comparisons(study):
             clean, last = noise == "none", tokens == max(study.tokens)
             share = 1.0 if clean else 0.0 if last else 0.5
             where = {"texts": texts, "noise": noise, "tokens": tokens, "tokens_a_neuron": tokens / study.plan.units}

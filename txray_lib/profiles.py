@@ -125,7 +125,7 @@ class Nulls(Settings):
 
 
 class TruthNoise(Settings):
-    """What stands between a planted assignment and the activations seen, as in `planted.Noise`; all 0 is none."""
+    """What stands between a planted assignment and the activations seen, as in `planted.PlantedEncoder`; all 0 is none."""
 
     jitter: Annotated[float, Ge(0), Le(0.17)]
     flips: Share
@@ -133,7 +133,7 @@ class TruthNoise(Settings):
 
 
 class TruthPlan(Settings):
-    """How many neurons there are and which shares of them change how, as in `planted.Plan`; the rest are unchanged."""
+    """How many neurons there are and which shares of them change how, as in `planted.list_kinds`; the rest are unchanged."""
 
     units: Annotated[int, Ge(4)]
     replaced: Share
@@ -153,7 +153,7 @@ class TruthPlan(Settings):
 
 
 class TruthStudy(Settings):
-    """The study of what the method recovers of planted changes, as in `truth.Study`: texts of `tokens` tokens out of a
+    """The study of what the method recovers of planted changes, as in `planted.study`: texts of `tokens` tokens out of a
     generated encyclopedia of `population`, `seeds` times with seeds from the profile's on. A profile with this group is the
     study and nothing else: its encoders are planted, so nothing is trained and none of the other groups is read."""
 

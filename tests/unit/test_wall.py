@@ -31,19 +31,15 @@ COMPUTING = [
     "tagging",
     "encoders",
     "preferences",
-    "spilling",
     "slots",
     "collection",
-    "activations",
     "rereading",
     "probe",
     "one_sentence",
     "transfer",
     "measures",
     "nulls",
-    "ways",
     "planted",
-    "truth",
     "pruning",
     "paper",
     "results",
@@ -74,7 +70,7 @@ DRAWS_OR_BUILDS = {
     "docutils",
 }
 COMPUTES = {"torch", "flair", "safetensors"}
-TORCH_FREE = {"engine", "apart", "preferences", "transfer", "corpora", "truth", "paper", "results", "audit"}
+TORCH_FREE = {"engine", "apart", "preferences", "transfer", "corpora", "planted", "paper", "results", "audit"}
 
 MODULES = sorted(LIBRARY.rglob("*.py"))
 
