@@ -10,7 +10,8 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from numbers import Number
 from typing import Any
 
 import altair as alt
@@ -51,18 +52,23 @@ def show(frame: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = 
     A tuple of tokens becomes a row of boxes, a column "verdict" chips with the column "why" below them; what is missing is a
     dash.
     """
-    formats, names = formats or {}, [name for name in frame if not (name == "why" and "verdict" in frame)]
-    columns = [_column(frame, name, formats.get(str(name)), digits) for name in names]
-    words = [any(cell.startswith(TEXT) for cell in column) for column in columns]
-    heads = [(html.escape(str(name).replace("_", " ")), text) for name, text in zip(names, words, strict=True)]
-    head = "".join(f'<th scope="col"{_words(text)}>{name}</th>' for name, text in heads)
+    formats, heads, columns = formats or {}, "", []
+    for name in frame:
+        if name == "why" and "verdict" in frame:
+            continue
+        column = [_cell(value, formats.get(str(name)), digits) for value in frame[name].astype(object)]
+        if name == "verdict":
+            reasons = frame.get("why", pd.Series("", index=frame.index))
+            column = [_chip(verdict, why) for verdict, why in zip(frame[name], reasons, strict=True)]
+        words = ' class="words"' if any(cell.startswith(TEXT) for cell in column) else ""
+        heads += f'<th scope="col"{words}>{html.escape(str(name).replace("_", " "))}</th>'
+        columns.append(column)
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
-    long = " txray-long" if len(frame) > LONG else ""
-    name = html.escape(caption, quote=True)
+    long, name = " txray-long" if len(frame) > LONG else "", html.escape(caption)
     display(
         HTML(
             f'<div class="txray-scroll" role="region" tabindex="0" aria-label="{name}"><table class="txray-table{long}">'
-            f"<caption><span>{name}</span></caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            f"<caption><span>{name}</span></caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
         )
     )
 
@@ -93,33 +99,33 @@ def claims(run: Results, *ids: str) -> None:
     """The paper's claims with these ids beside this run's numbers, what chance gives, and the judge's verdict."""
     from txray_lib.audit import judge
 
-    rows = list(judge(run, *ids).itertuples())
-    shown = pd.DataFrame(
-        {
-            "the paper": [f"{row.claim} ({row.id})" for row in rows],
-            "verdict": [row.verdict for row in rows],
-            "its number": [number(row.paper, row.unit) if row.paper == row.paper else row.asked for row in rows],
-            "here": [interval(row.ours, row.low, row.high, row.unit) for row in rows],
-            "by chance": [number(row.chance, row.unit) for row in rows],
-            "why": [row.because + _beyond(row) for row in rows],
-        }
-    )
-    show(shown, f"What the paper says, and what {run.profile} gives (95 % intervals)")
+    shown = []
+    for row in judge(run, *ids).itertuples():
+        beyond = interval(row.beyond, row.beyond_low, row.beyond_high, row.unit)
+        chance = f"; chance: {row.against}" + f"; ours less chance: {beyond}" * (row.beyond == row.beyond)
+        shown.append(
+            {
+                "the paper": f"{row.claim} ({row.id})",
+                "verdict": row.verdict,
+                "its number": number(row.paper, row.unit) if row.paper == row.paper else row.asked,
+                "here": interval(row.ours, row.low, row.high, row.unit),
+                "by chance": number(row.chance, row.unit),
+                "why": row.because + (chance if row.against else ""),
+            }
+        )
+    show(pd.DataFrame(shown), f"What the paper says, and what {run.profile} gives (95 % intervals)")
 
 
 def source(*runs: Results) -> None:
     """Where the numbers of a page come from, folded away."""
+    lines = ""
     for run in runs:
         if run.is_outdated:
             say(f"**The tables of {run.profile} were made with other parameters than its profile has now.**")
-    lines = [_source(run) for run in runs]
-    body = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
-    name = ", ".join(run.profile for run in runs)
-    display(
-        HTML(
-            f'<details class="txray-provenance"><summary>Source of every number: {html.escape(name)}</summary>{body}</details>'
-        )
-    )
+        lines += f"<p>{html.escape(_source(run))}</p>"
+    name = html.escape(", ".join(run.profile for run in runs))
+    summary = f"<summary>Source of every number: {name}</summary>"
+    display(HTML(f'<details class="txray-provenance">{summary}{lines}</details>'))
 
 
 def colour(run: Results, stage: str) -> str:
@@ -136,26 +142,18 @@ def colours(run: Results, stages: Iterable[str]) -> alt.Scale:
 def number(value: float, unit: str) -> str:
     """A number in the unit of a claim: counts of neurons are shares of all. A share that would be 0.0 % has two digits that
     count."""
-    if value is None or math.isnan(value):
+    if math.isnan(value):
         return "–"
     form = FORMATS.get(unit)
     if form and form.endswith("%") and 0 < abs(value) < 0.0005:
-        return f"{100 * value:{form[:-3]}.2g}\N{NO-BREAK SPACE}%".replace("-", "−")
-    return _written(value, form, 3).replace("-", "−")
+        return _signed(f"{100 * value:{form[:-3]}.2g}\N{NO-BREAK SPACE}%")
+    return _written(value, form, 3)
 
 
 def interval(value: float, low: float, high: float, unit: str) -> str:
     """A number with its interval, where it has one, in the unit of a claim."""
     own = number(value, unit)
     return own if math.isnan(low) else f"{own} [{number(low, unit)},\N{NO-BREAK SPACE}{number(high, unit)}]"
-
-
-def _beyond(row: Any) -> str:
-    """What gives the chance of a judged claim, and how far ours lies beyond it."""
-    if not row.against:
-        return ""
-    less = interval(row.beyond, row.beyond_low, row.beyond_high, row.unit)
-    return f"; chance: {row.against}" + ("" if math.isnan(row.beyond) else f"; ours less chance: {less}")
 
 
 def _source(run: Results) -> str:
@@ -169,39 +167,31 @@ def _source(run: Results) -> str:
     ).rstrip("; ")
 
 
-def _column(frame: pd.DataFrame, name: Hashable, form: str | None, digits: int) -> list[str]:
-    """The cells of a column; text is aligned left and may wrap."""
-    if name == "verdict":
-        reasons = frame.get("why", pd.Series("", index=frame.index))
-        return [f"{TEXT}{_chip(str(v), str(why))}</td>" for v, why in zip(frame[name], reasons, strict=True)]
-    return [_cell(v, form, digits) for v in frame[name].astype(object)]
-
-
 def _cell(value: Any, form: str | None, digits: int) -> str:
+    """A cell of a table; text is aligned left and may wrap."""
     if isinstance(value, tuple | list):
         boxes = " ".join(f'<span class="txray-token">{html.escape(shorten(str(token)))}</span>' for token in value)
         return f"{TEXT}{boxes}</td>"
-    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+    if pd.isna(value):
         return "<td>–</td>"
-    if isinstance(value, bool) or (not isinstance(value, int | float) and not hasattr(value, "dtype")):
+    if isinstance(value, bool) or not isinstance(value, Number):
         return f"{TEXT}{html.escape(str(value))}</td>"
     return f'<td data-order="{float(value):.9g}">{html.escape(_written(value, form, digits))}</td>'
 
 
 def _written(value: Any, form: str | None, digits: int) -> str:
     if form:
-        said = format(value, form).replace("%", "\N{NO-BREAK SPACE}%")
-    elif float(value).is_integer() and abs(value) < 1e15:
-        said = f"{value:,.0f}"
-    else:
-        said = f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
-    return said.replace("-", "−") if said[0] == "-" or "e-" in said else said
+        return _signed(format(value, form).replace("%", "\N{NO-BREAK SPACE}%"))
+    is_whole = float(value).is_integer() and abs(value) < 1e15
+    return _signed(f"{value:,.0f}" if is_whole or abs(value) >= 10**digits else f"{value:.{digits}g}")
 
 
-def _words(text: bool) -> str:
-    return ' class="words"' if text else ""
+def _signed(text: str) -> str:
+    """A written number with a minus in place of a hyphen."""
+    return text.replace("-", "−")
 
 
 def _chip(verdict: str, why: str) -> str:
-    reason = f"<small>{html.escape(why)}</small>" if why else ""
-    return f'<span class="txray-chip txray-{CHIPS.get(verdict, "none")}">{html.escape(verdict)}</span> {reason}'
+    reason = f"<small>{html.escape(str(why))}</small>" if why else ""
+    chip = f'<span class="txray-chip txray-{CHIPS.get(verdict, "none")}">{html.escape(str(verdict))}</span>'
+    return f"{TEXT}{chip} {reason}</td>"
