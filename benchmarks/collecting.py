@@ -30,8 +30,8 @@ from benchmarks.measuring import (
     vocabulary,
 )
 from txray_lib.collection import PART_TOKENS, collect, collect_parts
-from txray_lib.corpora import Corpus, Vocabulary, load_corpus_file, save_corpus
-from txray_lib.corpora.documents import stream_corpus_file
+from txray_lib.corpora import Corpus, Vocabulary
+from txray_lib.corpora.documents import load_corpus_file, save_corpus, stream_corpus_file
 from txray_lib.encoders.lstm import Encoder
 from txray_lib.slots import WINDOW, windows
 from txray_lib.tables import write_tables

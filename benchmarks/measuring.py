@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from txray_lib.corpora import Corpus, Document, Vocabulary, load_imdb
+from txray_lib.corpora import Corpus, Document, Vocabulary
+from txray_lib.corpora.published import load_imdb
 
 
 @dataclass(frozen=True)

@@ -18,19 +18,18 @@ import yaml
 from watching import watched
 
 from txray_lib import engine, places
-from txray_lib.corpora import UNKNOWN, load_corpus_file
-from txray_lib.corpora.documents import content_hash
+from txray_lib.corpora import UNKNOWN
+from txray_lib.corpora.documents import content_hash, load_corpus_file
+from txray_lib.engine.run import Run
+from txray_lib.engine.tracking import files_of, module_file
 from txray_lib.errors import TxrayError
-from txray_lib.flow import Run
 from txray_lib.preferences import NOBODY, add, aggregate, distributions
 from txray_lib.profiles import Profile, load_profile
 from txray_lib.results import Results
 from txray_lib.runs import open_run, train_run
 from txray_lib.stages import comparisons, stages
-from txray_lib.steps import task
-from txray_lib.steps.task import NOTE
+from txray_lib.steps import NOTE, task
 from txray_lib.tables import read_table
-from txray_lib.tracking import files_of, module_file
 from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
 
 WORKFLOW = Path(__file__).resolve().parents[1] / "workflow"
@@ -50,7 +49,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, new_workplace: Callable[[
         patch.setenv("TXRAY_ROOT", str(folder))
         patch.delenv("TXRAY_RESULTS", raising=False)
         patch.setattr(sys, "argv", ["/some/where/txray", "run", "tiny"])
-        run = Run(load_profile("tiny"), say=lambda line: None)
+        run = Run(load_profile("tiny"))
         for name in run.steps:
             LOADED[name] = engine.apart(watched, run.task(name))
         yield run
@@ -373,7 +372,7 @@ def test_the_labels_of_the_test_split_have_no_part_in_finetuning(tiny_run, tmp_p
     twin = tmp_path / "twin"
     shutil.copytree(tiny_run.folder.parents[2], twin)
     monkeypatch.setenv("TXRAY_ROOT", str(twin))
-    run = Run(load_profile("tiny"), say=lambda line: None)
+    run = Run(load_profile("tiny"))
     path = run.file("vocabulary", "texts-test.npz")
     test = Texts.load(path)
     Texts(test.names, tuple(i[::-1] for i in test.ids), 1 - test.labels).save(path)
@@ -428,7 +427,7 @@ def sharded(home: Path, shards: int = 3) -> Run:
     """A run of tiny whose stages are read in shards, in TXRAY_ROOT."""
     profile = {"base": "tiny", "about": "Shards.", "collection": {"shards": shards}}
     (home / "profiles" / "sharded.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
-    return Run(load_profile("sharded"), say=lambda line: None)
+    return Run(load_profile("sharded"))
 
 
 def check_shards(run: Run, whole: pd.DataFrame, shards: int = 3) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from txray_lib.corpora import Corpus, Vocabulary, load_corpus_file
+from txray_lib.corpora import Corpus, Vocabulary
+from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.encoders import Classifier, Encoder, load_classifier, load_encoder
 from txray_lib.engine import make_run
 from txray_lib.engine.run import Run

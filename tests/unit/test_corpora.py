@@ -17,21 +17,19 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from txray_lib.corpora import (
-    Corpus,
-    Document,
-    build_vocabulary,
-    imdb,
-    load_corpus_file,
-    load_imdb,
-    load_wikitext,
-    save_corpus,
-    wikitext,
-)
-from txray_lib.corpora.documents import content_hash, document_lengths, stream_corpus_file
-from txray_lib.corpora.sampling import label_balanced_sample, shared_texts, validation_part
 from txray_lib.corpora.sources import Form, digest_of_all, obtain
+
+from txray_lib.corpora import Corpus, Document, imdb, wikitext
+from txray_lib.corpora.documents import (
+    content_hash,
+    document_lengths,
+    load_corpus_file,
+    save_corpus,
+    stream_corpus_file,
+)
+from txray_lib.corpora.published import load_imdb, load_wikitext
+from txray_lib.corpora.sampling import label_balanced_sample, shared_texts, validation_part
+from txray_lib.corpora.vocabulary import build_vocabulary
 from txray_lib.errors import TxrayError
 
 WIKI = {
@@ -538,7 +536,7 @@ def test_a_tenth_of_the_real_reviews_as_documents(reviews, wiki):
 
 
 def test_the_headings_of_a_stage_are_counted_by_the_step(workplace, monkeypatch):
-    from txray_lib.flow import Run
+    from txray_lib.engine.run import Run
     from txray_lib.profiles import load_profile
     from txray_lib.steps import texts
     from txray_lib.tables import read_table
@@ -551,7 +549,7 @@ def test_the_headings_of_a_stage_are_counted_by_the_step(workplace, monkeypatch)
         "base: tiny\ncorpora: {pretraining: {name: wiki, source: wikitext-2}}\ncollection: {tokens: 43}\ncontrols: {probe_tokens: 9}\n"
     )
     monkeypatch.setattr(texts, "load_wikitext", lambda name: Corpus(name, tuple(map(line, range(30)))))
-    run = Run(load_profile("mine"), say=lambda text: None)
+    run = Run(load_profile("mine"))
     run.make("corpora")
     measures = read_table(run.file("corpora", "measures.parquet")).set_index(["corpus", "measure"])["value"]
     assert (measures["wiki", "stage_documents"], measures["wiki", "stage_headings"]) == (7, 5)

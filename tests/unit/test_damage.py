@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from txray_lib.corpora import load_corpus_file, save_corpus
+from txray_lib.corpora.documents import load_corpus_file, save_corpus
 from txray_lib.errors import TxrayError
 from txray_lib.tables import read_groups, read_table, write_table
 

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txray_lib.corpora import load_labelled, load_text
 from txray_lib.corpora.documents import content_hash
-from txray_lib.corpora.own import load_words, shared_blocks
+from txray_lib.corpora.own import load_labelled, load_text, load_words, shared_blocks
 from txray_lib.corpora.sampling import shared_texts
 from txray_lib.errors import TxrayError
 
@@ -272,7 +271,7 @@ def test_columns_and_delimiter_are_those_of_the_profile(tmp_path):
 
 
 def test_a_run_reads_the_columns_that_its_profile_names(workplace, tmp_path):
-    from txray_lib.flow import Run
+    from txray_lib.engine.run import Run
     from txray_lib.profiles import load_profile
     from txray_lib.tables import read_table
 
@@ -282,7 +281,7 @@ def test_a_run_reads_the_columns_that_its_profile_names(workplace, tmp_path):
     sizes = "finetuning: {reviews: {train: 40, valid: 8, test: 8}}\npruning: {reviews: 4}\n"
     text = f"base: tiny\ncorpora: {{target: {{{target}}}}}\n{sizes}collection: {{tokens: 500}}\ncontrols: {{probe_tokens: 100}}\n"
     write(tmp_path / "mine.yaml", text)
-    run = Run(load_profile(str(tmp_path / "mine.yaml")), say=lambda line: None)
+    run = Run(load_profile(str(tmp_path / "mine.yaml")))
     run.make("corpora")
     measures = read_table(run.file("corpora", "measures.parquet")).set_index(["corpus", "measure"])["value"]
     assert measures["reviews", "documents"] == 240

@@ -9,14 +9,15 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-
 from txray_lib.activations import from_activations
+from txray_lib.encoders.own import load_own_encoder, untrained_encoder
+
 from txray_lib.collection import collect
-from txray_lib.corpora import UNKNOWN, load_words
+from txray_lib.corpora import UNKNOWN
+from txray_lib.corpora.own import load_words
 from txray_lib.corpora.vocabulary import END
 from txray_lib.encoders import save_snapshot
 from txray_lib.encoders.lstm import Encoder, LanguageModel
-from txray_lib.encoders.own import load_own_encoder, untrained_encoder
 from txray_lib.errors import TxrayError
 from txray_lib.stages import comparisons, stages
 

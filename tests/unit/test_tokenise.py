@@ -9,8 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from txray_lib.corpora import tokenise_like_wikitext
-from txray_lib.corpora.documents import sentence_starts
+from txray_lib.corpora.tokenise import sentence_starts, tokenise_like_wikitext
 
 BY_HAND = [
     ("I didn't like it.", "I didn 't like it ."),

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txray_lib.corpora import Corpus, Document, Vocabulary, build_vocabulary
+from txray_lib.corpora import Corpus, Document, Vocabulary
+from txray_lib.corpora.vocabulary import build_vocabulary
 from txray_lib.errors import TxrayError
 
 

@@ -1,26 +1,9 @@
-"""The first room: real and generated text as documents of tokens, and the vocabulary that an encoder sees them through.
+"""The first room: real text as documents of tokens, and the vocabulary that an encoder sees them through.
 
-May touch: errors, places.
+May touch: errors, places. The loaders are in `published` (WikiText-2, IMDB) and `own` (files of one's own).
 """
 
-from txray_lib.corpora.documents import UNKNOWN, Corpus, Document, load_corpus_file, save_corpus
-from txray_lib.corpora.own import load_labelled, load_text, load_words
-from txray_lib.corpora.published import load_imdb, load_wikitext
-from txray_lib.corpora.tokenise import tokenise_like_wikitext
-from txray_lib.corpora.vocabulary import Vocabulary, build_vocabulary
+from txray_lib.corpora.documents import UNKNOWN, Corpus, Document
+from txray_lib.corpora.vocabulary import Vocabulary
 
-__all__ = [
-    "UNKNOWN",
-    "Corpus",
-    "Document",
-    "Vocabulary",
-    "build_vocabulary",
-    "load_corpus_file",
-    "load_imdb",
-    "load_labelled",
-    "load_text",
-    "load_wikitext",
-    "load_words",
-    "save_corpus",
-    "tokenise_like_wikitext",
-]
+__all__ = ["UNKNOWN", "Corpus", "Document", "Vocabulary"]

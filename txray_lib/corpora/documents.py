@@ -106,23 +106,22 @@ class Corpus:
         """Itself, or an error if it holds no token at all."""
         if not self.token_count:
             raise TxrayError(
-                f"the corpus {self.name!r} is empty: it has {len(self)} documents and no token. "
-                f"Check the file it was read from."
+                f"the corpus {self.name!r} of {len(self)} documents has no token. Check the file it was read from."
             )
         return self
 
 
 _SCHEMA = pa.schema(
-    [
-        ("name", pa.string()),
-        ("split", pa.dictionary(pa.int8(), pa.string())),
-        ("block", pa.string()),
-        ("label", pa.int8()),
-        ("sentences", pa.list_(pa.int32())),
-        ("tokens", pa.list_(pa.string())),
-        ("tags", pa.list_(pa.string())),
-        ("gold", pa.list_(pa.string())),
-    ]
+    {
+        "name": pa.string(),
+        "split": pa.dictionary(pa.int8(), pa.string()),
+        "block": pa.string(),
+        "label": pa.int8(),
+        "sentences": pa.list_(pa.int32()),
+        "tokens": pa.list_(pa.string()),
+        "tags": pa.list_(pa.string()),
+        "gold": pa.list_(pa.string()),
+    }
 )
 
 
@@ -139,8 +138,8 @@ def save_corpus(corpus: Corpus, path: Path) -> None:
     """Write a corpus as Parquet, a row a document; whole or not at all."""
     schema = _SCHEMA.with_metadata({"corpus": corpus.name})
     columns = {field.name: [getattr(d, field.name) for d in corpus] for field in schema}
+    table = pa.Table.from_pydict(columns, schema=schema)
     with whole_file(path) as partial:
-        table = pa.Table.from_pydict(columns, schema=schema)
         pq.write_table(table, partial, _ROWS_AT_ONCE, compression="zstd", write_page_checksum=True)
 
 
@@ -159,9 +158,8 @@ def stream_corpus_file(path: Path, start: int = 0, stop: int | None = None) -> I
 def document_lengths(path: Path) -> np.ndarray:
     """How many tokens each document of a corpus file has, (documents,), without its text in memory."""
     with _opened(path) as file:
-        batches = file.iter_batches(_ROWS_AT_ONCE, columns=["tokens"])
-        lengths = [n for batch in batches for n in pc.list_value_length(batch["tokens"]).to_pylist()]
-    return np.array(lengths, np.int64)
+        batches = [pc.list_value_length(b["tokens"]) for b in file.iter_batches(_ROWS_AT_ONCE, columns=["tokens"])]
+    return pa.chunked_array(batches, pa.int32()).to_numpy().astype(np.int64)
 
 
 @contextmanager
@@ -174,9 +172,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     except FileNotFoundError as error:
         raise TxrayError(f"there is no corpus file {path}. Run the step that makes it.") from error
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise TxrayError(
-            f"{path} is not a whole corpus file ({error}). Delete it; the next run makes it anew."
-        ) from error
+        raise TxrayError(f"{path} is not a whole corpus file ({error}). Delete it; the next run makes it.") from error
 
 
 def _documents(file: pq.ParquetFile) -> Iterator[Document]:

@@ -14,7 +14,7 @@ import csv
 import io
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import groupby
@@ -29,16 +29,12 @@ from txray_lib.corpora.tokenise import BREAK, cut_passages
 from txray_lib.corpora.vocabulary import END, Vocabulary
 from txray_lib.errors import TxrayError
 
-VALID_SHARE = 0.05
-"""Of the blocks of a plain text: what pretraining is validated on."""
-
+_Row = tuple[int, dict[str, Any]]
 _SPLITS = ("train", "valid", "test")
 _COLUMNS = ("text", "label", "split", "block")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _FIELD_LIMIT = 1 << 26
-_QUOTING = (
-    'Put a text that holds quotes, the separator or a line break between quotes ("), and write a quote inside it twice.'
-)
+_QUOTING = 'Put a text with quotes, the separator or a line break between quotes ("), and write a quote in it twice.'
 _SHOWN = 10
 """How many lines of a fault an error names."""
 
@@ -92,7 +88,7 @@ def load_text(path: Path | str, name: str, seed: int) -> Corpus:
             " document on a line of its own, and a blank line between blocks, such as articles."
         )
     order = np.random.default_rng(seed).permutation(len(blocks)).tolist()
-    held_out = set(order[: max(1, round(VALID_SHARE * len(blocks)))])
+    held_out = set(order[: max(1, round(len(blocks) / 20))])
     documents = []
     for number, block in enumerate(blocks):
         split = "valid" if number in held_out else "train"
@@ -123,18 +119,31 @@ def load_labelled(
     """
     path, called = Path(path), columns or {}
     names = {c: called.get(c, c) for c in _COLUMNS if c in called or c not in called.values()}
-    faults = Faults(path)
-    table = _read_table(path, names, delimiter, faults)
+    kind, faults = path.suffix.lower(), Faults(path)
+    if kind not in (".jsonl", *_DELIMITERS):
+        raise TxrayError(f"{path} is no table of labelled texts: its name must end in .csv, .tsv or .jsonl.")
+    if kind == ".jsonl":
+        table = _read_json(_read_text(path), names, faults)
+    else:
+        table = _read_csv(_read_text(path), names, delimiter or _DELIMITERS[kind], faults)
     there = {column for _, fields in table for column in fields}
     given = {column for column in _COLUMNS if names.get(column) in there}
-    rows = [(line, {column: fields.get(names[column]) for column in given}) for line, fields in table]
-    read = [_read_row(f"row-{number:07d}", line, row, faults) for number, (line, row) in enumerate(rows, 1)]
+    read = []
+    for number, (line, fields) in enumerate(table, 1):
+        row = {column: fields.get(names[column], "") for column in given}
+        read.append(_read_row(f"row-{number:07d}", line, row, faults))
     faults.raise_any()
     labels = _order_labels(Counter(label for _, label in read), path)
     corpus = Corpus(name, tuple(replace(document, label=labels.index(label)) for document, label in read))
     if not corpus.split("valid").documents:
         corpus = deal_blocks(corpus, ["valid"] if "split" in given else ["test", "valid"], sizes, seed)
-    _require_sizes(corpus, sizes, labels, path)
+    for split in _SPLITS:
+        texts = Counter(document.label for document in corpus.split(split))
+        if min(texts[0], texts[1]) < sizes[split] // 2:
+            raise TxrayError(
+                f"{path} has {len(corpus):,} texts; {split} gets {texts[0]:,} of {labels[0]!r} and {texts[1]:,} of {labels[1]!r}, and"
+                f" the profile asks for {sizes[split] // 2:,} of each. Lower finetuning.reviews.{split}, or give more texts."
+            )
     return Labelled(corpus, labels, tuple(sorted(there - set(names.values()))))
 
 
@@ -145,7 +154,7 @@ def load_words(path: Path, lowercase: bool) -> tuple[Vocabulary, list[int]]:
     for the end of a document, and is the last word here wherever it stands there. Raises TxrayError for a file that is missing
     or not UTF-8, an empty or repeated line, or one of the two words missing.
     """
-    lines = [line.removesuffix("\r") for line in _read_text(path).removesuffix("\n").split("\n")]
+    lines = _read_text(path).removesuffix("\n").split("\n")
     first, faults = dict[str, int](), Faults(path)
     for number, word in enumerate(lines):
         if not word.strip():
@@ -153,19 +162,14 @@ def load_words(path: Path, lowercase: bool) -> tuple[Vocabulary, list[int]]:
         elif first.setdefault(word, number) != number:
             faults.add(number + 1, "a word of an earlier line. Give each row its own.", repr(word))
         elif lowercase and word != word.lower():
-            faults.add(
-                number + 1,
-                "a capital, which text that is lower-cased never holds. Set vocabulary.lowercase to false, or write the words"
-                " in lower case.",
-                repr(word),
-            )
+            what = "a capital, which lower-cased text never holds. Set vocabulary.lowercase to false, or write it in lower case."
+            faults.add(number + 1, what, repr(word))
     faults.raise_any()
-    for mark, about in ((UNKNOWN, "every word that the encoder does not know"), (END, "the end of a document")):
-        if mark not in first:
-            raise TxrayError(
-                f"{path} has no line {mark}, which stands for {about}: write it in place of the encoder's own name for that, or add"
-                " the line, and a row to the embedding."
-            )
+    if missing := [mark for mark in (UNKNOWN, END) if mark not in first]:
+        raise TxrayError(
+            f"{path} has no line {' or '.join(missing)}. Write {UNKNOWN} and {END} in place of the encoder's own names for a word that"
+            " it does not know and for the end of a document, or add the lines, and rows to the embedding."
+        )
     words = (*(word for word in lines if word != END), END)
     return Vocabulary(words, lowercase), [first[word] for word in words]
 
@@ -173,7 +177,7 @@ def load_words(path: Path, lowercase: bool) -> tuple[Vocabulary, list[int]]:
 def _read_text(path: Path) -> str:
     """A text file without a byte order mark. Raises TxrayError for one that is missing, empty or not UTF-8."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise TxrayError(
             f"{path} cannot be read ({error.strerror}). A path in a profile is relative to the folder of the profile's file, "
@@ -188,78 +192,52 @@ def _read_text(path: Path) -> str:
     return text
 
 
-def _read_table(
-    path: Path, names: Mapping[str, str], delimiter: str | None, faults: Faults
-) -> list[tuple[int, dict[str, Any]]]:
-    """Line and fields, by column, of each row of a labelled file; those that are none are added to `faults`."""
-    kind = path.suffix.lower()
-    if kind == ".jsonl":
-        return list(_read_json(_read_text(path), names, faults))
-    if kind not in _DELIMITERS:
-        raise TxrayError(f"{path} is no table of labelled texts: its name must end in .csv, .tsv or .jsonl.")
-    return list(_read_csv(_read_text(path), names, delimiter or _DELIMITERS[kind], faults))
-
-
-def _read_csv(
-    text: str, names: Mapping[str, str], delimiter: str, faults: Faults
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    limit = csv.field_size_limit(_FIELD_LIMIT)
+def _read_csv(text: str, names: Mapping[str, str], delimiter: str, faults: Faults) -> list[_Row]:
+    csv.field_size_limit(_FIELD_LIMIT)
+    reader, rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), list[_Row]()
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         header = [column.strip() for column in next(reader)]
-        if problem := _tell_columns(header, names):
-            raise TxrayError(
-                f"{faults.path} has the header {delimiter.join(header)!r}: {problem} If another mark than {delimiter!r} stands between"
-                " the columns, set delimiter in the profile's corpora.target."
-            )
+        _check_columns(header, names, faults.path)
         for fields in filter(None, reader):
             if len(fields) == len(header):
-                yield reader.line_num, dict(zip(header, fields, strict=True))
+                rows.append((reader.line_num, dict(zip(header, fields, strict=True))))
             else:
-                faults.add(
-                    reader.line_num, f"not the {len(header)} columns of the header. {_QUOTING}", f"({len(fields)})"
-                )
+                faults.add(reader.line_num, f"not {len(header)} columns, as the header. {_QUOTING}", f"({len(fields)})")
     except csv.Error as error:
-        raise TxrayError(
-            f"{faults.path}, line {reader.line_num}: {error}. {_QUOTING} Or give the rows as .jsonl."
-        ) from None
-    finally:
-        csv.field_size_limit(limit)
+        raise TxrayError(f"{faults.path}, line {reader.line_num}: {error}. {_QUOTING}") from None
+    return rows
 
 
-def _read_json(text: str, names: Mapping[str, str], faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
-    none = f'no JSON object in whole characters. Write one a line: {{"{names["text"]}": …, "{names["label"]}": …}}.'
+def _read_json(text: str, names: Mapping[str, str], faults: Faults) -> list[_Row]:
+    rows = list[_Row]()
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
             json.dumps(row, ensure_ascii=False).encode()
-            problem = _tell_columns(list(row), names) if isinstance(row, dict) else none
-        except ValueError as error:
-            faults.add(number, none, f"({error})")
-            continue
-        if problem:
-            faults.add(number, problem)
-        else:
-            yield number, row
+            rows.append((number, {column: "" if value is None else value for column, value in row.items()}))
+        except (ValueError, AttributeError) as error:
+            faults.add(number, "no JSON object in whole characters. Write one a line.", f"({error})")
+    if rows:
+        _check_columns(list({column: None for _, row in rows for column in row}), names, faults.path)
+    return rows
 
 
-def _tell_columns(columns: Sequence[str], names: Mapping[str, str]) -> str:
-    """What is wrong with the columns of a file, or with the keys of a row; empty if nothing is."""
-    problems = []
+def _check_columns(columns: Sequence[str], names: Mapping[str, str], path: Path) -> None:
+    """Raise TxrayError where a column that is asked for is missing, misspelt, or there twice."""
     needed = [name for column, name in names.items() if column in ("text", "label") or name != column]
-    if missing := [name for name in needed if name not in columns]:
-        problems.append(
-            f"{' and '.join(missing)} missing. Name the columns text and label, or say in the profile's corpora.target what they are"
-            " called, as columns: {text: review, label: sentiment}."
-        )
+    problems = [f"there is no {name!r}" for name in needed if name not in columns]
+    problems += [f"{column!r} is there twice" for column, count in Counter(columns).items() if count > 1]
     for column in sorted(set(columns) - set(names.values())):
         if meant := get_close_matches(column.lower(), [c for c in ("split", "block") if names.get(c) == c], 1, 0.7):
-            problems.append(f"{column!r} is not read. Did you mean {meant[0]!r}? Name it so, or otherwise.")
-    if len(set(columns)) < len(columns):
-        problems.append("One is there twice.")
-    return " ".join(problems)
+            problems.append(f"{column!r} is not read: is {meant[0]!r} meant?")
+    if problems:
+        raise TxrayError(
+            f"{path} has the columns {', '.join(columns)}: {'; '.join(problems)}. Name them text, label, split and block, or say in the"
+            " profile's corpora.target what they are called, as columns: {text: review, label: sentiment}, and what stands between"
+            " them, as delimiter: ;"
+        )
 
 
 def _read_row(name: str, line: int, row: Mapping[str, Any], faults: Faults) -> tuple[Document, str]:
@@ -268,22 +246,18 @@ def _read_row(name: str, line: int, row: Mapping[str, Any], faults: Faults) -> t
     tokens, sentences = cut_passages(part for passage in passages for part in passage.splitlines())
     if not tokens:
         faults.add(line, "no text that holds a token. Remove the row, or give it its text.")
-    label = _plain(row["label"]) if isinstance(row["label"], str | int) else ""
+    label = str(row["label"]).strip() if isinstance(row["label"], str | int) else ""
     if not label:
         faults.add(line, "no label that is a word or a whole number. Give every row one of two labels.")
-    split = _plain(row["split"]) if "split" in row else "train"
+    split = str(row["split"]).strip() if "split" in row else "train"
     if split not in _SPLITS:
         faults.add(
-            line, "no split that is train, valid or test. Give every row one, or leave the column out.", repr(split)
+            line, "no split out of train, valid, test. Give every row one, or leave the column out.", repr(split)
         )
-    if "block" in row and not _plain(row["block"]):
+    if "block" in row and not str(row["block"]).strip():
         faults.add(line, "no block. Give every row one, or leave the column out.")
-    block = f"block {_plain(row['block'])}" if "block" in row else name
+    block = f"block {str(row['block']).strip()}" if "block" in row else name
     return Document(name, split, block, tokens, sentences), label
-
-
-def _plain(value: Any) -> str:
-    return "" if value is None else str(value).strip()
 
 
 def _order_labels(counts: Counter[str], path: Path) -> tuple[str, str]:
@@ -291,23 +265,10 @@ def _order_labels(counts: Counter[str], path: Path) -> tuple[str, str]:
     if len(counts) != 2:
         told = ", ".join(f"{label!r} ({number:,})" for label, number in counts.most_common(5)) or "none"
         raise TxrayError(
-            f"{path} has {len(counts)} labels: {told}{' …' if len(counts) > 5 else ''}. Two are needed: leave the rows of others "
-            "out, or join labels until two are left."
+            f"{path} has {len(counts)} labels, most often {told}. Two are needed: leave the rows of others out, or join labels."
         )
     try:
         first, second = sorted(counts, key=float)
     except ValueError:
         first, second = sorted(counts)
     return first, second
-
-
-def _require_sizes(corpus: Corpus, sizes: Mapping[str, int], labels: Sequence[str], path: Path) -> None:
-    there, few = Counter((document.split, document.label) for document in corpus), []
-    for split in _SPLITS:
-        if min(there[split, 0], there[split, 1]) < sizes[split] // 2:
-            few.append(
-                f"{split} gets {there[split, 0]:,} of {labels[0]!r} and {there[split, 1]:,} of {labels[1]!r}, and the profile asks for"
-                f" {sizes[split] // 2:,} of each: lower finetuning.reviews.{split} (now {sizes[split]:,}), or give more texts"
-            )
-    if few:
-        raise TxrayError(f"{path} has {len(corpus):,} texts. Of them {'; '.join(few)}.")

@@ -24,34 +24,34 @@ from txray_lib.places import DATA_VARIABLE
 
 @dataclass(frozen=True)
 class Archive:
-    """A published archive: its corpus and name, the hash of the file at its addresses, those of the same texts packed anew."""
+    """A published archive: the hash of its file, that of the same texts packed anew, and where the file is, to be tried in turn."""
 
     corpus: str
     name: str
-    addresses: tuple[str, ...]
     published: str
-    repacked: tuple[str, ...] = ()
+    repacked: str
+    addresses: tuple[str, ...]
 
 
 WIKITEXT = Archive(
     "WikiText-2",
     "wikitext-2-v1.zip",
+    "sha256:92675f1d63015c1c8b51f1656a52d5bdbc33aafa60cc47a218a66e7ee817488c",
+    "sha256:0bf0aaeff0a8f6c25dbb5a8ec3394656db772a73de2bf1860a8706847a410769",
     (
         "https://wikitext.smerity.com/wikitext-2-v1.zip",
         "https://web.archive.org/web/2020id_/https://s3.amazonaws.com/research.metamind.io/wikitext/wikitext-2-v1.zip",
     ),
-    "sha256:92675f1d63015c1c8b51f1656a52d5bdbc33aafa60cc47a218a66e7ee817488c",
-    ("sha256:0bf0aaeff0a8f6c25dbb5a8ec3394656db772a73de2bf1860a8706847a410769",),
 )
 IMDB = Archive(
     "IMDB (Large Movie Review Dataset)",
     "aclImdb_v1.tar.gz",
+    "md5:7c2ac02c03563afcf9b574c7e56c153a",
+    "sha256:5fd9223c5d0e1c58f087759a194dcb17b56947116d09c8d9b32b05399080e607",
     (
         "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
         "https://dataset.bj.bcebos.com/imdb%2FaclImdb_v1.tar.gz",
     ),
-    "md5:7c2ac02c03563afcf9b574c7e56c153a",
-    ("sha256:5fd9223c5d0e1c58f087759a194dcb17b56947116d09c8d9b32b05399080e607",),
 )
 
 _TITLE = re.compile(r" = [^=].* = ")
@@ -67,32 +67,23 @@ def fetch_archive(archive: Archive, data: Path | None = None) -> Path:
     """
     import pooch
 
-    by_hand = f"fetch {archive.name} from {' or '.join(archive.addresses)}, keep it in a folder and set {DATA_VARIABLE} to that."
+    remedy = f"Fetch it from {' or '.join(archive.addresses)} into a folder, and set {DATA_VARIABLE} to that folder."
     if folder := data or os.environ.get(DATA_VARIABLE):
         path = Path(folder).absolute() / archive.name
         if not path.is_file():
-            raise TxrayError(
-                f"{DATA_VARIABLE} names a folder without {archive.corpus}: there is no file {path}. Put it there, or unset"
-                f" {DATA_VARIABLE} to download it."
-            )
-        if not any(pooch.hashes.hash_matches(path, known) for known in (archive.published, *archive.repacked)):
-            raise TxrayError(
-                f"{path} is truncated, altered, or not {archive.corpus}: its hash is not known. To mend it, {by_hand}"
-            )
+            raise TxrayError(f"there is no file {path} with {archive.corpus}. {remedy} Or unset it to download.")
+        if not any(pooch.hashes.hash_matches(path, known) for known in (archive.published, archive.repacked)):
+            raise TxrayError(f"{path} is truncated, altered, or not {archive.corpus}: its hash is not known. {remedy}")
         return path
     pooch.get_logger().setLevel("ERROR")
-    fetch = pooch.HTTPDownloader(progressbar=True, timeout=15, headers={"User-Agent": "txray"})
+    fetch, cache = pooch.HTTPDownloader(progressbar=True, timeout=15), pooch.os_cache("txray")
     tried = []
     for address in archive.addresses:
         try:
-            return Path(
-                pooch.retrieve(address, archive.published, archive.name, pooch.os_cache("txray"), downloader=fetch)
-            )
+            return Path(pooch.retrieve(address, archive.published, archive.name, cache, downloader=fetch))
         except (OSError, ValueError) as error:
             tried.append(f"\n  {address}: {error}")
-    raise TxrayError(
-        f"{archive.corpus} is not at hand and could not be downloaded:{''.join(tried)}\nBy hand: {by_hand}"
-    )
+    raise TxrayError(f"{archive.corpus} could not be downloaded:{''.join(tried)}\n{remedy}")
 
 
 def load_wikitext(name: str = "wiki", data: Path | None = None) -> Corpus:
@@ -102,8 +93,7 @@ def load_wikitext(name: str = "wiki", data: Path | None = None) -> Corpus:
     ` = Played , W = ` inside a paragraph do not. Names are the split and the line (`valid/line-00004`). Tokens are the
     file's own, `<unk>` among them.
 
-    `data` (default: TXRAY_DATA) is a folder with `wikitext-2-v1.zip`; without one it is downloaded. Raises TxrayError where
-    it cannot be had or its content differs from the published one.
+    `data` is the folder of the archive (`fetch_archive`).
     """
     with zipfile.ZipFile(fetch_archive(WIKITEXT, data)) as archive:
         texts = {s: archive.read(f"wikitext-2/wiki.{s}.tokens").decode() for s in ("train", "valid", "test")}
@@ -134,8 +124,7 @@ def load_imdb(name: str = "imdb", data: Path | None = None) -> Corpus:
     Tokenised like WikiText-2; a line break in a review ends a sentence. The block of a document is its film (`tt0453418`,
     from `urls_{pos,neg}.txt`, a line a review).
 
-    `data` (default: TXRAY_DATA) is a folder with `aclImdb_v1.tar.gz`; without one it is downloaded. Raises TxrayError where
-    it cannot be had or its content differs from the published one.
+    `data` is the folder of the archive (`fetch_archive`).
     """
     texts = {}
     with tarfile.open(fetch_archive(IMDB, data)) as archive:

@@ -23,20 +23,15 @@ def validation_part(corpus: Corpus, size: int, seed: int) -> Corpus:
     TxrayError without two labels, or where a label would be left without documents on either side.
     """
     by_label = _group_by_label(corpus.split("train"))
-    each = size // 2
-    if not 0 < each < min(map(len, by_label.values())):
-        raise TxrayError(
-            f"a validation part of {size} documents cannot be taken from the {sum(map(len, by_label.values())):,} labelled ones"
-            f" of {corpus.name!r}: each label must keep a document on both sides. Choose another number."
-        )
-    room, moved = dict.fromkeys(by_label, each), set[str]()
+    room, moved = dict.fromkeys(by_label, size // 2), set[str]()
     for block, counts in _count_labels(corpus, seed).items():
         if all(counts[label] <= left for label, left in room.items()):
             moved.add(block)
             room = {label: left - counts[label] for label, left in room.items()}
-    if each in room.values():
+    if not all(0 < size // 2 - room[label] < len(documents) for label, documents in by_label.items()):
         raise TxrayError(
-            f"no validation part of {each} documents a label can be made of whole blocks: the smallest is larger. Choose a larger part."
+            f"no validation part of {size} documents can be made of whole blocks of {corpus.name!r} such that each label keeps a"
+            " document on both sides. Choose another number."
         )
     chosen = (replace(d, split="valid") if d.split == "train" and d.block in moved else d for d in corpus)
     return Corpus(corpus.name, tuple(chosen))
@@ -93,18 +88,12 @@ def _group_by_label(corpus: Corpus) -> dict[int, list[Document]]:
 
 
 def shared_texts(corpus: Corpus) -> list[frozenset[str]]:
-    """The texts that stand in "test" and in another split too: for each, the names of all its documents.
-
-    Texts are the same when their tokens are. In the order of the first document of each.
-    """
+    """The texts (the tokens) that stand in "test" and in another split too: for each, the names of all its documents."""
     groups = defaultdict[tuple[str, ...], list[Document]](list)
     for document in corpus:
         groups[document.tokens].append(document)
-    return [
-        frozenset(d.name for d in documents)
-        for documents in groups.values()
-        if len({d.split == "test" for d in documents}) == 2
-    ]
+    both = (its for its in groups.values() if len({d.split == "test" for d in its}) == 2)
+    return [frozenset(d.name for d in its) for its in both]
 
 
 def shared_blocks(corpus: Corpus) -> int:

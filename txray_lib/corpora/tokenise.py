@@ -1,6 +1,4 @@
-"""Raw English cut into tokens as WikiText-2 has them, so that one vocabulary serves both corpora, and into sentences.
-
-May touch: nothing.
+"""Raw English cut into tokens as WikiText-2 has them, so that one vocabulary serves both corpora. May touch: nothing.
 
 WikiText-2 was cut by the Moses tokeniser (Koehn et al. 2007) with split hyphens. Its conventions, read off its text:
 

@@ -21,14 +21,12 @@ from txray_lib.places import write_text
 END = "<eos>"
 """Stands between documents in a language model's stream; never a feature of a record."""
 
-_FORMAT = "txray vocabulary 1"
-
 
 @dataclass(frozen=True)
 class Vocabulary:
     """The words an encoder knows, by id: features in order of frequency, `<unk>` among them, and `<eos>` as last id.
 
-    words      every id's word: an embedding has `len(vocabulary)` rows
+    words      the word of every id: an embedding has `len(vocabulary)` rows
     lowercase  whether a token is lower-cased before it is looked up
     """
 
@@ -60,12 +58,6 @@ class Vocabulary:
         forms = map(str.lower, tokens) if self.lowercase else tokens
         return np.fromiter((ids.get(form, unknown) for form in forms), np.int32, len(tokens))
 
-    def word(self, word_id: int) -> str:
-        """The word of an id. Raises IndexError for an id outside [0, len)."""
-        if not 0 <= word_id < len(self.words):
-            raise IndexError(f"the vocabulary has ids 0 to {len(self.words) - 1}, not {word_id}")
-        return self.words[word_id]
-
     def seen(self, token: str) -> str:
         """The token as the encoder sees it: lower-cased where the vocabulary is, or `<unk>`."""
         form = token.lower() if self.lowercase else token
@@ -82,7 +74,7 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         """Write it as JSON text, whole or not at all."""
-        content = {"format": _FORMAT, "sha256": self.digest(), "lowercase": self.lowercase, "words": self.words}
+        content = {"sha256": self.digest(), "lowercase": self.lowercase, "words": self.words}
         write_text(json.dumps(content, ensure_ascii=False, indent=0), path)
 
     @classmethod
@@ -91,7 +83,7 @@ class Vocabulary:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             vocabulary = cls(tuple(map(str, content["words"])), bool(content["lowercase"]))
-            if (content["format"], content["sha256"]) != (_FORMAT, vocabulary.digest()):
+            if content["sha256"] != vocabulary.digest():
                 raise ValueError("its words are not those of its check")
         except FileNotFoundError as error:
             raise TxrayError(f"there is no vocabulary {path}. Run the training step that makes it.") from error

@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 
 from txray_lib import audit, places
-from txray_lib.corpora import load_corpus_file
+from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.results import Results
 from txray_lib.stages import stages
 from txray_lib.steps import Task, read_note

@@ -10,21 +10,12 @@ import numpy as np
 import pandas as pd
 
 from txray_lib import places, tagging, worlds
-from txray_lib.corpora import (
-    Corpus,
-    Document,
-    build_vocabulary,
-    load_corpus_file,
-    load_imdb,
-    load_labelled,
-    load_text,
-    load_wikitext,
-    load_words,
-    save_corpus,
-)
-from txray_lib.corpora.documents import content_hash
-from txray_lib.corpora.published import is_heading
+from txray_lib.corpora import Corpus, Document
+from txray_lib.corpora.documents import content_hash, load_corpus_file, save_corpus
+from txray_lib.corpora.own import load_labelled, load_text, load_words
+from txray_lib.corpora.published import is_heading, load_imdb, load_wikitext
 from txray_lib.corpora.sampling import label_balanced_sample, shared_blocks, shared_texts, validation_part
+from txray_lib.corpora.vocabulary import build_vocabulary
 from txray_lib.encoders.encoded import balanced_sample, encode_stream, encode_texts
 from txray_lib.errors import TxrayError
 from txray_lib.steps import Task

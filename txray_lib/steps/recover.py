@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from txray_lib import places
-from txray_lib.corpora import UNKNOWN, load_corpus_file
-from txray_lib.corpora.documents import content_hash
+from txray_lib.corpora import UNKNOWN
+from txray_lib.corpora.documents import content_hash, load_corpus_file
 from txray_lib.encoders import load_classifier
 from txray_lib.one_sentence import pick_sentence, sentence_tables
 from txray_lib.planted.study import gained_words, generate_population, study_tables

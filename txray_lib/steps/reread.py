@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from txray_lib.audit.switches import formula_switches, reading_switch, same_weights
-from txray_lib.corpora import load_corpus_file
+from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.preferences import aggregate
 from txray_lib.pruning import BEFORE_CLASSIFIER, OUT_OF_ENCODER, pruning_sets, set_changes
 from txray_lib.rereading import READINGS, collect_as

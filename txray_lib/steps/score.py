@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from txray_lib import probe
-from txray_lib.corpora import load_corpus_file
+from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.encoders import Classifier, load_classifier
 from txray_lib.encoders.encoded import Texts
 from txray_lib.pruning import pruning_tables

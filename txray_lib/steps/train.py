@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from txray_lib import encoders
-from txray_lib.corpora import Vocabulary, load_words
+from txray_lib.corpora import Vocabulary
+from txray_lib.corpora.own import load_words
 from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.finetuning import kept_updates, scores_table
 from txray_lib.encoders.pretraining import at_constant_rate
