@@ -1,10 +1,37 @@
-"""What a check of the course must say of a right and of a wrong answer: assertions that its tests share."""
+"""What a check of the course must say of a right and of a wrong answer: assertions that its tests share, and garbage."""
 
 from __future__ import annotations
 
 import re
 
-from txray_lib.course.checked import Checked
+import numpy as np
+import pandas as pd
+
+from txray_lib.course import Checked
+
+GARBAGE = [
+    "text",
+    b"bytes",
+    True,
+    float("nan"),
+    10**9,
+    [],
+    [1, "a"],
+    {},
+    {"shared": None},
+    {1, 2},
+    object(),
+    print,
+    lambda p, q: "far",
+    lambda *given: 1 / 0,
+    np.zeros((2, 3)),
+    np.full(500, np.nan),
+    pd.Series(dtype=float),
+    pd.Series([1.0, 2.0], index=["a", "a"]),
+    pd.Series([7.0], index=pd.MultiIndex.from_tuples([("a", "b")])),
+    pd.DataFrame(),
+    pd.DataFrame({"a": [1], "b": [2]}),
+]
 
 
 def assert_right(checked: Checked) -> None:
@@ -16,4 +43,5 @@ def assert_wrong(checked: Checked, said: str) -> None:
     """The answer is wrong, and what is said of it matches this pattern."""
     assert checked.state == "wrong", checked
     assert re.search(said, checked.said), checked.said
+    assert checked.said.endswith((".", "?"))
     assert not checked

@@ -8,12 +8,10 @@
     after = tx.collect(run.model("supervised"), text, run.vocabulary).preferences
     table = tx.compare(before, after, units=200)    # a row a neuron: shared, avoided, gained; distance; lengths
 
-    tx.open_results("demo").transfer                # the same from tables alone, without torch
+    tx.open_results("demo").transfer("rq3")         # the same from tables alone, without torch
 
-The rooms, each importing only those before it: profiles, stages · corpora, worlds, example · tagging · encoders · preferences ·
-collection, activations · transfer · pruning · attribution, sentence · steps, flow, costs, engine, runs (the computing half; preferences
-needs no torch and is read by the other half too); paper, results, audit · figures · page, explorer, course · book
-(the telling half, which needs no torch); cli.
+The computing half, up to `steps`, makes the tables of a run; the telling half, from `results` on, needs no torch. A room
+imports only rooms before it (README.md names them in order).
 """
 
 from __future__ import annotations
@@ -24,29 +22,17 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "load_profile": "profiles",
-    "load_wikitext": "corpora",
-    "load_imdb": "corpora",
-    "load_text": "corpora",
-    "load_labelled": "corpora",
-    "build_vocabulary": "corpora",
-    "label_balanced_sample": "corpora.sampling",
-    "load_tagger": "tagging",
-    "tag_corpus": "tagging",
-    "pretrain": "encoders",
-    "finetune": "encoders",
-    "load_encoder": "encoders",
-    "load_classifier": "encoders",
-    "collect": "collection",
-    "from_activations": "activations",
-    "aggregate": "preferences",
-    "add": "preferences",
-    "distributions": "preferences",
-    "compare": "transfer",
-    "prune_encoder": "pruning",
     "open_run": "runs",
     "train_run": "runs",
     "open_results": "results",
+    "load_text": "corpora.own",
+    "load_labelled": "corpora.own",
+    "build_vocabulary": "corpora.vocabulary",
+    "load_tagger": "tagging",
+    "tag_corpus": "tagging",
+    "collect": "collection",
+    "from_activations": "collection",
+    "compare": "transfer",
     "TxrayError": "errors",
 }
 
@@ -57,7 +43,3 @@ def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 import yaml
@@ -18,61 +17,40 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split(".")[0] + "."
 )
 
-PROFILES = ("profile", "profiles", "data")
-"""Parameters of notebooks that say whose tables are shown."""
-MEASURED = ("measured.parquet", "profile.yaml", "provenance.json")
-
 ProfileName = Annotated[str, typer.Argument(help="A profile's name (`txray profiles` lists them) or a YAML file.")]
+Until = Annotated[list[str] | None, typer.Option(help="Stop after this step; `--summary` names them.")]
 Device = Annotated[str, typer.Option(help="Where torch computes: cpu, cuda, cuda:0 …")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be made, and why.")]
+Summary = Annotated[bool, typer.Option("--summary", help="The state of each file.")]
 Parameter = Annotated[list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE, as often as you like.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="The executed notebook; default: NAME.ipynb here.")]
+Measured = Annotated[bool, typer.Option("--measured", help="Only what the audit measured: enough of another seed.")]
 
 
 @app.command()
 def run(
-    profile: ProfileName,
-    until: Annotated[list[str] | None, typer.Option(help="Stop after this step (`txray steps PROFILE`).")] = None,
-    device: Device = "cpu",
-    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be made, and why.")] = False,
-    summary: Annotated[bool, typer.Option("--summary", help="The state of each file.")] = False,
+    profile: ProfileName, until: Until = None, device: Device = "cpu", dry_run: DryRun = False, summary: Summary = False
 ) -> None:
     """Run a profile, or go on with one: only what is missing or out of date is computed."""
-    _compute(profile, until or (), device, "dry-run" if dry_run else "summary" if summary else "")
+    _compute(profile, until or [], device, "dry-run" if dry_run else "summary" if summary else "")
 
 
 @app.command()
-def steps(profile: ProfileName) -> None:
-    """List the steps of a profile, and what each needs."""
-    from txray_lib.flow import Run
-    from txray_lib.profiles import load_profile
-
-    for step in Run(load_profile(profile)).steps.values():
-        typer.echo(f"{step.name:30} {step.about}" + (f" (needs {', '.join(step.needs)})" if step.needs else ""))
-
-
-@app.command()
-def notebook(
-    name: Annotated[str, typer.Argument(help="A notebook of notebooks/, as rq1.")],
-    parameter: Parameter = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The executed notebook; default: NAME.ipynb here.")
-    ] = None,
-) -> None:
+def notebook(name: str, parameter: Parameter = None, out: Out = None) -> None:
     """Execute one notebook with parameters: txray notebook rq1 -p profile=small -p top_tokens=20."""
     from txray_lib.book.notebooks import execute, find_notebook
 
     source = find_notebook(name)
     target = out or Path.cwd() / f"{source.stem}.ipynb"
-    execute(source, target, _parameters(parameter or []), places.root())
+    execute(source, target, _read_parameters(parameter or []), places.root())
     typer.echo(f"wrote {target}")
 
 
 @app.command()
 def book(
-    profile: Annotated[
-        str, typer.Option(help="Whose run the paper's chapters are shown on: a name or a YAML file.")
-    ] = "small",
+    profile: Annotated[str, typer.Option(help="Whose run the chapters are shown on: a name or a YAML file.")] = "small",
     strict: Annotated[bool, typer.Option(help="Warnings are errors.")] = True,
-    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be made, and why.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Run what the book shows live, execute the notebooks, build _build/html/index.html.
 
@@ -85,14 +63,12 @@ def book(
     show, at_hand = "dry-run" if dry_run else "", list_results()
     for name in dict.fromkeys((WORLD, profile)):
         if at_hand.get(profile_name(name)) != "frozen":
-            _compute(name, (), "cpu", show)
+            _compute(name, [], "cpu", show)
     build_book(profile_name(profile), strict, show)
 
 
 @app.command()
-def example(
-    folder: Annotated[Path, typer.Argument(help="A new folder; its name is that of the profile.")],
-) -> None:
+def example(folder: Annotated[Path, typer.Argument(help="A new folder; its name is that of the profile.")]) -> None:
     """Write a text, labelled reviews and a profile that reads them: what to replace by files of your own."""
     from txray_lib.example import write_example
 
@@ -122,22 +98,6 @@ def profiles() -> None:
 
 
 @app.command()
-def stages(profile: ProfileName) -> None:
-    """List the stages of a profile, and the comparisons between them."""
-    from txray_lib import stages as room
-    from txray_lib.profiles import load_profile
-
-    loaded = load_profile(profile)
-    if loaded.truth is not None:
-        typer.echo(f"{loaded.name} is a study of planted encoders: it has no stages")
-        return
-    for stage in room.stages(loaded):
-        typer.echo(f"{stage.name:24} {stage.role:12} {stage.snapshot} on {stage.corpus}")
-    for comparison in room.comparisons(loaded):
-        typer.echo(f"{comparison.question:8} {comparison.name}")
-
-
-@app.command()
 def results() -> None:
     """List the results at hand: which profile, live or frozen, when and from which commit."""
     from txray_lib.results import list_results, open_results
@@ -145,44 +105,31 @@ def results() -> None:
     found = list_results()
     for name, origin in found.items():
         source = open_results(name).provenance
-        seeds = source["seed"] if isinstance(source["seed"], list) else [source["seed"]]
-        seed = ", ".join(map(str, seeds))
-        typer.echo(f"{name:12} {origin:8} {source['created']} seed {seed} commit {source['commit']}")
+        typer.echo(f"{name:12} {origin:8} {source['created']} seed {source['seed']} commit {source['commit']}")
     if not found:
         typer.echo("none yet: `txray run demo` makes some")
 
 
 @app.command()
-def freeze(
-    profile: ProfileName,
-    measured: Annotated[
-        bool,
-        typer.Option("--measured", help="Only what the audit measured: what another seed of a profile is kept for."),
-    ] = False,
-) -> None:
+def freeze(profile: ProfileName, measured: Measured = False) -> None:
     """Keep the tables of a finished run in results/, where git and every reader find them."""
-    from txray_lib.flow import Run
+    from txray_lib.engine.run import Run
     from txray_lib.profiles import load_profile
     from txray_lib.results import Results
+    from txray_lib.steps import read_note
 
     current = Run(load_profile(profile))
+    name = current.profile.name
     if not current.is_there("tables"):
-        raise TxrayError(f"the run {current.profile.name!r} is not finished: `txray run {profile}` finishes it.")
-    for name in current.step("tables").makes:
-        current.file("tables", name)
-    if Results(current.profile.name, current.place("tables"), "live").is_outdated:
-        raise TxrayError(
-            f"the tables of {current.profile.name!r} are older than its profile: `txray run {profile}` makes them anew."
-        )
-    live, frozen = places.live_results(current.profile.name), places.frozen_results(current.profile.name)
-    partial = frozen.with_name(f".{frozen.name}.partial")
+        raise TxrayError(f"the run {name!r} is not finished: `txray run {profile}` finishes it.")
+    if Results(name, current.place("tables"), "live").is_outdated:
+        raise TxrayError(f"the tables of {name!r} are older than its profile: `txray run {profile}` makes them anew.")
+    frozen = places.frozen_results(name)
+    partial = frozen.with_name(f".{name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    if measured:
-        partial.mkdir(parents=True)
-        for name in MEASURED:
-            shutil.copy(live / name, partial / name)
-    else:
-        shutil.copytree(live, partial, ignore=shutil.ignore_patterns("step.json"))
+    for file in ["measured.parquet", "profile.yaml", "provenance.json"] if measured else read_note(current.place("tables"))["files"]:
+        (partial / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(current.file("tables", file), partial / file)
     shutil.rmtree(frozen, ignore_errors=True)
     partial.replace(frozen)
     size = sum(f.stat().st_size for f in frozen.rglob("*") if f.is_file())
@@ -192,44 +139,38 @@ def freeze(
 def main() -> None:
     """Run the command; an error that the user can mend is one message and status 1, Ctrl-C status 130."""
     try:
-        if (status := app(standalone_mode=False)) == 130:
-            raise KeyboardInterrupt
-        sys.exit(status)
+        status = app(standalone_mode=False)
     except TxrayError as error:
         _exit(f"error: {error}", 1)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _exit("\nstopped. What is done is kept: the same command goes on from here.", 130)
+        status = 130
     except Exception as error:
-        if hasattr(error, "format_message"):
-            message = error.format_message()
-            _exit(f"error: {message}" if message else "", getattr(error, "exit_code", 2))
-        raise
+        if not hasattr(error, "format_message"):
+            raise
+        message = error.format_message()
+        _exit(f"error: {message}" if message else "", 2)
+    if status == 130:
+        _exit("\nstopped. What is done is kept: the same command goes on from here.", 130)
+    sys.exit(status)
 
 
-def _exit(message: str, status: int) -> None:
+def _exit(message: str, status: int) -> NoReturn:
     print(message, file=sys.stderr)
     sys.exit(status)
 
 
-def _compute(profile: str, until: Sequence[str], device: str, show: str) -> None:
+def _compute(profile: str, until: list[str], device: str, show: str) -> None:
     """Make a run as far as the steps `until`, or show what would be made."""
-    from txray_lib.costs import require_device, require_disk
-    from txray_lib.engine import compute
-    from txray_lib.flow import Run
+    from txray_lib.engine import make_run
+    from txray_lib.engine.run import Run
     from txray_lib.profiles import load_profile
 
-    require_device(device)
-    current = Run(load_profile(profile), device, lambda line: typer.echo(line, err=True))
-    wanted = current.needed(until)
-    if not all(map(current.is_there, wanted)):
-        require_disk(current)
-    if not compute(current, profile, until, show) and not show:
-        typer.echo(f"{current.profile.name}: nothing to compute, all {len(wanted)} steps are done")
+    current = Run(load_profile(profile), device)
+    if not make_run(current, profile, until, show) and not show:
+        typer.echo(f"{current.profile.name}: nothing to compute, all {len(current.needed(until))} steps are done")
 
 
-def _parameters(pairs: list[str]) -> dict[str, Any]:
+def _read_parameters(pairs: list[str]) -> dict[str, Any]:
     """The values of NAME=VALUE; a YAML file in place of a profile's name is that name, which holds wherever a notebook runs."""
     from txray_lib.profiles import profile_name
 
@@ -242,7 +183,7 @@ def _parameters(pairs: list[str]) -> dict[str, Any]:
             parameters[key] = yaml.safe_load(value)
         except yaml.YAMLError:
             raise TxrayError(f"the value of {key!r}, {value!r}, is not a number, a list or a word") from None
-        if key in PROFILES and isinstance(parameters[key], str):
+        if key in ("profile", "profiles", "data") and isinstance(parameters[key], str):
             parameters[key] = ", ".join(profile_name(name.strip()) for name in parameters[key].split(","))
     return parameters
 

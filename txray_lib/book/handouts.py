@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from txray_lib import places
-from txray_lib.course.stripping import has_versions, plain, verdicts, version_of
+from txray_lib.course.stripping import plain, verdicts, version_of
 from txray_lib.errors import TxrayError
 from txray_lib.book.notebooks import execute, list_notebooks, parameters_of, read_notebook
 from txray_lib.places import whole_file, write_text
@@ -91,8 +91,7 @@ def build_teacher() -> list[Path]:
     """
     built = []
     for name, source in course_notebooks().items():
-        if has_versions(read_notebook(source)):
-            built += _teachers(name, source)
+        built += _teachers(name, source)
     return built
 
 

@@ -10,59 +10,37 @@ Everybody gets the student's version unless the teacher's is asked for, so that 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import nbformat
 
 Version = Literal["student", "teacher"]
-LEFT_OUT: dict[Version, frozenset[str]] = {
-    "student": frozenset({"solution", "marking"}),
-    "teacher": frozenset({"starter"}),
-}
-TEACHERS = LEFT_OUT["student"]
+LEFT_OUT: dict[Version, set[str]] = {"student": {"solution", "marking"}, "teacher": {"starter"}}
 CHECK = re.compile(r'class="txray-check txray-check-(open|wrong|right)"')
 
 
-def has_versions(notebook: nbformat.NotebookNode) -> bool:
-    """Whether a notebook holds cells that only a teacher sees."""
-    return any(TEACHERS & tags_of(cell) for cell in notebook.cells)
-
-
 def version_of(notebook: nbformat.NotebookNode, version: Version) -> nbformat.NotebookNode:
-    """Leave out, in place, the cells that are not for this version's reader; a notebook without sides stays whole.
-
-    Nothing of a cell that is left out stays behind: the notebook is not executed yet, so there are no outputs, and of its
-    metadata only the kernel's is kept.
-    """
-    if not has_versions(notebook):
-        return notebook
+    """Leave out, in place, the cells that are not for this version's reader."""
     notebook.cells = [cell for cell in notebook.cells if not LEFT_OUT[version] & tags_of(cell)]
-    notebook.metadata = type(notebook.metadata)({"kernelspec": notebook.metadata.get("kernelspec", {})})
     return notebook
 
 
 def plain(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A notebook for JupyterLab, in place: outputs are emptied, metadata but tags dropped; equal sources give equal ones."""
+    """A notebook for JupyterLab, in place: of the metadata only its kernel and tags; equal sources give equal ones."""
+    notebook.metadata = type(notebook.metadata)({"kernelspec": notebook.metadata.get("kernelspec", {})})
     for number, cell in enumerate(notebook.cells):
         cell.metadata = type(cell.metadata)({"tags": sorted(tags_of(cell))} if tags_of(cell) else {})
         cell["id"] = f"cell-{number}"
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
     return notebook
 
 
 def verdicts(notebook: nbformat.NotebookNode) -> list[str]:
     """The state of every check that an executed notebook shows, in order."""
-    shown = (
-        "".join(output.get("data", {}).get("text/html", ""))
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
-    )
-    return [state for text in shown for state in CHECK.findall(text)]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [state for output in outputs for state in CHECK.findall(output.get("data", {}).get("text/html", ""))]
 
 
-def tags_of(cell: Any) -> frozenset[str]:
+def tags_of(cell: nbformat.NotebookNode) -> set[str]:
     """The tags of a cell."""
-    return frozenset(cell.metadata.get("tags", []))
+    return set(cell.metadata.get("tags", []))
