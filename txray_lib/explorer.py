@@ -1,4 +1,7 @@
-"""The neuron explorer: its points, the frames that its page's script fills, and the tables behind it.
+"""The neuron explorer: its chart, the frames that its page's script fills, and the tables behind it.
+
+Which comparison the chart draws and which neuron has a ring are its parameters `comparison` and `chosen`: the page's script
+sets them, and hears from `picked` and `picked_below` which point was clicked.
 
 The tables are small scripts that a page loads one by one, from a disk too. A browser refuses to read a data file
 beside a page that was opened from disk, but runs a script that lies there. So each file is one call of
@@ -8,7 +11,7 @@ beside a page that was opened from disk, but runs a script that lies there. So e
     PROFILE/ta.js   the tokens that begin with a, and the neurons that win most of their occurrences
 
 Preferences may be published; records may not, and none is read here. An encoder has one layer, so a neuron is its number.
-May touch: figures.theme, places, preferences, results, tags.
+May touch: figures, places, preferences, results, tags.
 """
 
 from __future__ import annotations
@@ -19,12 +22,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
 from scipy import sparse
 
-from txray_lib.figures.theme import ROLES
+from txray_lib.figures.plane import lengths_axis
+from txray_lib.figures.theme import ROLES, STATES, TEXT
 from txray_lib.places import write_text
 from txray_lib.preferences import distributions, grouped_by_tag
 from txray_lib.results import Results
@@ -37,6 +42,28 @@ WINNERS = 8
 """Neurons named for a token in each stage."""
 PARTS_OF_P = 1_000_000
 """Probabilities are whole numbers of this, three letters shorter than a fraction."""
+
+
+WIDTH = 500
+WITHOUT_DISTANCE = ("gained", "avoided")
+"""The preference states that have no distance, a row below the points for each."""
+NAMES = {
+    "c": "comparison",
+    "n": "neuron",
+    "s": "state",
+    "x": "length",
+    "d": "hellinger",
+    "lb": "length_before",
+    "la": "length_after",
+    "mb": "mass_before",
+    "ma": "mass_after",
+    "e": "expected",
+    "q": "q",
+    "o": "not_above_null",
+}
+"""What the short columns of the chart's data are, for whoever downloads them."""
+TOLD = {"n:N": "neuron", "s:N": "state", "d:Q": "distance", "e:Q": "distance by chance", "q:Q": "q"}
+TOLD |= {"lb:Q": "length before", "la:Q": "length after", "mb:Q": "mass before", "ma:Q": "mass after"}
 
 
 def explored(results: Results) -> pd.DataFrame:
@@ -63,6 +90,79 @@ def points(results: Results, level: float) -> pd.DataFrame:
     nulls = results.table("nulls")[["comparison", "layer", "neuron", "expected", "q"]]
     both = rows.merge(nulls, on=["comparison", "layer", "neuron"], how="left")
     return both.assign(above=(both["q"] <= level).astype("boolean").mask(both["q"].isna()))
+
+
+def chart(points: pd.DataFrame, comparison: int, neuron: int) -> alt.VConcatChart:
+    """Every neuron of every comparison: distance against length, and below it those without a distance (Fig. 4, 6, 8 in one).
+
+    points      of `points`
+    comparison  the number of the one that is drawn first; neuron the one that has the ring first, -1 for none
+    """
+    rows = records(points)
+    longest = max((row["x"] for row in rows if "x" in row), default=10.0)
+    base = alt.Chart(alt.InlineData(values=rows)).transform_filter("datum.c === comparison")
+    base = base.encode(color=alt.Color("s:N", scale=_states(), legend=None))
+    panels = alt.vconcat(_scatter(base, longest), _below(base, longest), spacing=6)
+    drawn, chosen = alt.param(name="comparison", value=comparison), alt.param(name="chosen", value=neuron)
+    panels = panels.properties(title="How far did each neuron move?").add_params(drawn, chosen)
+    return panels.resolve_scale(color="shared")
+
+
+def records(points: pd.DataFrame) -> list[dict[str, Any]]:
+    """The points with the short names of `NAMES`, to keep the page small: o is 1 where a distance is not above its null.
+    What a point does not have is left out."""
+    both = points[["length_before", "length_after"]].astype(float)
+    shown = points.assign(
+        length=both.where(both > 0).mean(axis=1),
+        comparison=points["c"],
+        q=points["q"].map("{:.2g}".format).astype(float),
+        not_above_null=(~points["above"].astype("boolean")).astype("Int8"),
+    )[list(NAMES.values())]
+    shown = shown.round({"hellinger": 4, "expected": 4, "mass_before": 1, "mass_after": 1}).set_axis(
+        list(NAMES), axis=1
+    )
+    rows = json.loads(shown.to_json(orient="records"))
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def _states() -> alt.Scale:
+    states = ["shared", *WITHOUT_DISTANCE]
+    return alt.Scale(domain=states, range=[STATES[state].light for state in states])
+
+
+def _scatter(base: alt.Chart, longest: float) -> alt.LayerChart:
+    y = alt.Y("d:Q", title="Hellinger distance H", scale=alt.Scale(domain=[0, 1]))
+    shared = base.transform_filter("isValid(datum.d)")
+    shared = shared.encode(lengths_axis("x", longest, title="features preferred (log scale)"), y)
+    filled, hollow = shared.transform_filter("datum.o !== 1"), shared.transform_filter("datum.o === 1")
+    ring = shared.transform_filter("datum.n === chosen").encode(color=alt.value(TEXT.light))
+    return alt.layer(
+        filled.mark_point(filled=True, size=32, opacity=0.5),
+        hollow.mark_point(filled=False, size=28, strokeWidth=1.1, opacity=0.7),
+        ring.mark_point(size=210, strokeWidth=3, opacity=1),
+        _target(shared, list(TOLD), "picked"),
+    ).properties(width=WIDTH, height=290)
+
+
+def _below(base: alt.Chart, longest: float) -> alt.LayerChart:
+    axis = alt.Axis(domain=False, ticks=False, grid=False)
+    y = alt.Y("s:N", title=None, scale=alt.Scale(domain=list(WITHOUT_DISTANCE)), axis=axis)
+    x = lengths_axis("x", longest, title=None, labels=False, ticks=False, domain=False)
+    rest = base.transform_filter("!isValid(datum.d)").encode(x, y)
+    ring = rest.transform_filter("datum.n === chosen").encode(color=alt.value(TEXT.light))
+    return alt.layer(
+        rest.mark_tick(thickness=1.5, height=14, opacity=0.6),
+        ring.mark_tick(thickness=3, height=20, opacity=1),
+        _target(rest, [name for name in TOLD if name not in ("d:Q", "e:Q", "q:Q")], "picked_below"),
+    ).properties(width=WIDTH, height=alt.Step(22))
+
+
+def _target(points: alt.Chart, told: list[str], name: str) -> alt.Chart:
+    """Points that cannot be seen, but told of on hovering and clicked."""
+    # Vega-Lite reads a nominal field of the nearest point from the right place only where it has a format.
+    tips = [alt.Tooltip(each, title=TOLD[each], **({"format": ""} if each.endswith(":N") else {})) for each in told]
+    click = alt.selection_point(name=name, fields=["n"], on="click", nearest=True, toggle=False, clear=False)
+    return points.mark_point(filled=True, size=60, opacity=0).encode(tooltip=tips).add_params(click)
 
 
 def frames(results: Results, level: float, c: int, neuron: int) -> tuple[HTML, HTML]:

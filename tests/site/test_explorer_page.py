@@ -14,7 +14,6 @@ from telling_tables import HOSTILE, write_tables
 from txray_lib import explorer
 from txray_lib.book.extension import figure
 from txray_lib.book.files import STATIC, write_bundle
-from txray_lib.figures.explorer import explorer as chart
 from txray_lib.figures.theme import finish
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
@@ -190,7 +189,7 @@ def hostile_page(folder: Path) -> Path:
     points = explorer.points(results, 0.05)
     c = int(points.loc[points["after"] == results.stage("supervised"), "c"].iloc[0])
     controls, detail = (frame.data for frame in explorer.frames(results, 0.05, c, 2))
-    drawn = figure(finish(chart(points, c, 2), "A point for each neuron.").to_dict())
+    drawn = figure(finish(explorer.chart(points, c, 2), "A point for each neuron.").to_dict())
     scripts = [f'<script src="{name}.js"></script>' for name in ("txray-charts", "txray-explorer")]
     parts = [controls, drawn, detail, *scripts]
     (folder / "page.html").write_text(f'<!doctype html><meta charset="utf-8"><body>{"".join(parts)}', encoding="utf-8")

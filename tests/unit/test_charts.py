@@ -1,46 +1,283 @@
-"""Charts: colours that everybody can tell apart, words that stay text, a neuron up close."""
+"""Charts hold the tables' own numbers, by hand; they fit the column, have their dark colours, and words stay text."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from pathlib import Path
+import math
+import re
+import struct
+from collections.abc import Callable
+from typing import Any
 
 import altair as alt
 import numpy as np
+import pandas as pd
 import pytest
-from telling_tables import HOSTILE, write_tables
+from hypothesis import given
+from hypothesis import strategies as st
+from sentence_tables import sentence_tables
+from telling_tables import HOSTILE
 
 from txray_lib.book.extension import figure
 from txray_lib.errors import TxrayError
 from txray_lib.figures import theme
-from txray_lib.figures.detail import detail
-from txray_lib.results import Results
+from txray_lib.figures.curves import over_epochs, over_text
+from txray_lib.figures.detail import detail, strongest_in_turn
+from txray_lib.figures.lengths import lengths
+from txray_lib.figures.plane import first_shown, plane
+from txray_lib.figures.sentence import PANELS, four_ways, lines, winners
+from txray_lib.preferences import strongest
+from txray_lib.transfer import compare
 
-STAGES = ["encyclopedia-1", "encyclopedia-5", "encyclopedia-6"]
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    folder: Path = tmp_path_factory.mktemp("results") / "demo"
-    return Results("demo", write_tables(folder), "frozen")
-
-
-def test_a_neuron_that_prefers_nothing_anywhere_is_an_error(results: Results) -> None:
-    with pytest.raises(TxrayError, match=r"neuron 999 prefers nothing"):
-        detail({s: results.preferences(s) for s in STAGES}, results.roles, neuron=999)
+ROLES = {"a": "last", "b": "zero-shot", "c": "supervised"}
 
 
-def test_rare_tags_are_folded_and_no_probability_is_lost(results: Results) -> None:
-    spec = detail(
-        {"encyclopedia-6": results.preferences("encyclopedia-6")}, results.roles, neuron=2, top_tokens=5
-    ).to_dict()
-    tables = spec["datasets"].values()
-    tags = next(rows for rows in tables if rows and {"stage", "tag", "class", "value"} <= set(rows[0]))
-    assert len(tags) == 9
-    assert sum(row["value"] for row in tags) == pytest.approx(1, abs=1e-4)
-    marks = next(rows for rows in spec["datasets"].values() if rows and "feature" in rows[0])
-    assert len({row["word"] for row in marks}) == 5
+def prefers(neurons: dict[int, dict[str, tuple[str, int, float]]]) -> pd.DataFrame:
+    """Preferences by neuron and feature: tag, count, activation sum; "saw_2" is a second tag of "saw"."""
+    rows = [(0, n, f.split("_")[0], *its, -1) for n, words in neurons.items() for f, its in words.items()]
+    table = pd.DataFrame(rows, columns=["layer", "neuron", "feature", "tag", "count", "activation_sum", "y"])
+    return table.assign(prediction_sum=math.nan).astype({"feature": "category", "tag": "category"})
+
+
+def once(neurons: dict[int, dict[str, float]]) -> pd.DataFrame:
+    """Preferences in which each feature, a noun, was met once with this activation."""
+    return prefers({n: {f: ("NN", 1, a) for f, a in words.items()} for n, words in neurons.items()})
+
+
+# Neuron 0 keeps its two words, 1 exchanges its one, 2 is avoided, 3 gained, 4 never preferred, 5 keeps one of two.
+BEFORE = once({0: {"x": 3, "y": 1}, 1: {"x": 1}, 2: {"z": 1}, 5: {"x": 1, "y": 1}})
+AFTER = once({0: {"x": 3, "y": 1}, 1: {"z": 1}, 3: {"z": 1, "y": 1, "x": 1}, 5: {"x": 1}})
+# Means 0.5, 1.0 and 0.25: P is 2/7, 4/7 and 1/7, the last in shares of 1 to 3 to the tags NN and VBD.
+RIVER = prefers({0: {"river": ("NN", 4, 2.0), "of": ("IN", 1, 1.0), "saw": ("NN", 1, 0.25), "saw_2": ("VBD", 3, 0.75)}})
+FILM = prefers({0: {"of": ("IN", 2, 1.0), "film": ("NN", 1, 0.5)}})
+LENGTHS = pd.DataFrame({"a": [0, 1, 4, 8, 0, 6], "b": [3, 1, 2, 8, 0, 0]})
+CURVES = pd.DataFrame({"valid_perplexity": [900.0, 90.0, 80.0]}, index=pd.Index([0, 1, 2], name="epoch"))
+STEPS = pd.DataFrame({"epoch": [1, 2], "median H": [0.9, 0.4], "by chance": [0.5, math.nan]})
+TRUTH = pd.DataFrame({"tokens_a_neuron": [10, 100] * 3, "share": [0.1, 0.9, 0.2, 0.8, 0.0, 0.03]})
+TRUTH["size"] = ["small", "small", "large", "large", "nothing", "nothing"]
+TESTED = {"expected": 0.5, "q": [0.01, 0.5, 0.5], "above": [True, False, False]}
+
+
+def shared_of(before: pd.DataFrame, after: pd.DataFrame, units: int = 6, **columns: Any) -> pd.DataFrame:
+    rows = compare(before, after, units, ("a", "b"))
+    rows = rows.assign(length=rows[["length_before", "length_after"]].mean(axis=1))
+    return rows[rows["state"] == "shared"].assign(**columns)
+
+
+def drawn(neuron: int = -1, yardstick: float | None = None, **columns: Any) -> alt.VConcatChart:
+    shared = shared_of(BEFORE, AFTER, **columns)
+    return plane(shared, strongest(BEFORE, AFTER, 5), ROLES, neuron, 1, yardstick)
+
+
+def sentence(missing: bool = False) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Hostile tokens, what each method finds at them, and its control, half of it."""
+    tokens = sentence_tables(HOSTILE)["sentence"]
+    found = pd.DataFrame({method: [(i + 1) / 20 for i in range(len(tokens))] for method in PANELS})
+    return tokens, found, found * (math.nan if missing else 0.5)
+
+
+KINDS: dict[str, Callable[[], alt.TopLevelMixin]] = {
+    "plane": lambda: drawn(yardstick=0.3),
+    "plane with a null": lambda: drawn(**TESTED),
+    "plane of a long name": lambda: plane(
+        shared_of(BEFORE, AFTER).assign(after="a-corpus-of-ones-own"),
+        strongest(BEFORE, AFTER, 5),
+        {"a": "last", "a-corpus-of-ones-own": "zero-shot"},
+    ),
+    "plane of nothing": lambda: plane(shared_of(BEFORE, AFTER).iloc[:0], strongest(BEFORE, AFTER, 5), ROLES),
+    "two lengths": lambda: lengths(LENGTHS, ROLES),
+    "three lengths": lambda: lengths(LENGTHS.assign(c=[1, 2, 3, 4, 5, 30_000]), ROLES, {0: "and, of"}),
+    "lengths of nothing": lambda: lengths(LENGTHS * 0, ROLES),
+    "detail": lambda: detail({"a": RIVER, "b": FILM}, ROLES, 0),
+    "epochs": lambda: over_epochs(CURVES, STEPS, 0.8),
+    "epochs without perplexity": lambda: over_epochs(CURVES[[]], STEPS),
+    "text": lambda: over_text(TRUTH, "share", "size", 50, "Found", "share:", "nothing", 440),
+    "winners": lambda: winners(sentence()[0], sentence_tables(HOSTILE)["sentence_activations"]),
+    "four ways": lambda: four_ways(*sentence()),
+    "four ways without controls": lambda: four_ways(*sentence(missing=True)),
+}
+
+
+def rows_of(chart: alt.TopLevelMixin, *columns: str) -> list[dict[str, Any]]:
+    """The data set of a chart that has these columns."""
+    return next(rows for rows in chart.to_dict()["datasets"].values() if rows and set(columns) <= set(rows[0]))
+
+
+def values(chart: alt.TopLevelMixin, column: str) -> dict[tuple[str, str], float]:
+    return {(row["stage"], row[column]): row["value"] for row in rows_of(chart, "stage", column, "value")}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_chart_draws_fits_and_has_its_dark_colours(kind: str) -> None:
+    spec = theme.finish(KINDS[kind](), "a chart").to_dict()
+    assert struct.unpack(">I", theme.png(spec, scale=1)[16:20])[0] <= 650
+    text = json.dumps({key: value for key, value in spec.items() if key not in ("usermeta", "datasets")})
+    assert set(re.findall(r'"(#[0-9a-f]{6})"', text)) <= set(spec["usermeta"]["txray"]["dark"])
+
+
+def test_a_chart_without_a_description_is_an_error() -> None:
+    with pytest.raises(TxrayError, match="description"):
+        theme.finish(alt.Chart(), " ")
+
+
+def test_hostile_and_endless_tokens_stay_text_short_and_apart() -> None:
+    tokens = [*HOSTILE, *("w" * 300 + end for end in "xy")]
+    one, two = (once({0: dict.fromkeys(tokens, mean)}) for mean in (1.0, 2.0))
+    chart = detail({"a": one}, ROLES, 0, top_tokens=50)
+    marks = rows_of(chart, "feature", "word")
+    assert {row["feature"] for row in marks} == set(tokens)
+    (point,) = rows_of(plane(shared_of(one, two, 1), strongest(one, two, 20), ROLES), "w")
+    for shown in ([row["word"] for row in marks], point["w"]):
+        assert len(set(shown)) == len(tokens)
+        assert max(map(len, shown)) <= 32
+    page = figure({**chart.to_dict(), "description": f'{HOSTILE[0]} " onload="x'})
+    body = page.split('class="txray-spec">', 1)[1].split("</script>")[0]
+    assert "<" not in body
+    assert json.loads(body)["datasets"] == chart.to_dict()["datasets"]
+    assert page.count("</script") == page.count("<script") == 1
+    assert '" onload="' not in page
+
+
+BAD: dict[str, tuple[Callable[[], object], str]] = {
+    "no such neuron": (lambda: detail({"a": RIVER, "b": FILM}, ROLES, 9), "neuron 9 prefers nothing in a, b"),
+    "no token": (lambda: detail({"a": RIVER}, ROLES, 0, top_tokens=0), "at least 1"),
+    "no such definition": (lambda: detail({"a": RIVER}, ROLES, 0, definition="relaesed"), "Did you mean 'released'"),
+    "one stage": (lambda: lengths(LENGTHS[["a"]], ROLES), "two stages"),
+    "no step": (lambda: over_epochs(CURVES, STEPS.iloc[:0]), "no step"),
+    "an avoided neuron": (lambda: drawn(neuron=2), "neuron 2 is not shared"),
+    "a neuron that is not there": (lambda: drawn(neuron=77), "neuron 77 is not shared"),
+    "an empty sentence": (lambda: lines(sentence()[0].iloc[:0]), "no token"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_drawn_is_said(case: str) -> None:
+    draw, named = BAD[case]
+    with pytest.raises(TxrayError, match=named):
+        draw()
+
+
+def test_a_point_per_shared_neuron_with_its_distance_its_length_and_its_words() -> None:
+    by_neuron = {row["neuron"]: row for row in rows_of(drawn(), "hellinger", "w")}
+    kept_one = round(math.sqrt(1 - math.sqrt(0.5)), 4)
+    assert {n: (row["hellinger"], row["length"]) for n, row in by_neuron.items()} == {
+        0: (0, 2),
+        1: (1, 1),
+        5: (kept_one, 1.5),
+    }
+    assert (by_neuron[0]["w"], by_neuron[0]["b"], by_neuron[0]["a"]) == (["x", "y"], [0.75, 0.25], [0.75, 0.25])
+    assert (by_neuron[1]["b"], by_neuron[1]["a"]) == ([1, 0], [0, 1])
+
+
+@pytest.mark.parametrize(("neuron", "min_length", "found"), [(-1, 1, 1), (-1, 2, 0), (-1, 9, 1), (5, 9, 5)])
+def test_the_neuron_shown_first_is_asked_for_or_the_most_changed_that_is_long_enough(
+    neuron: int, min_length: int, found: int
+) -> None:
+    shared = shared_of(BEFORE, AFTER)
+    assert shared.loc[first_shown(shared, neuron, min_length), "neuron"] == found
+
+
+def test_points_are_filled_or_hollow_only_where_they_were_tested() -> None:
+    tested, plain = drawn(**TESTED).to_dict(), drawn(expected=math.nan, q=math.nan, above=False).to_dict()
+    assert json.dumps(tested).count('"!datum.above"') == 1
+    assert "datum.above" not in json.dumps(plain)
+    assert ["title" in spec["vconcat"][0] for spec in (tested, plain)] == [True, False]
+
+
+def test_one_comparison_has_circles_and_several_differ_by_mark() -> None:
+    def marks(shared: pd.DataFrame) -> list[str]:
+        words = strongest(BEFORE, AFTER, 5)
+        words = pd.concat([words.assign(comparison=name) for name in shared["comparison"].unique()])
+        layers = plane(shared, words, ROLES).to_dict()["vconcat"][0]["layer"]
+        return next(its["encoding"]["shape"]["scale"]["range"] for its in layers if "shape" in its["encoding"])
+
+    one = shared_of(BEFORE, AFTER)
+    assert marks(one) == ["circle"]
+    assert marks(pd.concat([one, one.assign(before="b", after="c", comparison="b:c")])) == ["circle", "cross"]
+
+
+@pytest.mark.parametrize(("distance", "drawn_lines"), [(0.25, 1), (None, 0), (math.nan, 0)])
+def test_a_yardstick_is_drawn_where_there_is_one(distance: float | None, drawn_lines: int) -> None:
+    assert json.dumps(drawn(yardstick=distance).to_dict()).count('"two halves of one text"') == drawn_lines
+
+
+def test_bars_and_marks_are_the_papers_probabilities_or_the_released_counts_and_means() -> None:
+    papers = detail({"a": RIVER, "b": FILM}, ROLES, 0)
+    marks, bars = values(papers, "feature"), values(papers, "tag")
+    assert marks[("a", "river")] == pytest.approx(2 / 7, abs=1e-5)
+    assert marks[("b", "film")] == pytest.approx(1 / 2)
+    assert ("b", "river") not in marks
+    assert bars[("a", "NN noun")] == pytest.approx(2 / 7 + 1 / 28, abs=1e-5)
+    assert bars[("a", "VBD verb")] == pytest.approx(3 / 28, abs=1e-5)
+    released = detail({"a": RIVER, "b": FILM}, ROLES, 0, definition="released")
+    assert values(released, "tag")[("a", "NN noun")] == 5
+    assert values(released, "feature")[("a", "river")] == 0.5
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdefgh"), unique=True), min_size=1, max_size=3), st.integers(1, 8))
+def test_every_stage_has_its_turn(ranked: list[list[str]], number: int) -> None:
+    shown = strongest_in_turn(ranked, number)
+    assert len(shown) == len(set(shown)) == min(number, len(set().union(*ranked)))
+    firsts = list(dict.fromkeys(own[0] for own in ranked if own))
+    assert shown[: len(firsts)] == firsts[:number]
+    assert strongest_in_turn([["a", "b", "c"], ["x", "a", "y"]], 5) == ["a", "x", "b", "c", "y"]
+
+
+def test_nine_tags_stay_and_of_ten_two_are_folded() -> None:
+    names = ["NN", "NNS", "VB", "VBD", "JJ", "RB", "IN", "DT", "CC", "CD"]
+    of = {f"w{i}": (tag, 1, 1.0 + (10 - i) / 10) for i, tag in enumerate(names)}
+    nine = values(detail({"a": prefers({0: dict(list(of.items())[:9])})}, ROLES, 0), "tag")
+    assert len(nine) == 9
+    assert not any("rarer" in tag for _, tag in nine)
+    ten = values(detail({"a": prefers({0: of})}, ROLES, 0), "tag")
+    assert ten[("a", "2 rarer tags")] == pytest.approx((1.2 + 1.1) / sum(total for *_, total in of.values()), abs=1e-5)
+    assert sum(ten.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_legend_says_what_is_left_out_and_who_prefers_nothing() -> None:
+    def legend(chart: alt.HConcatChart) -> list[str]:
+        return json.loads(re.search(r'"domain": (\["a:.*?\])', json.dumps(chart.to_dict()["hconcat"]))[1])
+
+    some, nothing = legend(detail({"a": RIVER, "b": RIVER.iloc[:0]}, ROLES, 0, top_tokens=2))
+    assert "3 tokens" in some
+    assert "86 %" in some
+    assert nothing == "b: prefers nothing"
+    assert "all" in legend(detail({"a": RIVER}, ROLES, 0))[0]
+
+
+def test_directions_are_counted_by_hand_and_medians_are_of_neurons_in_use() -> None:
+    chart = lengths(LENGTHS, ROLES)
+    ways = {row["neuron"]: row["direction"] for row in rows_of(chart, "direction")}
+    assert ways == {0: "longer", 1: "unchanged", 2: "shorter", 3: "unchanged", 5: "shorter"}
+    said = [row["says"] for rows in chart.to_dict()["datasets"].values() for row in rows if "says" in row]
+    assert said == ["1 longer", "2 unchanged", "2 shorter"]
+    middle = [(row["stage"], row["median"], row["low"], row["high"], row["used"]) for row in rows_of(chart, "median")]
+    assert middle == [("a", 5.0, 3.2, 6.5, 4), ("b", 2.5, 1.8, 4.2, 4)]
+
+
+def test_lines_keep_the_order_of_the_rows_and_the_control_is_told_apart() -> None:
+    spec = over_text(TRUTH, "share", "size", 50, "Found", "share:", "nothing").to_dict()
+    colour, dash = (
+        next(layer["encoding"][channel]["scale"] for layer in spec["layer"] if channel in layer["encoding"])
+        for channel in ("color", "strokeDash")
+    )
+    assert colour["domain"] == ["small", "large", "nothing"]
+    assert dash["range"][0] == dash["range"][1] != dash["range"][2]
+    assert [{"tokens_a_neuron": 50}] in spec["datasets"].values()
+
+
+def test_every_token_of_a_sentence_has_its_line_its_numbers_and_its_winner() -> None:
+    tokens, found, control = sentence()
+    chart = four_ways(tokens, found, control).to_dict()
+    assert [panel["layer"][0]["encoding"]["y"]["field"] for panel in chart["hconcat"]] == ["line", *["number"] * 3]
+    assert [row["found"] for row in rows_of(four_ways(tokens, found, control), "found")] == found["probing"].tolist()
+    names = lines(tokens.assign(token="w" * 300))
+    assert len(set(names)) == len(tokens)
+    assert max(map(len, names)) <= 21
+    rows = rows_of(winners(tokens, sentence_tables(HOSTILE)["sentence_activations"]), "rank")
+    first = [row["neuron"] for row in rows if row["rank"] == 1 and row["stage"] == "supervised"]
+    assert first == tokens["neuron_after"].tolist()
 
 
 def test_every_role_of_a_stage_has_a_colour_and_a_shape() -> None:
@@ -51,86 +288,52 @@ def test_every_role_of_a_stage_has_a_colour_and_a_shape() -> None:
     tiny = load_profile("tiny")
     longer = tiny.pretraining.model_copy(update={"epochs": 6, "snapshots": [0, 1, 3, 5, 6]})
     roles = {stage.role for stage in stages(tiny.model_copy(update={"pretraining": longer}))}
-    assert roles == set(theme.ROLES) == set(theme.SHAPES)
+    assert roles == set(theme.ROLES) <= set(theme.SHAPES)
 
-
-def test_a_chart_without_a_description_is_an_error() -> None:
-    with pytest.raises(TxrayError, match="description"):
-        theme.finish(alt.Chart(), " ")
-
-
-def test_hostile_tokens_stay_text_in_a_page(results: Results) -> None:
-    spec = detail({s: results.preferences(s) for s in STAGES}, results.roles, neuron=2, top_tokens=80).to_dict()
-    assert any(HOSTILE[0] in json.dumps(row) for rows in spec["datasets"].values() for row in rows)
-    page = figure({**spec, "description": f'{HOSTILE[0]} " onload="x'})
-    body = page.split('class="txray-spec">', 1)[1].split("</script>")[0]
-    assert "<" not in body
-    assert json.loads(body)["datasets"] == spec["datasets"]
-    assert page.count("<script") == 1
-    assert '" onload="' not in page
-
-
-FINE_TUNINGS = {
-    **{role: theme.ROLES[role] for role in ("untrained", "last", "zero-shot", "supervised")},
-    **{kind: theme.CONTROLS[kind] for kind in ("shuffled", "seed")},
-}
-RATES = {"schedule": theme.ROLES["last"], "constant": theme.CONTROLS["constant"]}
 
 # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
 EYES = {
     "usual": np.eye(3),
-    "protanopia": np.array(
-        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
-    ),
-    "deuteranopia": np.array(
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
-    ),
-    "tritanopia": np.array(
-        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
-    ),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
 }
 TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+GROUNDS = {"light": "#ffffff", "dark": "#121212"}
+PALETTES = {
+    "roles": theme.ROLES,
+    "states": theme.STATES,
+    "ways": theme.WAYS,
+    "chance": theme.CHANCE,
+    "series": dict(enumerate(theme.SERIES)),
+    "fine-tunings": {
+        **{role: theme.ROLES[role] for role in ("untrained", "last", "zero-shot", "supervised")},
+        **{kind: theme.CONTROLS[kind] for kind in ("shuffled", "seed")},
+    },
+    "rates": {"schedule": theme.ROLES["last"], "constant": theme.CONTROLS["constant"]},
+}
+"""Colours that stand in one chart."""
 
 
-def _linear(colour: str) -> np.ndarray:
+def linear(colour: str) -> np.ndarray:
     channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
 
 
-def _lab(linear: np.ndarray) -> np.ndarray:
-    xyz = TO_XYZ @ linear / np.array([0.9505, 1, 1.089])
+def lab(rgb: np.ndarray) -> np.ndarray:
+    xyz = TO_XYZ @ rgb / np.array([0.9505, 1, 1.089])
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-def _contrast(one: str, other: str) -> float:
-    dim, bright = sorted(float(TO_XYZ[1] @ _linear(colour)) for colour in (one, other))
-    return (bright + 0.05) / (dim + 0.05)
-
-
 @pytest.mark.parametrize("page", ["light", "dark"])
-@pytest.mark.parametrize("eyes", EYES)
-@pytest.mark.parametrize(
-    "palette",
-    [theme.ROLES, theme.STATES, theme.WAYS, theme.CHANCE, dict(enumerate(theme.SERIES)), FINE_TUNINGS, RATES],
-    ids=["roles", "states", "ways", "chance", "series", "fine-tunings", "rates"],
-)
-def test_colours_differ_for_all_eyes(palette: dict[str, theme.Ink], eyes: str, page: str) -> None:
-    seen = {name: _lab(np.clip(EYES[eyes] @ _linear(getattr(ink, page)), 0, 1)) for name, ink in palette.items()}
-    nearest = min((np.linalg.norm(seen[a] - seen[b]), a, b) for a, b in itertools.combinations(seen, 2))
-    assert nearest[0] > 16, nearest
-
-
-@pytest.mark.parametrize("page", ["light", "dark"])
-def test_colours_stand_out_from_the_page(page: str) -> None:
-    ground = getattr(theme.PAGE, page)
-    for ink in (
-        *theme.SERIES,
-        *theme.ROLES.values(),
-        *theme.STATES.values(),
-        *theme.WAYS.values(),
-        *theme.CONTROLS.values(),
-        *theme.CHANCE.values(),
-    ):
-        assert _contrast(getattr(ink, page), ground) >= 3
-    assert _contrast(getattr(theme.TEXT, page), ground) >= 7
+@pytest.mark.parametrize("palette", PALETTES)
+def test_colours_differ_for_all_eyes_and_stand_out_from_the_page(palette: str, page: str) -> None:
+    inks = {name: linear(getattr(ink, page)) for name, ink in PALETTES[palette].items()}
+    for eyes, matrix in EYES.items():
+        seen = {name: lab(np.clip(np.array(matrix) @ ink, 0, 1)) for name, ink in inks.items()}
+        nearest = min((np.linalg.norm(seen[a] - seen[b]), a, b) for a, b in itertools.combinations(seen, 2))
+        assert nearest[0] > 16, (eyes, nearest)
+    for ink, least in [*((ink, 3) for ink in inks.values()), (linear(getattr(theme.TEXT, page)), 7)]:
+        dim, bright = sorted(float(TO_XYZ[1] @ colour) for colour in (ink, linear(GROUNDS[page])))
+        assert (bright + 0.05) / (dim + 0.05) >= least

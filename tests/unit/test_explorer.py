@@ -12,8 +12,6 @@ import pytest
 from telling_tables import HOSTILE, write_tables
 
 from txray_lib import explorer
-from txray_lib.figures.explorer import explorer as chart
-from txray_lib.figures.explorer import records
 from txray_lib.book.notebooks import find_notebook, read_notebook
 from txray_lib.preferences import distributions
 from txray_lib.results import Results
@@ -120,7 +118,7 @@ def test_a_comparison_of_two_questions_is_explored_once(results: Results) -> Non
 
 def test_a_record_leaves_out_what_a_point_does_not_have(results: Results) -> None:
     points = explorer.points(results, 0.05).assign(x=3.0)
-    for record, row in zip(records(points), points.itertuples(), strict=True):
+    for record, row in zip(explorer.records(points), points.itertuples(), strict=True):
         assert ("d" in record) == (row.state == "shared")
         assert ("o" in record) == (not pd.isna(row.q))
         assert record["n"] == row.neuron
@@ -167,9 +165,9 @@ def test_the_frames_name_stages_and_comparisons_and_hold_no_markup_of_a_corpus(r
 
 def test_the_chart_draws_every_point_and_begins_with_what_was_asked(results: Results) -> None:
     points = explorer.points(results, 0.05)
-    spec = chart(points, 1, 7).to_dict()
+    spec = explorer.chart(points, 1, 7).to_dict()
     begins = {each["name"]: each["value"] for each in spec["params"] if "value" in each}
     assert begins == {"comparison": 1, "chosen": 7}
     (rows,) = spec["datasets"].values()
     assert len(rows) == len(points)
-    assert chart(points.iloc[:0], 0, -1).to_dict()
+    assert explorer.chart(points.iloc[:0], 0, -1).to_dict()

@@ -1,6 +1,6 @@
 """One neuron: its tags as bars, its tokens as marks at their probability, grouped by part of speech (Fig. 5, 7, 9).
 
-May touch: the theme, definitions, errors, preferences, tags.
+May touch: the theme, errors, preferences, tags.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import altair as alt
 import pandas as pd
 
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.figures.theme import BAND, ROLES, SHAPES, label_tokens
+from txray_lib.figures.theme import BAND, label_tokens, mark_stages, name_rows
 from txray_lib.preferences import CHOICES, PAPER, distributions, grouped_by_tag
 from txray_lib.tags import tag_class
 
@@ -42,7 +42,6 @@ def detail(
     neuron: int,
     top_tokens: int = 15,
     *,
-    probability: str = PAPER,
     definition: str = PAPER,
 ) -> alt.HConcatChart:
     """One neuron in two or three stages: left its parts of speech, right its strongest tokens.
@@ -50,7 +49,6 @@ def detail(
     preferences  of each stage to be shown, in the order of time; a stage that prefers nothing is said in the legend
     roles        role of each stage, which gives its colour and mark
     top_tokens   tokens shown: the strongest of each stage in turn; tags beyond the eight strongest are folded into one bar
-    probability  "paper" or "released" (C2), see `preferences.distributions`
     definition   "paper": bars and marks are probabilities; "released": bars count tokens, marks are mean activations
                  (C17, C18)
 
@@ -63,20 +61,24 @@ def detail(
         raise TxrayError(
             f"the definition of the figure is {definition!r}, which is neither of the two. {nearest(definition, CHOICES)}"
         )
+    stages = list(preferences)
     own = {stage: rows[rows["neuron"] == neuron] for stage, rows in preferences.items()}
-    if all(rows.empty for rows in own.values()):
-        raise TxrayError(f"neuron {neuron} prefers nothing in {', '.join(own)}: there is nothing to draw")
-    tokens, tags = _tokens(own, probability, definition), _tags(own, probability, definition)
+    own = {stage: rows for stage, rows in own.items() if len(rows)}
+    if not own:
+        raise TxrayError(f"neuron {neuron} prefers nothing in {', '.join(stages)}: there is nothing to draw")
+    tokens, tags = _tokens(own, definition), _tags(own, definition)
     ranked = [list(tokens[tokens["stage"] == stage].nlargest(top_tokens, "value")["feature"]) for stage in own]
     shown = strongest_in_turn(ranked, top_tokens)
-    labels = {stage: _label(stage, tokens, shown) for stage in own}
+    labels = {stage: _label(stage, tokens, shown) for stage in stages}
     by_class = tags.groupby(["stage", "class"])["value"].sum().groupby("class").max().sort_values(ascending=False)
     tokens, tags = (table.assign(label=table["stage"].map(labels)) for table in (tokens, _fold(tags)))
     marks = tokens[tokens["feature"].isin(shown)]
-    marks = marks.assign(word=marks["feature"].map(label_tokens(shown, MAX_LETTERS)))
-    ink, (bars, points) = _ink(labels, roles), TITLES[definition]
-    panels = _bars(tags, list(by_class.index), list(own), ink, bars), _points(marks, list(by_class.index), ink, points)
-    chart = alt.hconcat(*panels, spacing=14, title=f"Neuron {neuron} in {', '.join(own)}")
+    marks = marks.assign(word=marks["feature"].map(label_tokens(pd.Series(shown, index=shown), MAX_LETTERS)))
+    legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1, symbolSize=80)
+    ink = mark_stages("label", {labels[stage]: roles[stage] for stage in stages}, legend)
+    classes, (bars, points) = list(by_class.index), TITLES[definition]
+    panels = _bars(tags, classes, stages, ink, bars), _points(marks, classes, ink, points)
+    chart = alt.hconcat(*panels, spacing=14, title=f"Neuron {neuron} in {', '.join(stages)}")
     return chart.resolve_scale(color="shared", shape="shared", yOffset="independent")
 
 
@@ -87,29 +89,25 @@ def strongest_in_turn(ranked: Iterable[list[str]], number: int) -> list[str]:
     return list(order)[:number]
 
 
-def _tokens(own: Mapping[str, pd.DataFrame], probability: str, definition: str) -> pd.DataFrame:
+def _tokens(own: Mapping[str, pd.DataFrame], definition: str) -> pd.DataFrame:
     """[stage, feature, class, value, p, count] of every token; its class is that of the tag which holds most of its activation
     in this neuron."""
     rows = pd.concat(own.values(), ignore_index=True).astype({"feature": str, "tag": str})
     sums = rows.groupby(["feature", "tag"])["activation_sum"].sum().sort_values(ascending=False, kind="stable")
     best = sums.reset_index().drop_duplicates("feature").set_index("feature")["tag"].map(tag_class)
-    parts = [distributions(rows, "feature", probability).assign(stage=s) for s, rows in own.items() if len(rows)]
+    parts = [distributions(rows).assign(stage=stage) for stage, rows in own.items()]
     table = pd.concat([part.astype({"feature": str}) for part in parts], ignore_index=True)
     value = table["p"] if definition == PAPER else table["mass"] / table["count"]
     table = table.assign(value=value, **{"class": table["feature"].map(best)})
     return table[["stage", "feature", "class", "value", "p", "count"]]
 
 
-def _tags(own: Mapping[str, pd.DataFrame], probability: str, definition: str) -> pd.DataFrame:
+def _tags(own: Mapping[str, pd.DataFrame], definition: str) -> pd.DataFrame:
     """[stage, tag, class, value]: tags sum the p of their tokens (§3.1), or the released code's count of tokens."""
     parts = []
     for stage, rows in own.items():
-        if rows.empty:
-            continue
         if definition == PAPER:
-            # The released P of a neuron is the paper's times a number, its sum.
-            total = distributions(rows, "feature", probability)["p"].sum()
-            part = grouped_by_tag(rows).assign(value=lambda table, total=total: table["p"] * total)
+            part = grouped_by_tag(rows).rename(columns={"p": "value"})
         else:
             part = rows.groupby("tag", observed=True)["count"].sum().rename("value").reset_index()
         parts.append(part.astype({"tag": str})[["tag", "value"]].assign(stage=stage))
@@ -120,9 +118,9 @@ def _tags(own: Mapping[str, pd.DataFrame], probability: str, definition: str) ->
 def _fold(tags: pd.DataFrame) -> pd.DataFrame:
     """The strongest tags, the rest summed into one row called "N rarer tags" of no class; one tag alone keeps its name."""
     order = tags.groupby("tag")["value"].max().sort_values(ascending=False, kind="stable").index
-    rare = set(order[MAX_TAGS:]) if len(order) > MAX_TAGS + 1 else set()
+    rare = order[MAX_TAGS:] if len(order) > MAX_TAGS + 1 else []
     is_rare = tags["tag"].isin(rare)
-    name = tags["tag"].replace(MARKS).where(tags["tag"].isin(list(MARKS)), tags["tag"] + " " + tags["class"])
+    name = tags["tag"].map(MARKS).fillna(tags["tag"] + " " + tags["class"])
     named = {"tag": name.mask(is_rare, f"{len(rare)} rarer tags"), "class": tags["class"].mask(is_rare, "")}
     return tags.assign(**named).groupby(["stage", "tag", "class"], as_index=False, sort=False)["value"].sum()
 
@@ -134,79 +132,54 @@ def _label(stage: str, tokens: pd.DataFrame, shown: list[str]) -> str:
         return f"{stage}: prefers nothing"
     if p.index.isin(shown).all():
         return f"{stage}: {len(p):,} {'token' if len(p) == 1 else 'tokens'}, all shown"
-    return f"{stage}: {len(p):,} tokens, those shown hold {_percent(p[p.index.isin(shown)].sum() / p.sum())} of P"
+    return f"{stage}: {len(p):,} tokens, those shown hold {min(100 * p[p.index.isin(shown)].sum(), 99):.2g} % of P"
 
 
-def _ink(labels: Mapping[str, str], roles: Mapping[str, str]) -> dict[str, alt.Color | alt.Shape]:
-    """Colour and mark of each stage; `labels` is what the legend says of it."""
-    said = list(labels.values())
-    legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1, symbolSize=80)
-    colour = alt.Scale(domain=said, range=[ROLES[roles[stage]].light for stage in labels])
-    shape = alt.Scale(domain=said, range=[SHAPES[roles[stage]] for stage in labels])
-    return {
-        "color": alt.Color("label:N", scale=colour, sort=said, legend=legend),
-        "shape": alt.Shape("label:N", scale=shape, sort=said, legend=legend),
-    }
-
-
-def _rows(table: pd.DataFrame, name: str, classes: list[str]) -> pd.DataFrame:
-    """[name, class]: what the rows of a panel are, class by class and the strongest first within a class."""
+def _rows(
+    table: pd.DataFrame, name: str, classes: list[str], limit: int
+) -> tuple[pd.DataFrame, alt.Y, list[alt.Chart]]:
+    """The rows of a panel, [name, class], class by class and the strongest first within a class; their axis; and a band behind
+    every second class, as wide as the panel."""
     rank = table.groupby([name, "class"], as_index=False, sort=False)["value"].max()
-    place = rank["class"].map(lambda c: classes.index(c) if c in classes else len(classes))
+    place = rank["class"].map({own: i for i, own in enumerate(classes)}).fillna(len(classes))
     rank = rank.assign(place=place).sort_values(["place", "value"], ascending=[True, False], kind="stable")
-    return rank[[name, "class"]]
-
-
-def _stripes(rows: pd.DataFrame, name: str, y: alt.Y) -> list[alt.Chart]:
-    """A band behind every second part of speech, as wide as the panel."""
+    rows = rank[[name, "class"]]
+    y = alt.Y(f"{name}:N", scale=alt.Scale(domain=list(rows[name]), paddingInner=0), title=None, axis=name_rows(limit))
     bands = rows.groupby("class", sort=False)[name].agg(first="first", last="last").reset_index().iloc[1::2]
     if bands.empty:
-        return []
+        return rows, y, []
     first = y.copy()
     first.shorthand, first.bandPosition = "first:N", 0
     band = alt.Chart(bands).mark_rect(color=BAND.light, opacity=0.28)
-    return [band.encode(y=first, y2=alt.Y2("last:N", bandPosition=1), x=alt.value(0), x2=alt.value("width"))]
-
-
-def _y(name: str, rows: pd.DataFrame, limit: int) -> alt.Y:
-    axis = alt.Axis(domain=False, ticks=False, labelLimit=limit, labelOverlap=False)
-    return alt.Y(f"{name}:N", scale=alt.Scale(domain=list(rows[name]), paddingInner=0), title=None, axis=axis)
+    across = {"x": alt.value(0), "x2": alt.value("width")}
+    return rows, y, [band.encode(y=first, y2=alt.Y2("last:N", bandPosition=1), **across)]
 
 
 def _bars(tags: pd.DataFrame, classes: list[str], stages: list[str], ink: dict, title: str) -> alt.LayerChart:
     """A row per part of speech, in it a bar per stage."""
-    rows = _rows(tags, "tag", classes)
-    y = _y("tag", rows, 130)
+    rows, y, bands = _rows(tags, "tag", classes, 130)
     offset = alt.YOffset("stage:N", sort=stages, scale=alt.Scale(domain=stages, paddingOuter=0.35))
     x = alt.X("value:Q", title=title, axis=alt.Axis(tickCount=3, labelFlush=False))
     bars = alt.Chart(tags.round({"value": 5})).mark_bar()
     bars = bars.encode(y=y, yOffset=offset, x=x, color=ink["color"], tooltip=["stage:N", "tag:N", "value:Q"])
     height = len(rows) * max(18, 9 * len(stages) + 4)
-    return alt.layer(*_stripes(rows, "tag", y), bars).properties(width=125, height=height)
+    return alt.layer(*bands, bars).properties(width=125, height=height)
 
 
 def _points(marks: pd.DataFrame, classes: list[str], ink: dict, title: str) -> alt.LayerChart:
     """A row per token, in it a mark per stage that prefers it, joined where there are several."""
-    rows = _rows(marks, "word", classes)
-    y = _y("word", rows, 120)
+    rows, y, bands = _rows(marks, "word", classes, 120)
     axis = alt.Axis(tickCount=3, labelFlush=False)
     x = alt.X("value:Q", title=title, axis=axis, scale=alt.Scale(zero=True))
     span = marks.groupby("word", as_index=False, sort=False)["value"].agg(["min", "max"])
     tips = ["stage:N", "feature:N", "class:N", alt.Tooltip("value:Q", title=title), "count:Q"]
+    names = alt.Chart(rows.drop_duplicates("class")).mark_text(align="left", dx=7, fontStyle="italic", fontSize=11)
+    spans = alt.Chart(span).mark_rule(color=BAND.light, strokeWidth=2)
     points = alt.Chart(marks.drop(columns="p").round({"value": 5})).mark_point(filled=True, size=60, opacity=1)
     layers = [
-        *_stripes(rows, "word", y),
-        alt.Chart(rows.drop_duplicates("class"))
-        .mark_text(align="left", dx=7, fontStyle="italic", fontSize=11)
-        .encode(y=y, x=alt.value("width"), text="class:N"),
-        alt.Chart(span)
-        .mark_rule(color=BAND.light, strokeWidth=2)
-        .encode(y=y, x=alt.X("min:Q", title=title), x2="max:Q"),
+        *bands,
+        names.encode(y=y, x=alt.value("width"), text="class:N"),
+        spans.encode(y=y, x=alt.X("min:Q", title=title), x2="max:Q"),
         points.encode(y=y, x=x, tooltip=tips, **ink),
     ]
     return alt.layer(*layers).properties(width=165, height=20 * len(rows))
-
-
-def _percent(share: float) -> str:
-    """A share as it can be read in a legend; never 100 % where something is left out."""
-    return "more than 99 %" if share > 0.99 else f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.2g} %"

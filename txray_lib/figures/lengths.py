@@ -15,13 +15,12 @@ import numpy as np
 import pandas as pd
 
 from txray_lib.errors import TxrayError
-from txray_lib.figures.theme import DIRECTIONS, ROLES, TEXT
+from txray_lib.figures.theme import DIRECTIONS, TEXT, mark_stages
 
 WIDTH, WIDEST, HEIGHT = 490, 300, 210
 BETWEEN = 70
 """Pixels that the axis of a further panel takes."""
-TICKS = [0, 1, 10, 100, 1000, 10000, 100000]
-NAMED = "format(datum.value, '~s')"
+LENGTHS = alt.Axis(values=[0, 1, 10, 100, 1000, 10000, 100000], labelExpr="format(datum.value, '~s')")
 HOVERED = "hovered"
 POINTED = {"param": HOVERED, "empty": False}
 PLACES = {
@@ -69,14 +68,20 @@ def _moves(table: pd.DataFrame, words: dict[int, str]) -> pd.DataFrame:
     return moves.assign(direction=np.select(ways, ["longer", "shorter"], "unchanged"), words=told)
 
 
+def _colour() -> alt.Color:
+    scale = alt.Scale(domain=list(DIRECTIONS), range=[ink.light for ink in DIRECTIONS.values()])
+    return alt.Color("direction:N", scale=scale, legend=None)
+
+
 def _step(moves: pd.DataFrame, step: int, before: str, after: str, steps: int, scale: alt.Scale) -> alt.LayerChart:
     """Length before against length after, with the diagonal and how many neurons lie on each side of it."""
     size = min(WIDEST, (WIDTH - BETWEEN * (steps - 1)) / steps)
-    axis = alt.Axis(values=TICKS, labelExpr=NAMED)
-    x = alt.X("before:Q", scale=scale, axis=axis, title=f"length in {before}")
-    y = alt.Y("after:Q", scale=scale, axis=axis, title=f"length in {after}")
+    x = alt.X("before:Q", scale=scale, axis=LENGTHS, title=f"length in {before}")
+    y = alt.Y("after:Q", scale=scale, axis=LENGTHS, title=f"length in {after}")
+    said = {"before": f"length, {before}", "after": f"length, {after}"}
+    sizes = [alt.Tooltip(f"{side}:Q", title=title, format=",") for side, title in said.items()]
     own = moves[moves["step"] == step]
-    points = alt.Chart(own).encode(x=x, y=y, color=_colour(), tooltip=_tooltip(before, after))
+    points = alt.Chart(own).encode(x=x, y=y, color=_colour(), tooltip=["neuron:N", *sizes, "words:N"])
     corners = pd.DataFrame({"before": scale.domain, "after": scale.domain})
     counts = own["direction"].value_counts()
     layers = [
@@ -99,47 +104,28 @@ def _count(number: int, way: str) -> alt.Chart:
 def _lines(moves: pd.DataFrame, table: pd.DataFrame, roles: Mapping[str, str], scale: alt.Scale) -> alt.LayerChart:
     """A line per neuron and step, and on them the median and the middle half of the neurons in use at each stage."""
     stages = list(table.columns.astype(str))
-    axis = alt.Axis(values=TICKS, labelExpr=NAMED)
     names = alt.Axis(values=list(range(len(stages))), labelExpr=f"{json.dumps(stages)}[datum.value]", grid=False)
-    places = alt.Scale(domain=[-0.2, len(stages) - 0.55], nice=False)
-    x, y = alt.X("step:Q", scale=places, axis=names, title=None), alt.Y("before:Q", scale=scale, axis=axis)
-    lines = alt.Chart(moves).encode(x=x, x2="end:Q", y=y.title("length"), y2="after:Q", color=_colour())
+    x = alt.X("step:Q", scale=alt.Scale(domain=[-0.2, len(stages) - 0.55], nice=False), axis=names, title=None)
+    y = alt.Y("before:Q", scale=scale, axis=LENGTHS, title="length")
+    lines = alt.Chart(moves).encode(x=x, x2="end:Q", y=y, y2="after:Q", color=_colour())
     faint = float(np.clip(40 / max(len(table), 1), 0.05, 0.5))
-    middle = _middle(table).assign(step=range(len(stages)))
-    colours = alt.Scale(domain=stages, range=[ROLES[roles[stage]].light for stage in stages])
-    base = alt.Chart(middle).encode(x=x, tooltip=[alt.Tooltip(f"{name}:N") for name in middle.columns[:5]])
-    quartiles = base.mark_bar(size=10).encode(
-        y=alt.Y("low:Q", scale=scale), y2="high:Q", color=alt.Color("stage:N", scale=colours, legend=None)
-    )
-    median = alt.Y("median:Q", scale=scale)
-    told = base.transform_calculate(says="format(datum.median, ',.3~r')").encode(y=median, text="says:N")
+    used = table.where(table > 0)
+    parts = {name: used.quantile(q) for name, q in (("median", 0.5), ("low", 0.25), ("high", 0.75))}
+    middle = pd.DataFrame(parts).fillna(0.0).round(1).assign(used=used.notna().sum())
+    middle = middle.rename_axis("stage").reset_index().astype({"stage": str})
+    base = alt.Chart(middle.assign(step=range(len(stages)))).encode(x=x, tooltip=[f"{name}:N" for name in middle])
+    quartiles = base.mark_bar(size=10).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
+    colour = mark_stages("stage", {stage: roles[stage] for stage in stages}, None)["color"]
+    median = base.encode(y=alt.Y("median:Q", scale=scale))
+    told = median.transform_calculate(says="format(datum.median, ',.3~r')").encode(text="says:N")
     layers = [
         lines.mark_rule(opacity=faint),
         lines.mark_rule(strokeWidth=3).transform_filter(POINTED),
-        base.mark_line(color=TEXT.light, strokeWidth=2).encode(y=median),
-        quartiles,
-        base.mark_tick(color=TEXT.light, thickness=3, size=22, orient="horizontal", opacity=1).encode(y=median),
+        median.mark_line(color=TEXT.light, strokeWidth=2),
+        quartiles.encode(color=colour),
+        median.mark_tick(color=TEXT.light, thickness=3, size=22, orient="horizontal", opacity=1),
         told.mark_text(align="left", dx=9, dy=-9, fontWeight="bold"),
     ]
     title = alt.Title(["A line per neuron; bars: the middle half of", "the neurons in use, with their median"])
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=title)
     return chart.resolve_scale(color="independent")
-
-
-def _middle(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per stage: stage, median, low, high (quartiles) of the neurons in use there, and how many those are."""
-    used = table.where(table > 0)
-    parts = {name: used.quantile(q) for name, q in (("median", 0.5), ("low", 0.25), ("high", 0.75))}
-    middle = pd.DataFrame(parts).fillna(0.0).round(1).assign(used=used.notna().sum())
-    return middle.rename_axis("stage").reset_index().astype({"stage": str})
-
-
-def _colour() -> alt.Color:
-    scale = alt.Scale(domain=list(DIRECTIONS), range=[ink.light for ink in DIRECTIONS.values()])
-    return alt.Color("direction:N", scale=scale, legend=None)
-
-
-def _tooltip(before: str, after: str) -> list[alt.Tooltip]:
-    said = {"before": f"length, {before}", "after": f"length, {after}"}
-    sizes = [alt.Tooltip(f"{side}:Q", title=title, format=",") for side, title in said.items()]
-    return [alt.Tooltip("neuron:N"), *sizes, alt.Tooltip("words:N")]

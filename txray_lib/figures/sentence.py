@@ -12,26 +12,19 @@ import altair as alt
 import pandas as pd
 
 from txray_lib.errors import TxrayError
-from txray_lib.figures.theme import BAND, CHANCE, CONTROLS, ROLES, SHAPES, TEXT, Ink
+from txray_lib.figures.theme import BAND, CHANCE, CONTROLS, ROLES, TEXT, Ink, mark_stages, name_rows
 
-SIDES = {"before": "zero-shot", "after": "supervised", "shuffled": "shuffled labels"}
-"""What a side of the tables is called on a page."""
+SIDES = {"before": "zero-shot", "after": "supervised"}
+"""What a side of the tables is called on a page: its role."""
 MAX_LETTERS = 14
 ROW = 25
 """Pixels of a token's line."""
+SHUFFLED = CONTROLS["shuffled"]
 PANELS: Mapping[str, tuple[list[str], list[str], Ink]] = {
     "TX-Ray": (["TX-Ray:", "neuron moved?"], ["distance H", "mark: by chance"], CHANCE["not above its null"]),
-    "attribution": (
-        ["Attribution:", "output needs it?"],
-        ["share of the logit", "mark: shuffled labels"],
-        CONTROLS["shuffled"],
-    ),
+    "attribution": (["Attribution:", "output needs it?"], ["share of the logit", "mark: shuffled labels"], SHUFFLED),
     "probing": (["Probing:", "tag readable?"], ["P of its tag", "mark: before"], ROLES["zero-shot"]),
-    "diffing": (
-        ["Model diffing:", "state moved?"],
-        ["distance of states", "mark: shuffled labels"],
-        CONTROLS["shuffled"],
-    ),
+    "diffing": (["Model diffing:", "state moved?"], ["distance of states", "mark: shuffled labels"], SHUFFLED),
 }
 """Of each method: its question, what a bar is and what a mark is, the ink of its marks."""
 
@@ -43,28 +36,24 @@ def winners(tokens: pd.DataFrame, activations: pd.DataFrame) -> alt.LayerChart:
     activations  the table `sentence_activations`: side, token (from 0), rank, neuron, activation
     """
     names = lines(tokens)
-    rows = activations[activations["side"].isin(["before", "after"])]
+    rows = activations[activations["side"].isin(list(SIDES))]
     rows = rows.assign(line=[names[i] for i in rows["token"]], stage=rows["side"].map(SIDES))
-    stages = [SIDES["before"], SIDES["after"]]
+    stages = list(SIDES.values())
     low, high = float(rows["activation"].min()), float(rows["activation"].max())
     scale = alt.Scale(domain=[low - 0.02 * (1 - low), high + 0.09 * (1 - low)], nice=False)
-    legend = alt.Legend(title=None, orient="top", symbolSize=80)
-    colour = alt.Scale(domain=stages, range=[ROLES[stage].light for stage in stages])
-    shape = alt.Scale(domain=stages, range=[SHAPES[stage] for stage in stages])
+    ink = mark_stages("stage", {name: name for name in stages}, alt.Legend(title=None, orient="top", symbolSize=80))
     base = alt.Chart(rows).encode(
         _y(names),
         alt.X("activation:Q", title="activation", scale=scale, axis=alt.Axis(tickCount=6)),
         yOffset=alt.YOffset("stage:N", sort=stages, scale=alt.Scale(domain=stages, paddingOuter=0.6)),
-        color=alt.Color("stage:N", scale=colour, sort=stages, legend=legend),
+        color=ink["color"],
         tooltip=["line:N", "stage:N", "rank:Q", "neuron:Q", alt.Tooltip("activation:Q", format=".3f")],
     )
     first = base.transform_filter("datum.rank == 1")
     return alt.layer(
         _stripes(names),
         base.transform_filter("datum.rank > 1").mark_tick(thickness=2, height=9, opacity=0.75),
-        first.mark_point(filled=True, size=64, opacity=1).encode(
-            shape=alt.Shape("stage:N", scale=shape, sort=stages, legend=legend)
-        ),
+        first.mark_point(filled=True, size=64, opacity=1).encode(shape=ink["shape"]),
         first.mark_text(align="left", dx=8, fontSize=11, color=TEXT.light).encode(text="neuron:N", color=alt.Color()),
     ).properties(width=460, height=(ROW + 7) * len(names))
 
@@ -76,7 +65,7 @@ def four_ways(tokens: pd.DataFrame, found: pd.DataFrame, control: pd.DataFrame) 
     found, control  a row a token, a column a method; missing where there is nothing to say
     """
     names = lines(tokens)
-    panels = [_panel(names, method, found[method], control[method], method == "TX-Ray") for method in PANELS]
+    panels = [_panel(names, method, found[method], control[method]) for method in PANELS]
     return alt.hconcat(*panels, spacing=12)
 
 
@@ -89,8 +78,9 @@ def lines(tokens: pd.DataFrame) -> list[str]:
     return [f"{word} {number}{sign}" for number, (word, sign) in enumerate(zip(short, signs, strict=True), 1)]
 
 
-def _panel(names: Sequence[str], method: str, found: pd.Series, control: pd.Series, named: bool) -> alt.LayerChart:
-    question, axis, ink = PANELS[method]
+def _panel(names: Sequence[str], method: str, found: pd.Series, control: pd.Series) -> alt.LayerChart:
+    """One method; the first names the tokens, the others number them."""
+    (question, axis, ink), named = PANELS[method], method == "TX-Ray"
     rows = pd.DataFrame({"found": found.to_numpy(float), "control": control.to_numpy(float)}).round(4)
     rows = rows.assign(line=names, number=range(1, len(names) + 1))
     scale = alt.Scale(domain=[0, 1]) if method in ("TX-Ray", "probing") else alt.Scale()
@@ -104,11 +94,9 @@ def _panel(names: Sequence[str], method: str, found: pd.Series, control: pd.Seri
 
 
 def _y(names: Sequence[str], named: bool = True) -> alt.Y:
-    """A line a token, by its name or, in a panel that stands next to one with names, by its number."""
-    axis = alt.Axis(domain=False, ticks=False, labelLimit=118, labelOverlap=False, grid=False)
-    if named:
-        return alt.Y("line:N", sort=list(names), scale=alt.Scale(domain=list(names)), title=None, axis=axis)
-    return alt.Y("number:O", scale=alt.Scale(domain=list(range(1, len(names) + 1))), title=None, axis=axis)
+    """A line a token, by its name or by its number."""
+    field, rows = ("line:N", list(names)) if named else ("number:O", list(range(1, len(names) + 1)))
+    return alt.Y(field, sort=rows, scale=alt.Scale(domain=rows), title=None, axis=name_rows(118, grid=False))
 
 
 def _stripes(names: Sequence[str], named: bool = True) -> alt.Chart:

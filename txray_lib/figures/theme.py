@@ -7,13 +7,13 @@ page. May touch: errors.
 from __future__ import annotations
 
 import base64
-import io
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import pandas as pd
 
 from txray_lib.errors import TxrayError
 
@@ -85,8 +85,6 @@ CONTROLS = {
 """What is trained beside the paper's models: on shuffled labels, from another seed, at a constant learning rate.
 The first two differ from `ROLES` that they are drawn beside, the last from that of the last snapshot."""
 
-CONTROL_SHAPES = {"shuffled": "triangle-right", "seed": "triangle-left", "constant": "diamond"}
-
 CORPUS = Ink("#000001", "#fffffd")
 
 SHAPES = {
@@ -97,53 +95,35 @@ SHAPES = {
     "last": "triangle-down",
     "zero-shot": "circle",
     "supervised": "cross",
+    "shuffled": "triangle-right",
+    "seed": "triangle-left",
+    "constant": "diamond",
+    "corpus": "stroke",
 }
+"""The mark of each role, of each control, and of the corpus beside them."""
 
 TEXT = Ink("#212529", "#ced6dd")
 GRID = Ink("#e3e3e3", "#3a3f44")
 BAND = Ink("#c9c9c9", "#565b60")
-PAGE = Ink("#ffffff", "#121212")
 ON_BAR = Ink("#fffffe", "#121213")
 
-_INKS = (
-    *ROLES.values(),
-    *STATES.values(),
-    *WAYS.values(),
-    *DIRECTIONS.values(),
-    *CHANCE.values(),
-    *SERIES,
-    *CONTROLS.values(),
-    CORPUS,
-    TEXT,
-    GRID,
-    BAND,
-    ON_BAR,
-)
+_PALETTES = (ROLES, STATES, WAYS, DIRECTIONS, CHANCE, CONTROLS)
+_INKS = (*(ink for palette in _PALETTES for ink in palette.values()), *SERIES, CORPUS, TEXT, GRID, BAND, ON_BAR)
 
+_WORDS = {"labelFontSize": 12, "titleFontSize": 12, "labelColor": TEXT.light, "titleColor": TEXT.light}
+_LINES = {"gridColor": GRID.light, "domainColor": GRID.light, "tickColor": GRID.light}
 _CONFIG: dict[str, Any] = {
     "font": "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', Arial, sans-serif",
-    "axis": {
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-        "labelColor": TEXT.light,
-        "titleColor": TEXT.light,
-        "gridColor": GRID.light,
-        "domainColor": GRID.light,
-        "tickColor": GRID.light,
+    "axis": {**_WORDS, **_LINES, "titleFontWeight": "normal"},
+    "header": _WORDS,
+    "legend": {**_WORDS, "titleFontWeight": "normal", "labelLimit": 600, "titleLimit": 600, "symbolOpacity": 1},
+    "title": {
+        "fontSize": 13,
+        "color": TEXT.light,
+        "subtitleColor": TEXT.light,
+        "anchor": "start",
+        "fontWeight": "normal",
     },
-    "header": {"labelFontSize": 12, "titleFontSize": 12, "labelColor": TEXT.light, "titleColor": TEXT.light},
-    "legend": {
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-        "labelColor": TEXT.light,
-        "titleColor": TEXT.light,
-        "labelLimit": 600,
-        "titleLimit": 600,
-        "symbolOpacity": 1,
-    },
-    "title": {"fontSize": 13, "color": TEXT.light, "anchor": "start", "fontWeight": "normal"},
     "text": {"color": TEXT.light, "fontSize": 12},
     "view": {"stroke": None},
 }
@@ -161,28 +141,35 @@ def finish(chart: Any, description: str, names: dict[str, str] | None = None) ->
     return chart
 
 
-def label_tokens(tokens: Iterable[str], letters: int) -> dict[str, str]:
-    """Tokens cut to so many letters for an axis, still told apart."""
-    labels: dict[str, str] = {}
-    for token in tokens:
-        label = token if len(token) <= letters else f"{token[: letters - 1]}…"
-        same = sum(taken == label or taken.startswith(f"{label} (") for taken in labels.values())
-        labels[token] = f"{label} ({same + 1})" if same else label
-    return labels
+def mark_stages(field: str, roles: Mapping[str, str], legend: alt.Legend | None) -> dict[str, alt.Color | alt.Shape]:
+    """The channels color and shape of a field that names stages: its values, with what each is: a role, a control, the corpus."""
+    names, kinds, inks = list(roles), list(roles.values()), {**ROLES, **CONTROLS, "corpus": CORPUS}
+    colour = alt.Scale(domain=names, range=[inks[kind].light for kind in kinds])
+    shape = alt.Scale(domain=names, range=[SHAPES[kind] for kind in kinds])
+    return {
+        "color": alt.Color(f"{field}:N", scale=colour, sort=names, legend=legend),
+        "shape": alt.Shape(f"{field}:N", scale=shape, sort=names, legend=legend),
+    }
+
+
+def name_rows(limit: int, **options: Any) -> alt.Axis:
+    """The axis of a panel with a row per name, which may take `limit` pixels."""
+    return alt.Axis(domain=False, ticks=False, labelLimit=limit, labelOverlap=False, **options)
+
+
+def label_tokens(tokens: pd.Series, letters: int, within: Sequence[pd.Series] = ()) -> pd.Series:
+    """Tokens cut to so many letters for an axis; those that would look alike (within equal values of other series) are numbered."""
+    name = tokens.astype(str)
+    label = name.where(name.str.len() <= letters, name.str.slice(0, letters - 1) + "…")
+    same = label.groupby([*within, label]).cumcount()
+    return label.where(same == 0, label + " (" + (same + 1).astype(str) + ")")
 
 
 def png(spec: dict[str, Any], scale: float = 2.0) -> bytes:
-    """A picture of a Vega-Lite spec on white, made without a browser or a network.
-
-    It has a palette of 256 colours, which takes a sixth of the bytes: a page carries the picture of each of its charts.
-    """
+    """A picture of a Vega-Lite spec on white, made without a browser or a network."""
     import vl_convert
-    from PIL import Image
 
-    full = Image.open(io.BytesIO(vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=scale)))
-    small = io.BytesIO()
-    full.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-    return small.getvalue()
+    return vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=scale)
 
 
 def enable() -> None:
