@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
@@ -17,6 +17,15 @@ from txray_lib.settings import Corpora, Count, Even, Name, OwnEncoder, Positive,
 _ENDINGS = (".yaml", ".yml")
 
 Precision = Literal["float32", "bfloat16"]
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"one is there twice in {values}")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
 Way = Annotated[str, StringConstraints(pattern=r"^(argmax|positive|top-[1-9][0-9]*)$")]
 
 
@@ -57,18 +66,6 @@ class Pretraining(Settings):
     weight_decay: Annotated[float, Ge(0)]
     schedule: Literal["one-cycle", "constant"]
     precision: Precision = "float32"
-
-    def snapshots_problem(self) -> str:
-        """What keeps these snapshots of a pretraining from giving the stages of RQ1; empty if nothing does."""
-        last = self.epochs
-        if last < 3:
-            return f"epochs: RQ1 compares an early, the last but one and the last of at least 3 epochs, not of {last}"
-        wanted, early = {0, last - 1, last}, [s for s in self.snapshots if 0 < s < last - 1]
-        if missing := sorted(wanted - set(self.snapshots)):
-            return f"snapshots must hold 0 and the last two epochs; missing: {missing}"
-        if max(self.snapshots) > last or len(set(self.snapshots)) < len(self.snapshots) or not early:
-            return f"snapshots must be distinct epochs up to {last}, one of them between 0 and {last - 1}"
-        return ""
 
 
 class Finetuning(Settings):
@@ -157,11 +154,11 @@ class TruthStudy(Settings):
     generated encyclopedia of `population`, `seeds` times with seeds from the profile's on. A profile with this group is the
     study and nothing else: its encoders are planted, so nothing is trained and none of the other groups is read."""
 
-    tokens: Annotated[list[Count], Field(min_length=1)]
+    tokens: Annotated[list[Count], Field(min_length=1), Distinct]
     seeds: Count
     noises: Annotated[dict[Name, TruthNoise], Field(min_length=1)]
-    ways: Annotated[list[Way], Field(min_length=1)]
-    texts: Annotated[list[Literal["one", "two"]], Field(min_length=1)]
+    ways: Annotated[list[Way], Field(min_length=1), Distinct]
+    texts: Annotated[list[Literal["one", "two"]], Field(min_length=1), Distinct]
     plan: TruthPlan
     permutations: Count
     cap: Count
@@ -174,9 +171,6 @@ class TruthStudy(Settings):
             raise ValueError("population: two texts of the most tokens are more than it holds")
         if self.cap < self.permutations:
             raise ValueError("cap: a neuron can get no fewer permutations than all get")
-        for name, values in (("tokens", self.tokens), ("ways", self.ways), ("texts", self.texts)):
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name}: one is there twice in {values}")
         return self
 
 
@@ -213,8 +207,8 @@ class Profile(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Profile:
-        if not self.encoder and (problem := self.pretraining.snapshots_problem()):
-            raise ValueError(f"pretraining: {problem}")
+        if not self.encoder:
+            _check_snapshots(self.pretraining.snapshots, self.pretraining.epochs)
         sources = {self.corpora.pretraining.source, self.corpora.target.source}
         if "world" in sources and self.world is None:
             raise ValueError("a corpus from the world needs the group 'world'")
@@ -259,6 +253,18 @@ class Profile(Settings):
         return {name: value for name, value in read.items() if value is not None}
 
 
+def _check_snapshots(given: list[int], last: int) -> None:
+    """Whether the snapshots of a pretraining give the stages of RQ1."""
+    if last < 3:
+        raise ValueError(
+            f"pretraining: epochs: RQ1 compares an early, the last but one and the last of at least 3 epochs, not of {last}"
+        )
+    if missing := sorted({0, last - 1, last} - set(given)):
+        raise ValueError(f"pretraining: snapshots must hold 0 and the last two epochs; missing: {missing}")
+    if max(given) > last or len(set(given)) < len(given) or not any(0 < epoch < last - 1 for epoch in given):
+        raise ValueError(f"pretraining: snapshots must be distinct epochs up to {last}, one between 0 and {last - 1}")
+
+
 def load_profile(name: str) -> Profile:
     """A profile by name (`demo`) or by the path of a YAML file. Raises TxrayError naming the key that is wrong."""
     path = _file_of(name)
@@ -301,63 +307,51 @@ def _merged(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise TxrayError(f"the profile {path} is not valid YAML: {error}") from None
     if not isinstance(content, dict):
-        raise TxrayError(
-            f"the profile {path} must hold keys and values; it is {'empty' if content is None else 'something else'}"
-        )
+        raise TxrayError(f"the profile {path} must hold keys and values, and it does not")
     base = content.pop("base", None)
     if base is not None:
         candidates = [folder / f"{base}.yaml" for folder in (path.parent, places.profiles_folder())]
-        base_path = next((candidate for candidate in candidates if candidate.is_file()), None)
-        if base_path is None:
-            raise TxrayError(
-                f"the profile {path.name} builds on {base!r}, which does not exist. {nearest(str(base), list_profiles())}"
-            )
-        content = _overlay(_merged(base_path, (*seen, path)), content)
-    content["name"] = path.stem
-    return content
-
-
-WHOLE = {"files"}
-"""Keys whose value is taken whole from the profile above: epochs of other snapshots are not to be mixed with its own."""
+        below = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if below is None:
+            hint = nearest(str(base), list_profiles())
+            raise TxrayError(f"the profile {path.name} builds on {base!r}, which does not exist. {hint}")
+        content = _overlay(_merged(below, (*seen, path)), content)
+    return {**content, "name": path.stem}
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    result = dict(below)
+    """One profile over another, group by group; `files` are taken whole: epochs of other snapshots are not to be mixed in."""
+    result = {**below, **above}
     for key, value in above.items():
-        both_groups = isinstance(value, dict) and isinstance(below.get(key), dict) and key not in WHOLE
-        result[key] = _overlay(below[key], value) if both_groups else value
+        if isinstance(value, dict) and isinstance(below.get(key), dict) and key != "files":
+            result[key] = _overlay(below[key], value)
     return result
 
 
 def _problem(error: Any) -> str:
+    """A problem that pydantic found, by its key and in a sentence."""
     location = [str(part) for part in error["loc"]]
-    key = ".".join(location) or "the whole"
+    key, given = ".".join(location), repr(error["input"])
+    given = given if len(given) < 60 else "what it is"
     if error["type"] == "extra_forbidden":
-        return f"{key}: no such key. {nearest(location[-1], [*_keys(location[:-1]), *(['base'] if len(location) == 1 else [])])}"
+        known = _keys(location[:-1]) + (["base"] if len(location) == 1 else [])
+        return f"{key}: no such key. {nearest(location[-1], known)}"
     if error["type"] == "missing":
         return f"{key}: missing"
     if error["type"] == "value_error":
-        return (
-            f"{key}: {error['msg'].removeprefix('Value error, ')}"
-            if location
-            else error["msg"].removeprefix("Value error, ")
-        )
-    if error["type"] in ("model_type", "dataclass_type"):
-        return f"{key}: a group of keys is wanted here, not {_short(error['input'])}"
+        return f"{key}: {error['ctx']['error']}".removeprefix(": ")
+    if error["type"] == "model_type":
+        return f"{key}: a group of keys is wanted here, not {given}"
     hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if error["type"] == "float_type" else ""
-    return f"{key}: {error['msg']}, not {_short(error['input'])}{hint}"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) < 60 else "what it is"
+    return f"{key}: {error['msg']}, not {given}{hint}"
 
 
 def _keys(location: list[str]) -> list[str]:
+    """The keys of a group; a name of one's own choice on the way, as that of a noise, is passed over."""
     group: type[BaseModel] = Profile
     for name in location:
-        if name not in group.model_fields:
-            continue  # a key of one's own choice, as the name of a noise
-        annotation = group.model_fields[name].annotation
-        group = next(t for t in (annotation, *get_args(annotation)) if isinstance(t, type) and issubclass(t, BaseModel))
+        if name in group.model_fields:
+            annotation = group.model_fields[name].annotation
+            kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
+            group = next(kind for kind in kinds if issubclass(kind, BaseModel))
     return list(group.model_fields)

@@ -6,10 +6,17 @@ May touch: nothing.
 from __future__ import annotations
 
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MultipleOf
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_serializer, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+
+def _one_mark(delimiter: str) -> str:
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ValueError('one character is wanted, as ";" or "\\t" for a tab')
+    return delimiter
+
 
 Count = Annotated[int, Ge(1)]
 Even = Annotated[int, Ge(2), MultipleOf(2)]
@@ -30,6 +37,8 @@ def _relative(path: str) -> str:
 
 OwnFile = Annotated[str, AfterValidator(_relative)]
 """A file of the user's own, relative to the folder of the profile that is loaded, or to TXRAY_DATA."""
+_GIVEN = Field(default=None, exclude_if=lambda value: value is None)
+"""Plain values hold this one only where it was given: a parameter that was added later changes no older profile."""
 
 
 class Settings(BaseModel):
@@ -38,27 +47,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-def _one_mark(delimiter: str) -> str:
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise ValueError('one character is wanted, as ";" or "\\t" for a tab')
-    return delimiter
-
-
-class Given(Settings):
-    """A group whose plain values are those that were given: a parameter added to it later changes no older profile."""
-
-    @model_serializer(mode="wrap")
-    def _plain(self, plain: Any) -> dict[str, Any]:
-        return {key: value for key, value in plain(self).items() if value is not None}
-
-
-class Columns(Given):
+class Columns(Settings):
     """What the columns of a labelled file are called, where it is otherwise (`corpora.own`)."""
 
-    text: str | None = None
-    label: str | None = None
-    split: str | None = None
-    block: str | None = None
+    text: str | None = _GIVEN
+    label: str | None = _GIVEN
+    split: str | None = _GIVEN
+    block: str | None = _GIVEN
 
     @model_validator(mode="after")
     def _are_distinct(self) -> Columns:
@@ -68,16 +63,16 @@ class Columns(Given):
         return self
 
 
-class CorpusSettings(Given):
+class CorpusSettings(Settings):
     """One corpus. `name` is the first half of its stages' names; `source` says where its text comes from; `path` is the
     file of the source "file": plain text to pretrain on, a table with labels as the target (`corpora.own`), of which
     `columns` says what its columns are called and `delimiter` what stands between them, where it is otherwise."""
 
     name: Name
     source: Literal["world", "wikitext-2", "imdb", "file"]
-    path: OwnFile | None = None
-    columns: Columns | None = None
-    delimiter: Annotated[str, AfterValidator(_one_mark)] | None = None
+    path: OwnFile | None = _GIVEN
+    columns: Columns | None = _GIVEN
+    delimiter: Annotated[str, AfterValidator(_one_mark)] | None = _GIVEN
 
     @model_validator(mode="after")
     def _has_its_path(self) -> CorpusSettings:

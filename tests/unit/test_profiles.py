@@ -204,7 +204,7 @@ def test_a_misspelt_profile_names_the_nearest():
         ("truth: {tokens: []}", "truth.tokens: ", "at least 1 item"),
         ("truth: {tokens: [300_000]}", "truth: population", "two texts"),
         ("truth: {ways: [top-0]}", "truth.ways.0: ", "'top-0'"),
-        ("truth: {ways: [argmax, argmax]}", "truth: ways", "twice"),
+        ("truth: {ways: [argmax, argmax]}", "truth.ways: ", "twice"),
         ("truth: {texts: [three]}", "truth.texts.0: ", "'three'"),
         ("truth: {cap: 10}", "truth: cap", "no fewer"),
         ("truth: {noises: {much: {stray: 0.1}}}", "truth.noises.much.stray: no such key", "Did you mean 'strays'?"),
