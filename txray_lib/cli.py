@@ -127,7 +127,10 @@ def freeze(profile: ProfileName, measured: Measured = False) -> None:
     frozen = places.frozen_results(name)
     partial = frozen.with_name(f".{name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    for file in ["measured.parquet", "profile.yaml", "provenance.json"] if measured else read_note(current.place("tables"))["files"]:
+    kept = ["measured.parquet", "profile.yaml", "provenance.json"]
+    if not measured:
+        kept = read_note(current.place("tables"))["files"]
+    for file in kept:
         (partial / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(current.file("tables", file), partial / file)
     shutil.rmtree(frozen, ignore_errors=True)
