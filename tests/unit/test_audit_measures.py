@@ -13,14 +13,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from txray_lib.audit import Measured, measure
-from txray_lib.audit.intervals import wilson
-from txray_lib.audit.run import Run
-from txray_lib.audit.statistics import head, tail
-from txray_lib.audit.verdicts import COLUMNS, measure_one
+from txray_lib.audit import measure, measure_one
+from txray_lib.audit.intervals import Measured, wilson
+from txray_lib.audit.measures import PAIRS, Run
 from txray_lib.paper import claim, judged
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
+from txray_lib.transfer import compare
 
 STAGES = [
     ("wiki-0", "untrained", "wiki", 0),
@@ -111,11 +110,15 @@ def scores() -> pd.DataFrame:
     return pd.DataFrame([{"split": "test", "shared_texts": "kept", "reviews": 100, **rates}])
 
 
-def halves() -> pd.DataFrame:
-    """Two halves of the pretraining text: 2 and 3 of activation per token."""
-    made = pd.DataFrame({"neuron": range(UNITS), "state": "shared", "question": "control"})
-    names = {"comparison": "wiki-3/first-half:wiki-3/second-half", "before": "wiki-3/first-half"}
-    return made.assign(**names, mass_before=20.0, count_before=10, mass_after=36.0, count_after=12)
+def transfer() -> pd.DataFrame:
+    """The four comparisons; and two halves of the pretraining text, with 2 and 3 of activation per token."""
+    stage = {role: name for name, role, *_ in STAGES}
+    names = [(stage[before], stage[after]) for before, after in PAIRS.values()]
+    made = [compare(*map(preferences, pair), UNITS, pair).assign(question="rq1") for pair in names]
+    halves = {"comparison": "wiki-3/first-half:wiki-3/second-half", "before": "wiki-3/first-half", "state": "shared"}
+    sizes = {"mass_before": 20.0, "count_before": 10, "mass_after": 36.0, "count_after": 12}
+    own = pd.DataFrame({"neuron": range(UNITS)}).assign(question="control", **halves, **sizes)
+    return pd.concat([*made, own], ignore_index=True)
 
 
 def shuffled() -> pd.DataFrame:
@@ -137,7 +140,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     curve = [("pretraining", float(e), "valid_perplexity", p) for e, p in enumerate((1000.0, 100.0, 50.0, 40.0))]
     tables = {
         "stages": stages(),
-        "transfer": halves(),
+        "transfer": transfer(),
         "training": pd.DataFrame(curve, columns=["phase", "epoch", "measure", "value"]),
         "pruning": pruning(),
         "pruning_random": random_sets(),
@@ -158,6 +161,22 @@ def measured_in(folder: Path) -> pd.DataFrame:
 
 def one_in(folder: Path, number: str) -> Measured:
     return measure_one(Run(Results("made", folder, "frozen")), claim(number))
+
+
+@pytest.fixture
+def other(folder: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Makes a copy of the run with other tables, or without one (None)."""
+
+    def make(**tables: pd.DataFrame | None) -> Path:
+        copy = tmp_path / "made"
+        shutil.copytree(folder, copy)
+        for name, table in tables.items():
+            (copy / f"{name}.parquet").unlink()
+            if table is not None:
+                write_table(table, copy / f"{name}.parquet", {})
+        return copy
+
+    return make
 
 
 @pytest.fixture(scope="module")
@@ -214,15 +233,12 @@ def test_each_number_and_what_chance_gives_is_what_one_counts_by_hand(table, num
 
 def test_the_fall_of_distances_lies_beside_that_of_the_distances_by_chance(table):
     """Early: neuron 0 loses two of four features of like mean, 1 keeps its only one; late nothing changes."""
-    assert table.loc["N3", "value"] == pytest.approx(1)
-    assert table.loc["N3", "chance"] == pytest.approx(1 - 0.2 / 0.4)
+    assert table.loc["N3", ["value", "chance"]].tolist() == pytest.approx([1, 1 - 0.2 / 0.4])
 
 
 def test_the_share_of_mass_of_tags_lies_beside_that_of_the_untrained_encoder(table):
     """wiki-0: NN 2 of 3 tokens and of the mass; wiki-3: NN 24.5 of 28.7, in a text of five NN to three IN."""
-    assert table.loc["F3", "value"] == pytest.approx(1)
-    assert table.loc["F3", "chance"] == pytest.approx(1)
-    assert "blocks" in table.loc["F3", "why"]
+    assert table.loc["F3", ["value", "chance"]].tolist() == pytest.approx([1, 1])
 
 
 def test_f1_has_the_binomial_interval_of_its_hits(table):
@@ -235,97 +251,64 @@ def test_random_sets_that_are_alike_in_something_else_do_not_count(table):
     assert table.loc["T2-C test", "basis"] == "reviews and 101 random sets"
 
 
-def test_the_heads_and_tails_of_masses_by_hand():
-    masses = np.array([[0.0, 1.0, 4.0, 3.0, 2.0], [0.0, 0.0, 0.0, 1.0, 1.0]])
-    assert head(masses, 2).tolist() == [0.7, 1.0]
-    assert tail(masses, 2).tolist() == [0.3, 1.0]
-
-
-def test_every_claim_has_one_row(table, folder):
+def test_every_claim_has_one_row_and_an_interval_that_holds_its_value_or_a_reason_for_none(table, folder):
     assert list(table.index) == [its.id for its in judged()]
-    assert list(measure(Results("made", folder, "frozen")).columns) == COLUMNS
-
-
-def test_an_interval_holds_its_value_or_is_absent_with_a_reason(table):
     with_interval = table.dropna(subset=["low", "high"])
     assert (with_interval["low"] <= with_interval["value"] + 1e-9).all()
     assert (with_interval["value"] <= with_interval["high"] + 1e-9).all()
     assert (with_interval["basis"] != "").all()
     assert (table.loc[table["low"].isna(), "why"] != "").all()
+    assert np.array_equal(measured_in(folder)["low"], table["low"], equal_nan=True), "the same neurons are drawn again"
 
 
 @pytest.mark.parametrize(
-    ("lost", "number"),
+    ("lost", "number", "has_value"),
     [
-        ("scores", "S4"),
-        ("pruning", "T2-A test"),
-        ("pruning", "K54"),
-        ("training", "S2"),
-        ("control_transfer", "K23"),
-        ("control_transfer", "K42"),
+        ("scores", "S4", False),
+        ("pruning", "T2-A test", False),
+        ("pruning", "K54", False),
+        ("training", "S2", False),
+        ("control_transfer", "K23", False),
+        ("control_transfer", "K42", False),
+        ("null_states", "N13", True),
+        ("nulls", "N3", True),
+        ("control_transfer", "F11", True),
+        ("pruning_random", "T2-A test", True),
     ],
 )
-def test_a_number_whose_table_a_run_did_not_keep_is_missing_with_a_reason(folder, tmp_path, lost, number):
-    copy = tmp_path / "made"
-    shutil.copytree(folder, copy)
-    (copy / f"{lost}.parquet").unlink()
-    its = one_in(copy, number)
-    assert math.isnan(its.value)
-    assert its.why
-
-
-@pytest.mark.parametrize(
-    ("lost", "number"),
-    [("null_states", "N13"), ("nulls", "N3"), ("control_transfer", "F11"), ("pruning_random", "T2-A test")],
-)
-def test_a_chance_whose_table_a_run_did_not_keep_is_missing_and_the_number_is_not(folder, tmp_path, lost, number):
-    copy = tmp_path / "made"
-    shutil.copytree(folder, copy)
-    (copy / f"{lost}.parquet").unlink()
-    its = one_in(copy, number)
-    assert not math.isnan(its.value)
+def test_what_needs_a_table_that_a_run_did_not_keep_is_missing(other, lost, number, has_value):
+    """The number with a reason, or the chance alone."""
+    its = one_in(other(**{lost: None}), number)
+    assert math.isnan(its.value) != has_value
     assert math.isnan(its.chance)
     assert math.isnan(its.beyond_low)
+    assert has_value or its.why
 
 
 @pytest.mark.parametrize(("emptied", "number"), [("training", "S2"), ("training", "K15"), ("scores", "S4")])
-def test_a_table_that_holds_no_such_row_is_as_good_as_none(folder, tmp_path, emptied, number):
-    copy = tmp_path / "made"
-    shutil.copytree(folder, copy)
-    write_table(epochs(lambda step: 0.9), copy / "transfer.parquet", {})
-    write_table(read_table(copy / f"{emptied}.parquet").iloc[:0], copy / f"{emptied}.parquet", {})
-    assert math.isnan(one_in(copy, number).value)
+def test_a_table_that_holds_no_such_row_is_as_good_as_none(folder, other, emptied, number):
+    empty = {emptied: read_table(folder / f"{emptied}.parquet").iloc[:0]}
+    assert math.isnan(one_in(other(transfer=epochs(lambda step: 0.9), **empty), number).value)
 
 
-def test_a_run_without_an_untrained_stage_has_no_such_chance(folder, tmp_path):
-    copy = tmp_path / "made"
-    shutil.copytree(folder, copy)
-    rows = read_table(copy / "stages.parquet")
-    write_table(rows[rows["role"] != "untrained"], copy / "stages.parquet", {})
-    its = measured_in(copy)
+def test_a_run_without_an_untrained_stage_has_no_such_chance(other):
+    its = measured_in(other(stages=stages().query("role != 'untrained'")))
     assert math.isnan(its.loc["F3", "value"])
     assert "untrained" in its.loc["F3", "why"]
     assert its.loc[["N4", "T2-C mass"], "value"].notna().all()
     assert its.loc[["N4", "T2-C mass"], "chance"].isna().all()
 
 
-def test_a_run_of_one_snapshot_measures_what_needs_no_other(folder, tmp_path):
-    copy = tmp_path / "made"
-    shutil.copytree(folder, copy)
-    rows = read_table(copy / "stages.parquet")
-    write_table(rows[~rows["role"].isin(["untrained", "early", "before-last"])], copy / "stages.parquet", {})
-    its = measured_in(copy)["value"]
+def test_a_run_of_one_snapshot_measures_what_needs_no_other(other):
+    its = measured_in(other(stages=stages().query("role not in ['untrained', 'early', 'before-last']")))["value"]
     assert its[["N1", "N3", "N8", "K1", "K5", "K6", "K8"]].isna().all()
     assert its[["N7", "N11", "N12", "N13", "N18", "K32"]].notna().all()
 
 
-def test_the_spread_of_what_chance_gives_widens_what_lies_beyond_it_and_nothing_else(folder, tmp_path):
-    copy = tmp_path / "made"
-    shutil.copytree(folder, copy)
+def test_the_spread_of_what_chance_gives_widens_what_lies_beyond_it_and_nothing_else(folder, other):
     rows = null_states()
     wide = rows.assign(null_05=rows["expected"] - 2, null_95=rows["expected"] + 2)
-    write_table(wide, copy / "null_states.parquet", {})
-    narrow, found = one_in(folder, "N13"), one_in(copy, "N13")
+    narrow, found = one_in(folder, "N13"), one_in(other(null_states=wide), "N13")
     assert (found.value, found.low, found.high, found.chance) == (narrow.value, narrow.low, narrow.high, narrow.chance)
     assert found.beyond_high - found.beyond_low > narrow.beyond_high - narrow.beyond_low
 
@@ -342,36 +325,22 @@ def epochs(fall: Callable[[int], float]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("fall", "expected"), [(lambda s: 0.9 / (s + 1), 1.0), (lambda s: 0.1 * (s + 1), -1.0)])
-def test_distances_converge_as_perplexity_does_or_against_it(folder, tmp_path, fall, expected):
+def test_distances_converge_as_perplexity_does_or_against_it(other, fall, expected):
     """Log perplexity falls by log 10, log 2 and log 1.25: the steps are in falling order."""
-    copy = tmp_path / "made"
-    shutil.copytree(folder, copy)
-    write_table(epochs(fall), copy / "transfer.parquet", {})
-    assert one_in(copy, "K15").value == pytest.approx(expected)
+    assert one_in(other(transfer=epochs(fall)), "K15").value == pytest.approx(expected)
 
 
-def grown(folder: Path, distances: np.ndarray, lengths: np.ndarray, expected: np.ndarray) -> Measured:
-    """K1 where so many neurons shared between the last two epochs have these distances, lengths and chances."""
-    rows = pd.DataFrame({"neuron": range(len(distances)), "hellinger": distances, "state": "shared"})
-    rows = rows.assign(question="rq1", comparison="wiki-2:wiki-3", before="wiki-2", length_before=lengths)
-    write_table(rows.assign(length_after=lengths), folder / "transfer.parquet", {})
-    null = rows[["comparison", "neuron"]].assign(expected=expected, null_05=expected - 0.01, null_95=expected + 0.01)
-    write_table(null, folder / "nulls.parquet", {})
-    return one_in(folder, "K1")
-
-
-def test_a_correlation_that_chance_gives_too_lies_within_its_interval(folder, tmp_path):
-    copy = tmp_path / "made"
-    shutil.copytree(folder, copy)
+@pytest.mark.parametrize("is_learned", [False, True])
+def test_a_correlation_that_chance_gives_too_lies_within_its_interval(other, is_learned):
+    """K1 over 200 shared neurons whose distances follow their lengths, as those of rearranged blocks do, or do not."""
     rng = np.random.default_rng(1)
     lengths = rng.permutation(200).astype(float)
     expected = 0.9 - lengths / 400 + rng.normal(0, 0.1, 200)
-    its = grown(copy, expected + rng.normal(0, 0.05, 200), lengths, expected)
+    distances = 0.9 - lengths / 400 if is_learned else expected + rng.normal(0, 0.05, 200)
+    expected = rng.permutation(expected) if is_learned else expected
+    rows = pd.DataFrame({"neuron": range(200), "hellinger": distances, "state": "shared", "length_before": lengths})
+    rows = rows.assign(question="rq1", comparison="wiki-2:wiki-3", before="wiki-2", length_after=lengths)
+    null = rows[["comparison", "neuron"]].assign(expected=expected, null_05=expected - 0.01, null_95=expected + 0.01)
+    its = one_in(other(transfer=rows, nulls=null), "K1")
     assert its.high < 0, "it excludes 0"
-    assert its.beyond_low < 0 < its.beyond_high, "and not what chance gives"
-    learned = grown(copy, 0.9 - lengths / 400, lengths, rng.permutation(expected))
-    assert learned.beyond_high < 0
-
-
-def test_neurons_drawn_again_are_the_same_each_time(folder, table):
-    assert np.array_equal(measured_in(folder)["low"], table["low"], equal_nan=True)
+    assert its.beyond_high < 0 if is_learned else its.beyond_low < 0 < its.beyond_high
