@@ -13,6 +13,8 @@ from txray_lib.errors import TxrayError
 
 DATA_VARIABLE = "TXRAY_DATA"
 """The environment variable that names a folder of corpora."""
+OPENED_VARIABLE = "TXRAY_OPENED"
+"""The environment variable that names the file in which a page that is executed notes what it opens."""
 
 
 def root() -> Path:
@@ -44,6 +46,13 @@ def live_results(profile: str = "") -> Path:
 def frozen_results(profile: str = "") -> Path:
     """The tables of a run that is kept in the repository; without a profile, the folder of all."""
     return root() / "results" / profile
+
+
+def note_opened(*patterns: Path) -> None:
+    """Note files that are read, or would be if they were there, by their patterns: what is executed follows from them."""
+    if note := os.environ.get(OPENED_VARIABLE):
+        with open(note, "a", encoding="utf-8") as file:
+            file.writelines(f"{pattern}\n" for pattern in patterns)
 
 
 @contextlib.contextmanager

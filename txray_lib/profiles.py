@@ -295,13 +295,22 @@ def _file_of(name: str) -> Path:
 
 def list_profiles() -> list[str]:
     """Names of the profiles in the repository."""
+    places.note_opened(places.profiles_folder() / "*.yaml")
     return sorted(p.stem for p in places.profiles_folder().glob("*.yaml"))
+
+
+def has_profile(name: str) -> bool:
+    """Whether the repository has a profile of this name."""
+    path = places.profiles_folder() / f"{name}.yaml"
+    places.note_opened(path)
+    return path.is_file()
 
 
 def _merged(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The file's keys laid over those of the profile that its `base` names: one beside it, else one of the repository."""
     if path in seen:
         raise TxrayError(f"the profile {path.name} is its own base, by way of {', '.join(p.name for p in seen)}")
+    places.note_opened(path.absolute())
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.profiles import Profile, list_profiles, load_profile, profile_name
+from txray_lib.profiles import Profile, has_profile, list_profiles, load_profile, profile_name
 from txray_lib.tables import read_table
 
 Origin = Literal["live", "frozen"]
@@ -72,7 +72,7 @@ class Results:
     @cached_property
     def is_outdated(self) -> bool:
         """Whether the profile of this name has other parameters now than when the tables were made."""
-        if self.profile not in list_profiles():
+        if not has_profile(self.profile):
             return False
         now = load_profile(self.profile)
         return {**read_parameters(self.folder, now.model_dump()), "about": ""} != {**now.parameters, "about": ""}
@@ -154,18 +154,27 @@ def open_results(profile: str) -> Results:
     """
     name = profile_name(profile)
     folders = [parent / name for parent in _parents()]
-    for folder in folders:
-        if not _missing(folder):
-            live = places.live_results(name)
-            return Results(name, folder, "live" if folder.resolve() == live.resolve() else "frozen")
+    places.note_opened(*(folder / "**" for folder in folders))
+    if found := _first_whole(folders):
+        return Results(name, found, _origin(found))
     raise TxrayError(_advice(profile, name, folders))
 
 
 def list_results() -> dict[str, Origin]:
     """Profiles whose tables are at hand, and which of them were computed in this checkout."""
-    folders = [folder for parent in _parents() if parent.is_dir() for folder in parent.iterdir()]
-    names = sorted({folder.name for folder in folders if not _missing(folder)})
-    return {name: open_results(name).origin for name in names}
+    parents = [parent for parent in _parents() if parent.is_dir()]
+    places.note_opened(*(parent / "*" / NEEDED[0] for parent in _parents()))
+    names = sorted({folder.name for parent in parents for folder in parent.iterdir()})
+    first = {name: _first_whole([parent / name for parent in parents]) for name in names}
+    return {name: _origin(folder) for name, folder in first.items() if folder}
+
+
+def _first_whole(folders: list[Path]) -> Path | None:
+    return next((folder for folder in folders if not _missing(folder)), None)
+
+
+def _origin(folder: Path) -> Origin:
+    return "live" if folder.resolve() == places.live_results(folder.name).resolve() else "frozen"
 
 
 def read_parameters(folder: Path, below: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -210,7 +219,9 @@ def extremes(transfer: pd.DataFrame, min_length: int, rank: int = 1) -> pd.DataF
 
 def benchmarks_file() -> Path:
     """Where the frozen benchmarks lie, beside the tables of profiles."""
-    return _parents()[-1] / "benchmarks.parquet"
+    path = _parents()[-1] / "benchmarks.parquet"
+    places.note_opened(path)
+    return path
 
 
 def _parents() -> list[Path]:

@@ -133,6 +133,7 @@ def siblings(results: Results) -> list[Path]:
         parents = [results.folder.parent]
     found: dict[str, Path] = {}
     for parent in parents:
+        places.note_opened(parent / f"{results.profile}-seed-*" / "**")
         for folder in sorted(parent.glob(f"{results.profile}-seed-*")):
             if _is_current(folder) and _settings(folder) == _settings(results.folder):
                 found.setdefault(folder.name, folder)

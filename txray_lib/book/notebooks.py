@@ -2,8 +2,8 @@
 
 What papermill only warns of is an error here: a parameter that the notebook does not have, a notebook without a cell tagged
 `parameters`. The values are written into that cell, so that the executed notebook, downloaded from a page, has one cell of
-parameters, holding those of the page: papermill or JupyterLab runs it again as it stands. Kernels run this interpreter and
-listen on unix sockets, so that neither another environment's kernel nor a taken port can get in the way.
+parameters, holding those of the page: papermill or JupyterLab runs it again as it stands. Kernels listen on unix sockets, where
+there are any, so that a taken port cannot get in the way.
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ from typing import TYPE_CHECKING, Any
 from txray_lib import places
 from txray_lib.course.stripping import Version, version_of
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.places import whole_file
-from txray_lib.results import list_results, open_results
+from txray_lib.results import open_results
 
 if TYPE_CHECKING:
     import nbformat
-    from jupyter_client.manager import AsyncKernelManager
 
 PARAMETERS = "parameters"
 READING = "reading"
@@ -34,8 +32,9 @@ READING = "reading"
 
 def list_notebooks() -> dict[str, Path]:
     """The text notebooks of the repository by name."""
-    folder = places.root() / "notebooks"
-    return {path.stem: path for path in sorted(folder.glob("*.md"))}
+    pattern = places.root() / "notebooks" / "*.md"
+    places.note_opened(pattern)
+    return {path.stem: path for path in sorted(pattern.parent.glob(pattern.name))}
 
 
 def find_notebook(name: str) -> Path:
@@ -48,7 +47,7 @@ def find_notebook(name: str) -> Path:
 
 def parameters_of(source: Path) -> dict[str, Any]:
     """The parameters of a text notebook with their defaults. Raises TxrayError if no cell is tagged `parameters`."""
-    return _defaults(read_notebook(source), source)
+    return _defaults(_parameters_cell(read_notebook(source), source), source)
 
 
 def execute(
@@ -61,44 +60,31 @@ def execute(
     Raises TxrayError for a misspelt parameter, for a value of another type than the default, and for a cell that fails,
     with that cell's own message.
     """
-    import nbformat
-
     notebook = version_of(read_notebook(source), version)
-    defaults = _defaults(notebook, source)
-    _check(parameters, defaults, source)
     cell = _parameters_cell(notebook, source)
+    defaults = _defaults(cell, source)
+    _check(parameters, defaults, source)
     cell.source = set_values(cell.source, parameters)
-    notebook.cells = [c for c in notebook.cells if _is_read_here(c, {**defaults, **parameters}, source)]
+    used = {**defaults, **parameters}
+    notebook.cells = [c for c in notebook.cells if _is_read_here(c, used, source)]
     if title:
         notebook.cells[0].source = re.sub(r"^# .*", f"# {title}", notebook.cells[0].source, count=1)
-    executed = _run(notebook, source, cwd)
-    _tidy(executed, source, {**defaults, **parameters})
-    with whole_file(out) as partial:
-        partial.write_text(nbformat.writes(executed), encoding="utf-8")
-    return out
+    return _write(_run(notebook, source, cwd), source, used, out)
 
 
 def write_unexecuted(source: Path, out: Path) -> Path:
     """Write the students' version of a text notebook to `out` as it stands: a page of it needs nothing that computes."""
-    import nbformat
-
     notebook = version_of(read_notebook(source), "student")
-    _tidy(notebook, source, _defaults(notebook, source))
-    with whole_file(out) as partial:
-        partial.write_text(nbformat.writes(notebook), encoding="utf-8")
-    return out
+    return _write(notebook, source, parameters_of(source), out)
 
 
 def write_empty(source: Path, out: Path, why: str) -> Path:
     """Write a page that has nothing to show to `out`: the title of a text notebook, and why it is empty."""
-    import nbformat
-
-    first = next(cell.source for cell in read_notebook(source).cells if cell.cell_type == "markdown")
-    title = next(line for line in first.splitlines() if line.startswith("# "))
-    page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"{title}\n\n{why}")])
-    with whole_file(out) as partial:
-        nbformat.write(page, partial)
-    return out
+    notebook = read_notebook(source)
+    title = notebook.cells[0].source.partition("\n")[0]
+    notebook.cells = notebook.cells[:1]
+    notebook.cells[0].source = f"{title}\n\n{why}"
+    return _write(notebook, source, {}, out)
 
 
 def read_notebook(source: Path) -> nbformat.NotebookNode:
@@ -123,16 +109,18 @@ def _is_read_here(cell: nbformat.NotebookNode, parameters: dict[str, Any], sourc
 
     Raises TxrayError where frozen tables have changed since somebody read them.
     """
-    if READING not in _tags(cell):
+    if READING not in cell.metadata.get("tags", []):
         return True
     names, digests = (str(cell.metadata.get("of", "")).split()[i::2] for i in (0, 1))
     if not names or len(names) != len(digests):
         raise TxrayError(f'{source.name}: a reading names what it was read in, as "of": "small 0123456789ab"')
-    at_hand = list_results()
-    if names[0] != parameters.get("profile", names[0]) or not set(names) <= set(at_hand):
+    if names[0] != parameters.get("profile", names[0]):
         return False
     for name, digest in zip(names, digests, strict=True):
-        run = open_results(name)
+        try:
+            run = open_results(name)
+        except TxrayError:
+            return False
         if run.digest != digest and run.origin == "frozen":
             raise TxrayError(
                 f"{source.name}: a reading is of the tables {name} {digest}, which are now {run.digest}. Read them again, mend"
@@ -142,10 +130,6 @@ def _is_read_here(cell: nbformat.NotebookNode, parameters: dict[str, Any], sourc
             return False
     cell.source = f'<div class="txray-reading">\n\n{cell.source}\n\n</div>'
     return True
-
-
-def _tags(cell: nbformat.NotebookNode) -> list[str]:
-    return list(cell.metadata.get("tags", []))
 
 
 def set_values(code: str, parameters: dict[str, Any]) -> str:
@@ -158,17 +142,14 @@ def set_values(code: str, parameters: dict[str, Any]) -> str:
         if name.id in parameters:
             begin = starts[line.value.lineno - 1] + line.value.col_offset
             end = starts[line.value.end_lineno - 1] + line.value.end_col_offset
-            text = text[:begin] + _literal(parameters[name.id]).encode() + text[end:]
+            value = parameters[name.id]
+            written = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+            text = text[:begin] + written.encode() + text[end:]
     return text.decode()
 
 
-def _literal(value: Any) -> str:
-    """A value as Python writes it, text in double quotes."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-
-
 def _parameters_cell(notebook: nbformat.NotebookNode, source: Path) -> nbformat.NotebookNode:
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and PARAMETERS in _tags(cell)]
+    cells = [c for c in notebook.cells if c.cell_type == "code" and PARAMETERS in c.metadata.get("tags", [])]
     if len(cells) != 1:
         raise TxrayError(
             f"the notebook {source.name} has {len(cells)} cells tagged `parameters`; it must have exactly one"
@@ -176,19 +157,15 @@ def _parameters_cell(notebook: nbformat.NotebookNode, source: Path) -> nbformat.
     return cells[0]
 
 
-def _defaults(notebook: nbformat.NotebookNode, source: Path) -> dict[str, Any]:
+def _defaults(cell: nbformat.NotebookNode, source: Path) -> dict[str, Any]:
     defaults = {}
-    for line in ast.parse(_parameters_cell(notebook, source).source).body:
-        match line:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=value)
-                | ast.AnnAssign(target=ast.Name(id=name), value=value)
-            ):
-                defaults[name] = ast.literal_eval(value)
-            case _:
-                raise TxrayError(
-                    f"the parameters of {source.name} must be plain `name = value` lines; this is not: {ast.unparse(line)}"
-                )
+    for line in ast.parse(cell.source).body:
+        if not isinstance(line, ast.Assign | ast.AnnAssign):
+            raise TxrayError(
+                f"the parameters of {source.name} must be plain `name = value` lines; this is not: {ast.unparse(line)}"
+            )
+        name = line.targets[0] if isinstance(line, ast.Assign) else line.target
+        defaults[ast.unparse(name)] = ast.literal_eval(line.value)
     return defaults
 
 
@@ -197,8 +174,7 @@ def _check(parameters: dict[str, Any], defaults: dict[str, Any], source: Path) -
         if name not in defaults:
             raise TxrayError(f"the notebook {source.stem} has no parameter {name!r}. {nearest(name, defaults)}")
         wanted = type(defaults[name])
-        fits = isinstance(value, wanted) or (wanted is float and isinstance(value, int))
-        if not fits or (isinstance(value, bool) and wanted is not bool):
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
             raise TxrayError(
                 f"the parameter {name} of {source.stem} takes {wanted.__name__}, as in {defaults[name]!r}; it was given {value!r}"
             )
@@ -207,9 +183,11 @@ def _check(parameters: dict[str, Any], defaults: dict[str, Any], source: Path) -
 def _run(notebook: nbformat.NotebookNode, source: Path, cwd: Path) -> nbformat.NotebookNode:
     import papermill
     from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory(prefix="txray-") as sockets:
+    with tempfile.TemporaryDirectory(prefix="txray-") as folder:
+        sockets = {"transport": "ipc", "ip": f"{folder}/k"} if os.name == "posix" else {}
         try:
             return papermill.execute_notebook(
                 notebook,
@@ -217,36 +195,11 @@ def _run(notebook: nbformat.NotebookNode, source: Path, cwd: Path) -> nbformat.N
                 kernel_name="python3",
                 progress_bar=False,
                 cwd=str(cwd),
-                kernel_manager_class=_kernel_manager(sockets),
+                config=Config(ConnectionFileMixin=sockets),
                 extra_arguments=["--log-level=50"],
             )
         except PapermillExecutionError as error:
             raise TxrayError(_failure(source, error)) from None
-
-
-def _kernel_manager(sockets: str) -> type[AsyncKernelManager]:
-    """A kernel manager that starts this very interpreter and talks over unix sockets in the folder `sockets`.
-
-    With no folder to look in, the only kernel it knows is the native one, whose command is `sys.executable`.
-    """
-    from jupyter_client.kernelspec import KernelSpecManager
-    from jupyter_client.manager import AsyncKernelManager
-    from traitlets import default
-
-    class LocalKernelManager(AsyncKernelManager):
-        @default("kernel_spec_manager")
-        def _kernel_spec_manager_default(self) -> KernelSpecManager:
-            return KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True, parent=self)
-
-        @default("transport")
-        def _transport_default(self) -> str:
-            return "ipc" if os.name == "posix" else "tcp"
-
-        @default("ip")
-        def _ip_default(self) -> str:
-            return os.path.join(sockets, "k") if os.name == "posix" else "127.0.0.1"
-
-    return LocalKernelManager
 
 
 def _failure(source: Path, error: Any) -> str:
@@ -257,9 +210,13 @@ def _failure(source: Path, error: Any) -> str:
     return f"{source.name}, cell {cell} failed with {error.ename}: {error.evalue}\n  the cell begins: {first}"
 
 
-def _tidy(notebook: nbformat.NotebookNode, source: Path, parameters: dict[str, Any]) -> None:
-    """Leave nothing that changes from run to run."""
+def _write(notebook: nbformat.NotebookNode, source: Path, parameters: dict[str, Any], out: Path) -> Path:
+    """Write a notebook with nothing in it that changes from run to run."""
+    import nbformat
+
     for cell in notebook.cells:
-        tags = _tags(cell)
-        cell.metadata = {"tags": sorted(tags)} if tags else {}
+        tags = sorted(cell.metadata.get("tags", []))
+        cell.metadata = {"tags": tags} if tags else {}
     notebook.metadata["papermill"] = {"input_path": source.name, "parameters": parameters}
+    places.write_text(nbformat.writes(notebook), out)
+    return out
