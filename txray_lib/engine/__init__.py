@@ -118,6 +118,8 @@ class _Progress(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if str(getattr(record, "event", "")).endswith("progress") and hasattr(record, "total"):
             say(f"    {record.done} of {record.total} done")
+        elif record.levelno >= logging.ERROR and not ERRORS:
+            say(record.getMessage())
 
 
 def make_step(run: Run, name: str) -> None:

@@ -23,7 +23,7 @@ from txray_lib.errors import TxrayError
 
 ERRORS: list[TxrayError] = []
 """What went wrong in jobs, the first first: Snakemake passes on no more than that something did."""
-_LOADED = ["torch", "pandas", "pyarrow.parquet", "scipy.special", "pydantic", "papermill", "jupytext"]
+_LOADED = ["torch._dynamo", "pandas", "pyarrow.parquet", "scipy.stats", "pydantic", "papermill", "jupytext"]
 _STARTING = threading.RLock()
 
 
