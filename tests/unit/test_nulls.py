@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 from txray_lib.errors import TxrayError
 from txray_lib.measures import MEASURES, measured
-from txray_lib.nulls import over_common_vocabulary, split_null, swap_null, vocabulary_shift
+from txray_lib.nulls import split_null, swap_null, vocabulary_shift
 from txray_lib.nulls.blocks import Splits, Swaps
 from txray_lib.nulls.permuting import adjust
 from txray_lib.preferences import NOBODY, aggregate
@@ -56,29 +56,24 @@ def exchangeable(seed: int, neurons: int, tokens: int, blocks: int) -> tuple[pd.
     return tuple(sides)
 
 
-def clustered(seed: int, neurons: int, blocks: int, size: int) -> pd.DataFrame:
-    """One stage whose neurons prefer other features in every block: tokens of a block are far from independent."""
+def clustered(seed: int, neurons: int, blocks: int, size: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One stage whose neurons prefer other features in every block, its blocks dealt at random to two texts of about equal
+    size: tokens of a block are far from independent."""
     random = np.random.default_rng(seed)
     block = np.repeat(np.arange(blocks), random.integers(size // 2, size * 3 // 2, blocks))
     neuron = random.integers(0, neurons, len(block))
     theme = random.integers(0, 40, (blocks, neurons))[block, neuron]
-    return records(block, theme + random.integers(0, 5, len(block)), neuron, random.random(len(block)))
-
-
-def parts(stage: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A stage's blocks dealt at random to two texts of about equal size."""
-    codes = stage["block"].cat.codes.to_numpy()
-    order = np.random.default_rng(seed).permutation(codes.max() + 1)
-    filled = np.cumsum(np.bincount(codes)[order])
-    first = np.isin(codes, order[: np.abs(filled - len(codes) / 2).argmin() + 1])
+    stage = records(block, theme + random.integers(0, 5, len(block)), neuron, random.random(len(block)))
+    order = random.permutation(blocks)
+    filled = np.cumsum(np.bincount(block)[order])
+    first = np.isin(block, order[: np.abs(filled - len(block) / 2).argmin() + 1])
     return stage[first], stage[~first]
 
 
 def rows(stage: pd.DataFrame) -> list[tuple]:
     """A stage as (block, feature, neuron, activation), without what is nobody's."""
-    columns = (stage[name].astype(kind) for name, kind in (("block", str), ("feature", str)))
-    each = zip(*columns, stage["neuron"], stage["activation"].astype(float), strict=True)
-    return [row for row in each if row[2] != NOBODY]
+    somebodys = stage[stage["neuron"] != NOBODY].astype({"block": str, "feature": str, "activation": float})
+    return list(somebodys[["block", "feature", "neuron", "activation"]].itertuples(index=False, name=None))
 
 
 def literal(pairs: list[tuple[list[tuple], list[tuple]]]) -> tuple[np.ndarray, np.ndarray]:
@@ -105,29 +100,24 @@ def check_against(found, distances: np.ndarray, states: np.ndarray, transfer: pd
     for neuron, (observed, state) in enumerate(zip(transfer["hellinger"], transfer["state"], strict=True)):
         null, row = distances[neuron], table.iloc[neuron]
         empty = np.isnan(null)
-        assert row["undefined"] == pytest.approx(empty.mean()) or state == NEVER
         if state == SHARED:
             assert row["p"] == (1 + (empty | (null >= observed - 1e-7)).sum()) / (1 + permutations)
             assert row["p_state"] == 1
             if not empty.all():
-                assert row["expected"] == pytest.approx(null[~empty].mean(), abs=1e-9)
-                assert row["excess"] == pytest.approx(observed - null[~empty].mean(), abs=1e-9)
-                quantiles = row[["null_05", "null_50", "null_95"]].tolist()
-                assert quantiles == pytest.approx(np.quantile(null[~empty], [0.05, 0.5, 0.95]).tolist(), abs=1e-9)
+                mean, quantiles = null[~empty].mean(), np.quantile(null[~empty], [0.05, 0.95])
+                expected = [mean, observed - mean, *quantiles]
+                assert row[["expected", "excess", "null_05", "null_95"]].tolist() == pytest.approx(expected, abs=1e-9)
         elif state != NEVER:
-            assert np.isnan(row["p"])
-            assert np.isnan(row["expected"])
+            assert row[["p", "expected"]].isna().all()
             assert row["p_state"] == (1 + empty.sum()) / (1 + permutations)
     by_state = found.states.set_index("state")
     for state, null in zip((AVOIDED, GAINED), states, strict=True):
         observed = (transfer["state"] == state).sum()
-        assert by_state.loc[state, "observed"] == observed
-        assert by_state.loc[state, "expected"] == pytest.approx(null.mean())
-        assert by_state.loc[state, "null_95"] == pytest.approx(np.quantile(null, 0.95))
-        assert by_state.loc[state, "p"] == (1 + (null >= observed).sum()) / (1 + permutations)
+        expected = [observed, null.mean(), np.quantile(null, 0.95), (1 + (null >= observed).sum()) / (1 + permutations)]
+        assert by_state.loc[state, ["observed", "expected", "null_95", "p"]].tolist() == pytest.approx(expected)
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(two_stages())
 def test_swaps_agree_with_a_literal_loop(stages):
     blocks = sorted(stages[0]["block"].unique())
@@ -138,109 +128,73 @@ def test_swaps_agree_with_a_literal_loop(stages):
         first = [r for r in before if r[0] in stay] + [r for r in after if r[0] not in stay]
         other = [r for r in after if r[0] in stay] + [r for r in before if r[0] not in stay]
         pairs.append((first, other))
-    found = swap_null(*stages, UNITS, permutations=25, seed=3, cap=25, chunk=4)
+    found = swap_null(*stages, UNITS, permutations=25, seed=3, cap=25)
     check_against(found, *literal(pairs), compare(*map(aggregate, stages), UNITS))
 
 
 def test_splits_agree_with_a_literal_loop():
-    before, after = parts(clustered(1, UNITS, 12, 4), 2)
+    before, after = clustered(1, UNITS, 12, 4)
     after = after[after["neuron"] != 2]
     pooled = pd.concat([before, after])
     blocks = [*sorted(before["block"].unique()), *sorted(after["block"].unique())]
     tokens = pooled["block"].value_counts()[blocks].to_numpy()
     deals = Splits(tokens, np.isin(blocks, before["block"].unique()))
     pairs = []
-    for sign in deals.signs(np.random.default_rng(3).random((40, len(blocks)))).T:
+    for sign in deals.signs(np.random.default_rng(3).random((70, len(blocks)))).T:
         first = {block for block, s in zip(blocks, sign, strict=True) if s == 1}
         pairs.append(tuple([r for r in rows(pooled) if (r[0] in first) == side] for side in (True, False)))
-    found = split_null(before, after, UNITS, permutations=40, seed=3, cap=40, chunk=7)
+    found = split_null(before, after, UNITS, permutations=70, seed=3, cap=70)
     check_against(found, *literal(pairs), compare(aggregate(before), aggregate(after), UNITS))
 
 
-def test_a_swap_by_hand():
-    """Neuron 0 prefers word 1 before and word 2 after, in each of two blocks: swapping one of them makes the sides equal."""
-    before, after = (records([1, 2], [w, w], [0, 0]) for w in (1, 2))
-    before_, after_ = (pd.concat([s, records([1, 2], [o, o], [1, 1])]) for s, o in ((before, 2), (after, 1)))
-    before_, after_ = (s.astype({"block": "category", "feature": "category"}) for s in (before_, after_))
-    table = swap_null(before_, after_, 2, permutations=400, cap=400).table
-    assert table["hellinger"].tolist() == pytest.approx([1, 1])
-    assert set(np.round(table["expected"], 12)) == {round(1 - (400 - table["reached"][0]) / 400, 12)}
-    assert table["p"][0] == pytest.approx(1 / 2, abs=0.1)
-
-
-def test_splits_keep_the_tokens_of_both_sides_within_half_a_block():
+def test_arrangements_keep_the_tokens_of_both_sides_and_the_observed_one_can_be_drawn():
     tokens, random = np.array([5, 9, 1, 7, 3, 3, 8, 2, 2, 6]), np.random.default_rng(0)
     is_before = np.arange(10) < 4
     deals = Splits(tokens, is_before)
     signs = deals.signs(random.random((500, 10)))
     assert (np.abs(tokens @ signs - tokens[is_before].sum()) <= tokens.max() / 2).all()
-    assert ((signs.sum(axis=0) > 0) & (signs.sum(axis=0) < 10)).all()
+    assert (deals.signs(np.where(is_before, 0.1, 0.9)[None])[:, 0] == is_before).all()
+    assert (Swaps(5).signs(np.full((1, 5), 0.1)) == Swaps(5).observed).all()
     uneven = Splits(np.array([1000, 1]), np.array([False, True])).signs(random.random((50, 2)))
     assert (uneven.sum(axis=0) == 1).all(), "no side is left without a block"
 
 
-def test_the_blocks_of_both_texts_are_counted():
-    before, after = records([1, 1, 2], [1, 2, 1], [0, 0, NOBODY]), records([1, 3, 4], [1, 1, 1], [0, 0, 0])
-    assert split_null(before, after, 1, permutations=5).blocks == (2, 3)
-    assert swap_null(before, before, 1, permutations=5).blocks == (2, 2)
-
-
-def test_an_observed_arrangement_is_one_that_can_be_drawn():
-    tokens, is_before = np.array([5, 9, 1, 7, 3]), np.array([True, False, True, False, False])
-    uniform = np.where(is_before, 0.1, 0.9)[None]
-    assert (Splits(tokens, is_before).signs(uniform)[:, 0] == is_before).all()
-    assert (Swaps(5).signs(np.full((1, 5), 0.1)) == Swaps(5).observed).all()
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_same_weights_are_at_distance_0_with_p_1_and_distances_are_those_of_measures(measure):
+    before, after = exchangeable(2, 20, 1000, 10)
+    after.loc[after["neuron"] == 3, "neuron"] = NOBODY
+    expected = measured(aggregate(before), aggregate(after), 22)[measure]
+    for null in (swap_null, split_null):
+        table = null(before, after, 22, 5, measure=measure, cap=5).table
+        np.testing.assert_allclose(table[measure], expected, atol=1e-7)
+        assert table["p"].isna().tolist() == expected.isna().tolist()
+    same = swap_null(after, after.copy(), 22, permutations=9, measure=measure)
+    preferred = np.isin(np.arange(22), after["neuron"])
+    for column, value in ((measure, 0), ("expected", 0), ("p", 1)):
+        np.testing.assert_array_equal(same.table[column], np.where(preferred, value, np.nan))
+    assert same.states["p"].tolist() == [1, 1, 1, 1]
 
 
 @settings(max_examples=10)
-@given(two_stages())
-def test_the_same_weights_are_at_distance_0_with_p_1(stages):
-    stage = stages[0]
-    for measure in MEASURES:
-        found = swap_null(stage, stage.copy(), UNITS, permutations=9, measure=measure)
-        preferred = np.isin(np.arange(UNITS), stage["neuron"])
-        assert found.table[measure].tolist() == pytest.approx(np.where(preferred, 0, np.nan), nan_ok=True, abs=0)
-        assert found.table["p"].tolist() == pytest.approx(np.where(preferred, 1, np.nan), nan_ok=True)
-        assert (found.table["expected"].dropna() == 0).all()
-        assert found.states["p"].tolist() == [1, 1, 1, 1]
-        assert (found.table["permutations"] <= 9).all()
-
-
-@settings(max_examples=15)
 @given(two_stages(), st.sampled_from(list(MEASURES)))
 def test_p_is_in_0_1_and_symmetric_in_the_sides(stages, measure):
     one, other = (swap_null(*s, UNITS, 19, cap=60, measure=measure) for s in (stages, stages[::-1]))
     for name in (measure, "expected", "p", "q", "p_state", "q_state"):
         np.testing.assert_allclose(one.table[name], other.table[name], atol=1e-7)
     for name in ("p", "q", "p_state", "q_state"):
-        known = one.table[name].dropna()
-        assert ((known > 0) & (known <= 1)).all()
+        assert one.table[name].dropna().between(0, 1, inclusive="right").all()
     assert (one.table["q"].dropna() >= one.table["p"].dropna()).all()
     states = [r.states.set_index("state") for r in (one, other)]
     assert states[0].loc[AVOIDED].tolist() == states[1].loc[GAINED].tolist()
 
 
 @pytest.mark.parametrize("null", [swap_null, split_null])
-def test_a_seed_decides_the_result_and_the_chunk_does_not(null):
-    stages = exchangeable(1, 30, 2000, 20) if null is swap_null else parts(clustered(1, 30, 40, 50), 1)
-    whole = null(*stages, 30, 64, seed=5, cap=512, chunk=512)
-    for chunk in (1, 7):
-        pieces = null(*stages, 30, 64, seed=5, cap=512, chunk=chunk)
-        pd.testing.assert_frame_equal(whole.table, pieces.table, rtol=1e-12)
-        pd.testing.assert_frame_equal(whole.states, pieces.states)
-    pd.testing.assert_frame_equal(whole.table, null(*stages, 30, 64, seed=5, cap=512).table, rtol=1e-12)
-    assert not whole.table["p"].equals(null(*stages, 30, 64, seed=6, cap=512).table["p"])
-
-
-@pytest.mark.parametrize("measure", MEASURES)
-def test_the_observed_distances_are_those_of_measures(measure):
-    before, after = exchangeable(2, 20, 1000, 10)
-    after.loc[after["neuron"] == 3, "neuron"] = NOBODY
-    expected = measured(aggregate(before), aggregate(after), 22)
-    for null in (swap_null, split_null):
-        table = null(before, after, 22, 5, measure=measure, cap=5).table
-        np.testing.assert_allclose(table[measure], expected[measure], atol=1e-7)
-        assert table["p"].isna().tolist() == expected[measure].isna().tolist()
+def test_a_seed_decides_the_result(null):
+    stages = exchangeable(1, 30, 2000, 20) if null is swap_null else clustered(1, 30, 40, 50)
+    one, again, other = (null(*stages, 30, 64, seed=seed, cap=256) for seed in (5, 5, 6))
+    pd.testing.assert_frame_equal(one.table, again.table)
+    pd.testing.assert_frame_equal(one.states, again.states)
+    assert not one.table["p"].equals(other.table["p"])
 
 
 def share_bounds(share: float, trials: int) -> tuple[float, float]:
@@ -248,17 +202,14 @@ def share_bounds(share: float, trials: int) -> tuple[float, float]:
     return tuple(binom.ppf([0.001, 0.999], trials, share) / trials)
 
 
-@pytest.mark.parametrize("measure", ["hellinger", "mass_hellinger"])
-def test_p_of_swaps_is_never_anti_conservative_where_the_null_is_true(measure):
-    p = [swap_null(*exchangeable(s, 400, 8000, 50), 400, 99, s, measure, cap=99).table["p"] for s in range(4)]
-    p = pd.concat(p).dropna()
-    low, high = share_bounds(0.05, len(p))
-    assert low / 2 < (p <= 0.05).mean() <= high
-    assert (p <= 0.5).mean() <= share_bounds(0.5, len(p))[1]
-
-
-def test_p_of_splits_is_never_anti_conservative_where_the_null_is_true():
-    p = [split_null(*parts(clustered(s, 400, 60, 150), s), 400, 99, s, cap=99).table["p"] for s in range(4)]
+@pytest.mark.parametrize(
+    ("null", "measure"), [(swap_null, "hellinger"), (swap_null, "mass_hellinger"), (split_null, "hellinger")]
+)
+def test_p_is_never_anti_conservative_where_the_null_is_true(null, measure):
+    p = []
+    for seed in range(4):
+        stages = exchangeable(seed, 400, 8000, 50) if null is swap_null else clustered(seed, 400, 60, 150)
+        p.append(null(*stages, 400, 99, seed, measure, cap=99).table["p"])
     p = pd.concat(p).dropna()
     low, high = share_bounds(0.05, len(p))
     assert low / 2 < (p <= 0.05).mean() <= high
@@ -266,30 +217,27 @@ def test_p_of_splits_is_never_anti_conservative_where_the_null_is_true():
 
 
 def test_refined_p_is_valid_in_the_tail():
-    tables = [swap_null(*exchangeable(s, 400, 6000, 50), 400, 49, s, cap=800).table for s in range(5)]
+    tables = [swap_null(*exchangeable(s, 400, 6000, 50), 400, 49, s, cap=800).table for s in range(4)]
     p = pd.concat([t["p"] for t in tables]).dropna()
-    assert pd.concat([t["refined"] for t in tables]).any()
+    assert (pd.concat([t["permutations"] for t in tables]) > 49).any()
     for level in (0.02, 0.01, 0.005):
         assert (p <= level).mean() <= share_bounds(level, len(p))[1], level
 
 
 def test_counts_of_states_are_valid_where_the_null_is_true():
-    p = [
-        swap_null(*exchangeable(s, 200, 600, 30), 200, 99, s, cap=99).states.set_index("state")["p"] for s in range(40)
-    ]
-    p = pd.DataFrame(p)
+    found = [swap_null(*exchangeable(s, 100, 300, 30), 100, 99, s, cap=99).states for s in range(25)]
+    p = pd.DataFrame([states.set_index("state")["p"] for states in found])
     assert ((p <= 0.05).mean() <= share_bounds(0.05, len(p))[1]).all()
     assert (p[SHARED] == p["avoided or gained"]).all(), "the preferred neurons stay as many, so one is the other's rest"
 
 
-def planted(share: float, neurons: int = 40, tokens: int = 16_000, blocks: int = 80):
+def lose_words(share: float, neurons: int = 40, tokens: int = 16_000) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every second neuron loses this share of its words; for the rest two stages differ by noise alone."""
     random = np.random.default_rng(7)
-    block, word = random.integers(0, blocks, tokens), random.integers(0, 20, tokens)
+    block, word = random.integers(0, 80, tokens), random.integers(0, 20, tokens)
     owner = random.integers(0, neurons, tokens)
     noise = [np.where(random.random(tokens) < 0.3, random.integers(0, neurons, tokens), owner) for _ in range(2)]
-    moves = (noise[1] % 2 == 0) & (word < 20 * share)
-    after = np.where(moves, NOBODY, noise[1])
+    after = np.where((noise[1] % 2 == 0) & (word < 20 * share), NOBODY, noise[1])
     activation = random.random(tokens) + 0.5
     return records(block, word, noise[0], activation), records(block, word, after, activation)
 
@@ -297,27 +245,24 @@ def planted(share: float, neurons: int = 40, tokens: int = 16_000, blocks: int =
 def test_power_grows_with_the_planted_change():
     found = []
     for share in (0.0, 0.05, 0.5):
-        table = swap_null(*planted(share), 40, 99, cap=99).table
+        table = swap_null(*lose_words(share), 40, 99, cap=99).table
         found.append((table["p"][::2] <= 0.05).mean())
         assert (table["p"][1::2] <= 0.05).mean() <= 0.2, "the others did not change"
     assert found[0] <= 0.2
-    assert found[0] <= found[1] <= found[2]
-    assert found[2] == 1
+    assert found[0] <= found[1] <= found[2] == 1
 
 
 def test_the_tail_is_refined_where_one_neuron_truly_changed():
-    before, after = exchangeable(3, 300, 9000, 60)
+    before, after = exchangeable(3, 300, 6000, 60)
     for side, word in ((before, "w00001"), (after, "w00002")):
         side["neuron"] = side["neuron"].replace(0, 1)
         side.loc[side.index[side["feature"] == word][:100], "neuron"] = 0
     table = swap_null(before, after, 300, permutations=1000).table
-    assert table["p"][0] < 1 / 1001
-    assert table["p"][0] == (1 + table["reached"][0]) / (1 + table["permutations"][0])
-    assert table["refined"][0]
-    assert table["permutations"][0] > 1000
-    assert table["q"][0] < 0.05
-    assert (table["permutations"] <= 50_000).all()
-    assert not table["refined"][1:].all()
+    first = table.iloc[0]
+    assert first["p"] == (1 + first["reached"]) / (1 + first["permutations"]) < 1 / 1001
+    assert 1000 < first["permutations"] <= 50_000
+    assert first["q"] < 0.05
+    assert (table["permutations"] == 1000).any()
     coarse = swap_null(before, after, 300, permutations=1000, cap=1000).table
     assert coarse["p"][0] == 1 / 1001
     assert coarse["q"][0] > 0.05, "1,000 arrangements cannot reject one of 300"
@@ -329,10 +274,7 @@ def test_empty_sides_are_further_than_any_distance():
     before, after = records([1, 2], [1, 2], [0, 1]), records([1, 2], [1, 2], [NOBODY, 0])
     found = swap_null(before, after, 3, permutations=1000, cap=1000)
     row = found.table.iloc[0]
-    assert row["hellinger"] == 1
-    assert row["undefined"] == pytest.approx(0.5, abs=0.06)
-    assert row["p"] == 1, "an empty side counts as at least as far"
-    assert row["expected"] == 1, "the mean is over arrangements with a distance"
+    assert row[["hellinger", "expected", "p"]].tolist() == [1, 1, 1], "expected is of arrangements with a distance"
     assert found.table["p_state"].tolist() == pytest.approx([1, 1, np.nan], nan_ok=True)
     assert found.table["p"].isna().tolist() == [False, True, True]
     assert found.table["permutations"].tolist() == [1000, 1000, 0]
@@ -345,6 +287,7 @@ def test_stages_in_which_every_token_is_nobodys_give_tables_without_numbers():
         found = null(nobody, nobody, 3, permutations=5)
         assert found.table.filter(regex="hellinger|p$|q$|expected").isna().all(axis=None)
         assert found.states["observed"].tolist() == [0, 0, 0, 0]
+        assert found.blocks == (2, 2)
 
 
 def test_benjamini_hochberg_by_hand():
@@ -361,8 +304,8 @@ def test_the_shift_of_vocabulary_by_hand():
     assert table["hellinger_vocabulary"].tolist() == pytest.approx([np.sqrt(1 - 0.5), np.nan], nan_ok=True)
 
 
-@settings(max_examples=15)
-@given(two_stages(), st.integers(0, 2), st.sampled_from(["hellinger", "mass_hellinger", "ochiai", "jensen_shannon"]))
+@settings(max_examples=10)
+@given(two_stages(), st.integers(0, 2), st.sampled_from(list(MEASURES)))
 def test_vocabulary_and_common_explain_the_whole(stages, dropped, measure):
     before, after = stages
     before = before[before["feature"].astype(str) > f"w{dropped:05d}"]
@@ -372,27 +315,28 @@ def test_vocabulary_and_common_explain_the_whole(stages, dropped, measure):
     common, alone = shift[f"{measure}_common"], shift[f"{measure}_vocabulary"]
     assert alone.isna().tolist() == whole.isna().tolist()
     assert (alone.dropna() <= whole.dropna() + 1e-7).all(), "the smallest distance the vocabularies leave possible"
-    power = 1 if measure == "ochiai" else 2
     both = common.notna() & whole.notna()
     np.testing.assert_allclose(whole[whole.notna() & ~both], 1)
     if measure != "jensen_shannon":
+        power = 1 if measure == "ochiai" else 2
         affinity = (1 - alone[both] ** power) * (1 - common[both] ** power)
         np.testing.assert_allclose(1 - whole[both] ** power, affinity, atol=1e-7)
-    kept = [set(side["feature"].astype(str)) for side in over_common_vocabulary(before, after)]
-    assert kept[0] == kept[1]
 
 
-def test_bad_input_is_named():
-    before, after = records([1, 2], [1, 2], [0, 1]), records([1, 1], [1, 2], [0, 1])
-    with pytest.raises(TxrayError, match="'b0001' has other tokens after than before"):
-        swap_null(before, after, 2)
-    with pytest.raises(TxrayError, match="after name neuron 1, but the encoder has 1"):
-        split_null(before[:1], after, 1)
-    with pytest.raises(TxrayError, match="Did you mean 'hellinger'"):
-        swap_null(before, before, 2, measure="helinger")
-    with pytest.raises(TxrayError, match="permutations is 0"):
-        swap_null(before, before, 2, permutations=0)
-    with pytest.raises(TxrayError, match="the text after has no token"):
-        split_null(before, after[:0], 2)
-    with pytest.raises(TxrayError, match="no column 'block'"):
-        swap_null(aggregate(before), aggregate(before), 2)
+BEFORE, AFTER = records([1, 2], [1, 2], [0, 1]), records([1, 1], [1, 2], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda: swap_null(BEFORE, AFTER, 2), "'b0001' has other tokens after than before"),
+        (lambda: split_null(BEFORE[:1], AFTER, 1), "after name neuron 1, but the encoder has 1"),
+        (lambda: swap_null(BEFORE, BEFORE, 2, measure="helinger"), "Did you mean 'hellinger'"),
+        (lambda: swap_null(BEFORE, BEFORE, 2, permutations=0), "permutations is 0"),
+        (lambda: split_null(BEFORE, AFTER[:0], 2), "the text after has no token"),
+        (lambda: swap_null(aggregate(BEFORE), aggregate(BEFORE), 2), "no column 'block'"),
+    ],
+)
+def test_bad_input_is_named(wrong, says):
+    with pytest.raises(TxrayError, match=says):
+        wrong()

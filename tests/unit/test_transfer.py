@@ -1,26 +1,32 @@
-"""Transfer: Hellinger distances worked out by hand and by a dense implementation, states, and planted changes."""
+"""Transfer, definitions and measures: distances by hand and by dense formulas, bounded, symmetric, missing where a side is empty."""
 
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
 
 from txray_lib.collection import collect
 from txray_lib.errors import TxrayError
-from txray_lib.preferences import aggregate
-from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, STATES, compare, hellinger, preference_states
+from txray_lib.measures import MEASURES, between, measured
+from txray_lib.preferences import aggregate, distributions
+from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, STATES, Definitions, compare, preference_states
 
-Means = dict[int, dict[str, float]]
+Sums = dict[int, dict[str, tuple[int, float]]]
+RELEASED_DISTANCE = Definitions(distance="released")
+RELEASED_PROBABILITY = Definitions(probability="released")
+NOTHING: Sums = {}
 
 
-def preferences(means: Means, count: int = 2) -> pd.DataFrame:
-    """Preferences in which each neuron's features have these mean activations, each seen `count` times."""
-    rows = [(neuron, feature, mean) for neuron, by in means.items() for feature, mean in by.items()]
+def preferences(sums: Sums) -> pd.DataFrame:
+    """Preferences of neurons whose features have these (count, mean activation); a and b are nouns, the others verbs."""
+    rows = [(neuron, feature, *each) for neuron, by in sums.items() for feature, each in by.items()]
     return pd.DataFrame(
         {
             "layer": np.zeros(len(rows), np.int8),
@@ -28,133 +34,75 @@ def preferences(means: Means, count: int = 2) -> pd.DataFrame:
             "feature": pd.Categorical([r[1] for r in rows]),
             "tag": pd.Categorical(["NN" if r[1] < "c" else "VB" for r in rows]),
             "y": np.full(len(rows), -1, np.int8),
-            "count": np.full(len(rows), count, np.int64),
-            "activation_sum": np.array([r[2] * count for r in rows], np.float64),
+            "count": np.array([r[2] for r in rows], np.int64),
+            "activation_sum": np.array([r[2] * r[3] for r in rows], np.float64),
             "prediction_sum": np.full(len(rows), np.nan),
         }
     )
 
 
-def distance(before: dict[str, float], after: dict[str, float]) -> float:
-    return hellinger(preferences({0: before}), preferences({0: after}), 1)[0]
+def means(**by: float) -> dict[str, tuple[int, float]]:
+    """Features with these mean activations, each seen twice."""
+    return {feature: (2, float(mean)) for feature, mean in by.items()}
 
 
-def dense(before: Means, after: Means, units: int) -> np.ndarray:
-    """Hellinger by the formula, over dictionaries: sqrt(1/2 Σ (√p − √q)²)."""
-    result = []
-    for neuron in range(units):
-        p, q = before.get(neuron, {}), after.get(neuron, {})
-        if not p or not q:
-            result.append(math.nan)
-            continue
-        p, q = ({f: v / sum(side.values()) for f, v in side.items()} for side in (p, q))
-        terms = ((math.sqrt(p.get(f, 0)) - math.sqrt(q.get(f, 0))) ** 2 for f in {*p, *q})
-        result.append(math.sqrt(sum(terms) / 2))
-    return np.array(result)
+def distance(before: dict, after: dict, measure: str = "hellinger") -> float:
+    return measured(preferences({0: before}), preferences({0: after}), 1)[measure][0]
 
 
-means_of_neurons = st.dictionaries(
-    st.integers(0, 4),
-    st.dictionaries(st.sampled_from("abcdef"), st.floats(1e-3, 1e3), min_size=1, max_size=6),
-    max_size=5,
+sums_of_neurons = st.dictionaries(
+    st.integers(0, 3),
+    st.dictionaries(
+        st.sampled_from("abcdef"), st.tuples(st.integers(1, 9), st.integers(1, 64).map(lambda e: e / 8)), min_size=1
+    ),
+    max_size=4,
 )
 
 
-def test_half_of_the_mass_lost():
-    assert distance({"a": 1, "b": 1}, {"a": 1}) == pytest.approx(math.sqrt(1 - math.sqrt(1 / 2)), abs=1e-12)
-
-
-def test_another_hand_computed_distance():
-    affinity = math.sqrt(0.25 * 0.5) + math.sqrt(0.75 * 0.5)
-    assert distance({"a": 1, "b": 3}, {"a": 2, "b": 2}) == pytest.approx(math.sqrt(1 - affinity), abs=1e-12)
-
-
-def test_disjoint_is_exactly_1_and_identical_exactly_0():
-    assert distance({"a": 1, "b": 3}, {"c": 1, "d": 7}) == pytest.approx(1, abs=1e-12)
-    assert distance({"a": 1, "b": 3}, {"c": 1, "d": 7}) <= 1
-    assert distance({"a": 0.1, "b": 0.3, "c": 1 / 3}, {"a": 0.1, "b": 0.3, "c": 1 / 3}) == 0
-
-
-def test_a_distance_is_between_distributions_not_masses():
-    assert distance({"a": 1, "b": 3}, {"a": 10, "b": 30}) == pytest.approx(0, abs=1e-9)
-
-
-def test_it_is_missing_where_a_side_is_empty():
-    result = hellinger(preferences({0: {"a": 1}, 1: {"a": 1}}), preferences({0: {"a": 1}, 2: {"a": 1}}), 4)
-    assert np.isnan(result).tolist() == [False, True, True, True]
-    assert np.isnan(hellinger(preferences({}), preferences({}), 3)).all()
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (means(a=1, b=1), means(a=1), math.sqrt(1 - math.sqrt(1 / 2))),
+        (means(a=1, b=3), means(a=2, b=2), math.sqrt(1 - math.sqrt(0.25 * 0.5) - math.sqrt(0.75 * 0.5))),
+        (means(a=1, b=3), means(c=1, d=7), 1),
+        (means(a=0.1, b=0.3, c=1 / 3), means(a=0.1, b=0.3, c=1 / 3), 0),
+        (means(a=1, b=3), means(a=10, b=30), 0),
+    ],
+)
+def test_hellinger_by_hand(before, after, expected):
+    assert distance(before, after) == pytest.approx(expected, abs=1e-9)
+    assert 0 <= distance(before, after) <= 1
 
 
 def test_distances_by_tag_use_means_per_tag():
-    before, after = preferences({0: {"a": 1, "b": 3, "c": 2}}), preferences({0: {"a": 5}})
-    table = compare(before, after, 1)
+    table = compare(preferences({0: means(a=1, b=3, c=2)}), preferences({0: means(a=5)}), 1)
     assert table["hellinger_tag"][0] == pytest.approx(math.sqrt(1 - math.sqrt(1 / 2)), abs=1e-12), "NN: 2, VB: 2"
 
 
 def test_all_four_states_and_their_sizes():
-    table = compare(
-        preferences({0: {"a": 1, "c": 2}, 1: {"a": 1}}), preferences({0: {"b": 4}, 2: {"a": 1, "b": 1, "c": 1}}), 4
-    )
-    assert table["state"].tolist() == [SHARED, AVOIDED, GAINED, NEVER]
-    assert table["neuron"].tolist() == [0, 1, 2, 3]
-    assert table["length_before"].tolist() == [2, 1, 0, 0]
-    assert table["length_after"].tolist() == [1, 0, 3, 0]
-    assert table["tag_length_before"].tolist() == [2, 1, 0, 0]
-    assert table["tag_length_after"].tolist() == [1, 0, 2, 0]
-    assert table["count_before"].tolist() == [4, 2, 0, 0]
-    assert table["mass_before"].tolist() == [6.0, 2.0, 0.0, 0.0]
-    assert table["mass_after"].tolist() == [8.0, 0.0, 6.0, 0.0]
-
-
-def test_states_from_lengths():
+    before, after = {0: means(a=1, c=2), 1: means(a=1)}, {0: means(b=4), 2: means(a=1, b=1, c=1)}
+    table = compare(preferences(before), preferences(after), 4)
+    expected = {
+        "state": [SHARED, AVOIDED, GAINED, NEVER],
+        "neuron": [0, 1, 2, 3],
+        "length_before": [2, 1, 0, 0],
+        "length_after": [1, 0, 3, 0],
+        "tag_length_before": [2, 1, 0, 0],
+        "tag_length_after": [1, 0, 2, 0],
+        "count_before": [4, 2, 0, 0],
+        "mass_before": [6.0, 2.0, 0.0, 0.0],
+        "mass_after": [8.0, 0.0, 6.0, 0.0],
+        "union": [3, 1, 3, 0],
+    }
+    assert table[list(expected)].to_dict("list") == expected
     assert preference_states(np.array([3, 3, 0, 0]), np.array([1, 0, 1, 0])).tolist() == list(STATES)
-
-
-def test_a_neuron_that_the_encoder_does_not_have_is_an_error():
-    with pytest.raises(TxrayError, match="before name neuron 5, but the encoder has 3"):
-        compare(preferences({5: {"a": 1}}), preferences({}), 3)
-    with pytest.raises(TxrayError, match="after name neuron 3"):
-        compare(preferences({}), preferences({3: {"a": 1}}), 3)
-
-
-@given(means_of_neurons, means_of_neurons)
-def test_it_agrees_with_a_dense_implementation_is_symmetric_and_bounded(before: Means, after: Means):
-    found = hellinger(preferences(before), preferences(after), 5)
-    np.testing.assert_allclose(found, dense(before, after, 5), atol=1e-7)
-    np.testing.assert_array_equal(found, hellinger(preferences(after), preferences(before), 5))
-    inside = found[~np.isnan(found)]
-    assert ((inside >= 0) & (inside <= 1)).all()
-
-
-@given(means_of_neurons)
-def test_a_stage_is_at_distance_exactly_0_from_itself(means: Means):
-    table = compare(preferences(means), preferences(means), 5)
-    assert set(table["state"]) <= {SHARED, NEVER}
-    assert (table["hellinger"].dropna() == 0).all()
-    assert (table["hellinger_tag"].dropna() == 0).all()
-    assert table["hellinger"].notna().tolist() == [n in means for n in range(5)]
 
 
 def test_planted_changes_are_recovered(corpus, vocabulary, planted):
     """Neuron 0: nothing changes. 1: all its words replaced. 2: half its words lost. 3: dead, revived. 4: dies. 5: dead."""
-    before = {
-        "the": {0: 1},
-        "river": {1: 1},
-        "film": {2: 1},
-        "great": {2: 1},
-        "runs": {4: 1},
-        ".": {4: 1},
-        "<unk>": {0: 2},
-    }
-    after = {
-        "the": {0: 1},
-        "river": {3: 1},
-        "film": {2: 1},
-        "great": {3: 1},
-        "runs": {1: 1},
-        ".": {1: 1},
-        "<unk>": {0: 2},
-    }
+    both = {"the": {0: 1}, "film": {2: 1}, "<unk>": {0: 2}}
+    before = {**both, "river": {1: 1}, "great": {2: 1}, "runs": {4: 1}, ".": {4: 1}}
+    after = {**both, "river": {3: 1}, "great": {3: 1}, "runs": {1: 1}, ".": {1: 1}}
     sides = [aggregate(collect(planted(vocabulary, 6, side), corpus, vocabulary).records) for side in (before, after)]
     table = compare(*sides, 6)
     assert table["state"].tolist() == [SHARED, SHARED, SHARED, GAINED, AVOIDED, NEVER]
@@ -163,3 +111,129 @@ def test_planted_changes_are_recovered(corpus, vocabulary, planted):
     expected = [0, 1, math.sqrt(1 - math.sqrt(1 / 2)), math.nan, math.nan, math.nan]
     assert table["hellinger"].tolist() == pytest.approx(expected, abs=1e-7, nan_ok=True)
     assert table["hellinger"][0] == 0
+
+
+def test_every_measure_by_hand():
+    """P = (1/2, 1/2) against (1): mass (1/4, 3/4) against (1). Of counts (2, 1) two draws: one pair of three is one feature."""
+    before, after = {"a": (1, 2.0), "b": (3, 2.0)}, {"a": (5, 7.0)}
+    entropy = -(0.75 * math.log2(0.75) + 0.25 * math.log2(0.25))
+    expected = {
+        "hellinger": math.sqrt(1 - math.sqrt(1 / 2)),
+        "mass_hellinger": math.sqrt(1 - math.sqrt(1 / 4)),
+        "ochiai": 1 - 1 / math.sqrt(2),
+        "jensen_shannon": math.sqrt(entropy - 1 / 2),
+        "rarefied_before": 2,
+        "rarefied_after": 1,
+    }
+    for name, value in expected.items():
+        assert distance(before, after, name) == pytest.approx(value), name
+    assert distance({"a": (2, 1.0), "b": (1, 1.0)}, means(c=1), "rarefied_before") == pytest.approx(5 / 3)
+    rare = {"a": (1000, 1.0), "b": (1, 1.0)}, {"a": (1000, 1.0)}
+    assert distance(*rare) > 0.5, "a feature counts once, however rare"
+    assert distance(*rare, "mass_hellinger") < 0.03
+
+
+@settings(max_examples=12)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.data())
+def test_rarefied_lengths_are_the_mean_over_all_draws(counts: list[int], data: st.DataObject):
+    tokens = [feature for feature, count in enumerate(counts) for _ in range(count)]
+    draws = data.draw(st.integers(1, min(len(tokens), 5)))
+    each = [len(set(drawn)) for drawn in combinations(tokens, draws)]
+    its = {f"w{feature}": (count, 1.0) for feature, count in enumerate(counts)}
+    assert distance(its, {"x": (draws, 1.0)}, "rarefied_before") == pytest.approx(sum(each) / len(each))
+
+
+@settings(max_examples=12)
+@given(sums_of_neurons, sums_of_neurons)
+def test_they_are_bounded_symmetric_missing_where_a_side_is_empty_and_agree_with_literal_formulas(
+    before: Sums, after: Sums
+):
+    sides = preferences(before), preferences(after)
+    table, mirrored = measured(*sides, 4), measured(*sides[::-1], 4)
+    transfer = compare(*sides, 4)
+    np.testing.assert_array_equal(table["hellinger"], transfer["hellinger"])
+    assert transfer["hellinger"].equals(compare(*sides[::-1], 4)["hellinger"])
+    np.testing.assert_allclose(table["rarefied_before"], mirrored["rarefied_after"])
+    both = [n in before and n in after for n in range(4)]
+    for measure in MEASURES:
+        assert table[measure].notna().tolist() == both
+        assert table[measure].dropna().between(0, 1).all()
+        np.testing.assert_allclose(table[measure], mirrored[measure], atol=1e-7)
+    for neuron in set(before) & set(after):
+        p, q = before[neuron], after[neuron]
+        features = sorted({*p, *q})
+        found = table.loc[neuron]
+        for measure, power in (("hellinger", 0), ("mass_hellinger", 1)):
+            weights = [{f: mean * count**power for f, (count, mean) in side.items()} for side in (p, q)]
+            shares = [{f: w / sum(side.values()) for f, w in side.items()} for side in weights]
+            affinity = sum(math.sqrt(shares[0].get(f, 0) * shares[1].get(f, 0)) for f in features)
+            assert found[measure] == pytest.approx(math.sqrt(max(1 - affinity, 0)), abs=1e-7)
+        each = [[side.get(f, (0, 0.0))[1] for f in features] for side in (p, q)]
+        assert found["jensen_shannon"] == pytest.approx(jensenshannon(*each, base=2), abs=1e-7)
+        assert found["ochiai"] == pytest.approx(1 - len(set(p) & set(q)) / math.sqrt(len(p) * len(q)))
+
+
+@settings(max_examples=8)
+@given(sums_of_neurons)
+def test_a_stage_is_at_distance_exactly_0_from_itself(sums: Sums):
+    side = preferences(sums)
+    table = measured(side, side, 4)
+    lengths = [len(sums[n]) if n in sums else math.nan for n in range(4)]
+    assert table["rarefied_before"].tolist() == pytest.approx(lengths, nan_ok=True)
+    assert (table[list(MEASURES)].dropna() == 0).all(axis=None)
+    for definitions in (Definitions(), RELEASED_DISTANCE, RELEASED_PROBABILITY):
+        transfer = compare(side, side, 4, definitions=definitions)
+        assert set(transfer["state"]) <= {SHARED, NEVER}
+        assert (transfer[["hellinger", "hellinger_tag"]].dropna() == 0).all(axis=None)
+        assert transfer["hellinger"].notna().tolist() == [n in sums for n in range(4)]
+
+
+ONE = {0: {"a": (3, 1.0), "b": (1, 1.0)}}
+OTHER = {0: {"b": (1, 1.0), "c": (1, 1.0)}}
+
+
+def test_the_released_formulas_by_hand():
+    """C1: divided by the union of three features. C2: a mean over the sum of all activations, which need not sum to 1."""
+    one, other = preferences(ONE), preferences(OTHER)
+    assert compare(one, other, 1)["hellinger"][0] == pytest.approx(math.sqrt(0.5))
+    assert compare(one, other, 1, definitions=RELEASED_DISTANCE)["hellinger"][0] == pytest.approx(math.sqrt(0.5) / 3)
+    assert distributions(one)["p"].tolist() == [0.5, 0.5]
+    assert distributions(one, probability="released")["p"].tolist() == [0.25, 0.25]
+    twice = preferences({0: {"a": (1, 1.0), "b": (1, 1.0)}})
+    assert compare(one, twice, 1)["hellinger"][0] == pytest.approx(0)
+    apart = compare(one, twice, 1, definitions=RELEASED_PROBABILITY)["hellinger"][0]
+    assert apart == pytest.approx(math.sqrt(0.5 * 2 * (math.sqrt(0.25) - math.sqrt(0.5)) ** 2)), "frequency alone"
+
+
+@settings(max_examples=6)
+@given(sums_of_neurons, sums_of_neurons)
+def test_a_definition_changes_distances_and_no_state_or_length(before: Sums, after: Sums):
+    sides = preferences(before), preferences(after)
+    paper = compare(*sides, 4)
+    for definitions in (RELEASED_DISTANCE, RELEASED_PROBABILITY):
+        table = compare(*sides, 4, definitions=definitions)
+        assert table["hellinger"].isna().equals(paper["hellinger"].isna())
+        columns = [column for column in table if not column.startswith("hellinger")]
+        pd.testing.assert_frame_equal(table[columns], paper[columns])
+    released = distributions(sides[0], probability="released")
+    assert released.groupby("neuron")["p"].sum().between(0, 1 + 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda: compare(preferences({5: means(a=1)}), preferences(NOTHING), 3), "before name neuron 5, but .* has 3"),
+        (lambda: compare(preferences(NOTHING), preferences({3: means(a=1)}), 3), "after name neuron 3"),
+        (lambda: between("helinger", None, None, None), "Did you mean 'hellinger'"),
+        (lambda: Definitions(distance="relesed"), "definition distance = 'relesed'.*Did you mean 'released'"),
+    ],
+)
+def test_bad_input_is_named(wrong, says):
+    with pytest.raises(TxrayError, match=says):
+        wrong()
+
+
+def test_definitions_say_what_they_change():
+    assert str(Definitions("released", "paper", "released")) == "the released code's distance and length"
+    assert Definitions().is_papers
+    assert not RELEASED_DISTANCE.is_papers
