@@ -1,7 +1,7 @@
 # make book [PROFILE=small]   set up, run the demo profile, build _build/html/index.html with the paper's chapters on PROFILE
 # make test [ARGS=...]        set up, run the tests
 # make teacher              set up, build solutions and a guide to marking in build/teacher, what students get in build/course
-# make bench [ARGS=...]       set up, measure speed and memory (some 25 minutes; ARGS=--quick to see that it works)
+# make bench [ARGS=...]       set up, measure speed and memory (some 25 minutes; ARGS=NAME for one row)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PROFILE ?= small
 ARGS ?=

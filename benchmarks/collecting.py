@@ -19,12 +19,9 @@ from benchmarks.measuring import (
     Sizes,
     best_threads,
     corpus,
-    documents,
+    draw_lengths,
     in_new_process,
     on_threads,
-    paragraph_lengths,
-    review_lengths,
-    review_source,
     seconds,
     timed,
     vocabulary,
@@ -47,7 +44,11 @@ _ONEDNN = (
 
 
 def overhead(sizes: Sizes) -> Measured:
-    text, encoder, known = corpus(paragraph_lengths(sizes.tokens), sizes), _encoder(sizes), vocabulary(sizes)
+    text, encoder, known = (
+        corpus(draw_lengths("paragraphs", sizes.tokens), sizes.words),
+        _encoder(sizes),
+        vocabulary(sizes),
+    )
     ids, start = _in_parts([known.encode(d.tokens) for d in text]), Corpus("text", text.documents[:_START])
     bare_threads = best_threads(lambda: _pass(encoder, ids[:_START], sizes))
     our_threads = best_threads(lambda: _collected(encoder, start, known, sizes))
@@ -87,7 +88,11 @@ def released_way(sizes: Sizes) -> Measured:
 
 def released_disk(sizes: Sizes) -> Measured:
     """Bytes a token: records as Parquet against the full activation vector as text."""
-    text, encoder, known = corpus(paragraph_lengths(sizes.tokens), sizes), _encoder(sizes), vocabulary(sizes)
+    text, encoder, known = (
+        corpus(draw_lengths("paragraphs", sizes.tokens), sizes.words),
+        _encoder(sizes),
+        vocabulary(sizes),
+    )
     with tempfile.TemporaryDirectory() as name:
         theirs, ours = Path(name) / "activations.csv", Path(name) / "records.parquet"
         _as_released(encoder, known.encode(text.documents[0].tokens)[: sizes.few // 10], theirs)
@@ -108,7 +113,7 @@ def lean_loop(sizes: Sizes) -> Measured:
 
 def share_of_peak(sizes: Sizes) -> Measured:
     """The pass over unequal documents, its operations a second beside those of the best matrix product."""
-    encoder, lengths, random = _encoder(sizes), review_lengths(sizes.many), np.random.default_rng(2)
+    encoder, lengths, random = _encoder(sizes), draw_lengths("reviews", sizes.many), np.random.default_rng(2)
     ids = [random.integers(0, sizes.words, n) for n in lengths]
     ordered = _in_parts(ids)
     threads = best_threads(lambda: _pass(encoder, ids[:_START], sizes))
@@ -131,7 +136,8 @@ def share_of_peak(sizes: Sizes) -> Measured:
             **{f"slots used in batches {how}, per cent": 100 * sizes.many / size for how, size in padded.items()},
             "threads": threads,
         },
-        f"{review_source()} Sorting the whole text needs all of it in memory; parts are of {PART_TOKENS:,} tokens.",
+        "Lengths of documents are drawn from a log-normal fitted to those of IMDB's reviews. "
+        f"Sorting the whole text needs all of it in memory; parts are of {PART_TOKENS:,} tokens.",
     )
 
 
@@ -153,7 +159,7 @@ def memory(sizes: Sizes) -> Measured:
     with tempfile.TemporaryDirectory() as name:
         for tokens in asked:
             path = Path(name) / f"{tokens}.parquet"
-            save_corpus(Corpus("text", tuple(documents(review_lengths(tokens), sizes.words))), path)
+            save_corpus(corpus(draw_lengths("reviews", tokens), sizes.words), path)
             collected.append(min(in_new_process(collect_file, path, sizes)[1] for _ in range(sizes.rounds)))
             held.append(in_new_process(hold_file, path)[1])
     return Measured(
@@ -208,7 +214,7 @@ def _product(a: torch.Tensor, b: torch.Tensor, repeats: int) -> float:
 def _against(sizes: Sizes, peer: Callable[[Encoder, np.ndarray, Path], object]) -> Measured:
     """Seconds a token of a loop over few tokens, beside those of collection over many."""
     tokens = sizes.tokens
-    text, encoder, known = corpus(paragraph_lengths(tokens), sizes), _encoder(sizes), vocabulary(sizes)
+    text, encoder, known = corpus(draw_lengths("paragraphs", tokens), sizes.words), _encoder(sizes), vocabulary(sizes)
     few = np.concatenate([known.encode(d.tokens) for d in text])[: sizes.few]
     start = Corpus("text", text.documents[:_START])
     with tempfile.TemporaryDirectory() as name:
