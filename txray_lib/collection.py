@@ -1,4 +1,4 @@
-"""A stage's records (§2.1, step 1): for each token the neuron it excites most, and how much. May touch: corpora, slots.
+"""A stage's records (§2.1, step 1): for each token the neuron it excites most, and how much. May touch: encoders, preferences.
 
 The hidden state starts from zero at every document and runs through it. Documents are read side by side, some thousand
 tokens of records at a time, so memory does not grow with the corpus; which documents are read together changes no record
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,8 @@ from txray_lib.slots import Window, windows
 
 NEAR_TIE = 1e-6
 PART_TOKENS = 2**16
-"""Of the documents whose records are held at once; two or three such parts are on their way at a time."""
+"""Of the documents whose records are held at once; several such parts are on their way at a time."""
+_COLUMNS = ["document", "block", "layer", "feature", "tag", "neuron", "activation", "prediction", "y"]
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,23 @@ def collect(
     """Read a tagged corpus with an encoder, or with a classifier whose ŷ is then recorded for every document.
 
     `batch_size` documents are read side by side. ŷ is that of the document's first `max_tokens` tokens, as the classifier
-    read it in fine-tuning; records go on to the end. Raises TxrayError for an empty corpus, documents without tags, a
-    vocabulary that is not the encoder's, or activations that are not numbers. Leaves the model in evaluation mode and TF32
-    off.
+    read it in fine-tuning; records go on to the end. An encoder is any module with `words`, `units` and the `forward` of
+    `Encoder`; it is left as it was found, and TF32 off. Raises TxrayError for an empty corpus, documents without tags, a
+    vocabulary that is not the encoder's, a module that gives something else, or activations that are not numbers.
     """
     total = corpus.require_text().token_count
-    return _joined([*collect_parts(model, corpus, vocabulary, batch_size, device, what, max_tokens, total)])
+    parts = [*collect_parts(model, corpus, vocabulary, batch_size, device, what, max_tokens, total)]
+    if len(parts) == 1:
+        return parts[0]
+    columns = {}
+    for name, dtype in parts[0].records.dtypes.items():
+        pieces = [part.records[name] for part in parts]
+        categorical = isinstance(dtype, pd.CategoricalDtype)
+        columns[name] = union_categoricals(pieces) if categorical else np.concatenate(pieces)
+    sums = (sum(getattr(part, name) for part in parts) for name in ("nobody", "near_ties", "documents"))
+    return Collected(pd.DataFrame(columns), *sums)
 
 
-@torch.no_grad()
 def collect_parts(
     model: Encoder | Classifier,
     documents: Iterable[Document],
@@ -83,187 +93,201 @@ def collect_parts(
     Memory grows with the longest document, not with their number. `total` tokens are what the progress is told of; `first`
     is the number of the first document in the records. A part is yielded when its last document has been read.
     """
-    encoder = model.encoder if isinstance(model, Classifier) else model
+    encoder, classifier = (model.encoder, model) if isinstance(model, Classifier) else (model, None)
+    if not (hasattr(encoder, "words") and hasattr(encoder, "units")):
+        raise TxrayError(
+            f"a module {type(encoder).__name__} without `words` and `units` cannot be read: give it both, the numbers of its"
+            " words and of its neurons, or wrap it in a module that has them"
+        )
     if encoder.words != len(vocabulary):
         raise TxrayError(
             f"the encoder knows {encoder.words} words, the vocabulary has {len(vocabulary)}: they belong to different runs"
         )
-    states = encoder.units if isinstance(model, Classifier) else None
-    model.eval().to(device)
     unfinished: deque[_Part] = deque()
-    place: dict[int, tuple[_Part, int]] = {}
 
     def texts() -> Iterator[np.ndarray]:
-        number = 0
-        for part in _parts(documents, vocabulary, states, max_tokens, first):
+        for part in _parts(documents, vocabulary, first, classifier, max_tokens):
             unfinished.append(part)
-            for document in part.longest_first:
-                if not len(part.ids[document]):
-                    break
-                place[number] = part, document
-                number += 1
-                yield part.ids[document]
+            yield from (part.ids[document] for document in part.longest_first)
 
     with bar(total or 0, what, "token") as ticker:
         for window in windows(encoder, texts(), batch_size, device):
-            ticker.update(_write(window, place))
+            found = strongest(window.activations)
+            for part in unfinished:
+                part.write(window, *found)
+            ticker.update(int(window.size.sum()))
             while unfinished and not unfinished[0].left:
-                yield unfinished.popleft().collected(model, vocabulary)
+                yield unfinished.popleft().collected(vocabulary)
     for part in unfinished:  # of documents without a token
-        yield part.collected(model, vocabulary)
+        yield part.collected(vocabulary)
 
 
-def halves(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Records in two halves of the text: every second block, in the order in which blocks first appear.
+def from_activations(
+    corpus: Corpus, activations: Iterable[np.ndarray | Tensor], seen: Callable[[str], str] = str.lower, layer: int = 0
+) -> Collected:
+    """A stage's records from activations that the user's own code computed, such as those of a transformer's layer: an array
+    (tokens, units) for each document of a tagged corpus in turn.
 
-    The same weights read both, so the distance between them shows what another text alone does to a preference.
+    `seen` gives the feature that a token is to the encoder: lower-cased here, `vocabulary.seen` where words are unknown. ŷ is
+    missing. Raises TxrayError for a document without tags, an array of another shape, values that are not finite, more or
+    fewer arrays than documents, or a layer beyond 127.
     """
-    second = records["block"].isin(in_second_half([records["block"]]))
-    return records[~second], records[second]
+    if not 0 <= layer <= np.iinfo(np.int8).max:
+        raise TxrayError(f"there is no layer {layer}: number the layers of an encoder from 0, up to 127")
+    documents, units, arrays = corpus.require_text().documents, None, iter(activations)
+    found = []
+    for number, document in enumerate(documents):
+        _require_tags(document)
+        if (array := next(arrays, None)) is None:
+            raise TxrayError(f"there are activations for {number} documents, and {corpus.name!r} has {len(corpus)}")
+        values = _checked(array, document, units)
+        units = values.shape[1]
+        found.append(strongest(values))
+    if next(arrays, None) is not None:
+        raise TxrayError(f"there are activations for more than the {len(corpus)} documents of {corpus.name!r}")
+    activation, neuron, ties = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    feature = _categorical([seen(token) for document in documents for token in document.tokens])
+    others = {"layer": np.int8(layer), "prediction": np.float32(np.nan)}
+    records = _records(_text(documents, 0), activation, neuron, feature=feature, **others)
+    return Collected(records, int((records["neuron"] == NOBODY).sum()), int(ties.sum()), len(documents))
 
 
-def in_second_half(blocks: Iterable[pd.Series]) -> list[str]:
-    """Every second block, in the order in which they first appear; `blocks` are those of records, part by part."""
-    return list(dict.fromkeys(block for part in blocks for block in part.unique()))[1::2]
+def strongest(activations: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of activations (…, units) the largest, its neuron, the lowest of equal ones, and whether the second largest differs by
+    less than `NEAR_TIE`, (…) each. Nothing is written into them: they may be the state that a module goes on from.
+
+    NumPy's argmax on one thread is seven times as fast as torch's on two.
+    """
+    activations = activations.float()
+    if activations.device.type == "cpu":
+        neuron = torch.from_numpy(activations.numpy().argmax(axis=-1)).unsqueeze(-1)
+    else:
+        neuron = activations.argmax(dim=-1, keepdim=True)
+    largest = activations.gather(-1, neuron)
+    second = activations.scatter(-1, neuron, -math.inf).amax(dim=-1, keepdim=True)
+    found = (part.squeeze(-1).cpu().numpy() for part in (largest, neuron, largest - second < NEAR_TIE))
+    return tuple(found)
 
 
 class _Part:
-    """Some documents in a row, and what has been read of them so far."""
+    """Some documents in a row, and what has been read of them so far; start: how many documents were given before them.
+
+    A long document keeps its part waiting while others pass, so that of the documents only what records need is held.
+    """
 
     def __init__(
         self,
         documents: Sequence[Document],
         ids: Sequence[np.ndarray],
+        start: int,
         first: int,
-        units: int | None,
+        classifier: Classifier | None,
         max_tokens: int | None,
     ) -> None:
-        lengths = np.array([len(i) for i in ids])
-        self.documents, self.ids, self.first = documents, ids, first
-        self.left = int(lengths.sum())
-        self.starts = np.cumsum(lengths) - lengths
+        self.text, self.ids, self.start, self.classifier = _text(documents, first + start), ids, start, classifier
+        self.lengths = np.array([len(i) for i in ids])
+        self.longest_first = np.argsort(-self.lengths, kind="stable")
+        self.left, self.near_ties = int(self.lengths.sum()), 0
+        self.starts = np.cumsum(self.lengths) - self.lengths
         self.neuron, self.activation = np.empty(self.left, np.int32), np.empty(self.left, np.float32)
-        self.longest_first = np.argsort(-lengths, kind="stable")
-        self.read = np.minimum(lengths, max_tokens or max(self.left, 1))
-        self.last = None if units is None else torch.zeros(len(ids), units)
-        self.near_ties = 0
+        self.read = np.minimum(self.lengths, max_tokens or max(self.left, 1))
+        self.last = torch.zeros(len(ids), classifier.encoder.units) if classifier else None
 
-    def keep_last(self, window: Window, pairs: list[tuple[int, int]]) -> None:
-        """Keep the states that ŷ is made from, of the (row, document) that reach them in this window."""
-        if self.last is not None:
-            for row, document in pairs:
-                at = self.read[document] - window.offset[row] - 1
-                if 0 <= at < window.size[row]:
-                    self.last[document] = window.activations[row, at].cpu()
-
-    def write(
-        self,
-        window: Window,
-        pairs: list[tuple[int, int]],
-        strongest: np.ndarray,
-        neuron: np.ndarray,
-        ties: np.ndarray,
-    ) -> None:
-        """Write the maxima, (rows, WINDOW) each, of the (row, document) that are this part's."""
-        row, document = np.array(pairs).T
-        step = np.arange(strongest.shape[1])
-        there = step < window.size[row, None]
-        place = ((self.starts[document] + window.offset[row])[:, None] + step)[there]
-        self.neuron[place], self.activation[place] = neuron[row][there], strongest[row][there]
-        self.near_ties += int(ties[row][there].sum())
+    def write(self, window: Window, largest: np.ndarray, neuron: np.ndarray, ties: np.ndarray) -> None:
+        """Write the maxima of a window, (rows, WINDOW) each, and keep the states that ŷ is made from, of these documents."""
+        text = window.text - self.start
+        rows = np.flatnonzero((text >= 0) & (text < len(self.ids)))
+        document, offset, size = self.longest_first[text[rows]], window.offset[rows], window.size[rows]
+        step = np.arange(largest.shape[1])
+        there = step < size[:, None]
+        place = ((self.starts[document] + offset)[:, None] + step)[there]
+        self.neuron[place], self.activation[place] = neuron[rows][there], largest[rows][there]
+        self.near_ties += int(ties[rows][there].sum())
         self.left -= len(place)
+        if self.last is not None:
+            at = self.read[document] - offset - 1
+            ends = np.flatnonzero((at >= 0) & (at < size))
+            self.last[document[ends]] = window.activations[rows[ends], at[ends]].cpu()
 
-    def collected(self, model: Encoder | Classifier, vocabulary: Vocabulary) -> Collected:
+    def collected(self, vocabulary: Vocabulary) -> Collected:
         """Its records, once nothing is left to read."""
         if not np.isfinite(self.activation).all():
             raise TxrayError(
                 "the encoder's activations are not numbers: its training diverged. Train it with a lower rate."
             )
-        self.neuron[self.activation <= 0] = NOBODY
-        nobody = int((self.neuron == NOBODY).sum())
-        return Collected(_records(self, model, vocabulary), nobody, self.near_ties, len(self.documents))
+        predictions = np.full(len(self.ids), np.nan, np.float32)
+        if self.classifier is not None:
+            output = self.classifier.output
+            logits = self.last @ output.weight.detach().cpu().T + output.bias.detach().cpu()
+            predictions = torch.sigmoid(logits.squeeze(1)).numpy().astype(np.float32)
+        seen, codes = np.unique(np.concatenate(self.ids), return_inverse=True)
+        words = pd.Index([vocabulary.words[i] for i in seen], dtype=object)
+        records = _records(
+            self.text,
+            self.activation,
+            self.neuron,
+            feature=pd.Categorical.from_codes(codes, categories=words),
+            layer=np.int8(0),
+            prediction=np.repeat(predictions, self.lengths),
+        )
+        return Collected(records, int((records["neuron"] == NOBODY).sum()), self.near_ties, len(self.ids))
 
 
 def _parts(
     documents: Iterable[Document],
     vocabulary: Vocabulary,
-    units: int | None,
-    max_tokens: int | None,
     first: int,
+    classifier: Classifier | None,
+    max_tokens: int | None,
 ) -> Iterator[_Part]:
-    """Documents in parts. units: how many a state has that is kept for ŷ; None where there is no ŷ."""
-    held: list[Document] = []
-    ids: list[np.ndarray] = []
-    tokens = 0
+    held, ids, tokens, start = list[Document](), list[np.ndarray](), 0, 0
     for document in documents:
-        if document.tags is None or len(document.tags) != len(document.tokens):
-            raise TxrayError(
-                f"the document {document.name!r} has not one tag a token: tag the corpus first (`tag_corpus`)"
-            )
+        _require_tags(document)
         held.append(document)
         ids.append(vocabulary.encode(document.tokens))
         tokens += len(document)
         if tokens >= PART_TOKENS:
-            yield _Part(held, ids, first, units, max_tokens)
-            held, ids, tokens, first = [], [], 0, first + len(held)
+            yield _Part(held, ids, start, first, classifier, max_tokens)
+            held, ids, tokens, start = [], [], 0, start + len(held)
     if held:
-        yield _Part(held, ids, first, units, max_tokens)
+        yield _Part(held, ids, start, first, classifier, max_tokens)
 
 
-def _strongest(activations: Tensor) -> tuple[Tensor, Tensor]:
-    """The largest activation and its neuron, the lowest of equal ones, (rows, WINDOW, 1) each.
-
-    NumPy's argmax on one thread is seven times as fast as torch's on two.
-    """
-    if activations.device.type != "cpu":
-        return activations.max(dim=-1, keepdim=True)
-    neuron = torch.from_numpy(activations.numpy().argmax(axis=-1)).unsqueeze(-1)
-    return activations.gather(-1, neuron), neuron
+def _require_tags(document: Document) -> None:
+    if document.tags is None or len(document.tags) != len(document):
+        raise TxrayError(f"the document {document.name!r} has not one tag a token: tag the corpus first (`tag_corpus`)")
 
 
-def _write(window: Window, place: dict[int, tuple[_Part, int]]) -> int:
-    """Put a window's maxima in their parts; gives the number of its tokens. Its activations are lost."""
-    rows: dict[_Part, list[tuple[int, int]]] = {}
-    for row, (text, ended) in enumerate(zip(window.text.tolist(), window.ended.tolist(), strict=True)):
-        part, document = place.pop(text) if ended else place[text]
-        rows.setdefault(part, []).append((row, document))
-    for part, pairs in rows.items():
-        part.keep_last(window, pairs)
-    strongest, neuron = _strongest(window.activations)
-    second = window.activations.scatter_(-1, neuron, -math.inf).amax(dim=-1)
-    values, neurons = strongest.squeeze(-1), neuron.squeeze(-1)
-    ties = values - second < NEAR_TIE
-    found = values.cpu().numpy(), neurons.cpu().numpy(), ties.cpu().numpy()
-    for part, pairs in rows.items():
-        part.write(window, pairs, *found)
-    return int(window.size.sum())
+def _checked(array: np.ndarray | Tensor, document: Document, units: int | None) -> Tensor:
+    """Activations that somebody computed, as float32 on the CPU."""
+    wanted = f"numbers of the shape ({len(document)}, {units or 'units, 2 or more'}) are wanted, a row for each token"
+    try:
+        numbers = array.detach().float().cpu() if isinstance(array, Tensor) else np.array(array, np.float32)
+    except (TypeError, ValueError):
+        raise TxrayError(f"the activations of {document.name!r} are a {type(array).__name__}; {wanted}") from None
+    values = torch.as_tensor(numbers)
+    if values.ndim != 2 or len(values) != len(document) or values.shape[1] != (units or max(values.shape[1], 2)):
+        raise TxrayError(f"the activations of {document.name!r} have the shape {tuple(values.shape)}; {wanted}")
+    if not torch.isfinite(values).all():
+        raise TxrayError(f"the activations of {document.name!r} are not all finite numbers")
+    return values
 
 
-def _records(part: _Part, model: Encoder | Classifier, vocabulary: Vocabulary) -> pd.DataFrame:
-    lengths = [len(i) for i in part.ids]
-    predictions = np.full(len(lengths), np.nan, np.float32)
-    if isinstance(model, Classifier):
-        assert part.last is not None
-        output = model.output
-        logits = part.last @ output.weight.detach().cpu().T + output.bias.detach().cpu()
-        predictions = torch.sigmoid(logits.squeeze(1)).numpy().astype(np.float32)
-    labels = [-1 if d.label is None else d.label for d in part.documents]
-    seen, feature = np.unique(np.concatenate(part.ids), return_inverse=True)
-    words = pd.Index([vocabulary.word(int(i)) for i in seen], dtype=object)
-    number = np.arange(part.first, part.first + len(lengths), dtype=np.int32)
-    return pd.DataFrame(
-        {
-            "document": np.repeat(number, lengths),
-            "block": _categorical([d.block for d in part.documents]).repeat(lengths),
-            "layer": np.int8(0),
-            "feature": pd.Categorical.from_codes(feature, categories=words),
-            "tag": _categorical([t for d in part.documents for t in d.tags or ()]),
-            "neuron": part.neuron,
-            "activation": part.activation,
-            "prediction": np.repeat(predictions, lengths),
-            "y": np.repeat(np.array(labels, dtype=np.int8), lengths),
-        }
-    )
+def _text(documents: Sequence[Document], first: int) -> dict[str, Any]:
+    """The columns of records that the text alone gives; the documents are numbered from `first`."""
+    lengths = [len(document) for document in documents]
+    labels = np.array([-1 if document.label is None else document.label for document in documents], dtype=np.int8)
+    return {
+        "document": np.repeat(np.arange(first, first + len(documents), dtype=np.int32), lengths),
+        "block": _categorical([document.block for document in documents]).repeat(lengths),
+        "tag": _categorical([tag for document in documents for tag in document.tags or ()]),
+        "y": np.repeat(labels, lengths),
+    }
+
+
+def _records(text: dict[str, Any], activation: np.ndarray, neuron: np.ndarray, **columns: Any) -> pd.DataFrame:
+    somebodys = np.where(activation > 0, neuron, NOBODY).astype(np.int32)
+    return pd.DataFrame({**text, "activation": activation, "neuron": somebodys, **columns})[_COLUMNS]
 
 
 def _categorical(values: Sequence[str]) -> pd.Categorical:
@@ -271,15 +295,3 @@ def _categorical(values: Sequence[str]) -> pd.Categorical:
     number = {value: i for i, value in enumerate(sorted(set(values)))}
     codes = np.fromiter(map(number.__getitem__, values), np.int32, len(values))
     return pd.Categorical.from_codes(codes, categories=pd.Index(list(number), dtype=object))
-
-
-def _joined(parts: Sequence[Collected]) -> Collected:
-    if len(parts) == 1:
-        return parts[0]
-    columns = {}
-    for name, dtype in parts[0].records.dtypes.items():
-        pieces = [part.records[name] for part in parts]
-        categorical = isinstance(dtype, pd.CategoricalDtype)
-        columns[name] = union_categoricals(pieces) if categorical else np.concatenate(pieces)
-    sums = (sum(getattr(part, name) for part in parts) for name in ("nobody", "near_ties", "documents"))
-    return Collected(pd.DataFrame(columns), *sums)

@@ -1,4 +1,4 @@
-"""The records of a stage summed (§2.1): one table from which figures, tables and verdicts follow. May touch: nothing.
+"""The records of a stage summed (§2.1): one table from which figures, tables and verdicts follow. May touch: errors, tables.
 
 A record is a row of the paper's matrix M. Columns of a table of records, a row a token:
     document int32, block, layer int8, feature, tag (categories), neuron int32 (-1: nobody's), activation float32,
@@ -9,14 +9,26 @@ Columns of preferences, a row for each (layer, neuron, feature, tag, y), in the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 
+from txray_lib.errors import TxrayError
+from txray_lib.tables import write_tables
+
 KEYS = ["layer", "neuron", "feature", "tag", "y"]
 SUMS = ["count", "activation_sum", "prediction_sum"]
+WORDS = ["feature", "tag"]
 NOBODY = -1
+ROWS_IN_MEMORY = 2_000_000
+"""Of preferences, some 100 bytes each while they are summed. Where a sum has more, DuckDB makes it."""
+
+_DUCKDB = {"memory_limit": "1GB", "threads": 2, "preserve_insertion_order": False}
+
 PAPER, RELEASED = CHOICES = ("paper", "released")
 """Whose formula: that of the paper, or that of its released code, which differs in places."""
 
@@ -37,9 +49,28 @@ def add(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return _summed(pd.concat([t.astype({"feature": object, "tag": object}) for t in tables], ignore_index=True))
 
 
-def without_features(preferences: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
-    """Preferences that leave some features out, such as `<unk>`."""
-    return preferences[~preferences["feature"].isin(list(features))].reset_index(drop=True)
+def in_second_half(blocks: Iterable[pd.Series]) -> list[str]:
+    """Every second block, in the order in which they first appear; `blocks` are those of records, part by part.
+
+    The same weights read both halves, so the distance between them shows what another text alone does to a preference.
+    """
+    return list(dict.fromkeys(block for part in blocks for block in part.unique()))[1::2]
+
+
+def write_sum(tables: Iterable[pd.DataFrame], path: Path, rows: int = ROWS_IN_MEMORY) -> None:
+    """`add` for tables that need not fit in memory, and write what they add to.
+
+    At most some `rows` are held at a time; where the sum has more it is made in a folder beside `path`, which is gone
+    afterwards. Raises TxrayError for a row without feature or tag and where there is no room; `path` then stays as it was.
+    """
+    held, rest = list[pd.DataFrame](), iter(tables)
+    for table in rest:
+        held.append(table)
+        if sum(map(len, held)) > rows:
+            held = [add(held)]
+            if len(held[0]) > rows // 2:
+                return write_tables(_sums_on_disk(chain(held, rest), path.parent), path, {})
+    return write_tables([add(held)], path, {})
 
 
 def distributions(preferences: pd.DataFrame, by: str = "feature", probability: str = PAPER) -> pd.DataFrame:
@@ -98,37 +129,61 @@ def neurons(preferences: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
+def _sums_on_disk(tables: Iterable[pd.DataFrame], folder: Path) -> Iterator[pd.DataFrame]:
+    """The sum of tables, some rows at a time, in its order. The categories of each part are the words of the whole."""
+    import duckdb
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".sum-", dir=folder) as scratch:
+        try:
+            with duckdb.connect(f"{scratch}/rows.duckdb", config={**_DUCKDB, "temp_directory": scratch}) as database:
+                database.execute(
+                    "CREATE TABLE rows (layer TINYINT, neuron INTEGER, feature VARCHAR NOT NULL, tag VARCHAR NOT NULL,"
+                    " y TINYINT, count BIGINT, activation_sum DOUBLE, prediction_sum DOUBLE)"
+                )
+                for table in tables:
+                    database.register("part", table[[*KEYS, *SUMS]])
+                    database.execute("INSERT INTO rows FROM part")
+                for word in WORDS:
+                    database.execute(f"CREATE TYPE {word}s AS ENUM (SELECT DISTINCT {word} FROM rows ORDER BY {word})")
+                sums = database.execute(
+                    "SELECT layer, neuron, feature::features AS feature, tag::tags AS tag, y, sum(count)::BIGINT AS count,"
+                    " fsum(activation_sum) AS activation_sum, fsum(prediction_sum) AS prediction_sum"
+                    " FROM rows GROUP BY ALL ORDER BY layer, neuron, feature, tag, y"
+                )
+                while len(part := sums.fetch_df_chunk(500)):
+                    yield part
+        except duckdb.Error as error:
+            raise TxrayError(
+                f"the preferences cannot be summed in {folder}: {error}. Free some space there and run the same command again."
+            ) from error
+
+
 def _numbered(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Codes of a column's values and the values in rising order; the order of a column's categories plays no part."""
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        return pd.factorize(column, sort=True)
-    present, code = np.unique(column.cat.codes.to_numpy(), return_inverse=True)
-    words = column.cat.categories.to_numpy(dtype=object)[present]
-    order = np.argsort(words, kind="stable")
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    return place[code], words[order]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.cat.set_categories(sorted(column.cat.categories))
+    codes, values = pd.factorize(column, sort=True)
+    if (codes < 0).any():
+        raise TxrayError(
+            f"{(codes < 0).sum()} rows of the preferences have no {column.name}: give them one, or leave them out"
+        )
+    return codes, np.asarray(values)
 
 
 def _summed(rows: pd.DataFrame) -> pd.DataFrame:
     """Sum rows of equal keys by one integer key: sorting five columns at once would cost ten times as much."""
-    codes, levels = [], []
-    for key in KEYS:
-        code, level = _numbered(rows[key])
-        codes.append(code.astype(np.int64))
-        levels.append(level)
-    shape = tuple(max(len(level), 1) for level in levels)
-    flat = np.ravel_multi_index(codes, shape) if len(rows) else np.empty(0, np.int64)
+    numbered = {key: _numbered(rows[key]) for key in KEYS}
+    shape = [max(len(values), 1) for _, values in numbered.values()]
+    flat = np.ravel_multi_index([codes for codes, _ in numbered.values()], shape)
     present, inverse = np.unique(flat, return_inverse=True)
     table = {}
-    for key, code, level in zip(KEYS, np.unravel_index(present, shape), levels, strict=True):
-        if key in ("feature", "tag"):
-            table[key] = pd.Categorical.from_codes(code.astype(np.int32), categories=pd.Index(level, dtype=object))
+    for (key, (_, values)), codes in zip(numbered.items(), np.unravel_index(present, shape), strict=True):
+        if key in WORDS:
+            table[key] = pd.Categorical.from_codes(codes, categories=pd.Index(values, dtype=object))
         else:
-            table[key] = (
-                np.asarray(level)[code].astype(rows[key].dtype) if len(present) else np.empty(0, rows[key].dtype)
-            )
-    table["count"] = np.bincount(inverse, weights=rows["count"], minlength=len(present)).astype(np.int64)
-    for name in SUMS[1:]:
-        table[name] = np.bincount(inverse, weights=rows[name], minlength=len(present)).astype(np.float64)
+            table[key] = values[codes].astype(rows[key].dtype)
+    for name in SUMS:
+        sums = np.bincount(inverse, weights=rows[name], minlength=len(present))
+        table[name] = sums.astype(np.int64 if name == "count" else np.float64)
     return pd.DataFrame(table)

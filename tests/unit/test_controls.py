@@ -13,17 +13,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from txray_lib.steps.controls import Control, finetuning_controls, has_constant
 
 from txray_lib import probe
 from txray_lib.corpora import Corpus, Document
-from txray_lib.encoders import Encoder, controls, finetune, pretrain
-from txray_lib.encoders.controls import at_constant_rate, finetune_for, kept_updates, with_shuffled_labels
+from txray_lib.encoders import finetuning
 from txray_lib.encoders.encoded import Texts
-from txray_lib.encoders.pretraining import learning_rate
+from txray_lib.encoders.finetuning import finetune, kept_updates
+from txray_lib.encoders.lstm import Encoder
+from txray_lib.encoders.pretraining import at_constant_rate, learning_rate, pretrain
+from txray_lib.engine.plan import declare
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Finetuning, Pretraining, Reviews, load_profile
-from txray_lib.steps.controls import Control, finetuning_controls, has_constant
-from txray_lib.steps.plan import declare
 
 WORDS = 11
 SETTINGS = Finetuning(
@@ -59,15 +60,15 @@ def same(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> boo
 @given(st.lists(st.integers(0, 1), max_size=30), st.integers(0, 5), st.integers(1, 3))
 def test_shuffled_labels_leave_their_counts_and_the_reviews(labels: list[int], seed: int, number: int):
     real = Texts(tuple(map(str, labels)), tuple(np.array([n]) for n in range(len(labels))), np.array(labels, np.int64))
-    shuffled = with_shuffled_labels(real, seed, number)
+    shuffled = real.with_shuffled_labels(seed, number)
     assert (shuffled.names, shuffled.ids) == (real.names, real.ids)
     assert sorted(shuffled.labels.tolist()) == sorted(labels)
-    assert shuffled.labels.tolist() == with_shuffled_labels(real, seed, number).labels.tolist()
+    assert shuffled.labels.tolist() == real.with_shuffled_labels(seed, number).labels.tolist()
 
 
 def test_shuffled_labels_tell_nothing_of_the_real_ones_and_each_number_is_another():
     real = texts(2000, 1)
-    first, second = (with_shuffled_labels(real, 1, number).labels for number in (1, 2))
+    first, second = (real.with_shuffled_labels(1, number).labels for number in (1, 2))
     assert (first == real.labels).mean() == pytest.approx(0.5, abs=0.05)
     assert (first == second).mean() == pytest.approx(0.5, abs=0.05)
 
@@ -97,45 +98,35 @@ def test_on_real_labels_so_many_updates_give_the_kept_classifier_itself(target):
     settings, train, valid = SETTINGS.model_copy(update={"target_f1": target}), texts(40, 1), texts(20, 2)
     real, curve = finetune(settings, an_encoder(), train, valid, 1)
     updates = kept_updates(curve, settings, len(train))
-    again, _ = finetune_for(updates, settings, an_encoder(), train, valid, 1)
+    again, _ = finetune(settings, an_encoder(), train, valid, 1, updates=updates)
     assert same(real.state_dict(), again.state_dict())
 
 
-def test_a_control_takes_exactly_so_many_updates_and_stops_at_no_target(monkeypatch):
-    steps: list[int] = []
-    train = controls._train
-    monkeypatch.setattr(controls, "_train", lambda *a: steps.extend(a[5]) or train(*a))
+def test_a_control_takes_exactly_so_many_updates_and_stops_at_no_target():
     settings = SETTINGS.model_copy(update={"target_f1": 0.0})
-    _, curve = finetune_for(7, settings, an_encoder(), texts(40, 1), texts(20, 2), 1)
-    assert steps == list(range(7))
+    _, curve = finetune(settings, an_encoder(), texts(40, 1), texts(20, 2), 1, updates=7)
     assert curve["epoch"].unique().tolist() == pytest.approx([2 / 5, 4 / 5, 6 / 5, 7 / 5])
     assert set(curve["measure"]) == {"train_loss", "valid_f1", "valid_accuracy"}
 
 
-@pytest.mark.parametrize("after", [1, 3])
-def test_a_killed_control_goes_on_to_the_same_bits(tmp_path, monkeypatch, after):
+def test_a_killed_control_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     def run(checkpoint: Path | None = None) -> Any:
-        return finetune_for(7, SETTINGS, an_encoder(), texts(40, 1), texts(20, 2), 1, checkpoint)
+        return finetune(SETTINGS, an_encoder(), texts(40, 1), texts(20, 2), 1, checkpoint, updates=7)
 
-    calls, train = iter(range(after)), controls._train
+    calls, update = iter(range(5)), finetuning._update
 
     def killing(*arguments: Any) -> float:
         if next(calls, None) is None:
             raise Killed
-        return train(*arguments)
+        return update(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(controls, "_train", killing)
+        patch.setattr(finetuning, "_update", killing)
         with pytest.raises(Killed):
             run(tmp_path / "c.safetensors")
     (gone_on, curve), (whole, whole_curve) = run(tmp_path / "c.safetensors"), run()
     assert same(gone_on.state_dict(), whole.state_dict())
     pd.testing.assert_frame_equal(curve.drop(columns="seconds"), whole_curve.drop(columns="seconds"), check_exact=True)
-
-
-def test_nothing_to_train_is_an_error():
-    with pytest.raises(TxrayError, match="0 updates on 40 reviews"):
-        finetune_for(0, SETTINGS, an_encoder(), texts(40, 1), texts(20, 2), 1)
 
 
 PRETRAINING = Pretraining(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -50,15 +50,14 @@ class Texts:
 
     @classmethod
     def load(cls, path: Path) -> Texts:
-        """Read what `save` wrote. Raises TxrayError where the file is missing or damaged."""
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                ids = np.split(file["flat"], np.cumsum(file["lengths"]))[:-1]
-                return cls(tuple(file["names"].tolist()), tuple(ids), file["labels"])
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise TxrayError(
-                f"the encoded texts {path} cannot be read ({error}): delete the file and run again"
-            ) from None
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            ids = np.split(file["flat"], np.cumsum(file["lengths"]))[:-1]
+            return cls(tuple(file["names"].tolist()), tuple(ids), file["labels"])
+
+    def with_shuffled_labels(self, seed: int, number: int) -> Texts:
+        """The same texts, their labels permuted among them: as many of each label, and nothing real to learn."""
+        return replace(self, labels=np.random.default_rng([seed, number]).permutation(self.labels))
 
 
 def encode_stream(corpus: Corpus, vocabulary: Vocabulary) -> np.ndarray:
@@ -94,7 +93,7 @@ def batches_by_length(
     return batches if random is None else [batches[i] for i in random.permutation(len(batches))]
 
 
-def padded(ids: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+def padded(ids: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     """Ids padded with 0 on the right (batch, time), and their lengths (batch,)."""
     lengths = torch.tensor([len(i) for i in ids], dtype=torch.int64)
     batch = torch.zeros(len(ids), max(1, int(lengths.max())), dtype=torch.int64)

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from txray_lib.encoders.lstm import Encoder, LanguageModel, State, exact_products, rounded_to
-from txray_lib.encoders.snapshots import load_checkpoint, save_checkpoint
+from txray_lib.encoders.snapshots import add_to_curve, load_checkpoint, save_checkpoint
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pretraining
 from txray_lib.progress import bar
@@ -29,6 +29,7 @@ CHECKPOINT_SECONDS = 60.0
 CLIP = 0.25
 _WARM_UP = 0.2
 _UNREAD = 50
+"""Updates whose loss may wait to be read."""
 
 
 def learning_rate(settings: Pretraining, done: float) -> float:
@@ -40,6 +41,14 @@ def learning_rate(settings: Pretraining, done: float) -> float:
     else:
         share = (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP))) / 2
     return settings.learning_rate * share
+
+
+def at_constant_rate(settings: Pretraining, tokens: int) -> Pretraining:
+    """The same pretraining on `tokens` token ids at a constant rate, the mean of the schedule's: a control of S2."""
+    lane = tokens // settings.batch_size
+    updates = settings.epochs * len(range(0, lane - 1, settings.window))
+    mean = float(np.mean([learning_rate(settings, done / updates) for done in range(updates)]))
+    return settings.model_copy(update={"schedule": "constant", "learning_rate": mean})
 
 
 def pretrain(
@@ -71,36 +80,31 @@ def pretrain(
         state = (extra["h"].to(device), extra["c"].to(device)) if extra else None
     elif 0 in settings.snapshots:
         on_snapshot(0, model.encoder)
-        _note(progress, 0, valid_perplexity=perplexity(model, valid, settings, device))
+        add_to_curve(progress, 0, valid_perplexity=perplexity(model, valid, settings, device))
     began, saved = time.monotonic() - progress["seconds"], time.monotonic()
-    total, unread = settings.epochs * len(starts), list[Tensor]()
+    total = settings.epochs * len(starts)
     with bar(total, "pretraining", "window", progress["epoch"] * len(starts) + progress["window"]) as ticker:
         for epoch in range(progress["epoch"], settings.epochs):
             model.train()
+            loss = torch.tensor(progress["loss"], dtype=torch.float64, device=device)
             for number in range(progress["window"], len(starts)):
                 now = learning_rate(settings, (epoch * len(starts) + number) / total)
-                loss, state = _update(model, optimiser, settings, now, lanes, starts[number], state)
-                unread.append(loss)
+                latest, state = _update(model, optimiser, settings, now, lanes, starts[number], state)
+                loss += latest
                 ticker.update()
                 due = bool(checkpoint) and time.monotonic() - saved > CHECKPOINT_SECONDS
-                if due or len(unread) == _UNREAD or number + 1 == len(starts):
-                    for value in _read(unread, now):
-                        progress["loss"] += value
-                    progress.update(window=number + 1, seconds=time.monotonic() - began)
+                if due or number % _UNREAD == 0 or number + 1 == len(starts):
+                    progress.update(window=number + 1, loss=_read(loss, now), seconds=time.monotonic() - began)
                 if checkpoint and due:
-                    save_checkpoint(checkpoint, model, optimiser, _extra(state), progress)
+                    save_checkpoint(checkpoint, model, optimiser, {"h": state[0], "c": state[1]}, progress)
                     saved = time.monotonic()
-            rate = learning_rate(settings, ((epoch + 1) * len(starts) - 1) / total)
-            valid_perplexity = perplexity(model, valid, settings, device)
-            train_perplexity = _perplexity(progress["loss"] / len(starts))
-            _note(
-                progress,
-                epoch + 1,
-                train_perplexity=train_perplexity,
-                valid_perplexity=valid_perplexity,
-                learning_rate=rate,
-            )
-            ticker.set_postfix_str(f"epoch {epoch + 1}: validation perplexity {valid_perplexity:.1f}")
+            measures = {
+                "train_perplexity": _perplexity(progress["loss"] / len(starts)),
+                "valid_perplexity": perplexity(model, valid, settings, device),
+                "learning_rate": learning_rate(settings, ((epoch + 1) * len(starts) - 1) / total),
+            }
+            add_to_curve(progress, epoch + 1, **measures)
+            ticker.set_postfix_str(f"epoch {epoch + 1}: validation perplexity {measures['valid_perplexity']:.1f}")
             if epoch + 1 in settings.snapshots:
                 on_snapshot(epoch + 1, model.encoder)
             progress.update(epoch=epoch + 1, window=0, loss=0.0, seconds=time.monotonic() - began)
@@ -156,15 +160,13 @@ def _update(
     return loss.detach(), (h.detach(), c.detach())
 
 
-def _read(losses: list[Tensor], rate: float) -> list[float]:
-    """Losses that are not read yet, which then are none; to read each at once would make a GPU wait."""
-    values = torch.stack(losses).tolist()
-    losses.clear()
-    if bad := [value for value in values if not math.isfinite(value)]:
+def _read(loss: Tensor, rate: float) -> float:
+    """The loss so far; read now and then, for to read each update's would make a GPU wait."""
+    if not math.isfinite(value := loss.item()):
         raise TxrayError(
-            f"the pretraining loss became {bad[0]}: lower pretraining.learning_rate (now {rate:.2g} at this update)"
+            f"the pretraining loss became {value}: lower pretraining.learning_rate (now {rate:.2g} at this update)"
         )
-    return values
+    return value
 
 
 def _lanes(ids: np.ndarray, batch_size: int) -> Tensor:
@@ -179,14 +181,3 @@ def _lanes(ids: np.ndarray, batch_size: int) -> Tensor:
 def _window(lanes: Tensor, start: int, window: int) -> tuple[Tensor, Tensor]:
     end = min(start + window, lanes.shape[1] - 1)
     return lanes[:, start:end], lanes[:, start + 1 : end + 1]
-
-
-def _extra(state: State) -> dict[str, Tensor]:
-    return {"h": state[0], "c": state[1]}
-
-
-def _note(progress: dict[str, Any], epoch: int, **measures: float) -> None:
-    progress["curve"] += [
-        {"epoch": float(epoch), "measure": name, "value": value, "seconds": progress["seconds"]}
-        for name, value in measures.items()
-    ]

@@ -1,23 +1,33 @@
-"""Weights on disk as safetensors, whole or absent, and training that goes on after a kill. May touch: errors, places."""
+"""Weights on disk as safetensors, whole or absent; no pickle is read. May touch: errors, places.
+
+Snapshots of encoders and classifiers, those of the user's own, and checkpoints from which a killed training goes on.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from txray_lib.encoders.lstm import Classifier, Encoder
-from txray_lib.errors import TxrayError
+from txray_lib.errors import TxrayError, nearest
 from txray_lib.places import whole_file
 
 _SAID = "txray"
 """The one entry of a file's header, so that equal weights make equal bytes: what is said of them, and the hash of it all."""
+_OTHER_KINDS = ("_l1", "_reverse", "weight_hr_l0")
+_CONVERT = (
+    "Where you trust it, convert it in your own code:\n"
+    '  state = torch.load("{name}", map_location="cpu", weights_only=True)\n'
+    '  safetensors.torch.save_file({{k: v.clone() for k, v in state.items()}}, "{stem}.safetensors")'
+)
 
 
 def save_snapshot(model: Encoder | Classifier, path: Path, vocabulary_hash: str) -> None:
@@ -28,12 +38,7 @@ def save_snapshot(model: Encoder | Classifier, path: Path, vocabulary_hash: str)
 def load_encoder(path: Path, vocabulary_hash: str | None = None) -> Encoder:
     """The encoder in a snapshot, whether it stands alone or in a classifier."""
     tensors = _load_snapshot(path, vocabulary_hash)
-    prefix = "encoder." if "encoder.embedding.weight" in tensors else ""
-    own = {
-        k.removeprefix(prefix): v
-        for k, v in tensors.items()
-        if k.startswith(prefix + "embedding") or k.startswith(prefix + "lstm")
-    }
+    own = {name.removeprefix("encoder."): v for name, v in tensors.items() if not name.startswith("output.")}
     try:
         words, embedding_size = own["embedding.weight"].shape
         encoder = Encoder(words, embedding_size, own["lstm.weight_hh_l0"].shape[1])
@@ -51,6 +56,79 @@ def load_classifier(path: Path, vocabulary_hash: str | None = None) -> Classifie
     classifier = Classifier(load_encoder(path))
     classifier.load_state_dict(tensors)
     return classifier.eval()
+
+
+def untrained_encoder(words: int, embedding_size: int, units: int, seed: int) -> Encoder:
+    """The encoder that pretraining with this seed would begin from."""
+    torch.manual_seed(seed)
+    return Encoder(words, embedding_size, units).eval()
+
+
+def load_own_encoder(
+    path: Path, rows: Sequence[int], embedding_size: int, units: int, embedding: str = "embedding", lstm: str = "lstm"
+) -> Encoder:
+    """An encoder of the user's own, its embedding's rows taken in the order `rows`, (words,); other types as float32.
+
+    With E for `embedding_size`, U for `units`, W for the words, the file holds what a `torch.nn.Embedding` called `embedding`
+    and a `torch.nn.LSTM` of one layer called `lstm` (gates i, f, g, o) hold; what else is there is left alone:
+
+        embedding.weight  (W, E)    lstm.weight_ih_l0  (4U, E)    lstm.weight_hh_l0  (4U, U)    lstm.bias_ih_l0, _hh_l0  (4U,)
+
+    Raises TxrayError naming the tensor that is missing, of another shape (with the one that is wanted), or not finite;
+    for an LSTM of several layers, directions or with a projection; and for a file that is no safetensors file.
+    """
+    if not path.is_file():
+        raise TxrayError(
+            f"there is no file {path}. A path in a profile is relative to the folder of the profile's file, or to TXRAY_DATA."
+        )
+    if path.suffix != ".safetensors":
+        how = _CONVERT.format(name=path.name, stem=path.stem)
+        raise TxrayError(f"{path} is no safetensors file, and nothing else is read: a pickle may run any code. {how}")
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise TxrayError(
+            f"{path} cannot be read as safetensors ({error}). Write it again with safetensors.torch."
+        ) from None
+    if other := sorted(n for n in tensors if n.startswith(f"{lstm}.") and n.endswith(_OTHER_KINDS)):
+        raise TxrayError(
+            f"{path} holds {other[0]}: the encoder is one LSTM layer in one direction, without a projection (§3.1). Collect"
+            " another kind of encoder in your own code, as the page 'A chapter of your own' shows."
+        )
+    encoder = Encoder(len(rows), embedding_size, units)
+    weights = {
+        name: _own_tensor(tensors, f"{lstm}.{name}", like.shape, path) for name, like in encoder.lstm.named_parameters()
+    }
+    encoder.lstm.load_state_dict(weights)
+    words = _own_tensor(tensors, f"{embedding}.weight", encoder.embedding.weight.shape, path)
+    encoder.embedding.weight.data.copy_(words[list(rows)])
+    return encoder.eval()
+
+
+def _own_tensor(tensors: dict[str, Tensor], name: str, wanted: torch.Size, path: Path) -> Tensor:
+    if name not in tensors:
+        raise TxrayError(
+            f"{path} holds no tensor {name}, wanted of shape {tuple(wanted)}. {nearest(name, tensors)} If the modules have other"
+            " names there, say so in encoder.embedding and encoder.lstm of the profile."
+        )
+    tensor = tensors[name]
+    if tensor.shape != wanted:
+        raise TxrayError(
+            f"{path}: {name} has the shape {tuple(tensor.shape)}, and {tuple(wanted)} is wanted: a row for each line of"
+            " encoder.vocabulary, columns as pretraining.embedding_size says, and 4 rows of an LSTM's tensor for each of"
+            " pretraining.units."
+        )
+    if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
+        raise TxrayError(f"{path}: {name} holds values that are not finite numbers. Train it with a lower rate.")
+    return tensor.float()
+
+
+def add_to_curve(progress: dict[str, Any], epoch: float, **measures: float) -> None:
+    """Rows for the curve of a training in its `progress`, which `save_checkpoint` keeps."""
+    progress["curve"] += [
+        {"epoch": float(epoch), "measure": name, "value": value, "seconds": progress["seconds"]}
+        for name, value in measures.items()
+    ]
 
 
 def save_checkpoint(

@@ -1,0 +1,496 @@
+"""Encoders: killed and continued training gives the same weights; what is frozen stays; what does not fit is told."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from txray_lib.corpora import Corpus
+from txray_lib.encoders import finetuning, lstm, pretraining
+from txray_lib.encoders.encoded import Texts, balanced_sample, batches_by_length, encode_stream, encode_texts, padded
+from txray_lib.encoders.finetuning import finetune, last_hidden_states, predict, score
+from txray_lib.encoders.lstm import Classifier, Encoder, LanguageModel, has_bfloat16
+from txray_lib.encoders.pretraining import learning_rate, perplexity, pretrain
+from txray_lib.encoders.snapshots import (
+    load_checkpoint,
+    load_classifier,
+    load_encoder,
+    load_own_encoder,
+    save_checkpoint,
+    save_snapshot,
+    untrained_encoder,
+)
+from txray_lib.errors import TxrayError
+from txray_lib.profiles import Finetuning, Pretraining, Reviews
+
+WORDS = 11
+TRAIN = np.random.default_rng(0).integers(0, WORDS, 107).astype(np.int32)
+VALID = np.random.default_rng(1).integers(0, WORDS, 40).astype(np.int32)
+WINDOWS = 5
+PRETRAINING = Pretraining(
+    embedding_size=5,
+    units=6,
+    dropout=0.3,
+    epochs=3,
+    snapshots=[0, 1, 2, 3],
+    batch_size=4,
+    window=5,
+    learning_rate=0.02,
+    weight_decay=0.01,
+    schedule="one-cycle",
+)
+FINETUNING = Finetuning(
+    reviews=Reviews(train=40, valid=20, test=20),
+    max_tokens=20,
+    epochs=3,
+    evaluations_per_epoch=2,
+    batch_size=8,
+    learning_rate=0.02,
+    target_f1=1.0,
+)
+
+
+class Killed(BaseException):
+    """Ends a training from the inside, as a kill would."""
+
+
+def texts(count: int, seed: int) -> Texts:
+    """Labels of chance: no encoder can learn them, so fine-tuning never reaches its target."""
+    random = np.random.default_rng(seed)
+    ids = tuple(random.integers(0, WORDS, n).astype(np.int32) for n in random.integers(0, 9, count))
+    return Texts(tuple(f"t{i}" for i in range(count)), ids, np.arange(count) % 2)
+
+
+def killing(function: Any, after: int) -> Any:
+    """`function`, which kills instead of running once it has run `after` times."""
+    calls = iter(range(after))
+
+    def wrapper(*arguments: Any, **named: Any) -> Any:
+        if next(calls, None) is None:
+            raise Killed
+        return function(*arguments, **named)
+
+    return wrapper
+
+
+def run_pretraining(checkpoint: Path | None = None, kept: dict[int, Any] | None = None, **changes: Any) -> Any:
+    """The snapshots by epoch, in the order in which they came, and the curve without its seconds."""
+    kept = {} if kept is None else kept
+
+    def keep(epoch: int, encoder: Encoder) -> None:
+        kept[epoch] = {k: v.clone() for k, v in encoder.state_dict().items()}
+
+    settings = PRETRAINING.model_copy(update=changes)
+    curve = pretrain(settings, WORDS, TRAIN, VALID, 1, keep, checkpoint)
+    return kept, curve.drop(columns="seconds")
+
+
+def same(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> bool:
+    return before.keys() == after.keys() and all(torch.equal(v, after[k]) for k, v in before.items())
+
+
+@pytest.fixture(scope="module")
+def whole_pretraining() -> Any:
+    return run_pretraining()
+
+
+def kill_pretraining(checkpoint: Path, monkeypatch: pytest.MonkeyPatch, after: int, **changes: Any) -> dict[int, Any]:
+    """The snapshots of a pretraining that was killed after so many updates, with a checkpoint at each."""
+    monkeypatch.setattr(pretraining, "CHECKPOINT_SECONDS", -1)
+    kept: dict[int, Any] = {}
+    with monkeypatch.context() as patch:
+        patch.setattr(pretraining, "_update", killing(pretraining._update, after))
+        with pytest.raises(Killed):
+            run_pretraining(checkpoint, kept, **changes)
+    torch.rand(3)
+    return kept
+
+
+@pytest.mark.parametrize("after", [0, 1, WINDOWS - 1, WINDOWS, 2 * WINDOWS + 3])
+def test_pretraining_goes_on_to_the_same_bits(tmp_path, monkeypatch, whole_pretraining, after):
+    kept = kill_pretraining(tmp_path / "c.safetensors", monkeypatch, after)
+    _, curve = run_pretraining(tmp_path / "c.safetensors", kept)
+    snapshots, whole_curve = whole_pretraining
+    assert all(same(snapshots[epoch], kept[epoch]) for epoch in PRETRAINING.snapshots)
+    pd.testing.assert_frame_equal(curve, whole_curve, check_exact=True)
+
+
+def test_pretraining_killed_after_a_snapshot_gives_the_same_bits(tmp_path, monkeypatch, whole_pretraining):
+    monkeypatch.setattr(pretraining, "CHECKPOINT_SECONDS", -1)
+    checkpoint = tmp_path / "c.safetensors"
+
+    def kill_at_2(epoch: int, encoder: Encoder) -> None:
+        if epoch == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        pretrain(PRETRAINING, WORDS, TRAIN, VALID, 1, kill_at_2, checkpoint)
+    kept, curve = run_pretraining(checkpoint)
+    assert list(kept) == [2, 3]
+    assert same(kept[3], whole_pretraining[0][3])
+    pd.testing.assert_frame_equal(curve, whole_pretraining[1], check_exact=True)
+
+
+ROUNDS = pytest.mark.skipif(
+    not has_bfloat16("cpu"), reason="this processor has no bfloat16 products: training with them was NOT tried"
+)
+
+
+@ROUNDS
+def test_rounded_products_train_nearly_as_well_and_leave_whole_weights(whole_pretraining):
+    rounded, curve = run_pretraining(precision="bfloat16")
+    exact, exact_curve = whole_pretraining
+    last = PRETRAINING.epochs
+    assert all(weight.dtype == torch.float32 for weight in rounded[last].values())
+    assert same(rounded[0], exact[0])
+    assert not same(rounded[last], exact[last])
+    measured, wanted = (c.query("measure == 'valid_perplexity'")["value"].to_numpy() for c in (curve, exact_curve))
+    np.testing.assert_allclose(measured, wanted, rtol=0.05)
+
+
+@ROUNDS
+def test_rounded_pretraining_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+    kept = kill_pretraining(tmp_path / "c.safetensors", monkeypatch, WINDOWS + 1, precision="bfloat16")
+    run_pretraining(tmp_path / "c.safetensors", kept, precision="bfloat16")
+    whole, _ = run_pretraining(precision="bfloat16")
+    assert same(whole[PRETRAINING.epochs], kept[PRETRAINING.epochs])
+
+
+@ROUNDS
+def test_rounded_finetuning_leaves_whole_weights(whole_finetuning):
+    rounded, _ = run_finetuning(precision="bfloat16")
+    assert all(weight.dtype == torch.float32 for weight in rounded.state_dict().values())
+    assert not same(whole_finetuning[0].state_dict(), rounded.state_dict())
+
+
+def test_snapshots_come_in_order_and_only_those_wanted(whole_pretraining):
+    assert list(whole_pretraining[0]) == [0, 1, 2, 3]
+    assert list(run_pretraining(epochs=4, snapshots=[0, 4, 3, 1])[0]) == [0, 1, 3, 4]
+    snapshots = whole_pretraining[0]
+    assert not any(same(snapshots[epoch], snapshots[epoch + 1]) for epoch in range(3))
+
+
+def test_the_curve_has_each_measure_once_an_epoch(whole_pretraining):
+    curve = whole_pretraining[1]
+    rows = curve.groupby("epoch")["measure"].apply(sorted).to_dict()
+    each = ["learning_rate", "train_perplexity", "valid_perplexity"]
+    assert rows == {0.0: ["valid_perplexity"], 1.0: each, 2.0: each, 3.0: each}
+
+
+def test_the_seed_decides(whole_pretraining):
+    again, _ = run_pretraining()
+    assert same(again[3], whole_pretraining[0][3])
+    kept: dict[int, Any] = {}
+    pretrain(PRETRAINING, WORDS, TRAIN, VALID, 2, lambda e, m: kept.update({e: m.state_dict()}))
+    assert not same(kept[3], again[3])
+
+
+def test_pretraining_learns_what_can_be_learnt():
+    stream = np.tile(np.arange(WORDS, dtype=np.int32), 40)
+    settings = PRETRAINING.model_copy(update={"epochs": 8, "snapshots": [0, 1, 7, 8], "dropout": 0.0, "batch_size": 8})
+    curve = pretrain(settings, WORDS, stream, stream, 1, lambda e, m: None)
+    valid = curve[curve["measure"] == "valid_perplexity"]["value"].tolist()
+    assert valid[0] == pytest.approx(WORDS, rel=0.2)
+    assert valid[-1] < 0.7 * valid[0]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("bias", "expected"), [(0.0, WORDS), (math.log(10.0), (WORDS - 1 + 10) / 10)])
+def test_the_perplexity_of_a_constant_distribution_by_hand(bias, expected):
+    model = LanguageModel(Encoder(WORDS, 5, 6))
+    for parameter in model.parameters():
+        parameter.zero_()
+    model.bias[3] = bias
+    assert perplexity(model, np.full(40, 3, np.int32), PRETRAINING) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_schedule_by_hand():
+    rate = [learning_rate(PRETRAINING, done) / 0.02 for done in (0, 0.1, 0.2, 0.6, 1)]
+    assert rate == pytest.approx([0.04, 0.52, 1.0, 0.5, 0.0])
+    rising = [learning_rate(PRETRAINING, done) for done in np.linspace(0, 0.2, 9)]
+    falling = [learning_rate(PRETRAINING, done) for done in np.linspace(0.2, 1, 9)]
+    assert rising == sorted(rising)
+    assert falling == sorted(falling, reverse=True)
+    constant = PRETRAINING.model_copy(update={"schedule": "constant"})
+    assert {learning_rate(constant, done) for done in (0, 0.1, 1)} == {0.02}
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "changes", "told"),
+    [
+        (TRAIN[:7], VALID, {}, r"7 tokens are too few for 4 lanes.*batch_size"),
+        (TRAIN, VALID[:1], {}, "1 tokens are too few"),
+        (TRAIN, VALID, {"learning_rate": 1e20}, r"pretraining loss became (nan|inf): lower pretraining.learning_rate"),
+        (TRAIN, VALID, {"learning_rate": 1e6}, "learning_rate"),
+    ],
+)
+def test_a_pretraining_that_cannot_be_is_told(train, valid, changes, told):
+    settings = PRETRAINING.model_copy(update={"schedule": "constant", **changes})
+    with pytest.raises(TxrayError, match=told):
+        pretrain(settings, WORDS, train, valid, 1, lambda epoch, encoder: None)
+
+
+def run_finetuning(checkpoint: Path | None = None, **changes: Any) -> tuple[Classifier, pd.DataFrame]:
+    torch.manual_seed(5)
+    encoder = Encoder(WORDS, 5, 6)
+    settings = FINETUNING.model_copy(update=changes)
+    classifier, curve = finetune(settings, encoder, texts(40, 1), texts(20, 2), 1, checkpoint)
+    return classifier, curve.drop(columns="seconds")
+
+
+@pytest.fixture(scope="module")
+def whole_finetuning() -> tuple[Classifier, pd.DataFrame]:
+    return run_finetuning()
+
+
+@pytest.mark.parametrize("after", [2, 7])
+def test_finetuning_goes_on_to_the_same_bits(tmp_path, monkeypatch, whole_finetuning, after):
+    with monkeypatch.context() as patch:
+        patch.setattr(finetuning, "_update", killing(finetuning._update, after))
+        with pytest.raises(Killed):
+            run_finetuning(tmp_path / "c.safetensors")
+    classifier, curve = run_finetuning(tmp_path / "c.safetensors")
+    whole, whole_curve = whole_finetuning
+    assert same(whole.state_dict(), classifier.state_dict())
+    pd.testing.assert_frame_equal(curve, whole_curve, check_exact=True)
+
+
+def test_embeddings_are_frozen_and_nothing_else_is():
+    torch.manual_seed(5)
+    encoder = Encoder(WORDS, 5, 6)
+    before = {k: v.clone() for k, v in Classifier(encoder).state_dict().items()}
+    classifier, _ = finetune(FINETUNING, encoder, texts(40, 1), texts(20, 2), 1)
+    after = classifier.state_dict()
+    assert all(torch.equal(v, before[f"encoder.{k}"]) for k, v in encoder.state_dict().items()), (
+        "the argument was trained"
+    )
+    assert [k for k, v in before.items() if torch.equal(v, after[k])] == ["encoder.embedding.weight"]
+    assert all(p.requires_grad for p in classifier.parameters())
+
+
+def test_finetuning_stops_at_its_target(whole_finetuning):
+    _, curve = run_finetuning(target_f1=0.0)
+    assert curve["measure"].tolist() == ["train_loss", "valid_f1", "valid_accuracy"]
+    _, curve = whole_finetuning
+    assert (curve["measure"] == "valid_f1").sum() == math.ceil(3 * 5 / (5 // 2))
+    assert curve["epoch"].max() == 3.0
+
+
+def test_finetuning_gives_the_classifier_of_its_best_evaluation(whole_finetuning):
+    classifier, curve = whole_finetuning
+    valid = texts(20, 2)
+    found = score(predict(classifier, last_hidden_states(classifier, valid)), valid.labels).accuracy
+    assert found == curve[curve["measure"] == "valid_accuracy"]["value"].max()
+
+
+def test_one_label_or_nothing_to_validate_on_is_an_error():
+    one = texts(10, 1)
+    with pytest.raises(TxrayError, match="both labels"):
+        finetune(FINETUNING, Encoder(WORDS, 5, 6), one.take(np.flatnonzero(one.labels == 1)), one, 1)
+    with pytest.raises(TxrayError, match="validate on"):
+        finetune(FINETUNING, Encoder(WORDS, 5, 6), one, one.take(np.empty(0, np.int64)), 1)
+
+
+@torch.no_grad()
+def test_last_hidden_states_are_those_of_each_text_alone(classifier):
+    some = texts(30, 7).cut(6)
+    some = Texts(some.names, tuple(i % 8 for i in some.ids), some.labels)
+    states = last_hidden_states(classifier, some)
+    for ids, state in zip(some.ids, states, strict=True):
+        if len(ids):
+            alone = classifier.encoder(torch.from_numpy(ids.astype(np.int64)).unsqueeze(0))[0][0, -1]
+            assert torch.allclose(state, alone, atol=1e-6)
+        else:
+            assert (state == 0).all(), "a text of no tokens leaves the state it started from"
+
+
+def test_a_snapshot_comes_back_bit_for_bit(tmp_path, encoder, classifier):
+    save_snapshot(encoder, tmp_path / "e.safetensors", "hash")
+    save_snapshot(classifier, tmp_path / "c.safetensors", "hash")
+    assert same(encoder.state_dict(), load_encoder(tmp_path / "e.safetensors", "hash").state_dict())
+    assert same(encoder.state_dict(), load_encoder(tmp_path / "c.safetensors", "hash").state_dict())
+    assert same(classifier.state_dict(), load_classifier(tmp_path / "c.safetensors", "hash").state_dict())
+    assert not load_encoder(tmp_path / "e.safetensors").training
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["c.safetensors", "e.safetensors"]
+
+
+def test_what_is_no_such_snapshot_is_told(tmp_path, encoder, classifier):
+    save_snapshot(encoder, tmp_path / "e.safetensors", "one")
+    save_snapshot(classifier, tmp_path / "c.safetensors", "one")
+    save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
+    torch.save({"embedding.weight": torch.zeros(2, 2)}, tmp_path / "pickle.safetensors")
+    for load, name, digest, told in (
+        (load_encoder, "e", "another", "e.safetensors was trained with another vocabulary"),
+        (load_classifier, "c", "another", "c.safetensors was trained with another vocabulary"),
+        (load_classifier, "e", None, "holds no classifier"),
+        (load_encoder, "other", None, "other.safetensors does not hold an encoder"),
+        (load_encoder, "pickle", None, "damaged"),
+        (load_encoder, "absent", None, "no weights at"),
+    ):
+        with pytest.raises(TxrayError, match=told):
+            load(tmp_path / f"{name}.safetensors", digest)
+
+
+@pytest.mark.parametrize("left", [0, 5, 60, -1])
+def test_truncated_weights_are_an_error(tmp_path, encoder, left):
+    path = tmp_path / "e.safetensors"
+    save_snapshot(encoder, path, "hash")
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(TxrayError, match=r"e.safetensors are damaged"):
+        load_encoder(path)
+
+
+def test_a_checkpoint_of_another_shape_is_an_error(tmp_path):
+    def parts(units: int) -> tuple[LanguageModel, torch.optim.Optimizer]:
+        model = LanguageModel(Encoder(WORDS, 5, units))
+        return model, torch.optim.AdamW(model.parameters())
+
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, *parts(6), {}, {"epoch": 1})
+    assert load_checkpoint(path, *parts(6)) == ({}, {"epoch": 1})
+    with pytest.raises(TxrayError, match=r"c.safetensors belongs to another profile"):
+        load_checkpoint(path, *parts(7))
+
+
+def test_texts_come_back_as_they_were(tmp_path):
+    made = Texts(
+        ("é/1.txt", "b", "c"),
+        (np.array([1, 2], np.int32), np.empty(0, np.int32), np.array([3], np.int32)),
+        np.array([1, 0, 1]),
+    )
+    made.save(tmp_path / "t.npz")
+    read = Texts.load(tmp_path / "t.npz")
+    assert read.names == made.names
+    assert [i.tolist() for i in read.ids] == [[1, 2], [], [3]]
+    assert read.labels.tolist() == [1, 0, 1]
+    assert read.lengths.tolist() == [2, 0, 1]
+    assert [i.tolist() for i in read.cut(1).ids] == [[1], [], [3]]
+    assert read.without(frozenset(["b"])).tolist() == [0, 2]
+    assert read.take(np.array([2, 0])).names == ("c", "é/1.txt")
+
+
+def test_the_stream_ends_every_document(corpus, vocabulary):
+    short = Corpus("s", corpus.documents[:3])
+    words = [vocabulary.words[i] for i in encode_stream(short, vocabulary)]
+    assert words == ["the", "river", "runs", ".", "<eos>", "film", "<eos>", "<eos>"]
+    encoded = encode_texts(short, vocabulary)
+    assert [[vocabulary.words[i] for i in ids] for ids in encoded.ids] == [["the", "river", "runs", "."], ["film"], []]
+    assert encoded.labels.tolist() == [1, 0, 1]
+    with pytest.raises(TxrayError, match="empty"):
+        encode_stream(Corpus("none", ()), vocabulary)
+
+
+@given(st.lists(st.integers(0, 1), max_size=40), st.integers(0, 50), st.integers(0, 3))
+def test_a_balanced_sample_is_balanced(labels: list[int], count: int, seed: int):
+    if min(labels.count(0), labels.count(1)) < count // 2:
+        with pytest.raises(TxrayError, match=rf"{count} reviews.*there are {labels.count(0)} negative"):
+            balanced_sample(np.array(labels), count, seed)
+        return
+    chosen = balanced_sample(np.array(labels), count, seed)
+    taken = [labels[i] for i in chosen]
+    assert taken.count(0) == taken.count(1) == count // 2
+    assert chosen.tolist() == sorted(set(chosen.tolist()))
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(1, 7), st.booleans())
+def test_batches_hold_every_text_once(lengths: list[int], size: int, shuffled: bool):
+    batches = batches_by_length(np.array(lengths), size, np.random.default_rng(1) if shuffled else None)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert all(1 <= len(batch) <= size for batch in batches)
+    if not shuffled:
+        read = [lengths[i] for batch in batches for i in batch]
+        assert read == sorted(lengths, reverse=True)
+
+
+def test_padding_is_on_the_right():
+    batch, lengths = padded([np.array([5, 6]), np.array([], np.int32), np.array([7])])
+    assert batch.tolist() == [[5, 6], [0, 0], [7, 0]]
+    assert lengths.tolist() == [2, 0, 1]
+
+
+def test_a_processor_without_rounded_products_is_told_as_one(monkeypatch):
+    monkeypatch.setattr(lstm, "has_bfloat16", lambda device: False)
+    with pytest.raises(TxrayError, match="say precision: float32"):
+        run_finetuning(precision="bfloat16")
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """A language model as another project would write it: other names, a decoder, half precision, rows in its own order."""
+    torch.manual_seed(5)
+    embedding, rnn = torch.nn.Embedding(5, 3), torch.nn.LSTM(3, 4)
+    tensors = {f"encoder.{k}": v for k, v in embedding.state_dict().items()}
+    tensors |= {f"rnn.{k}": v.half() for k, v in rnn.state_dict().items()} | {"decoder.weight": torch.ones(5, 4)}
+    save_file(tensors, tmp_path / "theirs.safetensors")
+    return tmp_path / "theirs.safetensors"
+
+
+def read(path: Path, rows: tuple[int, ...] = (0, 2, 3, 4, 1), size: int = 3, units: int = 4) -> Encoder:
+    return load_own_encoder(path, rows, size, units, "encoder", "rnn")
+
+
+def test_an_encoder_under_other_names_gives_the_activations_of_its_own_layers(theirs):
+    tensors = load_file(theirs)
+    rnn = torch.nn.LSTM(3, 4, batch_first=True)
+    rnn.load_state_dict({k.removeprefix("rnn."): v.float() for k, v in tensors.items() if k.startswith("rnn.")})
+    expected = rnn(tensors["encoder.weight"][torch.tensor([[0, 2, 3, 4, 1]])])[0]
+    encoder = read(theirs)
+    assert not encoder.training
+    torch.testing.assert_close(encoder(torch.tensor([[0, 1, 2, 3, 4]]))[0], expected)
+
+
+def test_a_snapshot_of_a_run_is_read_as_ones_own(tmp_path, encoder):
+    save_snapshot(encoder, tmp_path / "own.safetensors", "")
+    assert same(encoder.state_dict(), load_own_encoder(tmp_path / "own.safetensors", range(8), 4, 7).state_dict())
+
+
+def test_the_untrained_encoder_is_what_pretraining_begins_from(whole_pretraining):
+    assert same(untrained_encoder(WORDS, 5, 6, seed=1).state_dict(), whole_pretraining[0][0])
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"size": 8}, r"rnn\.weight_ih_l0 has the shape \(16, 3\), and \(16, 8\) is wanted.*pretraining\.units"),
+        ({"units": 6}, r"rnn\.weight_ih_l0 has the shape \(16, 3\), and \(24, 3\) is wanted"),
+        ({"rows": (0, 1)}, r"encoder\.weight has the shape \(5, 3\), and \(2, 3\) is wanted"),
+        ({"rnn.bias_hh_l0": None}, r"no tensor rnn\.bias_hh_l0, wanted of shape \(16,\)\. Did you mean"),
+        ({"rnn.weight_ih_l1": torch.ones(16, 4)}, r"holds rnn\.weight_ih_l1: the encoder is one LSTM layer"),
+        ({"rnn.weight_hh_l0_reverse": torch.ones(16, 4)}, "in one direction"),
+        ({"rnn.weight_hr_l0": torch.ones(2, 4)}, "without a projection"),
+        ({"encoder.weight": torch.full((5, 3), torch.nan)}, r"encoder\.weight holds values that are not finite"),
+        ({"rnn.bias_ih_l0": torch.ones(16, dtype=torch.int64)}, r"rnn\.bias_ih_l0 holds values that are not finite"),
+    ],
+    ids=str,
+)
+def test_tensors_that_do_not_fit_are_told(theirs, asked, told):
+    shape = {name: value for name, value in asked.items() if name in ("size", "units", "rows")}
+    tensors = load_file(theirs) | {name: value for name, value in asked.items() if name not in shape}
+    save_file({name: tensor for name, tensor in tensors.items() if tensor is not None}, theirs)
+    with pytest.raises(TxrayError, match=told) as error:
+        read(theirs, **shape)
+    assert str(theirs) in str(error.value)
+
+
+def test_a_pickle_is_refused_with_the_lines_that_convert_it(theirs, tmp_path, monkeypatch):
+    torch.save(load_file(theirs), tmp_path / "model.pt")
+    with pytest.raises(TxrayError, match="a pickle may run any code") as error:
+        read(tmp_path / "model.pt")
+    *_, load, save = str(error.value).splitlines()
+    monkeypatch.chdir(tmp_path)
+    exec(f"import torch, safetensors.torch\n{load.strip()}\n{save.strip()}", {})
+    assert same(read(tmp_path / "model.safetensors").state_dict(), read(theirs).state_dict())
+    torch.save(load_file(theirs), tmp_path / "model.safetensors")
+    with pytest.raises(TxrayError, match="cannot be read as safetensors"):
+        read(tmp_path / "model.safetensors")
+    with pytest.raises(TxrayError, match=r"there is no file .*none\.safetensors.*TXRAY_DATA"):
+        read(tmp_path / "none.safetensors")
