@@ -1,11 +1,15 @@
-"""Documents of tokens and tags: what every later room reads. May touch: errors, places."""
+"""Documents of tokens and tags, what every later room reads: their files, their parts. May touch: errors, places.
+
+Every part that is drawn is seeded and balanced by label, for the files' own order holds one class first.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -58,10 +62,8 @@ class Document:
         for start, end in zip(self.sentences, (*self.sentences[1:], len(self.tokens)), strict=True):
             yield self.tokens[start:end]
 
-    def cut(self, tokens: int) -> Document:
+    def head(self, tokens: int) -> Document:
         """Its first `tokens` tokens."""
-        if tokens >= len(self.tokens):
-            return self
         return replace(
             self,
             tokens=self.tokens[:tokens],
@@ -96,10 +98,9 @@ class Corpus:
         """Its first `tokens` tokens exactly: whole documents, the last one cut."""
         kept, left = [], tokens
         for document in self.documents:
-            if left <= 0:
-                break
-            kept.append(document.cut(left))
-            left -= len(kept[-1])
+            if left > 0:
+                kept.append(document if len(document) <= left else document.head(left))
+                left -= len(document)
         return Corpus(self.name, tuple(kept))
 
     def require_text(self) -> Corpus:
@@ -188,3 +189,64 @@ def _document(row: dict[str, Any]) -> Document:
     for column in ("tokens", "tags", "gold"):
         row[column] = None if row[column] is None else tuple(map(sys.intern, row[column]))
     return Document(**row | {"sentences": tuple(row["sentences"])})
+
+
+def deal_blocks(corpus: Corpus, sizes: Mapping[str, int], seed: int, at_least: bool = False) -> Corpus:
+    """The corpus with whole blocks of "train" moved to other splits, half of each label; the order of documents stays.
+
+    Blocks come in a seeded order. A split takes those for which every label still has room: it may get a few documents less
+    than its size, never more. With `at_least` it takes those that bring a label it lacks: a few more, never less.
+
+    sizes  how many documents a split gets, such as {"valid": 2_000}; splits are dealt in this order
+    """
+    counts = defaultdict[str, Counter[int | None]](Counter)
+    for document in corpus.split("train"):
+        counts[document.block][document.label] += 1
+    blocks = sorted(counts)
+    np.random.default_rng(seed).shuffle(blocks)
+    split_of: dict[str, str] = {}
+    for split, size in sizes.items():
+        room = Counter({0: size // 2, 1: size // 2})
+        for block in blocks:
+            its = counts[block]
+            wanted = any(room[y] > 0 for y in its) if at_least else all(room[y] >= its[y] for y in its)
+            if wanted and block not in split_of:
+                split_of[block] = split
+                room.subtract(its)
+    dealt = (replace(d, split=split_of.get(d.block, "train")) if d.split == "train" else d for d in corpus)
+    return Corpus(corpus.name, tuple(dealt))
+
+
+def label_balanced_sample(corpus: Corpus, tokens: int, seed: int) -> Corpus:
+    """Documents in a seeded order, labels in turn, until exactly `tokens` tokens are reached; the last one is cut.
+
+    Raises TxrayError where one label runs out first.
+    """
+    generator, turns = np.random.default_rng(seed), []
+    for label in (1, 0):
+        its = sorted((d for d in corpus if d.label == label), key=lambda d: d.name)
+        turns.append([its[i] for i in generator.permutation(len(its))])
+    sample = Corpus(corpus.name, tuple(d for turn in zip(*turns, strict=False) for d in turn)).head(tokens)
+    if sample.token_count < tokens:
+        raise TxrayError(
+            f"a label-balanced sample of {tokens:,} tokens was asked of the corpus {corpus.name!r}, which has only "
+            f"{sample.token_count:,} in documents of alternating labels. Ask for fewer tokens or give more text."
+        )
+    return sample
+
+
+def shared_texts(corpus: Corpus) -> list[frozenset[str]]:
+    """The texts (the tokens) that stand in "test" and in another split too: for each, the names of all its documents."""
+    groups = defaultdict[tuple[str, ...], list[Document]](list)
+    for document in corpus:
+        groups[document.tokens].append(document)
+    both = (its for its in groups.values() if len({d.split == "test" for d in its}) == 2)
+    return [frozenset(d.name for d in its) for its in both]
+
+
+def shared_blocks(corpus: Corpus) -> int:
+    """How many blocks have documents in more than one split: what is no longer independent of what it is tested on."""
+    splits = defaultdict[str, set[str]](set)
+    for document in corpus:
+        splits[document.block].add(document.split)
+    return sum(len(its) > 1 for its in splits.values())
