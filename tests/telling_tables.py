@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from chance_tables import chance_tables
 from control_tables import control_tables
 from sentence_tables import sentence_records, sentence_tables
 
-from txray_lib.audit.switches import formula_switches, reading_switch, same_weights
+from txray_lib.audit.switches import COMPARISONS, formula_switches, reading_switch, same_weights
 from txray_lib.planted.study import list_comparisons
 from txray_lib.profiles import TruthStudy
 from txray_lib.tables import write_table
+from txray_lib.transfer import compare
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -70,7 +72,7 @@ def _write_source(folder: Path, seed: int | list[int], corpora: dict[str, str]) 
     return source
 
 
-def write_tables(folder: Path, seed: int = 1, hostile: bool = True, kind: str = "whole") -> Path:
+def write_tables(folder: Path, seed: int = 1, kind: str = "whole") -> Path:
     """Write a set of result tables into `folder`, whose name is the profile's.
 
     kind  "whole"; "alone", of a run with a single snapshot; "bare", without nulls, controls and whatever else a run may leave
@@ -78,7 +80,7 @@ def write_tables(folder: Path, seed: int = 1, hostile: bool = True, kind: str = 
     """
     source = _write_source(folder, seed, {"encyclopedia": "a1" * 32, "reviews": "b2" * 32})
     (folder / "profile.yaml").write_text(f"name: {folder.name}\nseed: {seed}\n", encoding="utf-8")
-    tables = _tables(seed, hostile, kind == "apart")
+    tables = _tables(seed, kind == "apart")
     if kind == "alone":
         tables = {name: alone for name, table in tables.items() if len(alone := _of_one_snapshot(name, table))}
     if kind == "bare":
@@ -102,10 +104,10 @@ def _of_one_snapshot(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 @cache
-def _tables(seed: int, hostile: bool, apart: bool = False) -> dict[str, pd.DataFrame]:
+def _tables(seed: int, apart: bool) -> dict[str, pd.DataFrame]:
     """The tables, made once: it takes seconds, and nearly every test of the telling half writes them."""
     rng = np.random.default_rng(seed)
-    preferences = {stage: _preferences(rng, i, hostile) for i, (stage, *_) in enumerate(ROLES)}
+    preferences = {stage: _preferences(rng, i) for i, (stage, *_) in enumerate(ROLES)}
     if apart:
         sides = {stage: rows[rows["neuron"] % 2 == i % 2] for i, (stage, rows) in enumerate(preferences.items())}
         preferences = {stage: rows.reset_index(drop=True) for stage, rows in sides.items()}
@@ -122,148 +124,64 @@ def _tables(seed: int, hostile: bool, apart: bool = False) -> dict[str, pd.DataF
         "same_weights": _same_weights(preferences, rng),
         **chance_tables(transfer),
         "truth_words": truth_words(),
-        **sentence_tables(HOSTILE if hostile else ()),
+        **sentence_tables(HOSTILE),
         "sentence_records": sentence_records(preferences["reviews-zero-shot"], preferences["reviews-supervised"]),
     }
     tables |= control_tables(tables)
     for stage, rows in preferences.items():
-        tables[f"preferences/{stage}"] = rows.astype({"feature": "category", "tag": "category"})
+        tables[f"preferences/{stage}"] = rows
     return tables
 
 
-def _vocabulary(hostile: bool) -> list[tuple[str, str]]:
-    words = [(word, tag) for tag, text in WORDS.items() for word in text.split()]
-    return words + ([(word, "NN") for word in HOSTILE] if hostile else [])
-
-
-def _preferences(rng: np.random.Generator, stage: int, hostile: bool) -> pd.DataFrame:
+def _preferences(rng: np.random.Generator, stage: int) -> pd.DataFrame:
     """Neuron 0 changes wholly, neuron 1 not at all; neurons of the stage's own prefer nothing."""
-    vocabulary = _vocabulary(hostile)
+    vocabulary = [(word, tag) for tag, text in WORDS.items() for word in text.split()]
+    vocabulary += [(word, "NN") for word in HOSTILE]
+    of_few = {0: range(3 * stage, 3 * stage + 3), 1: range(20, 30), 2: range(len(vocabulary))}
     rows = []
     for neuron in range(NEURONS):
         if neuron > 5 and (neuron + 3 * stage) % 5 == 0:
             continue
-        if neuron == 0:
-            chosen = [3 * stage + i for i in range(3)]
-        elif neuron == 1:
-            chosen = list(range(20, 30))
-        elif neuron == 2:
-            chosen = list(range(len(vocabulary)))
-        else:
-            chosen = list(rng.choice(len(vocabulary), size=int(rng.integers(1, 20)), replace=False))
-        for index in chosen:
-            word, tag = vocabulary[index]
+        some = rng.choice(len(vocabulary), size=int(rng.integers(1, 20)), replace=False)
+        for index in of_few.get(neuron, some):
             count = 5 if neuron == 1 else int(rng.integers(1, 20))
             activation = count * (0.4 if neuron == 1 else float(rng.uniform(0.1, 0.9)))
-            labelled = stage >= 4
-            rows.append(
-                (
-                    0,
-                    neuron,
-                    word,
-                    tag,
-                    int(rng.integers(0, 2)) if labelled else -1,
-                    count,
-                    activation,
-                    0.5 * count if stage == 5 else np.nan,
-                )
-            )
+            y = int(rng.integers(0, 2)) if stage >= 4 else -1
+            rows.append((0, neuron, *vocabulary[index], y, count, activation, 0.5 * count if stage == 5 else np.nan))
     columns = ["layer", "neuron", "feature", "tag", "y", "count", "activation_sum", "prediction_sum"]
-    return pd.DataFrame(rows, columns=columns).astype({"layer": "int8", "neuron": "int32", "y": "int8"})
+    types = {"layer": "int8", "neuron": "int32", "y": "int8", "feature": "category", "tag": "category"}
+    return pd.DataFrame(rows, columns=columns).astype(types)
 
 
 def _stages(preferences: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    rows = []
-    for stage, role, corpus, snapshot, epoch in ROLES:
-        tokens = int(preferences[stage]["count"].sum())
-        preferred = preferences[stage]["neuron"].nunique()
-        rows.append((stage, role, corpus, snapshot, epoch, 12, tokens, 0, 0, preferred, NEURONS))
-    columns = [
-        "stage",
-        "role",
-        "corpus",
-        "snapshot",
-        "epoch",
-        "documents",
-        "tokens",
-        "nobody",
-        "near_ties",
-        "preferred",
-        "neurons",
-    ]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _p(rows: pd.DataFrame, neuron: int, by: str) -> pd.Series:
-    sums = rows[rows["neuron"] == neuron].groupby(by)[["activation_sum", "count"]].sum()
-    mean = sums["activation_sum"] / sums["count"]
-    return mean / mean.sum()
-
-
-def _hellinger(p: pd.Series, q: pd.Series) -> float:
-    if p.empty or q.empty:
-        return float("nan")
-    p, q = p.align(q, fill_value=0.0)
-    return float(np.sqrt(np.square(np.sqrt(p) - np.sqrt(q)).sum() / 2))
+    made = pd.DataFrame(ROLES, columns=["stage", "role", "corpus", "snapshot", "epoch"])
+    tokens = [preferences[stage]["count"].sum() for stage in made["stage"]]
+    preferred = [preferences[stage]["neuron"].nunique() for stage in made["stage"]]
+    return made.assign(documents=12, tokens=tokens, nobody=0, near_ties=0, preferred=preferred, neurons=NEURONS)
 
 
 def _transfer(preferences: dict[str, pd.DataFrame], rng: np.random.Generator) -> pd.DataFrame:
-    names = [stage for stage, *_ in ROLES]
-    pairs = [("rq1", 0, 1), ("rq1", 1, 2), ("rq1", 2, 3), ("rq2", 3, 4), ("rq3", 4, 5)]
-    rows = []
-    for question, i, j in pairs:
-        for neuron in range(NEURONS):
-            rows.append(_compare(question, names[i], names[j], preferences[names[i]], preferences[names[j]], neuron))
+    names = list(preferences)
+    questions = ("rq1", "rq1", "rq1", "rq2", "rq3")
+    rows = [
+        compare(preferences[before], preferences[after], NEURONS, (before, after)).assign(question=question)
+        for question, (before, after) in zip(questions, pairwise(names), strict=True)
+    ]
     for stage in ("encyclopedia-6", "reviews-zero-shot"):
-        halves = _halves(preferences[stage], rng)
-        for neuron in range(NEURONS):
-            rows.append(_compare("control", f"{stage}/first-half", f"{stage}/second-half", *halves, neuron))
-    return pd.DataFrame(rows)
+        halves = (f"{stage}/first-half", f"{stage}/second-half")
+        rows.append(compare(*_halves(preferences[stage], rng), NEURONS, halves).assign(question="control"))
+    return pd.concat(rows, ignore_index=True)
 
 
-def _halves(rows: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _halves(rows: pd.DataFrame, rng: np.random.Generator) -> list[pd.DataFrame]:
     """A stage's occurrences dealt to two halves at random."""
     first = rng.binomial(rows["count"], 0.5)
     halves = []
     for count in (first, rows["count"] - first):
-        share = np.asarray(count) / rows["count"]
-        half = rows.assign(
-            count=count, activation_sum=rows["activation_sum"] * share * rng.uniform(0.8, 1.2, len(rows))
-        )
+        mass = rows["activation_sum"] * count / rows["count"] * rng.uniform(0.8, 1.2, len(rows))
+        half = rows.assign(count=count, activation_sum=mass)
         halves.append(half[half["count"] > 0])
-    return halves[0], halves[1]
-
-
-def _compare(
-    question: str, before: str, after: str, left: pd.DataFrame, right: pd.DataFrame, neuron: int
-) -> dict[str, object]:
-    a, b = left[left["neuron"] == neuron], right[right["neuron"] == neuron]
-    state = {
-        (True, True): "shared",
-        (True, False): "avoided",
-        (False, True): "gained",
-        (False, False): "never preferred",
-    }
-    return {
-        "comparison": f"{before}:{after}",
-        "question": question,
-        "before": before,
-        "after": after,
-        "layer": 0,
-        "neuron": neuron,
-        "state": state[not a.empty, not b.empty],
-        "length_before": a["feature"].nunique(),
-        "length_after": b["feature"].nunique(),
-        "tag_length_before": a["tag"].nunique(),
-        "tag_length_after": b["tag"].nunique(),
-        "mass_before": a["activation_sum"].sum(),
-        "mass_after": b["activation_sum"].sum(),
-        "count_before": int(a["count"].sum()),
-        "count_after": int(b["count"].sum()),
-        "union": len({*a["feature"], *b["feature"]}),
-        "hellinger": _hellinger(_p(left, neuron, "feature"), _p(right, neuron, "feature")),
-        "hellinger_tag": _hellinger(_p(left, neuron, "tag"), _p(right, neuron, "tag")),
-    }
+    return halves
 
 
 def _training() -> pd.DataFrame:
@@ -318,27 +236,24 @@ def _tag_counts(preferences: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _definitions(preferences: dict[str, pd.DataFrame], rng: np.random.Generator) -> pd.DataFrame:
     """The formulas; another reading of zero-shot, made of a half of it; and Tab. 2 both ways."""
-    names = [stage for stage, *_ in ROLES]
-    pairs = {
-        name: (preferences[names[i]], preferences[names[i + 1]])
-        for i, name in enumerate(("early", "late", "zero-shot", "supervised"), start=1)
-    }
+    sides = list(preferences.values())[1:]
+    pairs = dict(zip(COMPARISONS, pairwise(sides), strict=True))
     half, _ = _halves(preferences["reviews-zero-shot"], rng)
     read = {**pairs, "zero-shot": (pairs["zero-shot"][0], half), "supervised": (half, pairs["supervised"][1])}
     sets = [(f"T2-{name}", split) for name in ("A", "A-strict", "B", "C", "D") for split in ("test", "train")]
     cut = pd.DataFrame(sets, columns=["id", "part"]).assign(switch="pruning", code="C21", paper=-0.04, switched=-0.01)
-    switches = (("reset", "C9"), ("casing", "C10"), ("marks", "C13"))
-    others = [reading_switch(switch, code, pairs, read, NEURONS) for switch, code in switches]
+    other = reading_switch("reset", "C9", pairs, read, NEURONS)
+    others = [other, other.assign(switch="casing", code="C10"), other.assign(switch="marks", code="C13")]
     return pd.concat([formula_switches(pairs, NEURONS), cut, *others], ignore_index=True)
 
 
 def _same_weights(preferences: dict[str, pd.DataFrame], rng: np.random.Generator) -> pd.DataFrame:
     """Each reading as a half of what the stage read."""
     rows = []
-    for reading, code in (("sentence", "C9"), ("never", "C9"), ("cased", "C10"), ("marks", "C13")):
-        for stage in ("encyclopedia-6", "reviews-zero-shot"):
-            half, _ = _halves(preferences[stage], rng)
-            rows.append(same_weights(reading, code, stage, preferences[stage], half, NEURONS))
+    for stage in ("encyclopedia-6", "reviews-zero-shot"):
+        half, _ = _halves(preferences[stage], rng)
+        row = same_weights("sentence", "C9", stage, preferences[stage], half, NEURONS)
+        rows += [row, {**row, "reading": "cased", "code": "C10"}, {**row, "reading": "marks", "code": "C13"}]
     return pd.DataFrame(rows)
 
 
@@ -409,17 +324,16 @@ def study_tables_of(study: TruthStudy, seeds: tuple[int, ...]) -> dict[str, pd.D
     return {name: pd.DataFrame(rows) for name, rows in made.items()}
 
 
-def truth_words(gained: float = 0.4, p: float = 0.01) -> pd.DataFrame:
+def truth_words() -> pd.DataFrame:
     """What a run on the worlds keeps of evaluative words: gained neurons have more than chance, avoided as many."""
     rows = []
-    for state, side, neurons in (
-        ("gained", "after", 3),
-        ("avoided", "before", 2),
-        ("shared", "after", 10),
-        ("shared", "before", 10),
+    for state, side, neurons, seen, chance in (
+        ("gained", "after", 3, 0.4, 0.01),
+        ("avoided", "before", 2, 0.2, 0.9),
+        ("shared", "after", 10, 0.2, 0.9),
+        ("shared", "before", 10, 0.2, 0.9),
     ):
         for of in ("features", "mass", "neurons"):
-            seen, chance = (gained, p) if state == "gained" else (0.2, 0.9)
             rows.append((state, side, of, neurons, 13, seen, 0.2, 0.1, 0.3, chance))
     columns = ["state", "side", "of", "neurons", "preferred", "observed", "expected", "low", "high", "p"]
     return pd.DataFrame(rows, columns=columns)
