@@ -13,24 +13,13 @@ SIDES = ("before", "after", "shuffled")
 FACTS = {
     "before": {"told": 0.9, "told_control": 0.7},
     "after": {
-        "logit": -0.5,
-        "baseline_logit": -1.0,
-        "logit_before": -0.8,
-        "attributed": 0.5,
-        "steps": 256,
-        "review_logit": -2.0,
-        "told": 0.88,
-        "told_control": 0.75,
-        "change_low": 1.0,
-        "change_middle": 2.0,
-        "change_high": 3.0,
-        "other_winner": 0.9,
+        **{"logit": -0.5, "baseline_logit": -1.0, "review_logit": -2.0, "told": 0.88, "told_control": 0.75},
+        **{"change_middle": 2.0, "other_winner": 0.9},
     },
-    "shuffled": {"change_low": 0.5, "change_middle": 1.0, "change_high": 2.0, "other_winner": 0.6},
+    "shuffled": {"change_middle": 1.0, "other_winner": 0.6},
     "word": {"told": 0.8},
     "majority": {"told": 0.15},
-    "rule": {"shortest": 8, "longest": 14},
-    "probe": {"tokens": 20_000, "tested": 15_000},
+    "probe": {"tested": 15_000},
 }
 
 
@@ -47,7 +36,6 @@ def sentence_tables(hostile: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
             "tag": [tag for _, tag, _ in words],
             "sentiment": [sentiment for _, _, sentiment in words],
             "document": "test/film-0001/2",
-            "block": "test/film-0001",
             "y": 0,
         }
     )
@@ -62,30 +50,17 @@ def sentence_tables(hostile: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
         table[f"occluded_{side}"] = scale * (at - 3.5) / 10
         table[f"change_{side}"] = 2 * scale + 0.1 * at
         table[f"moved_{side}"] = at % 3
-        table[f"moved_by_{side}"] = -0.5
     for side, right in (("before", 0.9), ("after", 0.8)):
-        table[f"told_{side}"] = table["tag"].where(at > 0, "NN")
-        table[f"told_p_{side}"] = right
         table[f"right_p_{side}"] = right - 0.01 * at * (side == "after")
     table["told_word"] = table["tag"]
     feeling = table["sentiment"] != 0
     for column, value in {"labelled": 40.0, "positive": 0.75, "elsewhere": 0.2, "elsewhere_reviews": 9.0}.items():
         table[column] = np.where(feeling, value, np.nan)
-    largest = pd.DataFrame(
-        [
-            (
-                side,
-                token,
-                rank,
-                int(table[f"neuron_{side}"][token]) + 5 * (rank - 1),
-                0.9 - 0.01 * token - 0.02 * (rank - 1),
-            )
-            for side in SIDES
-            for token in range(count)
-            for rank in range(1, 6)
-        ],
-        columns=["side", "token", "rank", "neuron", "activation"],
-    )
+    ranks = pd.DataFrame([(side, token, rank) for side in SIDES for token in at for rank in range(1, 6)])
+    largest = ranks.set_axis(["side", "token", "rank"], axis=1)
+    winners = [table[f"neuron_{side}"][token] for side, token in zip(largest["side"], largest["token"], strict=True)]
+    largest["neuron"] = winners + 5 * (largest["rank"] - 1)
+    largest["activation"] = 0.9 - 0.01 * largest["token"] - 0.02 * (largest["rank"] - 1)
     facts = [(side, measure, float(value)) for side, values in FACTS.items() for measure, value in values.items()]
     return {
         "sentence": table,

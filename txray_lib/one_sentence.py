@@ -164,10 +164,12 @@ def _states(encoder: Encoder, sentence: Sentence, vocabulary: Vocabulary) -> Ten
 
 
 def _text(sentence: Sentence, vocabulary: Vocabulary, words: pd.DataFrame) -> pd.DataFrame:
-    """What stands there: token, feature, tag, sentiment, and the document's label."""
+    """What stands there, and where: the document's name and label, the token's position in it."""
     sentiment = words.set_index("word")["sentiment"].to_dict()
     return pd.DataFrame(
         {
+            "document": sentence.document.name,
+            "position": np.arange(sentence.start, sentence.stop),
             "token": list(sentence.tokens),
             "feature": [vocabulary.seen(token) for token in sentence.tokens],
             "tag": list(sentence.tags),

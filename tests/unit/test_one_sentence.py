@@ -1,70 +1,226 @@
-"""The figures of one sentence: every token has its line, every number is the one that was given, absent controls do no harm."""
+"""One sentence by four methods: attribution by hand and as a law, the sentence as the stages read it, its two charts."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
-from sentence_tables import sentence_tables
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sentence_tables import sentence_tables as written_tables
 from telling_tables import HOSTILE
 
+from txray_lib import probe
+from txray_lib.collection import collect
+from txray_lib.corpora import Corpus, Document
+from txray_lib.encoders import Classifier, Encoder
+from txray_lib.engine.plan import declare
 from txray_lib.errors import TxrayError
-from txray_lib.figures import sentence, theme
+from txray_lib.figures import theme
 from txray_lib.figures.sentence import MAX_LETTERS, PANELS, four_ways, lines, winners
+from txray_lib.one_sentence import integrated_gradients, occlusion, pick_sentence, sentence_tables
+from txray_lib.preferences import NOBODY
+from txray_lib.profiles import load_profile
+
+SENTIMENT = {"great": 1, "terrible": -1}
+WORDS = pd.DataFrame({"word": ["great", "terrible", "river"], "sentiment": [1, -1, 0]})
+GREAT = "the river runs the great film runs ."
+
+
+def test_attributions_of_a_linear_output_are_its_terms_and_a_product_is_halved_or_lost_twice():
+    weights = torch.tensor([[2.0, -1.0], [0.5, 4.0]])
+    tokens, baseline = torch.tensor([[1.0, 2.0], [3.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+
+    def linear(vectors: torch.Tensor) -> torch.Tensor:
+        return (vectors * weights).sum(dim=(1, 2)) + 7
+
+    def product(vectors: torch.Tensor) -> torch.Tensor:
+        return vectors[:, 0, 0] * vectors[:, 1, 0]
+
+    wanted = [2 * (1 - 1) - 1 * (2 - 0), 0.5 * (3 - 0) + 4 * (0 - 1)]
+    assert integrated_gradients(linear, tokens, baseline, steps=1).tolist() == pytest.approx(wanted)
+    assert occlusion(linear, tokens, baseline).tolist() == pytest.approx(wanted)
+    pair, zeros = torch.tensor([[3.0], [4.0]]), torch.zeros(2, 1)
+    assert integrated_gradients(product, pair, zeros).tolist() == pytest.approx([6, 6])
+    assert occlusion(product, pair, zeros).tolist() == pytest.approx([12, 12])
+
+
+def other_classifier(seed: int) -> Classifier:
+    torch.manual_seed(seed)
+    made = Classifier(Encoder(8, 4, 7)).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.normal_(0, 0.9)
+    return made
+
+
+@settings(max_examples=10)
+@given(st.lists(st.integers(0, 7), min_size=1, max_size=9))
+def test_shares_of_a_recurrent_classifier_sum_to_what_the_text_makes_of_it(ids: list[int]):
+    classifier = other_classifier(1).double().requires_grad_(False)
+    vectors = classifier.encoder.embedding(torch.tensor(ids))
+    baseline = classifier.encoder.embedding(torch.tensor(7)).expand_as(vectors)
+
+    def output(batch: torch.Tensor) -> torch.Tensor:
+        return classifier.logits(classifier.encoder.lstm(batch)[0][:, -1])
+
+    difference = output(vectors[None]) - output(baseline[None])
+    assert float(integrated_gradients(output, vectors, baseline, 512).sum()) == pytest.approx(
+        float(difference), abs=2e-3
+    )
+    nothing = occlusion(output, vectors, baseline)[torch.tensor(ids) == 7]
+    assert nothing.abs().sum() < 1e-12, "what is its own baseline accounts for nothing"
+
+
+def test_a_fitted_probe_tells_the_most_probable_tag_and_its_probabilities_sum_to_one():
+    rows = torch.randn(300, 5, generator=torch.Generator().manual_seed(1))
+    tags = np.where(rows[:, 0] + 0.3 * rows[:, 1] > 0, "NN", "VB").astype(object)
+    fitted = probe.fit(rows[:200], tags[:200])
+    p, told = fitted.probabilities(rows[200:]), fitted.tell(rows[200:])
+    assert p.sum(axis=1) == pytest.approx(np.ones(100))
+    assert (told == fitted.names[p.argmax(axis=1)]).all()
+    assert (told == tags[200:]).mean() > 0.9
+
+
+def test_a_control_task_gives_each_word_one_tag_of_those_that_occur():
+    words, tags = np.arange(2000) % 500, np.array(["NN"] * 1500 + ["VB"] * 500, dtype=object)
+    task = probe.random_tags(words, tags, 1)
+    assert sorted(task) == list(range(500))
+    assert pd.Series(task).value_counts(normalize=True).to_dict() == pytest.approx({"NN": 0.75, "VB": 0.25}, abs=0.06)
+    assert task == probe.random_tags(words, tags, 1) != probe.random_tags(words, tags, 2)
+
+
+def document(name: str, *sentences: str, split: str = "test", block: str = "b") -> Document:
+    tokens = [s.split() for s in sentences]
+    starts = tuple(int(n) for n in np.cumsum([0, *map(len, tokens)])[:-1])
+    flat = tuple(token for s in tokens for token in s)
+    return Document(name, split, block, flat, starts, 1, tags=("NN",) * len(flat))
+
+
+@pytest.mark.parametrize(
+    ("documents", "found"),
+    [
+        ([document("a", GREAT)], ("a", 0)),
+        ([document("a", "the river runs .", GREAT)], ("a", 4)),
+        ([document("a", GREAT, split="train"), document("b", GREAT)], ("b", 0)),
+        ([document("a", GREAT.replace("great", "runs")), document("b", GREAT)], ("b", 0)),
+        ([document("a", "the great film ."), document("b", GREAT)], ("b", 0)),
+        ([document("a", f"{GREAT} {GREAT}"), document("b", GREAT)], ("b", 0)),
+        ([document("a", GREAT.replace("film", "xylophone")), document("b", GREAT)], ("b", 0)),
+        ([document("a", GREAT.replace("film", "xylophone"))], ("a", 0)),
+        ([document("a", "the river runs . " * 5, GREAT), document("b", GREAT)], ("b", 0)),
+        ([document("a", "the great film .")], None),
+    ],
+)
+def test_the_rule_takes_the_first_such_sentence(vocabulary, documents, found):
+    picked = pick_sentence(Corpus("reviews", tuple(documents)), vocabulary, SENTIMENT, max_tokens=20)
+    assert (picked and (picked.document.name, picked.start)) == found
+    if picked:
+        assert picked.tokens == picked.document.tokens[picked.start : picked.stop]
+        assert picked.tokens[-1] == "."
 
 
 @pytest.fixture
-def tables() -> dict[str, pd.DataFrame]:
-    return sentence_tables(HOSTILE)
+def reviews(corpus) -> Corpus:
+    """The hand-made corpus with a test review whose second sentence follows the rule."""
+    review = replace(document("mine", "the river runs .", GREAT, block="own"), label=0)
+    return Corpus(corpus.name, (*corpus.documents, review))
 
 
-def scores(tokens: pd.DataFrame, missing: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What each method finds at a token, and its control, half of it."""
-    found = pd.DataFrame({method: [(i + 1) / 20 for i in range(len(tokens))] for method in PANELS})
-    return found, found * (float("nan") if missing else 0.5)
+@pytest.fixture
+def made(reviews, vocabulary, encoder, classifier) -> Any:
+    """Makes the tables with the given encoders of each side."""
+    found = pick_sentence(reviews, vocabulary, SENTIMENT, 400)
+
+    def make(**models: Encoder | Classifier) -> dict[str, pd.DataFrame]:
+        models = {"before": encoder, "after": classifier, **models}
+        return sentence_tables(found, reviews, vocabulary, WORDS, reviews, models, 60, seed=1, max_tokens=400)
+
+    return make
 
 
-def data_of(spec: dict[str, Any], field: str) -> list[list[dict[str, Any]]]:
-    """The data sets of a chart that have a field."""
-    return [rows for rows in spec["datasets"].values() if rows and field in rows[0]]
+def test_winners_are_those_of_the_records_and_logits_those_of_the_review(made, reviews, vocabulary):
+    after = other_classifier(9)
+    tables = made(after=after, shuffled=other_classifier(9))
+    rows = tables["sentence"]
+    records = collect(after, reviews, vocabulary).records
+    own = records[records["document"] == len(reviews) - 1].iloc[4:].reset_index(drop=True)
+    for column, there in (("feature", "feature"), ("tag", "tag"), ("neuron_after", "neuron"), ("y", "y")):
+        assert rows[column].tolist() == own[there].tolist()
+    assert rows["activation_after"].to_numpy() == pytest.approx(own["activation"].to_numpy(), abs=1e-6)
+    facts = tables["sentence_facts"].set_index(["side", "measure"])["value"]
+    ids = torch.from_numpy(vocabulary.encode(reviews.documents[-1].tokens).astype(np.int64))
+    with torch.no_grad():
+        logit = after(ids[None], torch.tensor([12])).item()
+    assert facts["after"][["logit", "review_logit"]].tolist() == pytest.approx([logit] * 2, abs=1e-5)
+    largest = tables["sentence_activations"].query("side == 'after'")
+    first = largest.query("rank == 1").reset_index(drop=True)
+    assert rows["neuron_after"].tolist() == first["neuron"].where(first["activation"] > 0, NOBODY).tolist()
+    assert largest.query("rank == 2")["activation"].tolist() == rows["second_activation_after"].tolist()
+    assert (largest.groupby("token")["activation"].diff().dropna() <= 0).all()
+    for column in [c for c in rows if c.endswith("_after") and not c.startswith("right")]:
+        assert rows[column].equals(rows[column.replace("_after", "_shuffled")]), "the same weights, the same columns"
 
 
-def test_every_token_has_a_short_line_of_its_own(tables):
-    tokens = tables["sentence"].assign(token="w" * 300)
+def test_the_same_weights_change_nothing_and_other_weights_do(made):
+    same, other = made(), made(after=other_classifier(9))
+    rows, facts = same["sentence"], same["sentence_facts"].set_index(["side", "measure"])["value"]
+    assert (rows["neuron_before"] == rows["neuron_after"]).all()
+    assert (rows["change_after"] == 0).all()
+    assert facts["after", "other_winner"] == 0
+    assert facts["before", "told"] == facts["after", "told"]
+    assert (other["sentence"]["change_after"] > 0).all()
+    assert not any(column.endswith("_shuffled") for column in rows)
+
+
+def test_what_the_labels_say_of_a_word_and_what_it_does_elsewhere(made, reviews, vocabulary, classifier):
+    rows = made()["sentence"].set_index("feature")
+    assert rows.index[rows["labelled"].notna()].tolist() == ["great"]
+    held = [d for d in reviews if "great" in [t.lower() for t in d.tokens]]
+    great = rows.loc["great"]
+    assert (great["labelled"], great["positive"]) == (len(held), np.mean([d.label for d in held]))
+    effects = []
+    for each in (d for d in held if d.block != "own"):
+        ids = torch.from_numpy(vocabulary.encode(each.tokens).astype(np.int64))
+        without = torch.where(ids == vocabulary.encode(["great"])[0], vocabulary.unknown, ids)
+        with torch.no_grad():
+            logits = [classifier(x[None], torch.tensor([len(x)])).item() for x in (ids, without)]
+        effects.append(logits[0] - logits[1])
+    assert great["elsewhere_reviews"] == len(effects) == 2
+    assert great["elsewhere"] == pytest.approx(np.median(effects), abs=1e-5)
+
+
+def test_only_a_run_on_generated_text_publishes_a_sentence():
+    named = {name: {step.name for step in declare(load_profile(name))} for name in ("demo", "small", "paper", "truth")}
+    assert [name for name, steps in named.items() if "sentence" in steps] == ["demo"]
+
+
+def test_every_token_has_a_short_line_of_its_own():
+    tokens = written_tables(HOSTILE)["sentence"].assign(token="w" * 300)
     names = lines(tokens)
     assert len(set(names)) == len(tokens)
     assert all(len(name) <= MAX_LETTERS + 7 for name in names)
-    assert [name[-4:] for name in lines(tables["sentence"]) if name.endswith(")")] == [" (−)", " (+)"]
     with pytest.raises(TxrayError, match="no token"):
         lines(tokens.iloc[:0])
 
 
 @pytest.mark.parametrize("missing", [False, True])
-def test_four_panels_draw_what_was_found_and_its_control(tables, missing):
+def test_the_charts_draw_what_was_found_with_its_control_and_name_the_winners(missing):
+    tables = written_tables(HOSTILE)
     tokens = tables["sentence"]
-    found, control = scores(tokens, missing)
-    chart = theme.finish(four_ways(tokens, found, control), "A sentence.").to_dict()
-    assert len(chart["hconcat"]) == len(PANELS)
-    drawn = data_of(chart, "found")
+    found = pd.DataFrame({method: [(i + 1) / 20 for i in range(len(tokens))] for method in PANELS})
+    control = found * (float("nan") if missing else 0.5)
+    panels = theme.finish(four_ways(tokens, found, control), "A sentence.").to_dict()
+    drawn = [rows for rows in panels["datasets"].values() if rows and "found" in rows[0]]
+    assert len(panels["hconcat"]) == len(PANELS)
     for rows in drawn:
         assert [row["found"] for row in rows] == found["probing"].tolist()
         assert [row["control"] for row in rows] == [None if missing else x for x in control["probing"].round(4)]
-    axes = [panel["layer"][0]["encoding"]["y"]["field"] for panel in chart["hconcat"]]
-    assert axes == ["line", "number", "number", "number"], "the first panel names the tokens"
-
-
-def test_the_winner_of_each_token_bears_its_number(tables):
-    chart = theme.finish(winners(tables["sentence"], tables["sentence_activations"]), "A sentence.").to_dict()
-    (rows,) = data_of(chart, "rank")
-    first = [row["neuron"] for row in rows if row["rank"] == 1 and row["stage"] == sentence.SIDES["after"]]
-    assert first == tables["sentence"]["neuron_after"].tolist()
-    assert {row["stage"] for row in rows} == {"zero-shot", "supervised"}
-    assert chart["layer"][-1]["encoding"]["text"]["field"] == "neuron"
-
-
-def test_the_figures_fit_the_column(tables):
-    tokens = tables["sentence"]
-    for chart in (four_ways(tokens, *scores(tokens)), winners(tokens, tables["sentence_activations"])):
-        picture = theme.png(theme.finish(chart, "A sentence.").to_dict(), scale=1)
-        assert 300 < int.from_bytes(picture[16:20], "big") <= theme.WIDTH
+    chart = theme.finish(winners(tokens, tables["sentence_activations"]), "A sentence.").to_dict()
+    (rows,) = (rows for rows in chart["datasets"].values() if rows and "rank" in rows[0])
+    first = [row["neuron"] for row in rows if row["rank"] == 1 and row["stage"] == "supervised"]
+    assert first == tokens["neuron_after"].tolist()

@@ -1,9 +1,8 @@
-"""Readings: what each does to a text, worked out by hand, and that all but it stays the same."""
+"""Other readings: what each does to a text, worked out by hand, and that all but it stays the same."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,68 +12,57 @@ from txray_lib.collection import collect
 from txray_lib.corpora import Corpus, Document
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import aggregate
-from txray_lib.readings import (
+from txray_lib.rereading import (
     END_OF_PARAGRAPH,
-    END_OF_SENTENCE,
     MARK_TAG,
     READINGS,
-    carried_through,
+    carry_through,
     collect_as,
-    sentence_by_sentence,
-    with_marks,
+    mark_ends,
+    start_at_sentences,
 )
 
+TAGS = ("DT", "NN", ".", "NN", ".")
 TEXT = Corpus(
     "c",
     (
-        Document(
-            "d1", "train", "b1", ("A", "b", ".", "c", "."), sentences=(0, 3), label=1, tags=("DT", "NN", ".", "NN", ".")
-        ),
+        Document("d1", "train", "b1", ("A", "b", ".", "c", "."), sentences=(0, 3), label=1, tags=TAGS),
         Document("d2", "train", "b1", (), sentences=(), tags=()),
         Document("d3", "train", "b2", ("d",), sentences=(0,), label=0, tags=("NN",)),
     ),
 )
 
 
-def tokens(corpus: Corpus) -> list[tuple[str, ...]]:
-    return [document.tokens for document in corpus]
-
-
 def test_sentences_become_documents_with_their_tags_label_and_block():
-    read = sentence_by_sentence(TEXT)
-    assert tokens(read) == [("A", "b", "."), ("c", "."), ("d",)]
-    assert [d.tags for d in read] == [("DT", "NN", "."), ("NN", "."), ("NN",)]
-    assert [(d.label, d.block) for d in read] == [(1, "b1"), (1, "b1"), (0, "b2")]
+    read = start_at_sentences(TEXT)
+    found = [(d.tokens, d.tags, d.label, d.block) for d in read]
+    assert found == [
+        (("A", "b", "."), TAGS[:3], 1, "b1"),
+        (("c", "."), TAGS[3:], 1, "b1"),
+        (("d",), ("NN",), 0, "b2"),
+    ]
     assert len({d.name for d in read}) == 3
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3, 64])
 def test_lanes_keep_every_token_in_order(lanes):
-    read = carried_through(TEXT, lanes)
+    read = carry_through(TEXT, lanes)
     assert 1 <= len(read) <= min(lanes, len(TEXT))
     assert [t for d in read for t in d.tokens] == ["A", "b", ".", "c", ".", "d"]
-    assert [t for d in read for t in d.tags] == ["DT", "NN", ".", "NN", ".", "NN"]
-
-
-def test_one_lane_is_one_document():
-    assert tokens(carried_through(TEXT, 1)) == [("A", "b", ".", "c", ".", "d")]
+    assert [t for d in read for t in d.tags] == [*TAGS, "NN"]
 
 
 def test_marks_stand_after_sentences_and_documents_and_nowhere_else():
-    read = with_marks(TEXT)
-    marks = [[i for i, tag in enumerate(d.tags) if tag == MARK_TAG] for d in read]
-    assert marks == [[3, 6, 7], [1, 2]]
+    read = mark_ends(TEXT)
+    assert [[i for i, tag in enumerate(d.tags) if tag == MARK_TAG] for d in read] == [[3, 6, 7], [1, 2]]
     assert [t for d in read for t, tag in zip(d.tokens, d.tags, strict=True) if tag != MARK_TAG] == list("Ab.c.d")
 
 
 def test_sentence_reading_gives_the_records_of_sentences_read_alone(encoder, corpus, vocabulary):
-    alone = [
-        collect(encoder, Corpus(corpus.name, (sentence,)), vocabulary).records
-        for sentence in sentence_by_sentence(corpus)
-        if len(sentence)
-    ]
+    sentences = [Corpus(corpus.name, (sentence,)) for sentence in start_at_sentences(corpus)]
+    alone = pd.concat([collect(encoder, sentence, vocabulary).records for sentence in sentences])
     read = collect_as("sentence", encoder, corpus, vocabulary, batch_size=5)
-    np.testing.assert_allclose(read.records["activation"], pd.concat(alone)["activation"], atol=2e-6)
+    np.testing.assert_allclose(read.records["activation"], alone["activation"], atol=2e-6)
     assert len(read.records) == corpus.token_count
 
 
@@ -90,10 +78,11 @@ def test_never_resetting_carries_the_state_into_the_next_document(encoder, corpu
 def test_cased_reading_makes_capitals_unknown_and_leaves_the_rest(encoder, corpus, vocabulary):
     shouted = Corpus("c", tuple(replace(d, tokens=tuple(t.upper() for t in d.tokens)) for d in corpus))
     lowercasing = replace(vocabulary, lowercase=True)
-    read, paper = (r(encoder, shouted, lowercasing).records for r in (partial(collect_as, "cased"), collect))
-    unchanged = {word for word in vocabulary.words[:-1] if word == word.upper()}
-    assert set(read["feature"]) <= {"<unk>", *unchanged}
-    assert len(set(paper["feature"]) - unchanged) > 5
+    read = collect_as("cased", encoder, shouted, lowercasing).records["feature"]
+    paper = collect(encoder, shouted, lowercasing).records["feature"]
+    unchanged = {word for word in vocabulary.words if word == word.upper()}
+    assert set(read) <= {"<unk>", *unchanged}
+    assert len(set(paper) - unchanged) >= 5
 
 
 def test_marks_become_two_features_and_are_fed_as_the_end_mark(encoder, corpus, vocabulary):
@@ -101,21 +90,16 @@ def test_marks_become_two_features_and_are_fed_as_the_end_mark(encoder, corpus, 
     read = collect_as("marks", encoder, text, vocabulary, batch_size=3).records
     sentences = sum(len(list(d.sentence_tokens())) for d in text)
     counts = read["feature"].value_counts()
-    assert counts[END_OF_PARAGRAPH] == len(text)
-    assert counts[END_OF_SENTENCE] == sentences
+    assert (counts[END_OF_PARAGRAPH], counts["<eos>"]) == (len(text), sentences)
     assert len(read) == text.token_count + sentences + len(text)
     paper = collect(encoder, text, vocabulary).records
     first = len(next(text.documents[0].sentence_tokens()))
     np.testing.assert_allclose(read["activation"][:first], paper["activation"][:first], atol=2e-6)
 
 
-def test_every_reading_sums_to_preferences(encoder, corpus, vocabulary):
-    text = Corpus("c", tuple(d for d in corpus if len(d)))
+def test_every_reading_sums_to_preferences_and_an_unknown_one_is_told(encoder, corpus, vocabulary):
     for name in READINGS:
-        collected = collect_as(name, encoder, text, vocabulary)
+        collected = collect_as(name, encoder, corpus, vocabulary)
         assert aggregate(collected.records)["count"].sum() == len(collected.records) - collected.nobody
-
-
-def test_an_unknown_reading_is_told():
     with pytest.raises(TxrayError, match="Did you mean 'sentence'"):
-        collect_as("sentense", None, TEXT, None)
+        collect_as("sentense", encoder, corpus, vocabulary)
