@@ -1,11 +1,7 @@
 """A user's own text: plain text to pretrain on, a table of texts with two labels to transfer to, an encoder's words.
 
-    load_text      UTF-8 text: a line is a document, a blank line begins a new block
-    load_labelled  .csv, .tsv or .jsonl with the columns text and label, and, if wished, split and block
-    load_words     UTF-8 text: the word of each row of an encoder's embedding
-
 Text is tokenised like WikiText-2. Every error names the file, and all lines that have the fault. May touch: errors,
-documents, sampling, tokenise, vocabulary.
+documents, tokenise, vocabulary.
 """
 
 from __future__ import annotations
@@ -23,8 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from txray_lib.corpora.documents import UNKNOWN, Corpus, Document
-from txray_lib.corpora.sampling import deal_blocks
+from txray_lib.corpora.documents import UNKNOWN, Corpus, Document, deal_blocks
 from txray_lib.corpora.tokenise import BREAK, cut_passages
 from txray_lib.corpora.vocabulary import END, Vocabulary
 from txray_lib.errors import TxrayError
@@ -33,7 +28,6 @@ _Row = tuple[int, dict[str, Any]]
 _SPLITS = ("train", "valid", "test")
 _COLUMNS = ("text", "label", "split", "block")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_FIELD_LIMIT = 1 << 26
 _QUOTING = 'Put a text with quotes, the separator or a line break between quotes ("), and write a quote in it twice.'
 _SHOWN = 10
 """How many lines of a fault an error names."""
@@ -48,25 +42,17 @@ class Labelled:
     unread: tuple[str, ...]
 
 
-class Faults:
-    """What is wrong with the lines of a file, by kind, so that one error names them all."""
+class Faults(defaultdict[str, list[str]]):
+    """The lines of a file that are wrong, by what is wrong with them, so that one error names them all."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.lines = defaultdict[str, list[str]](list)
-
-    def add(self, line: int, what: str, shown: str = "") -> None:
-        """Note what is wrong with a line and what to do, and what is to be shown of it behind its number."""
-        self.lines[what].append(f"{line} {shown}".rstrip())
-
-    def raise_any(self) -> None:
+    def raise_any(self, path: Path) -> None:
         """Raise TxrayError with the first lines of each fault and the number of all; do nothing where there is none."""
         told = []
-        for what, lines in self.lines.items():
+        for what, lines in self.items():
             more = f" and {len(lines) - _SHOWN:,} more" if len(lines) > _SHOWN else ""
             told.append(f"{'lines' if len(lines) > 1 else 'line'} {', '.join(lines[:_SHOWN])}{more}: {what}")
         if told:
-            raise TxrayError("\n  ".join([f"{self.path}:", *told]))
+            raise TxrayError("\n  ".join([f"{path}:", *told]))
 
 
 def load_text(path: Path | str, name: str, seed: int) -> Corpus:
@@ -87,8 +73,7 @@ def load_text(path: Path | str, name: str, seed: int) -> Corpus:
             f"{path} holds {len(blocks)} block(s) of text, and two are needed: one to train on, one to validate on. Put each"
             " document on a line of its own, and a blank line between blocks, such as articles."
         )
-    order = np.random.default_rng(seed).permutation(len(blocks)).tolist()
-    held_out = set(order[: max(1, round(len(blocks) / 20))])
+    held_out = np.random.default_rng(seed).permutation(len(blocks))[: max(1, round(len(blocks) / 20))]
     documents = []
     for number, block in enumerate(blocks):
         split = "valid" if number in held_out else "train"
@@ -119,24 +104,25 @@ def load_labelled(
     """
     path, called = Path(path), columns or {}
     names = {c: called.get(c, c) for c in _COLUMNS if c in called or c not in called.values()}
-    kind, faults = path.suffix.lower(), Faults(path)
-    if kind not in (".jsonl", *_DELIMITERS):
-        raise TxrayError(f"{path} is no table of labelled texts: its name must end in .csv, .tsv or .jsonl.")
+    kind, faults = path.suffix.lower(), Faults(list)
     if kind == ".jsonl":
-        table = _read_json(_read_text(path), names, faults)
+        table = _read_json(path, names, faults)
+    elif kind in _DELIMITERS:
+        table = _read_csv(path, names, delimiter or _DELIMITERS[kind], faults)
     else:
-        table = _read_csv(_read_text(path), names, delimiter or _DELIMITERS[kind], faults)
+        raise TxrayError(f"{path} is no table of labelled texts: its name must end in .csv, .tsv or .jsonl.")
     there = {column for _, fields in table for column in fields}
     given = {column for column in _COLUMNS if names.get(column) in there}
     read = []
     for number, (line, fields) in enumerate(table, 1):
         row = {column: fields.get(names[column], "") for column in given}
         read.append(_read_row(f"row-{number:07d}", line, row, faults))
-    faults.raise_any()
+    faults.raise_any(path)
     labels = _order_labels(Counter(label for _, label in read), path)
     corpus = Corpus(name, tuple(replace(document, label=labels.index(label)) for document, label in read))
     if not corpus.split("valid").documents:
-        corpus = deal_blocks(corpus, ["valid"] if "split" in given else ["test", "valid"], sizes, seed)
+        lacking = ["valid"] if "split" in given else ["test", "valid"]
+        corpus = deal_blocks(corpus, {split: sizes[split] for split in lacking}, seed, at_least=True)
     for split in _SPLITS:
         texts = Counter(document.label for document in corpus.split(split))
         if min(texts[0], texts[1]) < sizes[split] // 2:
@@ -155,16 +141,16 @@ def load_words(path: Path, lowercase: bool) -> tuple[Vocabulary, list[int]]:
     or not UTF-8, an empty or repeated line, or one of the two words missing.
     """
     lines = _read_text(path).removesuffix("\n").split("\n")
-    first, faults = dict[str, int](), Faults(path)
+    first, faults = dict[str, int](), Faults(list)
     for number, word in enumerate(lines):
         if not word.strip():
-            faults.add(number + 1, "no word, and every row of the embedding has one. Give it one.")
+            faults["no word, and every row of the embedding has one. Give it one."].append(f"{number + 1}")
         elif first.setdefault(word, number) != number:
-            faults.add(number + 1, "a word of an earlier line. Give each row its own.", repr(word))
+            faults["a word of an earlier line. Give each row its own."].append(f"{number + 1} {word!r}")
         elif lowercase and word != word.lower():
             what = "a capital, which lower-cased text never holds. Set vocabulary.lowercase to false, or write it in lower case."
-            faults.add(number + 1, what, repr(word))
-    faults.raise_any()
+            faults[what].append(f"{number + 1} {word!r}")
+    faults.raise_any(path)
     if missing := [mark for mark in (UNKNOWN, END) if mark not in first]:
         raise TxrayError(
             f"{path} has no line {' or '.join(missing)}. Write {UNKNOWN} and {END} in place of the encoder's own names for a word that"
@@ -179,38 +165,35 @@ def _read_text(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise TxrayError(
-            f"{path} cannot be read ({error.strerror}). A path in a profile is relative to the folder of the profile's file, "
-            "or to TXRAY_DATA: put the file there, or mend the path."
-        ) from None
+        remedy = "Paths in a profile are relative to the folder of its file, or to TXRAY_DATA."
+        raise TxrayError(f"{path} cannot be read ({error.strerror}). {remedy}") from None
     except UnicodeDecodeError as error:
-        raise TxrayError(
-            f"{path}: byte {error.start:,} (0x{error.object[error.start]:02x}) is not UTF-8. Save the file as UTF-8."
-        ) from None
+        raise TxrayError(f"{path}: byte {error.start:,} is not UTF-8. Save the file as UTF-8.") from None
     if not text.strip():
         raise TxrayError(f"{path} is empty. Put your text there.")
     return text
 
 
-def _read_csv(text: str, names: Mapping[str, str], delimiter: str, faults: Faults) -> list[_Row]:
-    csv.field_size_limit(_FIELD_LIMIT)
-    reader, rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), list[_Row]()
+def _read_csv(path: Path, names: Mapping[str, str], delimiter: str, faults: Faults) -> list[_Row]:
+    csv.field_size_limit(1 << 26)
+    reader, rows = csv.reader(io.StringIO(_read_text(path), newline=""), delimiter=delimiter, strict=True), list[_Row]()
     try:
         header = [column.strip() for column in next(reader)]
-        _check_columns(header, names, faults.path)
+        _check_columns(header, names, path)
         for fields in filter(None, reader):
             if len(fields) == len(header):
                 rows.append((reader.line_num, dict(zip(header, fields, strict=True))))
             else:
-                faults.add(reader.line_num, f"not {len(header)} columns, as the header. {_QUOTING}", f"({len(fields)})")
+                what = f"not {len(header)} columns, as the header. {_QUOTING}"
+                faults[what].append(f"{reader.line_num} ({len(fields)})")
     except csv.Error as error:
-        raise TxrayError(f"{faults.path}, line {reader.line_num}: {error}. {_QUOTING}") from None
+        raise TxrayError(f"{path}, line {reader.line_num}: {error}. {_QUOTING}") from None
     return rows
 
 
-def _read_json(text: str, names: Mapping[str, str], faults: Faults) -> list[_Row]:
+def _read_json(path: Path, names: Mapping[str, str], faults: Faults) -> list[_Row]:
     rows = list[_Row]()
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(_read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -218,9 +201,9 @@ def _read_json(text: str, names: Mapping[str, str], faults: Faults) -> list[_Row
             json.dumps(row, ensure_ascii=False).encode()
             rows.append((number, {column: "" if value is None else value for column, value in row.items()}))
         except (ValueError, AttributeError) as error:
-            faults.add(number, "no JSON object in whole characters. Write one a line.", f"({error})")
+            faults["no JSON object in whole characters. Write one a line."].append(f"{number} ({error})")
     if rows:
-        _check_columns(list({column: None for _, row in rows for column in row}), names, faults.path)
+        _check_columns(list({column: None for _, row in rows for column in row}), names, path)
     return rows
 
 
@@ -245,17 +228,16 @@ def _read_row(name: str, line: int, row: Mapping[str, Any], faults: Faults) -> t
     passages = BREAK.split(row["text"]) if isinstance(row["text"], str) else []
     tokens, sentences = cut_passages(part for passage in passages for part in passage.splitlines())
     if not tokens:
-        faults.add(line, "no text that holds a token. Remove the row, or give it its text.")
+        faults["no text that holds a token. Remove the row, or give it its text."].append(f"{line}")
     label = str(row["label"]).strip() if isinstance(row["label"], str | int) else ""
     if not label:
-        faults.add(line, "no label that is a word or a whole number. Give every row one of two labels.")
+        faults["no label that is a word or a whole number. Give every row one of two labels."].append(f"{line}")
     split = str(row["split"]).strip() if "split" in row else "train"
     if split not in _SPLITS:
-        faults.add(
-            line, "no split out of train, valid, test. Give every row one, or leave the column out.", repr(split)
-        )
+        what = f"no split out of {', '.join(_SPLITS)}. Give every row one, or leave the column out."
+        faults[what].append(f"{line} {split!r}")
     if "block" in row and not str(row["block"]).strip():
-        faults.add(line, "no block. Give every row one, or leave the column out.")
+        faults["no block. Give every row one, or leave the column out."].append(f"{line}")
     block = f"block {str(row['block']).strip()}" if "block" in row else name
     return Document(name, split, block, tokens, sentences), label
 

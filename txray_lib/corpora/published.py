@@ -91,9 +91,7 @@ def load_wikitext(name: str = "wiki", data: Path | None = None) -> Corpus:
 
     The block of a document is its article: a level-1 heading (` = Title = `) between blank lines starts one; lines like
     ` = Played , W = ` inside a paragraph do not. Names are the split and the line (`valid/line-00004`). Tokens are the
-    file's own, `<unk>` among them.
-
-    `data` is the folder of the archive (`fetch_archive`).
+    file's own, `<unk>` among them. `data` is the folder of the archive (`fetch_archive`).
     """
     with zipfile.ZipFile(fetch_archive(WIKITEXT, data)) as archive:
         texts = {s: archive.read(f"wikitext-2/wiki.{s}.tokens").decode() for s in ("train", "valid", "test")}
@@ -122,9 +120,7 @@ def load_imdb(name: str = "imdb", data: Path | None = None) -> Corpus:
     """All 50,000 labelled reviews as documents, by split, class (positive first: sample before you cut) and number.
 
     Tokenised like WikiText-2; a line break in a review ends a sentence. The block of a document is its film (`tt0453418`,
-    from `urls_{pos,neg}.txt`, a line a review).
-
-    `data` is the folder of the archive (`fetch_archive`).
+    from `urls_{pos,neg}.txt`, a line a review). `data` is the folder of the archive (`fetch_archive`).
     """
     texts = {}
     with tarfile.open(fetch_archive(IMDB, data)) as archive:

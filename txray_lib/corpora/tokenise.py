@@ -7,8 +7,6 @@ WikiText-2 was cut by the Moses tokeniser (Koehn et al. 2007) with split hyphens
 - every other mark stands alone, `! !` and `and / or` included; `...` is one token;
 - titles, initials and acronyms keep their dot (`Mr.`, `J.`, `U.S.`), `No.` before a number only;
 - quotes are straight. A dash that reviewers type as `--` is set as `–`.
-
-Two steps: `_plain` sets what is typed in several ways in one way; `_TOKEN` then finds the tokens.
 """
 
 from __future__ import annotations
@@ -84,10 +82,7 @@ _CONTINUERS = frozenset((",", ";", ":", "–", "—", "-", "/", "@-@", "%", "'s"
 
 def _plain(text: str) -> str:
     """The text without tags and entities, its quotes, dashes and dots set in one way, inner marks set apart."""
-    if "<" in text:
-        text = _TAG.sub(" ", text)
-    if "&" in text:
-        text = _ENTITY.sub(lambda match: unescape(match.group()), text)
+    text = _ENTITY.sub(lambda match: unescape(match.group()), _TAG.sub(" ", text))
     if not text.isascii() or "`" in text:
         text = text.replace("``", '"').translate(_CHARACTERS)
     for pattern, form in _RUNS:

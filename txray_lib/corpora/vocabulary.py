@@ -65,8 +65,8 @@ class Vocabulary:
 
     def unknown_share(self, corpus: Corpus) -> float:
         """The share of a corpus's tokens that the encoder sees as `<unk>`."""
-        corpus.require_text()
-        return sum(int((self.encode(d.tokens) == self.unknown).sum()) for d in corpus) / corpus.token_count
+        unknown = sum(int((self.encode(d.tokens) == self.unknown).sum()) for d in corpus.require_text())
+        return unknown / corpus.token_count
 
     def digest(self) -> str:
         """The sha256 of its words and casing."""

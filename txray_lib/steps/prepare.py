@@ -11,10 +11,17 @@ import pandas as pd
 
 from txray_lib import places, tagging, worlds
 from txray_lib.corpora import Corpus, Document
-from txray_lib.corpora.documents import content_hash, load_corpus_file, save_corpus
+from txray_lib.corpora.documents import (
+    content_hash,
+    deal_blocks,
+    label_balanced_sample,
+    load_corpus_file,
+    save_corpus,
+    shared_blocks,
+    shared_texts,
+)
 from txray_lib.corpora.own import load_labelled, load_text, load_words
 from txray_lib.corpora.published import is_heading, load_imdb, load_wikitext
-from txray_lib.corpora.sampling import label_balanced_sample, shared_blocks, shared_texts, validation_part
 from txray_lib.corpora.vocabulary import build_vocabulary
 from txray_lib.encoders.encoded import balanced_sample, encode_stream, encode_texts
 from txray_lib.errors import TxrayError
@@ -31,7 +38,7 @@ def prepare_corpora(task: Task, folder: Path) -> None:
     profile, tokens = task.profile, task.profile.collection.tokens
     pretraining, (target, labels) = _read_pretraining(task).require_text(), _read_target(task)
     if not target.split("valid").documents:
-        target = validation_part(target, profile.finetuning.reviews.valid, profile.seed)
+        target = deal_blocks(target, {"valid": profile.finetuning.reviews.valid}, profile.seed)
     reviews = {
         split: _draw_balanced(target.split(split), count, profile.seed)
         for split, count in profile.finetuning.reviews.model_dump().items()
