@@ -23,17 +23,12 @@ def told(folder: Path, text: str, name: str = "mine") -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_profiles_load(name):
-    profile = load_profile(name)
-    assert profile.name == name
-    assert isinstance(profile, Profile)
-    assert profile.about
-
-
-def test_the_shipped_ones_are_listed():
+def test_shipped_profiles_load_and_are_listed():
     assert list_profiles() == SHIPPED
-    assert {"tiny", "demo", "small"} <= set(SHIPPED)
+    for name in SHIPPED:
+        profile = load_profile(name)
+        assert profile.name == name
+        assert profile.about
 
 
 def test_a_profile_is_laid_over_its_base(workplace):
@@ -47,19 +42,11 @@ def test_a_profile_is_laid_over_its_base(workplace):
     )
 
 
-def test_a_file_elsewhere_can_be_a_profile_and_build_on_a_shipped_one(workplace, tmp_path):
-    path = tmp_path / "elsewhere" / "own.yaml"
-    path.parent.mkdir()
-    path.write_text("base: tiny\nseed: 9\n")
-    own = load_profile(str(path))
-    assert (own.name, own.seed, own.pretraining) == ("own", 9, load_profile("tiny").pretraining)
-
-
-def test_a_base_beside_the_file_comes_first(workplace, tmp_path):
-    content = yaml.safe_load((workplace / "profiles" / "demo.yaml").read_text())
-    (tmp_path / "demo.yaml").write_text(yaml.safe_dump(content | {"seed": 123}))
-    (tmp_path / "own.yaml").write_text("base: demo\n")
-    assert load_profile(str(tmp_path / "own.yaml")).seed == 123
+def test_a_file_elsewhere_can_be_a_profile_and_a_base_beside_it_comes_first(workplace, tmp_path):
+    for name, text in (("other", "base: tiny\nseed: 9\n"), ("tiny", "base: demo\nseed: 123\n")):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    other, demo = load_profile(str(tmp_path / "other.yaml")), load_profile("demo")
+    assert (other.name, other.seed, other.pretraining) == ("other", 9, demo.pretraining)
 
 
 def test_own_files_lie_beside_the_profile_or_in_the_data_folder(workplace, tmp_path, monkeypatch):
@@ -117,13 +104,17 @@ def test_part_gives_the_plain_value_under_a_dotted_key():
         profile.part("pretraining.unit")
 
 
-def test_a_misspelt_profile_names_the_nearest():
-    with pytest.raises(TxrayError, match=r"no profile 'tinny'.*Did you mean 'tiny'\?"):
-        load_profile("tinny")
-    with pytest.raises(TxrayError, match=r"no profile 'zzz'.*Known: .*demo"):
-        load_profile("zzz")
-    with pytest.raises(TxrayError, match=r"no profile 'sub/none.yaml'"):
-        load_profile("sub/none.yaml")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("tinny", r"no profile 'tinny'.*Did you mean 'tiny'\?"),
+        ("zzz", r"no profile 'zzz'.*Known: .*demo"),
+        ("sub/none.yaml", r"no profile 'sub/none.yaml'"),
+    ],
+)
+def test_a_misspelt_profile_names_the_nearest(name, told):
+    with pytest.raises(TxrayError, match=told):
+        load_profile(name)
 
 
 @pytest.mark.parametrize(
@@ -131,19 +122,11 @@ def test_a_misspelt_profile_names_the_nearest():
     [
         ("sead: 2", "sead: no such key", "Did you mean 'seed'?"),
         ("pretraining: {epoch: 2}", "pretraining.epoch: no such key", "Did you mean 'epochs'?"),
-        ("finetuning: {reviews: {trian: 2}}", "finetuning.reviews.trian: no such key", "Did you mean 'train'?"),
-        ("world: {word: 2}", "world.word: no such key", "Did you mean 'words'?"),
-        ("corpora: {target: {nam: x}}", "corpora.target.nam: no such key", "Did you mean 'name'?"),
         ("seed: one", "seed: ", "not 'one'"),
-        ("seed: 1.5", "seed: ", "not 1.5"),
         ("seed: true", "seed: ", "not True"),
-        ("seed: -1", "seed: ", "not -1"),
         ("pretraining: 3", "pretraining: ", "not 3"),
-        ("pretraining: null", "pretraining: ", "not None"),
         ("pretraining: {learning_rate: 1e-3}", "pretraining.learning_rate: ", "write 1.0e-3"),
         ("pretraining: {learning_rate: .inf}", "pretraining.learning_rate: ", "not inf"),
-        ("pretraining: {learning_rate: .nan}", "pretraining.learning_rate: ", "not nan"),
-        ("pretraining: {dropout: 1.0}", "pretraining.dropout: ", "not 1.0"),
         ("pretraining: {schedule: linear}", "pretraining.schedule: ", "'one-cycle'"),
         ("pretraining: {snapshots: [0, 1]}", "pretraining: snapshots must hold 0 and the last two", "[2, 3]"),
         ("pretraining: {snapshots: []}", "pretraining: snapshots must hold 0 and the last two", "[0, 2, 3]"),
@@ -152,16 +135,9 @@ def test_a_misspelt_profile_names_the_nearest():
         ("pretraining: {snapshots: [0, 1, 1, 2, 3]}", "pretraining: snapshots must be distinct", ""),
         ("pretraining: {snapshots: [0, 1.5, 2, 3]}", "pretraining.snapshots.1: ", "not 1.5"),
         ("tagger: owm", "tagger: there is no tagger 'owm'", "Did you mean 'own'"),
-        ("world: {noise: 0.8}", "world.noise: ", "not 0.8"),
         ("finetuning: {reviews: {train: 121}}", "finetuning.reviews.train: ", "multiple of 2"),
         ("pruning: {reviews: 600}", "pruning.reviews: ", "train or test"),
-        ("vocabulary: {size: 1}", "vocabulary.size: ", "not 1"),
-        ("finetuning: {target_f1: 80}", "finetuning.target_f1: ", "not 80"),
-        ("collection: {tokens: 0}", "collection.tokens: ", "not 0"),
         ("pruning: {set_size: 13}", "pruning.set_size 13", "24 units"),
-        ("controls: {finetuning_seeds: -1}", "controls.finetuning_seeds: ", "not -1"),
-        ("controls: {constant_rate: 1}", "controls.constant_rate: ", "not 1"),
-        ("controls: {probe_token: 1}", "controls.probe_token: no such key", "Did you mean 'probe_tokens'?"),
         ("controls: {probe_tokens: 1_600}", "controls.probe_tokens: ", "more than collection.tokens"),
         ("corpora: {pretraining: {source: imdb}}", "corpora: ", "the target needs labels"),
         ("corpora: {target: {name: encyclopedia}}", "corpora: ", "both corpora are named 'encyclopedia'"),
@@ -188,7 +164,6 @@ def test_a_misspelt_profile_names_the_nearest():
         ),
         ("corpora: {target: {source: file, path: 'C:\\\\a.csv'}}", "corpora.target.path: ", "an absolute one"),
         ("corpora: {target: {source: files, path: a.csv}}", "corpora.target.source: ", "'file'"),
-        ("corpora: {pretraining: {sorce: file}}", "corpora.pretraining.sorce: no such key", "Did you mean 'source'?"),
         ("encoder: {vocabulary: w.txt}", "encoder.files: missing", ""),
         ("encoder: {files: {1: a.safetensors}}", "encoder.vocabulary: missing", ""),
         ("encoder: {files: {}, vocabulary: w.txt}", "encoder.files: ", "at least 1 item"),
@@ -200,12 +175,9 @@ def test_a_misspelt_profile_names_the_nearest():
             "Did you mean 'files'?",
         ),
         ("pretraining: {epochs: 2, snapshots: [0, 1, 2]}", "pretraining: epochs: ", "at least 3 epochs, not of 2"),
-        ("truth: {token: [5]}", "truth.token: no such key", "Did you mean 'tokens'?"),
-        ("truth: {tokens: []}", "truth.tokens: ", "at least 1 item"),
         ("truth: {tokens: [300_000]}", "truth: population", "two texts"),
         ("truth: {ways: [top-0]}", "truth.ways.0: ", "'top-0'"),
         ("truth: {ways: [argmax, argmax]}", "truth.ways: ", "twice"),
-        ("truth: {texts: [three]}", "truth.texts.0: ", "'three'"),
         ("truth: {cap: 10}", "truth: cap", "no fewer"),
         ("truth: {noises: {much: {stray: 0.1}}}", "truth.noises.much.stray: no such key", "Did you mean 'strays'?"),
         ("truth: {noises: {much: {strays: 2}}}", "truth.noises.much.strays: ", "not 2"),
@@ -227,42 +199,36 @@ def test_all_problems_are_told_at_once(workplace):
     assert "pretraining.units" in message
 
 
-@pytest.mark.parametrize("key", sorted(set(Profile.model_fields) - {"name", "world", "truth", "encoder"}))
-def test_a_missing_key_is_named(workplace, key):
+def test_missing_keys_are_named(workplace):
     content = yaml.safe_load((workplace / "profiles" / "demo.yaml").read_text())
-    del content[key]
-    assert f"  {key}: missing" in told(workplace, yaml.safe_dump(content))
-
-
-def test_a_missing_nested_key_is_named(workplace):
-    content = yaml.safe_load((workplace / "profiles" / "demo.yaml").read_text())
+    keys = sorted(set(content) - {"world"})
+    message = told(workplace, yaml.safe_dump({"world": content["world"]}))
+    assert all(f"  {key}: missing" in message for key in keys)
     del content["finetuning"]["reviews"]["valid"]
     assert "finetuning.reviews.valid: missing" in told(workplace, yaml.safe_dump(content))
 
 
 @pytest.mark.parametrize(
-    ("base", "hint"), [("tyni", "Did you mean 'tiny'?"), ("a/b", "Known"), ("[1]", ""), ("''", "")]
+    ("text", "problem"),
+    [
+        ("base: tyni", "builds on 'tyni', which does not exist. Did you mean 'tiny'?"),
+        ("base: a/b", "builds on 'a/b', which does not exist. Known"),
+        ("base: [1]", "builds on [1]"),
+        ("base: ''", "builds on ''"),
+        ("base: mine", "its own base"),
+        ("base: other", "its own base"),
+        ("a: [1", "is not valid YAML"),
+        ("\t- a", "is not valid YAML"),
+        ("a: b: c", "is not valid YAML"),
+        ("seed: !!python/object/apply:os.getcwd []", "is not valid YAML"),
+        ("", "must hold keys and values"),
+        ("- a\n- b\n", "must hold keys and values"),
+        ("just words\n", "must hold keys and values"),
+    ],
 )
-def test_a_missing_base_is_told(workplace, base, hint):
-    message = told(workplace, f"base: {base}\n")
-    assert "mine.yaml builds on" in message
-    assert hint in message
-
-
-def test_a_cycle_of_bases_is_told(workplace):
+def test_what_is_no_profile_is_told(workplace, text, problem):
     (workplace / "profiles" / "other.yaml").write_text("base: mine\n")
-    assert "its own base" in told(workplace, "base: other\n")
-    assert "its own base" in told(workplace, "base: mine\n")
-
-
-@pytest.mark.parametrize("text", ["a: [1", "\t- a", "a: b: c", "seed: !!python/object/apply:os.getcwd []"])
-def test_what_is_not_yaml_is_told(workplace, text):
-    assert "is not valid YAML" in told(workplace, text)
-
-
-@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words\n", "3\n"])
-def test_what_holds_no_keys_is_told(workplace, text):
-    assert "must hold keys and values" in told(workplace, text)
+    assert problem in told(workplace, text)
 
 
 def test_bytes_that_are_no_text_are_told(workplace):
@@ -275,8 +241,3 @@ def test_bytes_that_are_no_text_are_told(workplace):
 def test_nearest_always_says_something_known(word: str):
     sentence = nearest(word, ["epochs", "units"])
     assert "epochs" in sentence or "units" in sentence
-
-
-def test_a_profile_cannot_be_changed_by_accident():
-    with pytest.raises(Exception, match="frozen"):
-        load_profile("tiny").seed = 3

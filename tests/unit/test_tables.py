@@ -1,13 +1,20 @@
-"""Tables: what is written is read, with its provenance; what is missing or damaged is told."""
+"""Tables: what is written is read, with where its numbers come from; what is missing or damaged is told."""
 
 from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from txray_lib.errors import TxrayError
-from txray_lib.tables import read_table, write_table
+from txray_lib.tables import commit, provenance, read_groups, read_table, versions, write_table, write_tables
 
 TABLE = pd.DataFrame(
     {
@@ -20,25 +27,23 @@ TABLE = pd.DataFrame(
 )
 
 
-def test_a_table_comes_back_with_its_types_and_its_source(tmp_path):
+def test_a_table_comes_back_with_its_types_and_its_source_and_without_its_index(tmp_path):
     source = {"profile": "é", "seed": 1, "corpora": {"a": "0f"}, "versions": {}}
-    write_table(TABLE, tmp_path / "sub" / "t.parquet", source)
+    write_table(TABLE.set_index(pd.Index([7, 8, 9])), tmp_path / "sub" / "t.parquet", source)
     table = read_table(tmp_path / "sub" / "t.parquet")
     pd.testing.assert_frame_equal(table, TABLE)
     assert table.attrs["provenance"] == source
     assert [p.name for p in (tmp_path / "sub").iterdir()] == ["t.parquet"]
 
 
-def test_an_empty_table_comes_back(tmp_path):
-    write_table(TABLE[:0], tmp_path / "t.parquet", {})
-    table = read_table(tmp_path / "t.parquet")
-    assert list(table.columns) == list(TABLE.columns)
-    assert len(table) == 0
-
-
-def test_the_index_is_not_written(tmp_path):
-    write_table(TABLE.set_index(pd.Index([7, 8, 9])), tmp_path / "t.parquet", {})
-    assert read_table(tmp_path / "t.parquet").index.tolist() == [0, 1, 2]
+def test_tables_of_other_categories_stand_one_below_the_other(tmp_path):
+    other = TABLE.assign(feature=pd.Categorical(["é", "a", "é"]))
+    write_tables([TABLE, TABLE[:0], other], tmp_path / "t.parquet")
+    both = read_table(tmp_path / "t.parquet")
+    assert both["feature"].astype(str).tolist() == ["<b>", "ŷ", "<b>", "é", "a", "é"]
+    assert sum(map(len, read_groups(tmp_path / "t.parquet", ["count"]))) == 6
+    with pytest.raises(ValueError, match="no table"):
+        write_tables([], tmp_path / "none.parquet")
 
 
 def test_a_missing_table_is_told(tmp_path):
@@ -49,7 +54,7 @@ def test_a_missing_table_is_told(tmp_path):
 @pytest.mark.parametrize("left", [0, 3, 100, -1])
 def test_a_truncated_table_is_told(tmp_path, left):
     path = tmp_path / "t.parquet"
-    write_table(TABLE, path, {})
+    write_table(TABLE, path)
     path.write_bytes(path.read_bytes()[:left])
     with pytest.raises(TxrayError, match=r"t.parquet cannot be read"):
         read_table(path)
@@ -62,3 +67,30 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path):
         write_table(TABLE, path, {"a": object()})
     assert read_table(path).attrs["provenance"] == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["t.parquet"]
+
+
+def test_every_part_of_a_provenance_is_there(monkeypatch, workplace):
+    monkeypatch.setattr(sys, "argv", ["/some/where/bin/txray", "run", "my profile.yaml"])
+    source = provenance("tiny", 3, {"wiki": "ab"}, versions(), "abc")
+    assert [source[key] for key in ("profile", "seed", "corpora", "weights")] == ["tiny", 3, {"wiki": "ab"}, "abc"]
+    assert source["command"] == "txray run 'my profile.yaml'", "no path of this machine"
+    assert source["versions"]["python"] == platform.python_version()
+    assert {"txray_lib", "torch", "numpy", "pandas", "pyarrow", "scipy"} <= set(source["versions"])
+    assert datetime.fromisoformat(source["created"]).tzinfo is not None
+    assert json.loads(json.dumps(source)) == source
+
+
+def test_the_commit_is_the_checkouts_and_shows_changes_to_tracked_files(workplace: Path, monkeypatch):
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "user.name=A", "-c", "user.email=a@b", *arguments]
+        return subprocess.run(command, cwd=workplace, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert commit() == "unknown"
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one"]):
+        git(*arguments)
+    (workplace / "untracked.txt").write_text("x")
+    assert commit() == git("rev-parse", "HEAD")
+    (workplace / "profiles" / "tiny.yaml").write_text("seed: 2\n")
+    assert commit().endswith("+changes")
+    monkeypatch.setenv("PATH", "")
+    assert commit() == "unknown"
