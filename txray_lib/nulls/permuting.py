@@ -1,11 +1,10 @@
 """How many arrangements are as far apart as the stages are: for all neurons, then more for those that none has reached.
 
 **The tail.** A p cannot be below 1 / (1 + arrangements), and with 1,000 of them Benjamini-Hochberg at 0.05 rejects 30 of
-1,500 neurons or none. So arrangements are doubled, up to a cap, for the neurons that none has reached yet (g = 0), and a
-neuron leaves as soon as one does. Its p is (1 + g) / (1 + m) over all m arrangements drawn for it. It stays valid whenever
-the doubling ends: take a level a, and the first round whose m gives 1 / (1 + m) ≤ a. Whatever left or ended before has
-p > a, as its m is too small; so p ≤ a needs (1 + g) / (1 + m) ≤ a in that round (g = 0 is such a case). That is one test with
-m fixed beforehand, of level a. The doubling ends early where the neurons left have q ≤ 0.001 whatever follows.
+1,500 neurons or none. So arrangements are doubled, up to a cap, for the neurons that none has reached yet (g = 0). A p is
+(1 + g) / (1 + m) over all m arrangements drawn for the neuron, and valid whenever the doubling ends: take a level a, and the
+first round whose m gives 1 / (1 + m) ≤ a. What left or ended before has p > a; so p ≤ a needs (1 + g) / (1 + m) ≤ a in that
+round, which is one test with m fixed beforehand. The doubling ends where the neurons left have q ≤ 0.001 whatever follows.
 """
 
 from __future__ import annotations
@@ -49,15 +48,20 @@ def permute(cells: Cells, deals: Swaps | Splits, plan: Plan, units: int) -> tupl
     observed = between(plan.measure, *cells.sides(deals.observed), cells.owner)[:, 0]
     null = np.empty((neurons, plan.permutations))
     changed = np.empty((2, plan.permutations), np.int64)
-    pieces = list(cells.pieces(_PIECE))
-    for done, signs in _arrangements(deals, random, plan, 0, plan.permutations):
-        here = slice(done, done + signs.shape[1])
-        changed[:, here] = cells.avoided_and_gained(signs)
-        for place, piece in pieces:
-            null[place, here] = between(plan.measure, *piece.sides(signs), piece.owner)
-    reached = _as_far(null, observed).sum(axis=1)
-    drawn = np.full(neurons, plan.permutations)
-    _refine(cells, deals, plan, random, observed, reached, drawn)
+    reached, drawn = np.zeros((2, neurons), np.int64)
+    done, until, chosen = 0, plan.permutations, np.arange(neurons)
+    while done < until and (len(chosen) or not done):
+        pieces = list(cells.of(chosen).pieces(_PIECE))
+        for here, signs in _arrangements(deals, random, plan, done, until):
+            if not done:
+                changed[:, here] = cells.avoided_and_gained(signs)
+            for place, piece in pieces:
+                distances = between(plan.measure, *piece.sides(signs), piece.owner)
+                reached[chosen[place]] += _as_far(distances, observed[chosen[place]]).sum(axis=1)
+                if not done:
+                    null[place, here] = distances
+        drawn[chosen] = done = until
+        until, chosen = min(2 * done, plan.cap), np.flatnonzero(_is_open(reached, observed, done))
     states = _states(cells.avoided_and_gained(deals.observed)[:, 0], changed, neurons)
     return _table(cells.neurons, observed, null, reached, drawn, plan.measure, units), states
 
@@ -76,14 +80,13 @@ def adjust(p: np.ndarray) -> np.ndarray:
 
 def _arrangements(
     deals: Swaps | Splits, random: np.random.Generator, plan: Plan, done: int, until: int
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (arrangements before, signs (blocks, some)) until so many are drawn."""
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield (which arrangements, their signs (blocks, some)) until so many are drawn."""
     tail = ", refined" if done else ""
     with bar(until, plan.what and plan.what + tail, "permutation", done) as ticker:
-        while done < until:
-            size = min(_CHUNK, until - done)
-            yield done, deals.signs(random.random((size, deals.blocks)))
-            done += size
+        for first in range(done, until, _CHUNK):
+            size = min(_CHUNK, until - first)
+            yield slice(first, first + size), deals.signs(random.random((size, deals.blocks)))
             ticker.update(size)
 
 
@@ -93,29 +96,6 @@ def _as_far(null: np.ndarray, observed: np.ndarray) -> np.ndarray:
     A neuron whose observed distance is missing (avoided, gained) is reached by empty sides only.
     """
     return np.isnan(null) | (null >= observed[:, None] - TIE)
-
-
-def _refine(
-    cells: Cells,
-    deals: Swaps | Splits,
-    plan: Plan,
-    random: np.random.Generator,
-    observed: np.ndarray,
-    reached: np.ndarray,
-    drawn: np.ndarray,
-) -> None:
-    """Draw more arrangements for neurons that none has reached; adds to `reached` and `drawn`, each (neurons,)."""
-    done = plan.permutations
-    while done < plan.cap:
-        chosen = np.flatnonzero(_is_open(reached, observed, done))
-        if not len(chosen):
-            return
-        pieces, until = list(cells.of(chosen).pieces(_PIECE)), min(2 * done, plan.cap)
-        for _, signs in _arrangements(deals, random, plan, done, until):
-            for place, piece in pieces:
-                null = between(plan.measure, *piece.sides(signs), piece.owner)
-                reached[chosen[place]] += _as_far(null, observed[chosen[place]]).sum(axis=1)
-        drawn[chosen] = done = until
 
 
 def _is_open(reached: np.ndarray, observed: np.ndarray, done: int) -> np.ndarray:
