@@ -34,8 +34,8 @@ class FinishedRun:
 
     def corpus(self, which: Literal["pretraining", "target"]) -> Corpus:
         """The tagged text that the stages on a corpus read."""
-        if which not in ("pretraining", "target"):
-            raise TxrayError(f"there is no corpus {which!r} in a run. {nearest(which, ['pretraining', 'target'])}")
+        if which not in (known := ("pretraining", "target")):
+            raise TxrayError(f"there is no corpus {which!r} in a run. {nearest(which, known)}")
         return load_corpus_file(self.run.file("tags", f"{which}.parquet"))
 
     def model(self, stage: str) -> Encoder | Classifier:
@@ -49,17 +49,11 @@ class FinishedRun:
         return load_encoder(self.run.file("pretrain", f"{found.snapshot}.safetensors"), self.vocabulary.digest())
 
 
-MODELS = ("tags", "finetune")
-"""The steps after which a run has encoders and tagged text, and no tables yet."""
-
-
 def train_run(profile: str) -> FinishedRun:
     """The encoders and the tagged text of a profile, computed now where they are missing or out of date; no tables."""
     run = Run(load_profile(profile))
-    with ThreadPoolExecutor(
-        1
-    ) as pool:  # a notebook's own thread has an event loop running, which Snakemake wants for itself
-        pool.submit(make_run, run, profile, MODELS).result()
+    with ThreadPoolExecutor(1) as pool:  # the thread of a notebook has an event loop, which Snakemake wants for itself
+        pool.submit(make_run, run, profile, ("tags", "finetune")).result()
     return FinishedRun(run)
 
 
