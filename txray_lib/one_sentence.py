@@ -144,7 +144,7 @@ def sentence_tables(
     for name in (name for name in models if name != BEFORE):
         old, new = read[BEFORE][1], read[name][1]
         facts.append((name, "change_middle", float(np.median((new - old).norm(dim=1).numpy()))))
-        facts.append((name, "other_winner", float((_winner(old) != _winner(new)).double().mean())))
+        facts.append((name, "other_winner", float((_winners(old)["neuron"] != _winners(new)["neuron"]).mean())))
     return {
         "sentence": table,
         "sentence_activations": pd.concat([_largest(r, n) for n, r in states.items()], ignore_index=True),
@@ -179,32 +179,30 @@ def _text(sentence: Sentence, vocabulary: Vocabulary, words: pd.DataFrame) -> pd
     )
 
 
-def _winner(states: Tensor) -> Tensor:
-    """The neuron that each token goes to, (tokens,); nobody's where none is excited."""
-    largest, neuron = states.max(dim=1)
-    return neuron.where(largest > 0, NOBODY)
-
-
 def _winners(states: Tensor) -> pd.DataFrame:
-    """The largest activation of each token with its neuron, the lowest of equal ones, and the second."""
-    order = (-states).sort(dim=1, stable=True)
-    neuron, value = order.indices[:, :2].numpy(), -order.values[:, :2].numpy()
-    table = pd.DataFrame({"neuron": neuron[:, 0], "activation": value[:, 0], "second": neuron[:, 1]})
-    table["second_activation"] = value[:, 1]
-    table.loc[table["activation"] <= 0, "neuron"] = NOBODY
-    return table
+    """The largest activation of each token with its neuron, the lowest of equal ones and nobody's where it is not positive,
+    and the second."""
+    value, neuron = (-states).sort(dim=1, stable=True)
+    return pd.DataFrame(
+        {
+            "neuron": neuron[:, 0].where(value[:, 0] < 0, NOBODY).numpy(),
+            "activation": -value[:, 0].numpy(),
+            "second": neuron[:, 1].numpy(),
+            "second_activation": -value[:, 1].numpy(),
+        }
+    )
 
 
 def _largest(states: Tensor, side: str) -> pd.DataFrame:
     """The largest activations of each token: token (from 0), rank (from 1), neuron, activation, side."""
-    order = (-states).sort(dim=1, stable=True)
+    value, neuron = (-states).sort(dim=1, stable=True)
     kept = min(LARGEST, states.shape[1])
     return pd.DataFrame(
         {
             "token": np.repeat(np.arange(len(states)), kept),
             "rank": np.tile(np.arange(1, kept + 1), len(states)),
-            "neuron": order.indices[:, :kept].numpy().ravel(),
-            "activation": -order.values[:, :kept].numpy().ravel(),
+            "neuron": neuron[:, :kept].numpy().ravel(),
+            "activation": -value[:, :kept].numpy().ravel(),
             "side": side,
         }
     )
