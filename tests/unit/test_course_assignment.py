@@ -109,11 +109,6 @@ def collected(**columns: Any) -> Callable[[Page], pd.DataFrame]:
     return lambda page: page.one.records.assign(**columns)
 
 
-def changed(name: str, change: Callable[[pd.DataFrame], Any]) -> Callable[[Page], Callable[..., Any]]:
-    """The notebook's own function, what it gives changed."""
-    return lambda page: lambda *given: change(getattr(page, name)(*given))
-
-
 def swapping(unit: str) -> Callable[[Page], Callable[..., Any]]:
     """The null of the notebook, in which units smaller than a film change sides."""
 
@@ -137,7 +132,6 @@ def with_nobody(page: Page) -> Callable[..., Any]:
     [
         ("records", lambda page: page.one.records.query("neuron >= 0"), "every token is one record"),
         ("records", lambda page: page.one.records.drop(columns="tag"), "no column `tag`"),
-        ("records", collected(document=DOCUMENT + 1), "`document` is not"),
         ("records", collected(feature=TOKENS["feature"].str.upper()), "`feature` is not"),
         ("records", collected(neuron=lambda t: t["neuron"] + 1), "yours begin at 1"),
         ("records", collected(neuron=FIRST.argmax(axis=1)), "`neuron` is -1"),
@@ -147,39 +141,6 @@ def with_nobody(page: Page) -> Callable[..., Any]:
         ("records", collected(activation=np.nan), "holds NaN"),
         ("preferences", with_nobody, "neuron of their own"),
         ("preferences", by_block, "By what else did you group"),
-        ("preferences", changed("preferences", lambda t: t.head(3)), "counts do not sum"),
-        ("preferences", changed("preferences", lambda t: t.drop(columns="count")), "no column `count`"),
-        ("preferences", changed("preferences", lambda t: t.assign(activation_sum=1.0)), "activation sums are not"),
-        (
-            "preferences",
-            changed("preferences", lambda t: t.assign(activation_sum=t["activation_sum"] / t["count"])),
-            "holds means",
-        ),
-        (
-            "preferences",
-            changed("preferences", lambda t: t.assign(count=t["count"] + (t["count"].sum() < 200))),
-            "shards do not add up",
-        ),
-        (
-            "distributions",
-            changed("distributions", lambda t: t.assign(p=t["p"] / t["p"].sum())),
-            "a distribution of its",
-        ),
-        ("distributions", changed("distributions", lambda t: t.assign(p=t["p"] * 2)), "of neuron 0 sum to 2"),
-        ("distributions", changed("distributions", lambda t: t.assign(p=t["p"].iloc[::-1].array)), "sum to"),
-        ("distributions", changed("distributions", lambda t: t.head(5)), "a row for each row"),
-        ("distributions", changed("distributions", lambda t: t.assign(p=np.nan)), "holds NaN"),
-        ("transfer", changed("transfer", lambda t: t.query("state == 'shared'")), f"each of the {UNITS} neurons"),
-        ("transfer", changed("transfer", lambda t: t.assign(state=t["state"].iloc[::-1].array)), "in another state"),
-        ("transfer", changed("transfer", lambda t: t.fillna({"distance": 0.0})), "not 0 and not 1"),
-        ("transfer", changed("transfer", lambda t: t.assign(distance=t["distance"] ** 2)), "the distances are not"),
-        (
-            "transfer",
-            lambda page: (
-                lambda p, q, units: page.transfer(p, q, units).assign(distance=lambda t: t["distance"] + p.equals(q))
-            ),
-            "further away than 0",
-        ),
         ("measure", lambda page: aligned(lambda p, q: np.sqrt(1 - np.sqrt(p * q).sum())), "Hellinger"),
         ("measure", lambda page: aligned(lambda p, q: np.abs(p - q).sum()), "share nothing it gives 2"),
         ("measure", lambda page: lambda p, q: 1.0, "equal sides it gives 1"),
@@ -193,6 +154,32 @@ def with_nobody(page: Page) -> Callable[..., Any]:
 )
 def test_each_usual_mistake_has_its_hint(page: Page, name: str, mistake: Callable[[Page], Any], said: str) -> None:
     assert_wrong(getattr(page, f"check_{name}")(mistake(page)), said)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("preferences", lambda t: t.head(3), "counts do not sum"),
+        ("preferences", lambda t: t.drop(columns="count"), "no column `count`"),
+        ("preferences", lambda t: t.assign(activation_sum=1.0), "activation sums are not"),
+        ("preferences", lambda t: t.assign(activation_sum=t["activation_sum"] / t["count"]), "holds means"),
+        ("preferences", lambda t: t.assign(count=t["count"] + (t["count"].sum() < 200)), "shards do not add up"),
+        ("distributions", lambda t: t.assign(p=t["p"] / t["p"].sum()), "a distribution of its own"),
+        ("distributions", lambda t: t.assign(p=t["p"] * 2), "of neuron 0 sum to 2"),
+        ("distributions", lambda t: t.assign(p=t["count"] / t.groupby("neuron")["count"].transform("sum")), "mean act"),
+        ("distributions", lambda t: t.head(5), "a row for each row"),
+        ("transfer", lambda t: t.query("state == 'shared'"), f"each of the {UNITS} neurons"),
+        ("transfer", lambda t: t.assign(state=t["state"].iloc[::-1].array), "in another state"),
+        ("transfer", lambda t: t.fillna({"distance": 0.0}), "not 0 and not 1"),
+        ("transfer", lambda t: t.assign(distance=t["distance"] ** 2), "the distances are not"),
+        ("transfer", lambda t: t.replace({"distance": {0.0: 0.1}}), "further away than 0"),
+    ],
+)
+def test_each_usual_mistake_in_what_a_function_gives_has_its_hint(
+    page: Page, name: str, change: Callable[[pd.DataFrame], pd.DataFrame], said: str
+) -> None:
+    right = getattr(page, name)
+    assert_wrong(getattr(page, f"check_{name}")(lambda *given: change(right(*given))), said)
 
 
 @pytest.mark.parametrize(
