@@ -79,14 +79,11 @@ def test_a_chart_without_words_is_an_error() -> None:
         page.draw(alt.Chart(pd.DataFrame({"a": [1]})).mark_point(), " ")
 
 
-def test_a_page_names_profile_seed_corpora_and_commit(run: Results) -> None:
+def test_a_page_names_profile_seed_corpora_and_commit_and_whether_its_profile_has_changed(run: Results) -> None:
     told = displayed(page.source, run)
     for part in ("tiny", "seed 1", "encyclopedia a1a1a1a1a1a1", "commit 0123456789ab", "txray run tiny"):
         assert part in told
-
-
-def test_tables_that_are_older_than_their_profile_are_told_as_such(run: Results) -> None:
-    assert "other parameters" not in displayed(page.source, run)
+    assert "other parameters" not in told
     (run.folder / "profile.yaml").write_text("name: tiny\nseed: 99\n", encoding="utf-8")
     assert "other parameters" in displayed(page.source, open_results("tiny"))
 
