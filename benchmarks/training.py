@@ -23,7 +23,7 @@ def tagging(sizes: Sizes) -> Measured:
     tokens = min(sizes.tokens, 100_000)
     size = WorldSize(2 * tokens, {"train": 2, "valid": 2, "test": 2}, 2500, 0.1)
     text = encyclopedia(size, 1, "text").head(tokens)
-    tagger = load_tagger("own")
+    tagger = load_tagger()
     tag_corpus(text.head(tokens // 10), tagger)
     began = time.perf_counter()
     tag_corpus(text, tagger)

@@ -212,9 +212,8 @@ class Profile(Settings):
         sources = {self.corpora.pretraining.source, self.corpora.target.source}
         if "world" in sources and self.world is None:
             raise ValueError("a corpus from the world needs the group 'world'")
-        if self.tagger != "own" and "/" not in self.tagger and not Path(self.tagger).is_file():
-            known = ("own", "flair/pos-english", "flair/pos-english-fast")
-            raise ValueError(f"tagger: there is no tagger {self.tagger!r}. {nearest(self.tagger, known)}")
+        if self.tagger != "own":
+            raise ValueError(f"tagger: there is no tagger {self.tagger!r}. {nearest(self.tagger, ['own'])}")
         if self.pruning.reviews > min(self.finetuning.reviews.train, self.finetuning.reviews.test):
             raise ValueError("pruning.reviews: more than finetuning.reviews gives for train or test")
         if 2 * self.controls.probe_tokens > self.collection.tokens:

@@ -3,8 +3,6 @@
 Below every room, without torch or flair: the telling half reads it too.
 """
 
-from __future__ import annotations
-
 _TAGS_OF_CLASS = {
     "noun": "NN NNS NNP NNPS",
     "verb": "VB VBD VBG VBN VBP VBZ MD",
@@ -12,22 +10,18 @@ _TAGS_OF_CLASS = {
     "adverb": "RB RBR RBS WRB",
     "pronoun": "PRP PRP$ WP WP$ EX",
     "determiner": "DT PDT WDT",
-    "preposition": "IN",
+    "preposition": "IN",  # the subordinating conjunctions too: the tag set does not tell them apart
     "conjunction": "CC",
-    "particle": "RP TO POS",
+    "particle": "RP TO POS",  # TO is the preposition and the infinitive's "to"
     "number": "CD",
     "interjection": "UH",
     "punctuation": ". , : `` '' -LRB- -RRB- HYPH NFP",
     "symbol": "$ # SYM",
     "other": "ADD AFX FW GW LS XX",
 }
-
-TAG_CLASSES: dict[str, str] = {tag: name for name, tags in _TAGS_OF_CLASS.items() for tag in tags.split()}
-"""Every Penn Treebank tag, with the additions of English EWT and OntoNotes, and its class.
-
-IN holds the subordinating conjunctions too and TO the infinitive's "to": the tag set does not tell them apart."""
+_CLASSES = {tag: name for name, tags in _TAGS_OF_CLASS.items() for tag in tags.split()}
 
 
 def tag_class(tag: str) -> str:
-    """The class of a tag; "other" for a tag of another tag set."""
-    return TAG_CLASSES.get(tag, "other")
+    """The class of a Penn Treebank tag, or of one that English EWT and OntoNotes add; "other" for any other tag."""
+    return _CLASSES.get(tag, "other")

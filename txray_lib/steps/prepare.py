@@ -71,7 +71,7 @@ def prepare_corpora(task: Task, folder: Path) -> None:
 
 def tag_texts(task: Task, folder: Path) -> None:
     """Tag the text of the stages, and say of generated text how many tags are right."""
-    tagger, measures = tagging.load_tagger(task.profile.tagger), []
+    tagger, measures = tagging.load_tagger(), []
     for role in _ROLES:
         tagged = tagging.tag_corpus(load_corpus_file(task.file("corpora", f"stage-{role}.parquet")), tagger)
         tagged = tagged.head(task.profile.collection.tokens)

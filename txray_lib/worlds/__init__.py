@@ -7,9 +7,7 @@ Treebank tags; in each world a lower-cased word has one tag, and `truth` tells i
     encyclopedia(size, seed=1), reviews(size, seed=1), truth(size, seed=1)
 """
 
-from txray_lib.worlds.articles import encyclopedia
-from txray_lib.worlds.films import reviews
-from txray_lib.worlds.size import WorldSize
-from txray_lib.worlds.vocabulary import truth
+from txray_lib.worlds.vocabulary import WorldSize, truth
+from txray_lib.worlds.writing import encyclopedia, reviews
 
 __all__ = ["WorldSize", "encyclopedia", "reviews", "truth"]

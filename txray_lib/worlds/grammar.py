@@ -1,7 +1,8 @@
-"""A probabilistic grammar: weighted templates that become sentences. Part of the room worlds; touches inflection only.
+"""A probabilistic grammar of English: templates that become sentences, and the forms of words.
 
-A template holds words, slots, names and rules: `$surname wanted to {verb.VB} <what> .`
-A slot is filled from the scene's words, a name from the scene's names, a rule by one of its templates.
+Part of the room worlds; may touch: nothing. A template holds words, slots, names and rules:
+`$surname wanted to {verb.VB} <what> .` A slot is filled from the words of a topic, a name from the names of an article or
+a film, a rule by one of its templates.
 """
 
 from __future__ import annotations
@@ -9,40 +10,30 @@ from __future__ import annotations
 import re
 from bisect import bisect
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import accumulate
-from typing import Literal, NamedTuple, TypeVar
+from functools import cache
+from importlib.resources import files
+from itertools import accumulate, chain, count
+from typing import Any, Literal, TypeVar
 
 import numpy as np
-
-from txray_lib.worlds.inflection import article
+import yaml
 
 T = TypeVar("T")
-Name = tuple[str, ...]
+Names = Mapping[str, Sequence[str]]
 
-MARKS = {",": ",", ".": ".", "(": "-LRB-", ")": "-RRB-"}
 _ITEM = re.compile(r"\{(?P<slot>[\w.]+)\}|<(?P<rule>[\w.]+)>|\$(?P<name>\w+)|(?P<word>\S+)")
-_BLOCK = 4096
-
-
-class Item(NamedTuple):
-    """One piece of a template."""
-
-    kind: Literal["word", "slot", "rule", "name"]
-    text: str
+_SHORT = re.compile(r"(?:[^aeiou]|^y|qu)*[aeiou][^aeiouwxy]")
+_CONSONANT_Y = re.compile(r".*[^aeiou]y$")
+_LONG_U = re.compile(r"(?:uni(?!n)|us[aeu]|eu|ut[io]|one|once)")
+_MAN = re.compile(r"(?!human|german).*man$")
 
 
 class Dice:
-    """Random choices from a generator whose numbers are drawn in blocks, since single draws are slow."""
+    """Random choices, from numbers of their own for each seed and purpose; drawn in blocks, since single draws are slow."""
 
-    def __init__(self, generator: np.random.Generator) -> None:
-        self._generator = generator
-        self._numbers = self._draw()
-
-    def _draw(self) -> Iterator[float]:
-        while True:
-            yield from self._generator.random(_BLOCK).tolist()
+    def __init__(self, seed: int, purpose: Literal["words", "encyclopedia", "reviews"]) -> None:
+        generator = np.random.default_rng([seed, ("words", "encyclopedia", "reviews").index(purpose)])
+        self._numbers = chain.from_iterable(generator.random(4096).tolist() for _ in count())
 
     def random(self) -> float:
         """A number in [0, 1)."""
@@ -63,84 +54,69 @@ class Dice:
 
 
 class Sampler:
-    """Options drawn with given weights."""
+    """Options drawn with given weights; without weights by Zipf's law, where rank r has a weight of 1 / r ** exponent."""
 
-    def __init__(self, options: Sequence[T], weights: Iterable[float]) -> None:
+    def __init__(self, options: Sequence[Any], weights: Iterable[float] | None = None, exponent: float = 1.0) -> None:
         self.options = tuple(options)
-        self._sums = list(accumulate(weights))
+        self._sums = list(accumulate(weights or (rank**-exponent for rank in range(1, len(options) + 1))))
 
-    @classmethod
-    def zipf(cls, options: Sequence[T], exponent: float = 1.0) -> Sampler:
-        """The option of rank r has a weight of 1 / r ** exponent."""
-        return cls(options, (rank**-exponent for rank in range(1, len(options) + 1)))
-
-    def draw(self, dice: Dice) -> T:
-        return self.options[bisect(self._sums, dice.random() * self._sums[-1])]
-
-
-@dataclass(slots=True)
-class Scene:
-    """What a sentence is about: a word for each slot, the names that stand in the text, and the dice."""
-
-    words: Mapping[str, Sampler]
-    names: Mapping[str, Sequence[Name]]
-    dice: Dice
+    def draw(self, dice: Dice, taken: Collection[Any] = ()) -> Any:
+        """An option that is not taken, if a few draws find one."""
+        for _ in range(7):
+            option = self.options[bisect(self._sums, dice.random() * self._sums[-1])]
+            if option not in taken:
+                break
+        return option
 
 
 class Grammar:
-    """Rules by name, each with weighted templates."""
+    """Rules by name, each with weighted templates of items (kind, text); those of a topic are the rule "rule.topic"."""
 
-    def __init__(self, rules: Mapping[str, Sequence[str]]) -> None:
-        self._rules = {name: _choices(lines) for name, lines in rules.items()}
+    def __init__(self, rules: Mapping[str, Any]) -> None:
+        self._rules: dict[str, Sampler] = {}
+        for name, body in rules.items():
+            for topic, lines in body.items() if isinstance(body, dict) else [("", body)]:
+                self._rules[f"{name}.{topic}".rstrip(".")] = _read_templates(lines)
 
-    def items(self, roots: Iterable[str]) -> Iterator[Item]:
+    def items(self, roots: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Every item that can be reached from the given rules."""
         seen, ahead = set(), list(roots)
         while ahead:
             rule = ahead.pop()
-            if rule in seen:
-                continue
-            seen.add(rule)
-            for item in (item for template in self._rules[rule].options for item in template):
-                yield item
-                if item.kind == "rule":
-                    ahead.append(item.text)
+            if rule not in seen:
+                seen.add(rule)
+                for template in self._rules[rule].options:
+                    yield from template
+                    ahead.extend(text for kind, text in template if kind == "rule")
 
-    def expand(self, rule: str, scene: Scene) -> list[str]:
-        """The tokens of one sentence or clause, before articles and capitals are set right by `finish`."""
+    def expand(self, rule: str, words: Mapping[str, Sampler], names: Names, dice: Dice) -> list[str]:
+        """The tokens of one sentence or clause, before articles and capitals are set right by `finish`.
+
+        words  for each slot the words it is drawn from, none twice in a sentence if it can be helped
+        names  for each name the texts of which one is picked, their tokens between spaces
+        """
         tokens: list[str] = []
-        self._expand(rule, scene, tokens)
+        ahead = [("rule", rule)]
+        while ahead:
+            kind, text = ahead.pop()
+            if kind == "rule":
+                ahead.extend(reversed(self._rules[text].draw(dice)))
+            elif kind == "slot":
+                tokens.append(words[text].draw(dice, taken=tokens))
+            elif kind == "name":
+                tokens.extend(dice.pick(names[text]).split())
+            else:
+                tokens.append(text)
         return tokens
 
-    def _expand(self, rule: str, scene: Scene, tokens: list[str]) -> None:
-        for kind, text in self._rules[rule].draw(scene.dice):
-            if kind == "word":
-                tokens.append(text)
-            elif kind == "slot":
-                tokens.append(_fresh(scene.words[text], tokens, scene.dice))
-            elif kind == "name":
-                tokens.extend(scene.dice.pick(scene.names[text]))
-            else:
-                self._expand(text, scene, tokens)
 
-
-def _choices(lines: Sequence[str]) -> Sampler:
+def _read_templates(lines: Sequence[str]) -> Sampler:
     weights, templates = [], []
     for line in lines:
         weight, bar, text = line.partition("|")
         weights.append(float(weight) if bar else 1.0)
-        templates.append(tuple(Item(m.lastgroup, m[m.lastgroup]) for m in _ITEM.finditer(text if bar else line)))
+        templates.append(tuple((m.lastgroup, m[m.lastgroup]) for m in _ITEM.finditer(text if bar else line)))
     return Sampler(templates, weights)
-
-
-def _fresh(sampler: Sampler, tokens: Collection[str], dice: Dice) -> str:
-    """A word that the sentence does not hold yet, if a few draws find one."""
-    word = sampler.draw(dice)
-    for _ in range(6):
-        if word not in tokens:
-            break
-        word = sampler.draw(dice)
-    return word
 
 
 def finish(tokens: Sequence[str]) -> list[str]:
@@ -151,9 +127,14 @@ def finish(tokens: Sequence[str]) -> list[str]:
     return tokens
 
 
-@lru_cache(maxsize=100_000)
-def lowered(token: str) -> str:
-    return token.lower()
+def article(word: str) -> str:
+    """ "an" before a word that starts with the sound of a vowel, else "a"."""
+    word = word.lower()
+    if word.startswith(("hour", "honest", "heir", "honor")):
+        return "an"
+    if word.isdigit():
+        return "an" if word[0] == "8" or word[:2] in ("11", "18") else "a"
+    return "an" if word[:1] in "aeiou" and not _LONG_U.match(word) else "a"
 
 
 def is_word(token: str) -> bool:
@@ -161,15 +142,50 @@ def is_word(token: str) -> bool:
     return any(map(str.isalpha, token))
 
 
-def tag_tokens(tokens: Sequence[str], tags: Mapping[str, str]) -> tuple[str, ...]:
-    """The Penn Treebank tag of each token: in a world a lower-cased word has one tag; straight quotes open and close."""
-    found, is_open = [], False
-    for token in tokens:
-        if token == '"':
-            found.append("''" if is_open else "``")
-            is_open = not is_open
-        elif is_word(token):
-            found.append(tags[lowered(token)])
-        else:
-            found.append(MARKS.get(token, "CD"))
-    return tuple(found)
+@cache
+def word_file(name: str) -> dict[str, Any]:
+    """One of the package's word files: "common", "encyclopedia", "reviews" or "sentiment"."""
+    text = files("txray_lib.worlds").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def inflect(lemma: str, tag: str) -> str:
+    """The form of a noun or verb under a tag: `inflect("city", "NNS")` is "cities". Other tags give the lemma.
+
+    The file "common" tells what is irregular: the past and participle of verbs, plurals, doubled last consonants.
+    """
+    irregular = word_file("common")
+    if tag == "NNS":
+        return irregular["plurals"].get(lemma) or (lemma[:-2] + "en" if _MAN.match(lemma) else _add_s(lemma))
+    if tag == "VBZ":
+        return _add_s(lemma)
+    if tag == "VBG":
+        return _stem(lemma, "ing") + "ing"
+    if tag in ("VBD", "VBN"):
+        if lemma in irregular["verbs"]:
+            return irregular["verbs"][lemma][tag == "VBN"]
+        return _stem(lemma, "ed") + "ed"
+    return lemma
+
+
+def _stem(verb: str, ending: str) -> str:
+    if verb in word_file("common")["doubled"] or _SHORT.fullmatch(verb):
+        return verb + verb[-1]
+    if verb.endswith("ie"):
+        return verb[:-2] + "y" if ending == "ing" else verb[:-1]
+    if verb.endswith("e") and not verb.endswith(("ee", "oe", "ye")):
+        return verb[:-1]
+    if verb.endswith("ee") and ending == "ed":
+        return verb[:-1]
+    if ending == "ed" and _CONSONANT_Y.match(verb):
+        return verb[:-1] + "i"
+    return verb
+
+
+def _add_s(word: str) -> str:
+    """The regular plural of a noun, the regular third person of a verb."""
+    if _CONSONANT_Y.match(word):
+        return word[:-1] + "ies"
+    if word.endswith(("s", "x", "z", "ch", "sh")) or word in ("go", "echo", "hero", "potato", "torpedo", "veto"):
+        return word + "es"
+    return word + "s"

@@ -1,43 +1,68 @@
 """The words of the two worlds at a size: their tags, how often they are drawn, and the truth about them.
 
-Part of the room worlds; may touch: errors, the other modules of worlds.
+Part of the room worlds; may touch: errors, the grammar. In a world a lower-cased word form has exactly one tag. Whoever
+claims a form first keeps it: the words that stand in the templates, words of sentiment, then nouns, adjectives, adverbs,
+verbs, at last names. A verb whose past and participle look alike is used as one of the two; likewise its base form.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from itertools import product
 
-import numpy as np
 import pandas as pd
 
 from txray_lib.errors import TxrayError
-from txray_lib.worlds.grammar import Dice, Grammar, Name, Sampler
-from txray_lib.worlds.plan import (
-    LISTED,
-    POLARITIES,
-    WORLDS,
-    Place,
-    Plan,
-    function_words,
-    inflection,
-    name_pools,
-    plan,
-    word_file,
-)
-from txray_lib.worlds.size import WorldSize
+from txray_lib.worlds.grammar import Dice, Grammar, Sampler, inflect, is_word, word_file
 
-STREAMS = {"words": 0, "encyclopedia": 1, "reviews": 2}
-POOLS = {
-    "encyclopedia": ("male", "female", "vessel", "regnal", "place", "scholar", "breed"),
-    "reviews": ("male", "female", "player", "title"),
-}
+SPLITS = ("train", "valid", "test")
+WORLDS = ("encyclopedia", "reviews")
+POLARITIES = {"positive": 1, "negative": -1}
+ORDER = ("NN", "NNS", "CD", "JJ", "RB", "VBN", "VBD", "VBZ", "VBG", "VB", "VBP")
+LISTED = ("male", "female", "vessel", "regnal")
+NAMES = {"encyclopedia": (*LISTED, "place", "scholar", "breed"), "reviews": ("male", "female", "player", "title")}
 CORE_SHARE = 0.7
 FEWEST_TOPICS, WORDS_A_TOPIC = 3, 200
-FEWEST = 3
-STEPS = 400
+FEWEST, STEPS = 3, 400
+
+
+@dataclass(frozen=True)
+class WorldSize:
+    """The size of the generated corpora; a profile checks it.
+
+    encyclopedia_tokens  tokens of the encyclopedia over all splits; the paragraph that reaches them is kept whole
+    reviews              number of reviews in each of "train", "valid" and "test"; even, since labels are balanced
+    words                about how many distinct content word forms both worlds have together, names included
+    noise                share of the sentiment words of a review that contradict its label, from 0 to 0.5
+    """
+
+    encyclopedia_tokens: int
+    reviews: dict[str, int]
+    words: int
+    noise: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A world with every word that it could have, before a size chooses among them.
+
+    fixed       word form of a template → tag
+    candidates  where a word can stand → word forms, most needed first. A place is (owner, kind, tag): the slot
+                `{kind.tag}` of a topic ("ship"), of its group ("ship/0"), of a polarity, or of the whole world ("")
+    sentiment   word form → 1 or -1
+    tags        all of these word forms → tag
+    """
+
+    grammar: Grammar
+    topics: list[str]
+    fixed: dict[str, str]
+    candidates: dict[tuple[str, str, str], list[str]]
+    sentiment: dict[str, int]
+    tags: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -57,112 +82,40 @@ class Vocabulary:
     names: Mapping[str, Sampler]
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """The random numbers of one purpose, independent of the others: "words", "encyclopedia" or "reviews"."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise TxrayError(f"the world's seed is {seed!r}. Give a whole number of at least 0.")
-    return np.random.default_rng(np.random.SeedSequence([int(seed), STREAMS[name]]))
-
-
-def vocabulary(world: str, size: WorldSize, seed: int) -> Vocabulary:
-    """The words of one world; they depend on `size.words` and the seed only.
+@cache
+def choose_words(count: int, seed: int) -> dict[str, Vocabulary]:
+    """The vocabulary of each world, about so many content words together.
 
     Each slot draws its words by Zipf's law in an order of the seed; words of sentiment that only reviews use come last.
     """
-    return _vocabularies(size.words, seed)[world]
-
-
-@lru_cache(maxsize=8)
-def _vocabularies(words: int, seed: int) -> dict[str, Vocabulary]:
-    dice = Dice(stream(seed, "words"))
-    plans = {world: plan(world, _topic_count(world, words)) for world in WORLDS}
-    pools = {kind: dice.shuffled(names) for kind, names in _free_names(plans).items()}
-    core, named = _shares(plans, pools, words)
-    kept = {kind: _first_names(kind, names, named) for kind, names in pools.items()}
+    dice = Dice(seed, "words")
+    plans = {world: plan_world(world, max(FEWEST_TOPICS, count // WORDS_A_TOPIC)) for world in WORLDS}
+    forms = sorted(set().union(*(plan.tags for plan in plans.values())))
+    pools = {kind: dice.shuffled(names) for kind, names in list_names(function_words().keys() | set(forms)).items()}
+    core, named = _shares(plans, pools, count)
     late = plans["reviews"].sentiment.keys() - plans["encyclopedia"].sentiment.keys()
-    forms = sorted(set().union(*(p.tags for p in plans.values())))
     ranks = {form: (form in late, dice.random()) for form in forms}
-    return {world: _choose(world, plans[world], core, kept, ranks) for world in WORLDS}
-
-
-def _topic_count(world: str, words: int) -> int:
-    topics = len(word_file(world)["topics"])
-    return min(topics, max(FEWEST_TOPICS, words // WORDS_A_TOPIC))
-
-
-def _free_names(plans: Mapping[str, Plan]) -> dict[str, list[str]]:
-    """The names whose forms no other word has, whatever the world and the tag, and no two kinds share but first names."""
-    taken = set(function_words()).union(*(p.tags for p in plans.values()))
-    free = {}
-    for kind, names in name_pools().items():
-        free[kind] = [name for name in names if not taken & set(_name_forms(kind, name))]
-        taken |= {form for name in free[kind] for form in _name_forms(kind, name)}
-    return free
-
-
-def _name_forms(kind: str, name: str) -> dict[str, str]:
-    if kind == "breed":
-        return {name: "NN", inflection().form(name, "NNS"): "NNS"}
-    return {name.lower(): "NNP"}
-
-
-def _first(options: Sequence[str], share: float) -> Sequence[str]:
-    return options[: max(FEWEST, math.ceil(share * len(options)))]
-
-
-def _first_names(kind: str, names: Sequence[str], share: float) -> Sequence[str]:
-    """A small world has few places and families, but not as few first names."""
-    return _first(names, math.sqrt(share) if kind in LISTED else share)
-
-
-def _shares(plans: Mapping[str, Plan], pools: Mapping[str, Sequence[str]], words: int) -> tuple[float, float]:
-    """What share of the candidates and of the names is kept, so that there are about so many content words."""
-
-    def core(share: float) -> int:
-        forms = {f for p in plans.values() for options in p.candidates.values() for f in _first(options, share)}
-        return len(forms.union(*(p.fixed for p in plans.values())).difference(function_words()))
-
-    def named(share: float) -> int:
-        return sum(len(_name_forms(kind, n)) for kind, names in pools.items() for n in _first_names(kind, names, share))
-
-    fewest, most = core(0) + named(0), core(1) + named(1)
-    if not fewest <= words <= most:
-        bound = f"at least {fewest}" if words < fewest else f"at most {most}"
-        raise TxrayError(f"the world's size has words = {words}, which the word lists cannot give. Choose {bound}.")
-    share = _largest(core, max(CORE_SHARE * words, words - named(1)))
-    return share, _largest(named, words - core(share))
-
-
-def _largest(count: Callable[[float], int], limit: float) -> float:
-    """The largest share, in steps, whose count is within a limit; 0 where none is."""
-    low, high = 0, STEPS
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if count(middle / STEPS) <= limit else (low, middle - 1)
-    return low / STEPS
-
-
-def _choose(
-    world: str, made: Plan, core: float, pools: Mapping[str, Sequence[str]], ranks: Mapping[str, tuple[bool, float]]
-) -> Vocabulary:
-    kept = {place: sorted(_first(forms, core), key=ranks.__getitem__) for place, forms in made.candidates.items()}
-    tags = made.fixed | {form: place.tag for place, forms in kept.items() for form in forms}
-    for kind in POOLS[world]:
-        for name in pools[kind]:
-            tags |= _name_forms(kind, name)
-    samplers = {place: Sampler.zipf(forms) for place, forms in kept.items()}
-    frames = {topic: _frames(samplers, topic) for topic in made.topics}
-    names = {kind: Sampler.zipf(pools[kind]) for kind in POOLS[world]}
-    sentiment = {form: p for form, p in made.sentiment.items() if form in tags}
-    return Vocabulary(made.grammar, tags, sentiment, frames, names)
-
-
-def _frames(samplers: Mapping[Place, Sampler], topic: str) -> list[dict[int, dict[str, Sampler]]]:
-    def owned(*owners: str) -> dict[str, Sampler]:
-        return {place.slot: sampler for place, sampler in samplers.items() if place.owner in owners}
-
-    groups = sorted({p.owner for p in samplers if p.owner.startswith(f"{topic}/")})
-    return [{sign: owned("", topic, group, name) for name, sign in POLARITIES.items()} for group in groups]
+    vocabularies = {}
+    for world, plan in plans.items():
+        kept = {place: sorted(_first(forms, core), key=ranks.__getitem__) for place, forms in plan.candidates.items()}
+        tags = plan.fixed | {form: tag for (_, _, tag), forms in kept.items() for form in forms}
+        names = {kind: options for kind, options in _keep_names(pools, named).items() if kind in NAMES[world]}
+        for kind, options in names.items():
+            for name in options:
+                tags |= tag_name(kind, name)
+        sentiment = {form: polarity for form, polarity in plan.sentiment.items() if form in tags}
+        samplers = {place: Sampler(forms) for place, forms in kept.items()}
+        frames = {topic: [] for topic in plan.topics}
+        for group in sorted({owner for owner, _, _ in kept if "/" in owner}):
+            topic = group.partition("/")[0]
+            frame = {}
+            for polarity, sign in POLARITIES.items():
+                owners = ("", topic, group, polarity)
+                frame[sign] = {f"{kind}.{tag}": s for (owner, kind, tag), s in samplers.items() if owner in owners}
+            frames[topic].append(frame)
+        name_samplers = {kind: Sampler(options) for kind, options in names.items()}
+        vocabularies[world] = Vocabulary(plan.grammar, tags, sentiment, frames, name_samplers)
+    return vocabularies
 
 
 def truth(size: WorldSize, seed: int) -> pd.DataFrame:
@@ -177,28 +130,144 @@ def truth(size: WorldSize, seed: int) -> pd.DataFrame:
 
     Numbers in digits and punctuation have no row.
     """
-    worlds = {world: vocabulary(world, size, seed) for world in WORLDS}
-    words = sorted(set().union(*(w.tags for w in worlds.values())))
-    table = pd.DataFrame({"word": words})
-    table["kind"] = [_kind(word, worlds) for word in words]
-    table["sentiment"] = [worlds["reviews"].sentiment.get(word, 0) for word in words]
-    for world in WORLDS:
-        table[f"tag_{world}"] = [worlds[world].tags.get(word, "") for word in words]
+    worlds = choose_words(size.words, seed)
+    tags = pd.DataFrame({f"tag_{world}": pd.Series(worlds[world].tags) for world in WORLDS}).fillna("").sort_index()
+    table = tags.rename_axis("word").reset_index()
+    table.insert(1, "kind", "common")
+    table.loc[table["tag_encyclopedia"] == "", "kind"] = "reviews"
+    table.loc[table["tag_reviews"] == "", "kind"] = "encyclopedia"
+    table.insert(2, "sentiment", [worlds["reviews"].sentiment.get(word, 0) for word in table["word"]])
     table["changes_tag"] = (table["kind"] == "common") & (table["tag_encyclopedia"] != table["tag_reviews"])
     return table
 
 
-def _kind(word: str, worlds: Mapping[str, Vocabulary]) -> str:
-    homes = [world for world in WORLDS if word in worlds[world].tags]
-    return "common" if len(homes) == len(WORLDS) else homes[0]
+def plan_world(world: str, topic_count: int) -> Plan:
+    """The plan of a world with its first so many topics."""
+    data = word_file(world)
+    grammar = Grammar(data["rules"])
+    topics = list(data["topics"])[:topic_count]
+    words = {word for options in data["bound"].values() for word in options.split()} | {"an"}
+    candidates = {}
+    for topic in topics:
+        starts = data.get("starts") or [data["topics"][topic]["tense"], f"opening.{topic}", f"fact.{topic}"]
+        items = sorted(set(grammar.items(starts)))
+        words |= {text for kind, text in items if kind == "word"}
+        for slot in (text for kind, text in items if kind == "slot"):
+            kind, _, tag = slot.partition(".")
+            for owner, lemmas in _list_lemmas(world, topic, kind):
+                forms = [inflect(lemma, tag) for lemma in lemmas if _is_used(lemma, tag)]
+                candidates[owner, kind, tag] = list(dict.fromkeys(forms))
+    known = read_tags(data["literals"]) | function_words()
+    fixed = {word: known[word] for word in sorted(map(str.lower, words)) if is_word(word)}
+    sentiment: dict[str, int] = {}
+    tags = dict(fixed)
+    for place in sorted(candidates, key=lambda p: (p[0] not in POLARITIES, ORDER.index(p[2]))):
+        polarity, tag = POLARITIES.get(place[0], 0), place[2]
+        claimed = []
+        for form in candidates[place]:
+            has_other_polarity = sentiment.get(form, polarity) != polarity or (polarity and form in fixed)
+            if not has_other_polarity and tags.setdefault(form, tag) == tag:
+                claimed.append(form)
+                if polarity:
+                    sentiment[form] = polarity
+        candidates[place] = claimed
+    return Plan(grammar, topics, fixed, candidates, sentiment, tags)
 
 
-def person(names: Mapping[str, Sampler], family: str, dice: Dice) -> tuple[Name, bool]:
+def read_tags(by_tag: Mapping[str, str]) -> dict[str, str]:
+    """Word form → tag, from tag → words between spaces."""
+    return {word.lower(): tag for tag, words in by_tag.items() for word in words.split()}
+
+
+@cache
+def function_words() -> dict[str, str]:
+    """Word form → tag of the words that belong to the language and to no subject."""
+    return read_tags(word_file("common")["function_words"])
+
+
+def _list_lemmas(world: str, topic: str, kind: str) -> Iterator[tuple[str, list[str]]]:
+    """Who owns words for a kind of slot on a topic, and which."""
+    data, feelings = word_file(world), word_file("sentiment")
+    about = data["topics"][topic]
+    if kind in ("verb", "object", "adj"):
+        yield from ((f"{topic}/{i}", group[kind].split()) for i, group in enumerate(about["groups"]))
+    elif kind in about:
+        yield topic, about[kind].split()
+    elif kind in data["words"]:
+        yield "", data["words"][kind].split()
+    else:
+        for polarity in POLARITIES:
+            own = feelings["own"][polarity][kind].split() if world == "reviews" else []
+            yield polarity, feelings["shared"][polarity][kind].split() + own
+
+
+def _is_used(lemma: str, tag: str) -> bool:
+    """Whether a verb is used under a tag, where its past and participle look alike or its base form could be either."""
+    common = word_file("common")
+    if tag in ("VBD", "VBN") and inflect(lemma, "VBD") == inflect(lemma, "VBN"):
+        return (tag == "VBN") == (lemma in common["participles"])
+    return tag not in ("VB", "VBP") or (tag == "VBP") == (lemma in common["presents"])
+
+
+def list_names(taken: Set[str]) -> dict[str, list[str]]:
+    """Kind of name → the names whose forms are not taken, in order; no two kinds share a form.
+
+    "breed" holds the species, which are common nouns.
+    """
+    common = word_file("common")
+    names = {}
+    for kind, parts in (common["names"] | {"breed": common["compounds"]}).items():
+        if kind in LISTED:
+            options = parts.split()
+        else:
+            pairs = product(parts[0].split(), parts[1].split())
+            options = [a + b for a, b in pairs if a.lower() != b and a[-1] != b[0]]
+        names[kind] = [name for name in dict.fromkeys(options) if not taken & tag_name(kind, name).keys()]
+        taken = taken.union(*(tag_name(kind, name) for name in names[kind]))
+    return names
+
+
+def tag_name(kind: str, name: str) -> dict[str, str]:
+    """Form → tag of the forms of a name."""
+    if kind == "breed":
+        return {name: "NN", inflect(name, "NNS"): "NNS"}
+    return {name.lower(): "NNP"}
+
+
+def _first(options: Sequence[str], share: float) -> Sequence[str]:
+    return options[: max(FEWEST, math.ceil(share * len(options)))]
+
+
+def _keep_names(pools: Mapping[str, Sequence[str]], share: float) -> dict[str, Sequence[str]]:
+    """A share of the names of each kind: a small world has few places and families, but not as few first names."""
+    return {kind: _first(names, math.sqrt(share) if kind in LISTED else share) for kind, names in pools.items()}
+
+
+def _shares(plans: Mapping[str, Plan], pools: Mapping[str, Sequence[str]], words: int) -> tuple[float, float]:
+    """What share of the candidates and of the names is kept, so that there are about so many content words.
+
+    Raises TxrayError for more or fewer words than the word lists can give.
+    """
+
+    def core(step: int) -> int:
+        every = [forms for plan in plans.values() for forms in plan.candidates.values()]
+        forms = {form for forms in every for form in _first(forms, step / STEPS)}
+        return len(forms.union(*(plan.fixed for plan in plans.values())).difference(function_words()))
+
+    def named(step: int) -> int:
+        kept = _keep_names(pools, step / STEPS)
+        return sum(len(tag_name(kind, name)) for kind, names in kept.items() for name in names)
+
+    fewest, most = core(0) + named(0), core(STEPS) + named(STEPS)
+    if not fewest <= words <= most:
+        raise TxrayError(f"the world's word lists cannot give {words} words: choose words from {fewest} to {most}")
+    steps = range(1, STEPS + 1)
+    step = bisect(steps, max(CORE_SHARE * words, words - named(STEPS)), key=core)
+    return step / STEPS, bisect(steps, words - core(step), key=named) / STEPS
+
+
+def draw_person(names: Mapping[str, Sampler], family: str, dice: Dice) -> tuple[str, bool]:
     """A first name with a family name of the given kind, and whether the person is a man."""
     is_man = dice.chance(0.6)
-    return (names["male" if is_man else "female"].draw(dice), names[family].draw(dice)), is_man
-
-
-def single(names: Iterable[str]) -> list[Name]:
-    """Names of one token each, as a scene wants them."""
-    return [(name,) for name in names]
+    first = names["male" if is_man else "female"].draw(dice)
+    return f"{first} {names[family].draw(dice)}", is_man
