@@ -155,7 +155,7 @@ def _sums_on_disk(tables: Iterable[pd.DataFrame], folder: Path) -> Iterator[pd.D
                     yield part
         except duckdb.Error as error:
             raise TxrayError(
-                f"the preferences cannot be summed in {folder}: {error}. Free some space there and run the same command again."
+                f"the preferences cannot be summed in {folder}: {str(error).splitlines()[0]}. Free some space there and run the same command again."
             ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,15 +12,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
 from txray_lib import collection
-from txray_lib.collection import NEAR_TIE, collect, collect_parts, halves
+from txray_lib.collection import NEAR_TIE, collect, collect_parts, from_activations
 from txray_lib.corpora import UNKNOWN, Corpus, Document, Vocabulary
 from txray_lib.corpora.vocabulary import END
-from txray_lib.encoders import Classifier, Encoder
+from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import KEYS, NOBODY, add, aggregate
+from txray_lib.slots import WINDOW, windows
 from txray_lib.steps.collect import shard_ends
 from txray_lib.transfer import AVOIDED, GAINED, compare
 
@@ -56,22 +58,13 @@ def assert_same_but_for_near_ties(records: pd.DataFrame, activations: np.ndarray
         assert abs(chosen - strongest[token]) < 2 * NEAR_TIE or abs(strongest[token]) < 2 * NEAR_TIE
 
 
-def test_batched_is_one_token_at_a_time(encoder, corpus, vocabulary):
-    collected = collect(encoder, corpus, vocabulary, batch_size=3)
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_batched_is_one_token_at_a_time(encoder, corpus, vocabulary, batch_size):
+    collected = collect(encoder, corpus, vocabulary, batch_size=batch_size)
     activations = np.concatenate(one_token_at_a_time(encoder, corpus, vocabulary))
     assert len(collected.records) == corpus.token_count == len(activations) > 300
     assert_same_but_for_near_ties(collected.records, activations, collected.near_ties)
     assert collected.records["neuron"].nunique() > 2, "a corpus that one neuron takes would test nothing"
-
-
-@pytest.mark.parametrize("batch_size", [1, 2, 7])
-def test_batch_sizes_give_one_table(encoder, corpus, vocabulary, batch_size):
-    collected = collect(encoder, corpus, vocabulary, batch_size=batch_size)
-    reference = collect(encoder, corpus, vocabulary, batch_size=64)
-    pd.testing.assert_frame_equal(collected.records[TEXT_COLUMNS], reference.records[TEXT_COLUMNS])
-    activations = np.concatenate(one_token_at_a_time(encoder, corpus, vocabulary))
-    assert_same_but_for_near_ties(collected.records, activations, collected.near_ties)
-    np.testing.assert_allclose(collected.records["activation"], reference.records["activation"], atol=2e-6)
 
 
 def test_many_short_and_long_documents_in_mixed_order(encoder, vocabulary):
@@ -89,8 +82,7 @@ def test_many_short_and_long_documents_in_mixed_order(encoder, vocabulary):
         assert_same_but_for_near_ties(collected.records, activations, collected.near_ties)
 
 
-@pytest.mark.parametrize("part_tokens", [1, 40, 200])
-@pytest.mark.parametrize("batch_size", [1, 3, 64])
+@pytest.mark.parametrize(("part_tokens", "batch_size"), [(1, 64), (40, 3), (200, 1)])
 def test_parts_give_the_table_of_the_whole(classifier, corpus, vocabulary, part_tokens, batch_size, monkeypatch):
     whole = collect(classifier, corpus, vocabulary, batch_size)
     monkeypatch.setattr(collection, "PART_TOKENS", part_tokens)
@@ -130,24 +122,6 @@ def test_no_more_is_read_ahead_than_the_slots_need(encoder, vocabulary, monkeypa
             d for d in (2 * number - 2, 2 * number - 1) for _ in range(10)
         ]
         assert taken <= 2 * number + 6
-
-
-def test_a_document_longer_than_the_window_is_one_pass(encoder, corpus, vocabulary):
-    long = next(i for i, d in enumerate(corpus) if len(d) > 2 * 128)
-    records = collect(encoder, corpus, vocabulary).records
-    ids = torch.from_numpy(vocabulary.encode(corpus.documents[long].tokens).astype(np.int64)).unsqueeze(0)
-    with torch.no_grad():
-        strongest, _ = encoder(ids)[0][0].max(dim=-1)
-    np.testing.assert_allclose(records[records["document"] == long]["activation"], strongest.numpy(), atol=2e-6)
-
-
-def test_the_state_starts_from_zero_at_every_document(encoder, corpus, vocabulary):
-    records = collect(encoder, corpus, vocabulary).records
-    for number, document in enumerate(corpus):
-        if len(document):
-            alone = collect(encoder, Corpus("alone", (document,)), vocabulary).records
-            here = records[records["document"] == number]
-            np.testing.assert_allclose(here["activation"], alone["activation"], atol=2e-6)
 
 
 def test_shards_by_document_add_to_the_whole(encoder, corpus, vocabulary):
@@ -197,13 +171,6 @@ def test_ties_go_to_the_lowest_neuron_and_are_counted(corpus, vocabulary, plante
     assert set(collected.records.query("feature == 'great'")["neuron"]) == {0}
     equal_everywhere = [t for t in tokens if t not in ("film", "river", "great")]
     assert collected.near_ties == tokens.count("film") + tokens.count("river") + len(equal_everywhere)
-
-
-def test_a_maximum_of_exactly_0_is_nobodys(corpus, vocabulary, planted):
-    model = planted(vocabulary, 2, {"film": {0: 0, 1: 0}, "river": {0: 1}})
-    records = collect(model, corpus, vocabulary).records
-    assert set(records.query("feature == 'film'")["activation"]) == {0.0}
-    assert set(records.query("feature == 'film'")["neuron"]) == {NOBODY}
 
 
 def test_a_records_token_is_what_the_encoder_saw(encoder, corpus, vocabulary):
@@ -256,54 +223,18 @@ def test_an_encoder_has_no_y_hat_and_unlabelled_text_no_y(encoder, corpus, vocab
     assert set(records["y"]) == {-1}
 
 
-def test_the_classifiers_records_are_its_encoders(classifier, corpus, vocabulary):
-    columns = ["neuron", "activation", *TEXT_COLUMNS]
-    pd.testing.assert_frame_equal(
-        collect(classifier, corpus, vocabulary).records[columns],
-        collect(classifier.encoder, corpus, vocabulary).records[columns],
-    )
-
-
-def test_collecting_leaves_the_weights_alone(classifier, corpus, vocabulary):
-    before = {k: v.clone() for k, v in classifier.state_dict().items()}
-    collect(classifier.train(), corpus, vocabulary)
-    assert all(torch.equal(v, before[k]) for k, v in classifier.state_dict().items())
-
-
-def test_untagged_text_is_an_error_that_names_the_document(encoder, corpus, vocabulary):
-    for tags in (None, ("NN",)):
-        untagged = Corpus("reviews", (*corpus.documents[:3], replace(corpus.documents[3], tags=tags)))
-        with pytest.raises(TxrayError, match=r"'long' has not one tag a token"):
-            collect(encoder, untagged, vocabulary)
-
-
-def test_another_vocabulary_is_an_error(encoder, corpus):
-    with pytest.raises(TxrayError, match="the encoder knows 8 words, the vocabulary has 3"):
-        collect(encoder, corpus, Vocabulary(("a", UNKNOWN, END)))
-
-
-@pytest.mark.parametrize("documents", [(), (Document("d", "train", "b", (), tags=()),)])
-def test_a_corpus_without_a_token_is_an_error(encoder, vocabulary, documents):
-    with pytest.raises(TxrayError, match="the corpus 'empty' is empty"):
-        collect(encoder, Corpus("empty", documents), vocabulary)
-
-
-def test_halves_are_a_partition_of_whole_blocks_in_turn(encoder, corpus, vocabulary):
-    records = collect(encoder, corpus, vocabulary).records
-    first, second = halves(records)
-    assert sorted([*first.index, *second.index]) == list(records.index)
-    assert list(dict.fromkeys(records["block"])) == ["hill", "lake", "sea"]
-    assert set(first["block"]) == {"hill", "sea"}
-    assert set(second["block"]) == {"lake"}
-
-
-@given(st.lists(st.sampled_from("zyxab"), min_size=1, max_size=30))
-def test_halves_take_every_second_block_in_order_of_appearance(blocks: list[str]):
-    records = pd.DataFrame({"block": pd.Categorical(blocks), "row": range(len(blocks))})
-    first, second = halves(records)
-    order = list(dict.fromkeys(blocks))
-    assert first["row"].tolist() == [i for i, b in enumerate(blocks) if order.index(b) % 2 == 0]
-    assert second["row"].tolist() == [i for i, b in enumerate(blocks) if order.index(b) % 2 == 1]
+def test_a_text_that_cannot_be_read_is_told(encoder, corpus, vocabulary):
+    untagged, uneven = (replace(corpus.documents[3], tags=tags) for tags in (None, ("NN",)))
+    empty = Document("d", "train", "b", (), tags=())
+    for text, words, told in (
+        (Corpus("reviews", (*corpus.documents[:3], untagged)), vocabulary, "'long' has not one tag a token"),
+        (Corpus("reviews", (uneven,)), vocabulary, "'long' has not one tag a token"),
+        (corpus, Vocabulary(("a", UNKNOWN, END)), "the encoder knows 8 words, the vocabulary has 3"),
+        (Corpus("none", ()), vocabulary, "the corpus 'none'"),
+        (Corpus("none", (empty,)), vocabulary, "the corpus 'none'"),
+    ):
+        with pytest.raises(TxrayError, match=told):
+            collect(encoder, text, words)
 
 
 def test_a_classifier_of_the_planted_encoder_reads_only_the_last_token(vocabulary, planted):
@@ -317,6 +248,170 @@ def test_a_classifier_of_the_planted_encoder_reads_only_the_last_token(vocabular
     predictions = collect(model, text, vocabulary).records.groupby("document")["prediction"].first()
     assert predictions[0] > 0.9
     assert predictions[1] < 0.1
+
+
+@given(st.lists(st.integers(0, 70), max_size=12), st.integers(1, 8))
+def test_each_text_is_read_as_if_alone(encoder, lengths: list[int], slots: int):
+    random = np.random.default_rng(1)
+    texts = [random.integers(0, 8, n) for n in lengths]
+    read = [np.full((n, 7), np.nan, np.float32) for n in lengths]
+    for window in windows(encoder, iter(texts), slots):
+        assert window.activations.shape == (len(window.text), WINDOW, 7)
+        assert 0 < len(window.text) <= slots
+        assert len(set(window.text.tolist())) == len(window.text)
+        assert ((window.size > 0) & (window.size <= WINDOW)).all()
+        for text, offset, size, rows in zip(window.text, window.offset, window.size, window.activations, strict=True):
+            assert np.isnan(read[text][offset : offset + size]).all(), "a token was read twice"
+            read[text][offset : offset + size] = rows[:size].numpy()
+    for ids, rows in zip(texts, read, strict=True):
+        if len(ids):
+            with torch.no_grad():
+                alone = encoder(torch.from_numpy(ids).unsqueeze(0))[0][0]
+            np.testing.assert_allclose(rows, alone.numpy(), atol=2e-6)
+
+
+def test_no_slot_stays_empty_while_a_text_waits(encoder):
+    random = np.random.default_rng(2)
+    lengths = np.sort(random.integers(1, 400, 200))[::-1]
+    texts = [np.zeros(n, np.int64) for n in lengths]
+    rows, begun = [], set()
+    for window in windows(encoder, texts, 16):
+        begun |= set(window.text.tolist())
+        rows.append(len(window.text))
+        assert len(window.text) == 16 or len(begun) == len(texts)
+    assert lengths.sum() / (sum(rows) * WINDOW) > 0.9, "of all slots of all windows"
+
+
+class Own(nn.Module):
+    """An encoder of somebody else's: a recurrent layer whose one state stands twice."""
+
+    def __init__(self, words: int, kind: type[nn.RNNBase] = nn.RNN) -> None:
+        super().__init__()
+        self.words, self.units = words, 6
+        self.embedding, self.rnn = nn.Embedding(words, 8), kind(8, 6, batch_first=True)
+
+    def forward(self, ids: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        activations, hidden = self.rnn(self.embedding(ids), state[0])
+        return activations, (hidden, hidden)
+
+
+class Views(Own):
+    """Its state is a view of its activations, which it keeps besides."""
+
+    def forward(self, ids: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        self.kept, _ = super().forward(ids, state)
+        last = self.kept[:, -1].unsqueeze(0)
+        return self.kept, (last, last)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU])
+def test_what_a_module_returns_is_never_written_to(corpus, vocabulary, kind):
+    own, views, seen = Own(8, kind), Views(8, kind), []
+    views.load_state_dict(own.state_dict())
+    handle = own.rnn.register_forward_hook(lambda module, given, found: seen.append(found[0]))
+    expected = collect(own, corpus, vocabulary).records
+    handle.remove()
+    pd.testing.assert_frame_equal(collect(views, corpus, vocabulary).records, expected)
+    assert all(torch.isfinite(activations).all() for activations in (*seen, views.kept))
+
+
+def test_a_module_is_left_as_it_was_found(corpus, vocabulary, classifier):
+    before = {k: v.clone() for k, v in classifier.state_dict().items()}
+    classifier.train().encoder.lstm.eval()
+    collect(classifier, corpus, vocabulary)
+    assert (classifier.training, classifier.encoder.training, classifier.encoder.lstm.training) == (True, True, False)
+    assert all(torch.equal(v, before[k]) for k, v in classifier.state_dict().items())
+    assert all(parameter.requires_grad for parameter in classifier.parameters())
+
+
+def giving(change: Callable[[Tensor, Tensor], object]) -> Own:
+    """A module that gives `change` of its activations and its state."""
+
+    class Changed(Own):
+        def forward(self, ids: Tensor, state: tuple[Tensor, Tensor]) -> object:
+            activations, (hidden, _) = super().forward(ids, state)
+            return change(activations, hidden)
+
+    torch.manual_seed(1)
+    return Changed(8)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        torch.inference_mode()(lambda a, h: (a.clone(), (h.clone(), h.clone()))),
+        lambda a, h: (a.double(), (h, h)),
+        lambda a, h: [a, [h, h]],
+    ],
+    ids=["inference mode", "double", "lists"],
+)
+def test_activations_of_other_kinds_are_read_right(corpus, vocabulary, change):
+    plain = collect(giving(lambda a, h: (a, (h, h))), corpus, vocabulary).records
+    pd.testing.assert_frame_equal(collect(giving(change), corpus, vocabulary).records, plain)
+    half = collect(giving(lambda a, h: (a.bfloat16(), (h, h))), corpus, vocabulary).records
+    np.testing.assert_allclose(half["activation"], plain["activation"], rtol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (giving(lambda a, h: a), r"gave \(4, 16, 6\) for 4 texts"),
+        (giving(lambda a, h: {"state": h}), "gave dict for 4 texts"),
+        (giving(lambda a, h: (a, None)), r"'NoneType'\) for 4 texts"),
+        (giving(lambda a, h: (a.transpose(0, 1), (h, h))), r"gave \(\(16, 4, 6\).*and \(\(4, 16, 6\)"),
+        (giving(lambda a, h: (torch.cat([a, a], -1), (h, h))), r"gave \(\(4, 16, 12\)"),
+        (giving(lambda a, h: (a * torch.nan, (h, h))), "activations are not numbers"),
+        (nn.LSTM(8, 6), "a module LSTM without `words` and `units`"),
+        (nn.DataParallel(Own(8)), "a module DataParallel without"),
+    ],
+)
+def test_a_module_that_gives_something_else_is_told(corpus, vocabulary, model, told):
+    with pytest.raises(TxrayError, match=told):
+        collect(model, corpus, vocabulary)
+
+
+def test_activations_of_ones_own_give_the_records_of_collect(encoder, corpus, vocabulary):
+    collected = collect(encoder, corpus, vocabulary)
+    with torch.no_grad():
+        ids = [torch.from_numpy(vocabulary.encode(d.tokens)).long() for d in corpus]
+        arrays = [encoder(i[None])[0][0] if len(i) else torch.empty(0, 7) for i in ids]
+    for change in (lambda a: a, Tensor.numpy, Tensor.double, Tensor.requires_grad_, lambda a: pd.DataFrame(a.numpy())):
+        given = from_activations(corpus, [change(a.clone()) for a in arrays], vocabulary.seen)
+        assert (given.nobody, given.near_ties, given.documents) == (collected.nobody, collected.near_ties, 5)
+        plain = [
+            r.astype(dict.fromkeys(("block", "feature", "tag"), object)) for r in (given.records, collected.records)
+        ]
+        pd.testing.assert_frame_equal(*plain, rtol=1e-5, atol=1e-6)
+        pd.testing.assert_frame_equal(given.preferences, collected.preferences, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda arrays: arrays[:4], "for 4 documents, and 'reviews' has 5"),
+        (lambda arrays: [*arrays, arrays[0]], "more than the 5 documents"),
+        (lambda arrays: [arrays[0], np.ones((2, 3))], r"'two' have the shape \(2, 3\); numbers of the shape \(1, 3\)"),
+        (lambda arrays: [arrays[0], np.ones((1, 4))], r"'two' have the shape \(1, 4\)"),
+        (lambda arrays: [np.ones((4, 1))], r"'one' have the shape \(4, 1\).*2 or more"),
+        (lambda arrays: [arrays[0][None]], r"'one' have the shape \(1, 4, 3\)"),
+        (lambda arrays: [(arrays[0], arrays[0])], r"'one' have the shape \(2, 4, 3\)"),
+        (lambda arrays: [arrays[0] * np.inf], "'one' are not all finite"),
+        (lambda arrays: [torch.full((4, 3), 1e6).half()], "'one' are not all finite"),
+        (lambda arrays: {"one": arrays[0]}, "'one' are a str"),
+        (lambda arrays: [{"h": arrays[0]}], "'one' are a dict"),
+    ],
+)
+def test_activations_that_are_not_the_corpus_are_told(corpus, change, told):
+    with pytest.raises(TxrayError, match=told):
+        from_activations(corpus, change([np.ones((len(d), 3)) for d in corpus]))
+
+
+def test_layers_are_numbered_from_0(corpus):
+    arrays = [np.ones((len(d), 3)) for d in corpus]
+    assert set(from_activations(corpus, arrays, layer=5).records["layer"]) == {5}
+    for layer in (-1, 200):
+        with pytest.raises(TxrayError, match=f"there is no layer {layer}"):
+            from_activations(corpus, arrays, layer=layer)
 
 
 @given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 6))

@@ -385,7 +385,7 @@ def test_the_stream_ends_every_document(corpus, vocabulary):
     encoded = encode_texts(short, vocabulary)
     assert [[vocabulary.words[i] for i in ids] for ids in encoded.ids] == [["the", "river", "runs", "."], ["film"], []]
     assert encoded.labels.tolist() == [1, 0, 1]
-    with pytest.raises(TxrayError, match="empty"):
+    with pytest.raises(TxrayError, match="none"):
         encode_stream(Corpus("none", ()), vocabulary)
 
 

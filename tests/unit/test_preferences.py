@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from txray_lib.preferences import KEYS, NOBODY, add, aggregate, distributions, grouped_by_tag, neurons, without_features
+from txray_lib import preferences as room
+from txray_lib.errors import TxrayError
+from txray_lib.preferences import (
+    KEYS,
+    NOBODY,
+    add,
+    aggregate,
+    distributions,
+    grouped_by_tag,
+    in_second_half,
+    neurons,
+    write_sum,
+)
+from txray_lib.tables import read_table
 
 Row = tuple[int, str, str, int, float]
 
@@ -91,11 +106,8 @@ def test_rows_are_kept_apart_by_tag_and_y():
     by_key = table.set_index(["tag", "y"])
     assert by_key["activation_sum"].to_dict() == {("NN", 0): 3.0, ("NN", 1): 1.0, ("VB", 1): 8.0}
     assert by_key["prediction_sum"].to_dict() == {("NN", 0): 0.5, ("NN", 1): 0.25, ("VB", 1): 0.75}
+    assert aggregate(records(HAND))["prediction_sum"].isna().all(), "without a classifier"
     assert distributions(table)["p"].tolist() == [1.0], "y splits the rows, not the distribution"
-
-
-def test_without_a_classifier_the_prediction_sums_are_missing():
-    assert aggregate(records(HAND))["prediction_sum"].isna().all()
 
 
 def test_the_sizes_of_neurons_by_hand():
@@ -118,12 +130,6 @@ def test_a_stage_in_which_every_token_is_nobodys_is_an_empty_table():
     assert list(preferences.columns[:5]) == KEYS
 
 
-def test_a_feature_is_left_out_of_preferences_and_the_rest_is_normalised_anew():
-    left = without_features(aggregate(records(HAND)), ["a"])
-    assert left["count"].sum() == 1
-    assert distributions(left)["p"].tolist() == [1.0]
-
-
 @given(rows_of_records)
 def test_every_token_is_somebodys_and_lengths_sum_to_no_more(rows: list[Row]):
     preferences = aggregate(records(rows))
@@ -141,21 +147,60 @@ def test_every_token_is_somebodys_and_lengths_sum_to_no_more(rows: list[Row]):
         )
 
 
-@given(rows_of_records, st.integers(1, 4))
-def test_shards_add_to_the_whole(rows: list[Row], shards: int):
-    whole = aggregate(records(rows))
-    table = add([aggregate(records(rows[shard::shards])) for shard in range(shards)])
-    pd.testing.assert_frame_equal(
-        whole.astype({"feature": object, "tag": object}), table.astype({"feature": object, "tag": object})
-    )
+PLAIN = {"feature": object, "tag": object}
 
 
-def test_sums_of_shards_with_awkward_floats_agree_to_float_tolerance():
-    rows = [(i, "abc"[i % 3], "NN", i % 4, 0.1 + 1e-3 * i) for i in range(300)]
-    whole, parts = aggregate(records(rows)), [aggregate(records(rows[i : i + 7])) for i in range(0, 300, 7)]
-    table = add(parts)
-    assert table["count"].tolist() == whole["count"].tolist()
-    assert table["activation_sum"].to_numpy() == pytest.approx(whole["activation_sum"].to_numpy(), rel=1e-12)
+@settings(max_examples=15)
+@given(rows_of_records, st.lists(st.integers(0, 40), max_size=5), st.integers(1, 30))
+def test_any_parts_add_to_the_whole_in_memory_and_on_disk(
+    tmp_path_factory, rows: list[Row], cuts: list[int], held: int
+):
+    bounds = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))}) if rows else [0, 0]
+    parts = [aggregate(records(rows[start:stop])) for start, stop in pairwise(bounds)]
+    whole, path = aggregate(records(rows)).astype(PLAIN), tmp_path_factory.mktemp("sum") / "preferences.parquet"
+    pd.testing.assert_frame_equal(add(parts).astype(PLAIN), whole)
+    write_sum(parts, path, held)
+    written = read_table(path)
+    pd.testing.assert_frame_equal(written.astype(PLAIN), whole, rtol=1e-12)
+    assert written["count"].tolist() == whole["count"].tolist()
+    assert [p.name for p in path.parent.iterdir()] == ["preferences.parquet"]
+
+
+def many(layer: int = 0) -> pd.DataFrame:
+    """300 rows over 4 neurons, with sums that no float holds exactly."""
+    rows = [(i, f"w{i % 75:02}", "NN", i % 4, 0.1 + 1e-3 * i) for i in range(300)]
+    return aggregate(records(rows, predictions=[0.1] * 300)).assign(layer=np.int8(layer))
+
+
+def test_sums_on_disk_are_those_in_memory_in_their_order(tmp_path):
+    parts = [many(layer) for layer in (1, 0, 1, 2)] * 5
+    write_sum(iter(parts), tmp_path / "disk.parquet", 100)
+    table, expected = read_table(tmp_path / "disk.parquet"), add(parts)
+    pd.testing.assert_frame_equal(table.astype(PLAIN), expected.astype(PLAIN), rtol=1e-12)
+    assert table["count"].tolist() == expected["count"].tolist()
+    assert table["feature"].cat.categories.is_monotonic_increasing
+
+
+def test_what_cannot_be_summed_is_told_and_leaves_the_table_that_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "t.parquet"
+    path.write_text("the old one")
+    unnamed = many()
+    unnamed["feature"] = unnamed["feature"].where(np.arange(len(unnamed)) > 0)
+    with pytest.raises(TxrayError, match="1 rows of the preferences have no feature"):
+        write_sum([many(), unnamed], path)
+    with pytest.raises(TxrayError, match="NOT NULL"):
+        write_sum([many(), unnamed], path, 10)
+    monkeypatch.setitem(room._DUCKDB, "memory_limit", "1MB")
+    with pytest.raises(TxrayError, match=r"cannot be summed in .*Free some"):
+        write_sum([many()] * 3, path, 10)
+    assert path.read_text() == "the old one"
+    assert [p.name for p in Path(tmp_path).iterdir()] == ["t.parquet"]
+
+
+@given(st.lists(st.sampled_from("zyxab"), min_size=1, max_size=30), st.integers(0, 30))
+def test_the_second_half_is_every_second_block_in_order_of_appearance(blocks: list[str], middle: int):
+    parts = [pd.Series(part, dtype="category") for part in (blocks[:middle], blocks[middle:])]
+    assert in_second_half(parts) == list(dict.fromkeys(blocks))[1::2]
 
 
 @given(rows_of_records, st.randoms(use_true_random=False))

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from telling_tables import write_tables
 
 from txray_lib import places
-from txray_lib.errors import TxrayError
 from txray_lib.book.notebooks import execute, set_values
+from txray_lib.errors import TxrayError
 
 PAGE = """---
 kernelspec: {name: python3, display_name: Python 3, language: python}
@@ -64,23 +64,24 @@ def run(command: list[str], cwd: Path, **environment: str) -> subprocess.Complet
     )
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package alone, as pip would install it: no repository around it."""
-    folder = tmp_path / "site"
+    folder = tmp_path_factory.mktemp("site")
     shutil.copytree(places.root() / "txray_lib", folder / "txray_lib", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
-@pytest.fixture
-def download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A page executed for the profile tiny, alone in a folder of its own."""
-    write_tables(tmp_path / "tables" / "tiny")
-    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / "tables"))
-    source = tmp_path / "page.md"
-    source.write_text(PAGE, encoding="utf-8")
-    (tmp_path / "downloads").mkdir()
-    return execute(source, tmp_path / "downloads" / "page.ipynb", {"profile": "tiny"}, tmp_path)
+@pytest.fixture(scope="module")
+def download(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page executed for the profile tiny, alone in a folder of its own, beside the tables."""
+    folder = tmp_path_factory.mktemp("downloads")
+    write_tables(folder / "tables" / "tiny")
+    (folder / "page.md").write_text(PAGE, encoding="utf-8")
+    (folder / "alone").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TXRAY_RESULTS", str(folder / "tables"))
+        return execute(folder / "page.md", folder / "alone" / "page.ipynb", {"profile": "tiny"}, folder)
 
 
 def test_a_downloaded_page_has_one_cell_of_parameters_with_its_values(download: Path) -> None:
@@ -88,9 +89,9 @@ def test_a_downloaded_page_has_one_cell_of_parameters_with_its_values(download: 
     assert [cell.source for cell in cells] == ['profile = "tiny"  # whose tables\nneuron = -1  # by the rule']
 
 
-def test_plain_papermill_runs_a_download_without_the_repository(download: Path, site: Path, tmp_path: Path) -> None:
+def test_plain_papermill_runs_a_download_without_the_repository(download: Path, site: Path) -> None:
     papermill = [sys.executable, "-m", "papermill", download.name, "mine.ipynb", "-p", "neuron", "12"]
-    tables = str(tmp_path / "tables")
+    tables = str(download.parents[1] / "tables")
     done = run(papermill, download.parent, PYTHONPATH=str(site), TXRAY_RESULTS=tables)
     assert done.returncode == 0, done.stderr[-2000:]
     said = nbformat.read(download.parent / "mine.ipynb", 4).cells[-1].outputs[0].text.split()
@@ -104,13 +105,8 @@ def test_a_download_without_tables_says_where_to_get_them(download: Path, site: 
     outputs = [o for c in nbformat.read(download.parent / "mine.ipynb", 4).cells for o in c.get("outputs", [])]
     (error,) = [output for output in outputs if output.output_type == "error"]
     assert len(error.traceback) == 1
-    for word in (
-        "TxrayError: there are no results at all",
-        "without its repository",
-        "TXRAY_RESULTS",
-        "txray run tiny",
-    ):
-        assert word in error.traceback[0]
+    assert "txray_lib stands here without its repository" in error.traceback[0]
+    assert "TXRAY_RESULTS" in error.traceback[0]
 
 
 def test_a_checkout_around_the_current_folder_is_found_when_the_package_stands_elsewhere(
