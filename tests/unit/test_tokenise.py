@@ -9,14 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from txray_lib.corpora.tokenise import sentence_starts, tokenise_like_wikitext
+from txray_lib.corpora.tokenise import cut_passages, sentence_starts, tokenise_like_wikitext
 
 BY_HAND = [
     ("I didn't like it.", "I didn 't like it ."),
-    (
-        "It's Bob's and I'm sure we'll say they've won, DON'T",
-        "It 's Bob 's and I 'm sure we 'll say they 've won , DON 'T",
-    ),
+    ("It's Bob's and I'm sure we'll, they've, DON'T", "It 's Bob 's and I 'm sure we 'll , they 've , DON 'T"),
     ("I cannot", "I cannot"),
     ("It isn\u2019t \u201cgood\u201d", 'It isn \'t " good "'),
     ("the films' plots", "the films ' plots"),
@@ -62,24 +59,18 @@ TEXTS = st.one_of(st.lists(PIECES, max_size=30).map("".join), st.text(max_size=6
 
 
 @given(TEXTS)
-def test_no_token_is_empty_or_has_white_space(text):
-    for token in tokenise_like_wikitext(text):
-        assert token.split() == [token]
-
-
-@given(TEXTS)
 @example("don't5")
 @example("<a's>")
-def test_tokens_joined_are_cut_the_same_again(text):
+def test_tokens_have_no_white_space_and_joined_are_cut_the_same_again(text):
     once = tokenise_like_wikitext(text)
+    assert all(token.split() == [token] for token in once)
     assert tokenise_like_wikitext(" ".join(once)) == once
 
 
-@given(
-    st.lists(st.sampled_from([*"abcIDOM12 ',.!?()-:;é大", "Mr.", "U.S.", "don't", "imdb.com"]), max_size=40).map(
-        "".join
-    )
-)
+PLAIN = st.sampled_from([*"abcIDOM12 ',.!?()-:;é大", "Mr.", "U.S.", "don't", "imdb.com"])
+
+
+@given(st.lists(PLAIN, max_size=40).map("".join))
 def test_no_character_is_lost(text):
     text = re.sub(r"([.'-])\1+", r"\1", text)
     joined = "".join(re.sub(r"^@(.)@$", r"\1", token) for token in tokenise_like_wikitext(text))
@@ -90,32 +81,15 @@ def test_a_token_of_ten_thousand_characters_is_kept_whole():
     assert tokenise_like_wikitext("so " + "o" * 10_000 + "!") == ["so", "o" * 10_000, "!"]
 
 
-HOSTILE = [
-    "'",
-    "<a ",
-    "<a x",
-    "<a x=",
-    "<b x='",
-    "<a x=y ",
-    "&",
-    "a.",
-    "aa.",
-    "-",
-    "a'",
-    "aa'a",
-    "<br ",
-    "Jr. ",
-    "1,",
-    "<",
-]
+HOSTILE = ["'", "<a ", "<a x=", "<b x='", "<a x=y ", "&", "a.", "aa.", "-", "a'", "aa'a", "<br ", "Jr. ", "1,", "<"]
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_hostile_text_takes_no_quadratic_time(piece):
-    text = piece * 20_000 + "<br" + " " * 50_000 + "<a" + " x=y" * 20_000
-    started = time.perf_counter()
+    text = piece * 10_000 + "<br" + " " * 20_000 + "<a" + " x=y" * 10_000
+    started = time.process_time()
     tokens = tokenise_like_wikitext(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 1
     assert tokens == tokenise_like_wikitext(" ".join(tokens))
 
 
@@ -136,3 +110,7 @@ def test_hostile_text_takes_no_quadratic_time(piece):
 )
 def test_sentence_starts(text, starts):
     assert sentence_starts(text.split()) == starts
+
+
+def test_each_passage_starts_a_sentence():
+    assert cut_passages(["One. Two", "", "three"]) == (("One", ".", "Two", "three"), (0, 2, 3))

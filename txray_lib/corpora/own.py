@@ -198,9 +198,11 @@ def _read_json(path: Path, names: Mapping[str, str], faults: Faults) -> list[_Ro
             continue
         try:
             row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(f"a {type(row).__name__}")
             json.dumps(row, ensure_ascii=False).encode()
             rows.append((number, {column: "" if value is None else value for column, value in row.items()}))
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
             faults["no JSON object in whole characters. Write one a line."].append(f"{number} ({error})")
     if rows:
         _check_columns(list({column: None for _, row in rows for column in row}), names, path)
