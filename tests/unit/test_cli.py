@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from txray_lib import cli, engine
-from txray_lib.engine import run as running
-from txray_lib.engine.plan import Step
-from txray_lib.profiles import list_profiles, load_profile
+from txray_lib.profiles import list_profiles
 
 WRONG = {
     "a.yaml": "seed: one\nbase: tiny\n",
@@ -54,32 +50,10 @@ def test_profiles_results_and_commands_are_listed(call):
         assert command in out
 
 
-def test_an_example_is_written_once(call, tmp_path, monkeypatch):
+def test_an_example_is_written(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, said, _ = call("example", "mine")
     assert (status, said) == (0, "wrote mine.yaml, reviews.csv, text.txt in mine. Now: txray run mine/mine.yaml\n")
-    before = files(tmp_path)
-    status, said, error = call("example", "mine")
-    assert (status, said) == (1, "")
-    assert "nothing in it is overwritten" in error
-    assert files(tmp_path) == before
-
-
-def test_freeze_keeps_the_tables_of_a_finished_run(call, workplace, monkeypatch):
-    fake = ModuleType("txray_lib.steps.fake")
-    fake.make = lambda task, folder: (folder / "provenance.json").write_text(json.dumps({"profile": "tiny"}))
-    monkeypatch.setitem(sys.modules, "txray_lib.steps.fake", fake)
-    monkeypatch.setattr(running, "declare", lambda profile: [Step("tables", "fake.make", settings=("name",))])
-    monkeypatch.setattr(running.Run, "code", lambda run, name: "code")
-    assert "the run 'tiny' is not finished" in call("freeze", "tiny")[2]
-    assert not (workplace / "results").exists()
-    running.Run(load_profile("tiny")).make()
-    old = workplace / "results" / "tiny" / "old.txt"
-    old.parent.mkdir(parents=True)
-    old.write_text("x")
-    assert call("freeze", "tiny")[0] == 0
-    assert [path.name for path in files(workplace / "results")] == ["provenance.json"]
-    assert [path.name for path in (workplace / "results").iterdir()] == ["tiny"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +61,7 @@ def test_freeze_keeps_the_tables_of_a_finished_run(call, workplace, monkeypatch)
     [
         (("run", "tinny"), "Did you mean 'tiny'?"),
         (("run", "tiny", "--until", "prunee"), "Did you mean 'prune'?"),
+        (("example", "notebooks"), "nothing in it is overwritten"),
         (("freeze", "tiny"), "not finished"),
         (("freeze", "none"), "there is no profile 'none'"),
         (("run", "none.yaml"), "none.yaml"),
