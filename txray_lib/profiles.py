@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from annotated_types import Ge, Gt, Le
-from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
@@ -18,14 +18,6 @@ _ENDINGS = (".yaml", ".yml")
 
 Precision = Literal["float32", "bfloat16"]
 
-
-def _distinct(values: list[Any]) -> list[Any]:
-    if len(set(values)) < len(values):
-        raise ValueError(f"one is there twice in {values}")
-    return values
-
-
-Distinct = AfterValidator(_distinct)
 Way = Annotated[str, StringConstraints(pattern=r"^(argmax|positive|top-[1-9][0-9]*)$")]
 
 
@@ -154,11 +146,11 @@ class TruthStudy(Settings):
     generated encyclopedia of `population`, `seeds` times with seeds from the profile's on. A profile with this group is the
     study and nothing else: its encoders are planted, so nothing is trained and none of the other groups is read."""
 
-    tokens: Annotated[list[Count], Field(min_length=1), Distinct]
+    tokens: Annotated[list[Count], Field(min_length=1)]
     seeds: Count
     noises: Annotated[dict[Name, TruthNoise], Field(min_length=1)]
-    ways: Annotated[list[Way], Field(min_length=1), Distinct]
-    texts: Annotated[list[Literal["one", "two"]], Field(min_length=1), Distinct]
+    ways: Annotated[list[Way], Field(min_length=1)]
+    texts: Annotated[list[Literal["one", "two"]], Field(min_length=1)]
     plan: TruthPlan
     permutations: Count
     cap: Count
@@ -171,6 +163,9 @@ class TruthStudy(Settings):
             raise ValueError("population: two texts of the most tokens are more than it holds")
         if self.cap < self.permutations:
             raise ValueError("cap: a neuron can get no fewer permutations than all get")
+        for name, values in (("tokens", self.tokens), ("ways", self.ways), ("texts", self.texts)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name}: one is there twice in {values}")
         return self
 
 
@@ -193,17 +188,6 @@ class Profile(Settings):
     nulls: Nulls
     truth: TruthStudy | None = None
     _folder: Path | None = PrivateAttr(None)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _given_snapshots(cls, groups: Any) -> Any:
-        """With an encoder of the user's own, `epochs` and `snapshots` are those of its files, whatever a base says."""
-        own, model = (groups.get(name) for name in ("encoder", "pretraining"))
-        files = own.get("files") if isinstance(own, dict) else None
-        epochs = list(files) if isinstance(files, dict) and all(isinstance(epoch, int) for epoch in files) else []
-        if not isinstance(model, dict) or not any(epoch > 0 for epoch in epochs):
-            return groups
-        return {**groups, "pretraining": {**model, "epochs": max(epochs), "snapshots": sorted({0, *epochs})}}
 
     @model_validator(mode="after")
     def _consistent(self) -> Profile:
@@ -242,8 +226,8 @@ class Profile(Settings):
         folders = [self._folder or places.profiles_folder()]
         if data := os.environ.get(places.DATA_VARIABLE):
             folders.append(Path(data))
-        found = [folder / name for folder in folders if (folder / name).exists()]
-        return (found or [folder / name for folder in folders])[0]
+        places_of_it = [folder / name for folder in folders]
+        return next((place for place in places_of_it if place.exists()), places_of_it[0])
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -273,6 +257,9 @@ def load_profile(name: str) -> Profile:
         found = sorted(error.errors(), key=lambda e: e["type"] == "missing")
         problems = "\n".join(f"  {_problem(e)}" for e in found)
         raise TxrayError(f"the profile {path.name} has {error.error_count()} problem(s):\n{problems}") from None
+    if own := profile.encoder:
+        given = {"epochs": max(own.files), "snapshots": own.snapshots}
+        profile = profile.model_copy(update={"pretraining": profile.pretraining.model_copy(update=given)})
     if profile.own_files:
         profile._folder = path.absolute().parent
     return profile

@@ -177,7 +177,7 @@ def test_a_misspelt_profile_names_the_nearest(name, told):
         ("pretraining: {epochs: 2, snapshots: [0, 1, 2]}", "pretraining: epochs: ", "at least 3 epochs, not of 2"),
         ("truth: {tokens: [300_000]}", "truth: population", "two texts"),
         ("truth: {ways: [top-0]}", "truth.ways.0: ", "'top-0'"),
-        ("truth: {ways: [argmax, argmax]}", "truth.ways: ", "twice"),
+        ("truth: {ways: [argmax, argmax]}", "truth: ways: ", "twice"),
         ("truth: {cap: 10}", "truth: cap", "no fewer"),
         ("truth: {noises: {much: {stray: 0.1}}}", "truth.noises.much.stray: no such key", "Did you mean 'strays'?"),
         ("truth: {noises: {much: {strays: 2}}}", "truth.noises.much.strays: ", "not 2"),

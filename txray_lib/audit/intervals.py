@@ -2,7 +2,7 @@
 
     sample        a statistic of neurons, drawn again and again with replacement (bootstrap)
     beside        ours and chance, drawn together
-    proportion    a share of things that were counted (Wilson)
+    wilson        a share of things that were counted
     over_seeds    one value a seed (Student)
     combined      a weighted sum of numbers whose errors are independent
 
@@ -106,14 +106,6 @@ def beside(ours: np.ndarray, chance: np.ndarray | float) -> Measured:
         return plain(ours[0], by_chance, "too few neurons for an interval")
     ends = _percentiles(beyond[1:])
     return Measured(float(ours[0]), low, high, NEURONS, by_chance, float(beyond[0]), *ends)
-
-
-def proportion(hits: float, of: float, chance: float, basis: str) -> Measured:
-    """A share of things that were counted, with Wilson's interval, which has a width at 0 and 1 too."""
-    if not of:
-        return Measured(why="there is nothing to count")
-    low, high = wilson(hits, of)
-    return around(hits / of, hits / of - low, high - hits / of, basis, chance)
 
 
 def wilson(hits: float, of: float) -> tuple[float, float]:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from txray_lib.audit.intervals import (
     ENDS,
+    NEURONS,
     STRONGEST,
     Measured,
     Statistic,
@@ -25,7 +26,6 @@ from txray_lib.audit.intervals import (
     combined,
     head,
     plain,
-    proportion,
     sample,
     tail,
     wilson,
@@ -99,9 +99,12 @@ def share_of_least(run: Run, has: Callable[[pd.DataFrame], pd.Series]) -> Measur
     """N15, K53: neurons of B that have something, as a share of B; by chance among all in use."""
     rows = run.pair("supervised")
     rows = rows[rows["length_after"] > 0].sort_values(["mass_after", "neuron"], kind="stable")
-    least = rows.head(_size(run, "B"))
-    chance = float(has(rows).mean()) if len(rows) else math.nan
-    return proportion(float(has(least).sum()), len(least), chance, "neurons")
+    if rows.empty:
+        return Measured(why="there is nothing to count")
+    least = has(rows.head(_size(run, "B")))
+    low, high = wilson(float(least.sum()), len(least))
+    share = float(least.sum()) / len(least)
+    return around(share, share - low, high - share, NEURONS, float(has(rows).mean()))
 
 
 def share_of_mass(run: Run, name: str, statistic: Statistic) -> Measured:
