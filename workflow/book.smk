@@ -1,73 +1,69 @@
-# The book from tables: a rule a notebook, the explorer's scripts, what students get, and the site of them all.
-import json
-
+# The book from tables: a rule a notebook, the explorer's scripts, what students get, and the site of them all. Each part has a
+# note of what it opened, and a mark that changes when that does.
 from txray_lib import engine
-from txray_lib.book import building as bookbuild
-from txray_lib.book import handouts
+from txray_lib.book import building
 from txray_lib.places import root
 
-BOOK = bookbuild.Book(config["profile"])
-STUDENTS = bookbuild.student_files()
+PROFILE = config["profile"]
+PAGES = {page.name: page for page in building.list_pages(PROFILE)}
+PARTS = {
+    "explorer": (building.list_shards(PROFILE), building.make_shards, PROFILE),
+    "students": (building.list_handouts(), building.make_handouts),
+}
+CODE = {"explorer": "explorer", "students": "book.handouts"}
+NOTES = {name: root() / f"build/{name}.opened" for name, (files, *_) in PARTS.items() if files}
 
 
-def below(path):
-    return str(path.relative_to(root())) if path.is_relative_to(root()) else str(path)
+def below(paths):
+    return [str(path.relative_to(root())) if path.is_relative_to(root()) else str(path) for path in paths]
 
 
 rule site:
     input:
-        [below(page.out) for page in BOOK.pages],
-        [below(path) for path in (BOOK.shards, *STUDENTS, *BOOK.sources)],
+        below([page.out for page in PAGES.values()]),
+        [below(PARTS[name][0]) for name in NOTES],
+        below(building.list_sources()),
     output:
-        bookbuild.SITE,
+        building.SITE,
     params:
         strict=config["strict"],
-        carried=BOOK.carried,
-        code=BOOK.code("book.extension", "book.files", "book.building"),
+        carried=building.hash_archive(),
+        code=building.hash_code("book.extension", "book.files", "book.building"),
     run:
         engine.say("the pages of the site")
-        engine.apart(bookbuild.make_site, [page.out for page in BOOK.pages], bool(config["strict"]))
+        engine.apart(building.make_site, [page.out for page in PAGES.values()], bool(config["strict"]))
 
 
-PAGES = {page.name: page for page in BOOK.pages}
 for NAME, PAGE in PAGES.items():
 
     rule:
         name:
             f"page-{NAME}"
         input:
-            below(PAGE.source),
+            below([PAGE.source]),
         output:
-            below(PAGE.out),
+            below([PAGE.out, PAGE.note]),
         params:
             settings=PAGE.settings,
-            tables=BOOK.tables,
-            code=BOOK.page_code(PAGE),
+            mark=building.mark_of(PAGE.note),
+            code=building.hash_page(PAGE),
         run:
             engine.say(f"executing {rule.removeprefix('page-')}")
-            engine.apart(bookbuild.make_page, PAGES[rule.removeprefix("page-")])
+            page = PAGES[rule.removeprefix("page-")]
+            engine.apart(building.make_noted, page.note, params.mark, building.make_page, page)
 
 
-rule explorer:
-    output:
-        below(BOOK.shards),
-    params:
-        tables=BOOK.tables,
-        code=BOOK.code("explorer"),
-    run:
-        engine.say(f"the explorer's tables of {BOOK.profile}")
-        engine.apart(bookbuild.make_shards, BOOK.profile)
+for NAME, NOTE in NOTES.items():
 
-
-if STUDENTS:
-
-    rule students:
-        input:
-            [below(path) for path in handouts.course_notebooks().values()],
+    rule:
+        name:
+            NAME
         output:
-            [below(path) for path in STUDENTS],
+            below([*PARTS[NAME][0], NOTE]),
         params:
-            tables=BOOK.tables,
-            code=BOOK.code("book.handouts"),
+            given=str(PARTS[NAME][2:]),
+            mark=building.mark_of(NOTE),
+            code=building.hash_code(CODE[NAME]),
         run:
-            engine.apart(handouts.build_students)
+            engine.say(f"for the book: {rule}")
+            engine.apart(building.make_noted, NOTES[rule], params.mark, *PARTS[rule][1:])

@@ -1,10 +1,13 @@
 """The book: which pages it has, what each follows from, and how it is made. The last room: `workflow/book.smk` asks here.
 
-May touch: errors, places, results, explorer, notebooks, handouts, tracking, engine.
+What a page opened while it was executed, tables of runs or profiles, is noted beside it, as a compiler notes the headers of a
+file. Snakemake gets a mark as a parameter, which changes when that does. Code is followed by imports (`engine.tracking`).
+May touch: errors, places, results, explorer, engine, and its own room.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -12,9 +15,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +26,11 @@ import yaml
 
 from txray_lib import engine, explorer, places
 from txray_lib.book import handouts, notebooks
-from txray_lib.book.files import CARRIED
+from txray_lib.book.files import carried_files, list_files
 from txray_lib.engine.tracking import LIBRARY, code_hash, module_file
 from txray_lib.errors import TxrayError
 from txray_lib.figures.theme import PICTURES
-from txray_lib.results import list_results, open_results
+from txray_lib.results import open_results
 
 CHAPTERS = "small"
 """The run that the chapters of the paper are shown on, where no other is asked for: the default of their notebooks."""
@@ -60,53 +64,13 @@ class Page:
         return self.out.relative_to(places.root() / PREFIX).with_suffix("").as_posix().replace("/", "-")
 
     @property
-    def profile(self) -> str:
-        return self.parameters.get("profile", "")
+    def note(self) -> Path:
+        """Where it is noted what the page opened."""
+        return self.out.with_suffix(".opened")
 
     @property
     def settings(self) -> str:
-        return json.dumps([self.parameters, self.title, _needs_snapshots(self)])
-
-
-@dataclass(frozen=True)
-class Book:
-    """The book with the paper's chapters on the run of a profile."""
-
-    profile: str
-
-    @cached_property
-    def pages(self) -> list[Page]:
-        return pages(self.profile)
-
-    @cached_property
-    def tables(self) -> str:
-        """A hash of all that a page may read beside its source: the tables of every run at hand, and every profile."""
-        folders = [open_results(name).folder for name in sorted(list_results())]
-        alone = places.root() / "results" / "benchmarks.parquet"
-        return _hash_files(*folders, alone, places.profiles_folder())
-
-    @property
-    def shards(self) -> Path:
-        """The script of the explorer that every run has."""
-        return places.root() / SHARDS / self.profile / f"{explorer.shard_of(0)}.js"
-
-    @property
-    def sources(self) -> list[Path]:
-        """What is read as it stands when the pages become a site."""
-        named = [places.root() / name for name in ("_config.yml", "_toc.yml")]
-        return [*named, *_files(places.root() / "book"), *_files(LIBRARY / "static")]
-
-    @cached_property
-    def carried(self) -> str:
-        """A hash of all that the site's archive of the compendium holds."""
-        return _hash_files(*(places.root() / name for name in CARRIED))
-
-    def code(self, *modules: str) -> str:
-        return code_hash(*map(module_file, modules))
-
-    def page_code(self, page: Page) -> str:
-        """A hash of the code in a page's source, of what it imports, and of what executes it."""
-        return code_hash(page.source, module_file("book.notebooks"))
+        return json.dumps([self.parameters, self.title])
 
 
 def build_book(profile: str = CHAPTERS, strict: bool = True, show: str = "") -> Path:
@@ -129,7 +93,7 @@ def build_book(profile: str = CHAPTERS, strict: bool = True, show: str = "") -> 
     return page
 
 
-def pages(profile: str) -> list[Page]:
+def list_pages(profile: str) -> list[Page]:
     """The notebooks that `_toc.yml` names, with the parameters that they are executed with.
 
     `demo-rq1` is the notebook rq1 on the profile demo; one whose default is `CHAPTERS` is executed on `profile`; another on
@@ -155,7 +119,7 @@ def _default_profile(source: Path) -> str:
     return found[1] if found else ""
 
 
-def _chapters(entry: dict[str, Any]) -> Iterable[dict[str, Any]]:
+def _chapters(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every page of a table of contents, in its order."""
     if "root" in entry:
         yield {"file": entry["root"]}
@@ -165,21 +129,96 @@ def _chapters(entry: dict[str, Any]) -> Iterable[dict[str, Any]]:
         yield from _chapters(below)
 
 
+def list_sources() -> list[Path]:
+    """What is read as it stands when the pages become a site."""
+    root = places.root()
+    return [root / "_config.yml", root / "_toc.yml", *list_files(root / "book", LIBRARY / "static")]
+
+
+def list_handouts() -> list[Path]:
+    """The files that students get."""
+    folder, names = places.root() / "build" / "course", handouts.course_notebooks()
+    return [folder / name for name in (*(f"{name}.ipynb" for name in names), handouts.ARCHIVE)] if names else []
+
+
+def list_shards(profile: str) -> list[Path]:
+    """The script of the explorer that every run has."""
+    return [places.root() / SHARDS / profile / f"{explorer.shard_of(0)}.js"]
+
+
+def hash_code(*modules: str) -> str:
+    """A hash of modules of the library and of all that they import."""
+    return code_hash(*map(module_file, modules))
+
+
+def hash_page(page: Page) -> str:
+    """A hash of the code in a page's source, of what it imports, and of what executes it."""
+    return code_hash(page.source, module_file("book.notebooks"))
+
+
+def hash_archive() -> str:
+    """A hash of all that the site's archive of the compendium holds."""
+    return _hash_files(os.path.relpath(file, places.root()) for file in carried_files())
+
+
+def make_noted(note: Path, mark: str, make: Callable[..., None], *given: Any) -> None:
+    """Call what makes a part of the book, and note the mark under which that is done, what it opens, and a hash of that."""
+    draft = note.with_suffix(".draft")
+    places.write_text("", draft)
+    os.environ[places.OPENED_VARIABLE] = str(draft)
+    try:
+        make(*given)
+        lines = set(draft.read_text(encoding="utf-8").splitlines())
+    finally:
+        del os.environ[places.OPENED_VARIABLE]
+        draft.unlink()
+    opened = sorted(os.path.relpath(line, places.root()) for line in lines)
+    said = {"mark": mark, "opened": opened, "hash": _hash_opened(opened)}
+    places.write_text(json.dumps(said, indent=1), note)
+
+
+def mark_of(note: Path) -> str:
+    """The mark under which a part of the book was made, as long as what it opened is the same; else another."""
+    if not note.is_file():
+        return uuid.uuid4().hex
+    said = json.loads(note.read_text(encoding="utf-8"))
+    now = _hash_opened(said["opened"])
+    return said["mark"] if now == said["hash"] else now
+
+
+def _hash_opened(patterns: list[str]) -> str:
+    found = (
+        name for pattern in patterns for name in sorted(glob.glob(pattern, root_dir=places.root(), recursive=True))
+    )
+    return _hash_files(found)
+
+
+def _hash_files(names: Iterable[str]) -> str:
+    """A hash of names below the root and contents of files."""
+    digest = hashlib.sha256()
+    for name in names:
+        path = places.root() / name
+        if path.is_file():
+            its = path.stat()
+            digest.update(f"{name}\0{_hash_content(path, its.st_mtime_ns, its.st_size)}".encode())
+    return digest.hexdigest()
+
+
+@cache
+def _hash_content(path: Path, modified: int, size: int) -> str:
+    return places.file_hash(path)
+
+
 def make_page(page: Page) -> None:
     """The notebook that becomes a page: executed, or as it stands, or with the reason why it is empty."""
+    profile = page.parameters.get("profile", "")
+    head = page.source.read_text(encoding="utf-8").partition("\n---")[0]
     if TRAINED in notebooks.parameters_of(page.source):
         notebooks.write_unexecuted(page.source, page.out)
-    elif _needs_snapshots(page):
-        notebooks.write_empty(page.source, page.out, _TOO_FEW.format(profile=page.profile))
+    elif "compares_snapshots" in head and "early" not in open_results(profile).roles.values():
+        notebooks.write_empty(page.source, page.out, _TOO_FEW.format(profile=profile))
     else:
         notebooks.execute(page.source, page.out, page.parameters, cwd=places.root(), title=page.title)
-
-
-def _needs_snapshots(page: Page) -> bool:
-    """Whether a page compares snapshots of pretraining (it says so in its head), of which its run has too few."""
-    if "compares_snapshots" not in page.source.read_text(encoding="utf-8").partition("\n---")[0]:
-        return False
-    return "early" not in open_results(page.profile).roles.values()
 
 
 def make_shards(profile: str) -> None:
@@ -189,33 +228,27 @@ def make_shards(profile: str) -> None:
     explorer.write_shards(open_results(profile), folder / profile)
 
 
+def make_handouts() -> None:
+    """What students get."""
+    handouts.build_students()
+
+
 def make_site(pages: list[Path], strict: bool) -> None:
     """The site, of the pages that are named and no others. Raises TxrayError with what the builder complains of."""
     for old in set((places.root() / PREFIX).rglob("*.ipynb")) - set(pages):
         old.unlink()  # what is not shown must not be published by accident
+    shutil.rmtree(places.root() / "_build" / "html", ignore_errors=True)
     _build(strict)
 
 
 def _build(strict: bool) -> None:
-    root = places.root()
-    shutil.rmtree(root / "_build" / "html", ignore_errors=True)
-    options = ["-W", "-n", "--keep-going"] if strict else []
-    command = [_jupyter_book(), "build", ".", "--all", *options]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "--all"]
+    command += ["-W", "-n", "--keep-going"] if strict else []
+    done = subprocess.run(command, cwd=places.root(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise TxrayError(
             f"the book did not build (jupyter-book ended with {done.returncode}):\n{_problems(done.stdout + done.stderr)}"
         )
-
-
-def _jupyter_book() -> str:
-    beside = Path(sys.executable).with_name("jupyter-book")
-    found = str(beside) if beside.exists() else shutil.which("jupyter-book")
-    if not found:
-        raise TxrayError(
-            "jupyter-book is not installed in this environment; `make book` sets one up, or `pip install -e .[book]`"
-        )
-    return found
 
 
 def _problems(output: str) -> str:
@@ -224,27 +257,3 @@ def _problems(output: str) -> str:
     signs = ("WARNING", "ERROR", "Exception", "Extension error")
     told = [line for line in lines if any(sign in line for sign in signs)]
     return "\n".join(f"  {line.strip()}" for line in (told or lines)[-20:])
-
-
-def _hash_files(*paths: Path) -> str:
-    """A hash of names and contents of files, and of all files in folders; what does not exist counts as empty."""
-    digest = hashlib.sha256()
-    for path in paths:
-        for file in _files(path):
-            digest.update(f"{file.relative_to(path.parent).as_posix()}\0{places.file_hash(file)}".encode())
-    return digest.hexdigest()
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    hidden = ("__pycache__", ".egg-info")
-    found = (f for f in path.rglob("*") if f.is_file() and not f.name.startswith(".") and f.name != "step.json")
-    return sorted(f for f in found if not any(part.endswith(hidden) for part in f.parts))
-
-
-def student_files() -> list[Path]:
-    """The files that students get."""
-    folder = places.root() / "build" / "course"
-    names = [f"{name}.ipynb" for name in handouts.course_notebooks()]
-    return [folder / name for name in (*names, handouts.ARCHIVE)] if names else []

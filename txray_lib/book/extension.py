@@ -1,4 +1,4 @@
-"""The book's side of a chart: a Sphinx extension and a MyST-NB renderer. May touch: charts, bookfiles.
+"""The book's side of a chart: a Sphinx extension and a MyST-NB renderer. May touch: figures, files.
 
 `VegaLiteRenderer` (entry point `myst_nb.mime_renderers`) turns a Vega-Lite output into a figure: its alt text, and the spec as
 inert JSON for the loader in `static/`. `setup` adds the loaders and what the site brings along to its pages.
@@ -81,11 +81,6 @@ def _height(spec: dict[str, Any]) -> float:
     return (own if isinstance(own, int | float) else 150) + AXIS
 
 
-def _up(page: str | None) -> str:
-    """The way from a page to the top of the site."""
-    return "../" * (page or "").count("/")
-
-
 def _caption(description: str, page: str | None) -> str:
     first, *rest = SENTENCE_END.split(description, maxsplit=1)
     if len(first) > LONG and (cut := PAUSE.search(first, 40)):
@@ -93,7 +88,7 @@ def _caption(description: str, page: str | None) -> str:
     more = f"<details><summary>The figure in words</summary>{html.escape(rest[0])}</details>" if rest else ""
     link = ""
     if page:
-        address = html.escape(f"{_up(page)}_sources/{page}.ipynb", quote=True)
+        address = html.escape(f"{'../' * page.count('/')}_sources/{page}.ipynb", quote=True)
         link = f'<a class="txray-source" href="{address}" download>source notebook</a>'
     return f'<figcaption>{html.escape(first)} <span class="txray-links">{link}</span>{more}</figcaption>'
 
@@ -104,12 +99,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", _launch_only_from_a_repository)
     app.connect("build-finished", publish)
     app.connect("html-page-context", _add_scripts)
-    app.connect("html-page-context", _name_toggles, priority=900)
-    app.connect("html-page-context", _name_literature)
-    app.connect("html-page-context", _drop_thebe, priority=900)
+    app.connect("html-page-context", _mend_theme, priority=900)
     app.add_html_math_renderer("mathml", inline_renderers=(_inline_math, None), block_renderers=(_block_math, None))
     app.add_js_file("txray-charts.js", loading_method="defer")
-    app.add_css_file("txray-icons.css")
     app.add_css_file("txray-charts.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -132,36 +124,24 @@ def _add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[st
         app.add_css_file("txray/tables.css")
 
 
-def _name_toggles(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
-    """The theme's arrows that unfold the pages below a page have no name for a screen reader: give them one."""
-    generate = context.get("generate_toctree_html")
-    if generate is None:
-        return
+def _mend_theme(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """What screen readers and browsers complain of in the theme's pages, mended.
 
-    def named(*arguments: Any, **options: Any) -> Any:
-        tree = generate(*arguments, **options)
-        if not hasattr(tree, "find_all"):
-            return tree
-        for toggle in tree.find_all("summary"):
-            link = toggle.find_previous("a")
-            toggle["aria-label"] = f"pages below: {link.get_text(strip=True)}" if link else "pages below"
-        return tree
-
-    context["generate_toctree_html"] = named
-
-
-def _name_literature(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
-    """Sphinx gives an entry of the literature a role that ARIA has given up, inside a list that then has no items."""
+    An entry of the literature has a role that ARIA has given up, inside a list that then has no items. Two scripts for live
+    code, that no page here uses, are declared twice. The arrows that unfold the pages below a page have no name.
+    """
     if "body" in context:
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+    scripts = context.get("script_files", [])
+    context["script_files"] = [each for each in scripts if "THEBE" not in str(getattr(each, "attributes", {}))]
+    if generate := context.get("generate_toctree_html"):
+        context["generate_toctree_html"] = lambda *given, **options: _named(generate(*given, **options))
 
 
-def _drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
-    """Jupyter Book adds two scripts for live code that no page here uses; declared twice, they are an error on every page."""
-    kept = [
-        script for script in context.get("script_files", []) if "THEBE" not in str(getattr(script, "attributes", {}))
-    ]
-    context["script_files"] = kept
+def _named(tree: Any) -> Any:
+    for toggle in tree.find_all("summary") if hasattr(tree, "find_all") else ():
+        toggle["aria-label"] = f"pages below: {toggle.find_previous('a').get_text(strip=True)}"
+    return tree
 
 
 def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:

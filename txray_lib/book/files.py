@@ -1,54 +1,36 @@
-"""Files that the site brings along so that no page asks another server: Vega, icons. May touch: results, charts.
+"""Files that the site brings along so that no page asks another server, and what a host needs beside the pages.
 
-The theme loads every icon there is on every page, as a script of 1.5 MB (542 kB compressed) or as a web font; here its own font
-is cut to the icons in use and lies in a style sheet, and the script is empty.
+May touch: errors, places, figures.theme.
 """
 
 from __future__ import annotations
 
-import base64
-import io
 import re
-import shutil
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from txray_lib import places
 from txray_lib.errors import TxrayError
 from txray_lib.figures.theme import VEGA_LITE
-from txray_lib.results import list_results, open_results
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.config import Config
 
 STATIC = Path(__file__).parents[1] / "static"
-ICONS = (
-    "f00d f010 f015 f019 f030 f044 f05a f058 f05e f057 f060 f062 f064 f065 f066 f06a f06e f071 f078 f0c9 f0eb f0f3"
-    " f002 f03a f03b f03e f04b f042 f104 f105 f106 f107 f0e2 f121 f128 f135 f15b f15c f185 f186 f1c1 f303 f35d f040 f06b"
-)
-"""Code points of the icons of the theme's templates and of its admonitions; one that is missing comes from the whole font."""
-ENVIRONMENT = """name: txray
-channels: [conda-forge]
-dependencies:
-  - python=3.11
-  - pip
-  - pip: ["txray-lib[book] @ git+{address}"]
-"""
-FETCH = """# Where the library is not installed, as on Colab: get it, and the tables that this page reads.
+FETCH = """# Where the library is not installed, as on Binder or Colab: get it, with the tables that this page reads.
 import importlib.util
 import os
 import subprocess
 import sys
 
 if importlib.util.find_spec("txray_lib") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "txray-lib[book] @ git+{address}"], check=True)
-    subprocess.run(["git", "clone", "-q", "--depth", "1", "--branch", "{branch}", "{address}", "txray-site"], check=True)
-    os.environ["TXRAY_RESULTS"] = os.path.abspath("txray-site/results")"""
+    subprocess.run(["git", "clone", "-q", "--depth", "1", "{address}", "txray"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./txray[book]"], check=True)
+    os.environ["TXRAY_ROOT"] = os.path.abspath("txray")"""
 ARCHIVE = "compendium.zip"
-READS = ("profile", "other", "data", "study")
-"""Parameters of notebooks that name whose tables are read."""
 CARRIED = (
     *("README.md", "environment.yml", "pyproject.toml", "requirements.lock", "Makefile", "_config.yml", "_toc.yml"),
     *("CITATION.cff", "LICENSE", "CONTRIBUTING.md", "CHANGELOG.md", ".gitignore"),
@@ -56,7 +38,27 @@ CARRIED = (
 )
 """What the archive of the source holds."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
-SCRIPT = "scripts/fontawesome.js"
+"""The date of every file in an archive, so that equal contents make an equal archive."""
+
+
+def list_files(*paths: Path) -> list[Path]:
+    """Files, and all files in folders, but for what programs leave behind."""
+    hidden = ("__pycache__", ".egg-info", ".hypothesis", ".pytest_cache")
+    found = {path for path in paths if path.is_file()} | {file for path in paths for file in path.rglob("*")}
+    return sorted(f for f in found if f.is_file() and not any(part.endswith(hidden) for part in f.parts))
+
+
+def carried_files() -> list[Path]:
+    """The compendium's source with its frozen tables: all that is needed to build this site again."""
+    return list_files(*(places.root() / name for name in CARRIED))
+
+
+def write_archive(path: Path, files: Iterable[tuple[str, bytes]]) -> Path:
+    """Write names and contents as a zip file, whole or not at all."""
+    with places.whole_file(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name, content in files:
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)
+    return path
 
 
 def provide_static_files(app: Sphinx, config: Config) -> None:
@@ -64,7 +66,6 @@ def provide_static_files(app: Sphinx, config: Config) -> None:
     folder = Path(app.outdir).parent / ".txray-static"
     write_bundle(folder / "txray" / "vega-bundle.js")
     write_tables(folder / "txray")
-    write_icons(folder)
     written = [folder, Path(app.srcdir) / "build" / "static"]
     config.html_static_path = [*config.html_static_path, *(str(f) for f in written if f.is_dir()), str(STATIC)]
 
@@ -72,66 +73,28 @@ def provide_static_files(app: Sphinx, config: Config) -> None:
 def publish(app: Sphinx, error: Exception | None) -> None:
     """Sphinx's `build-finished`: what a host needs beside the pages.
 
-    Always an empty `.nojekyll`, since some hosts leave out folders that begin with an underscore, and an archive of the source
-    with the frozen tables. Where `_config.yml` names the repository, also what its buttons for Binder and Colab lead to:
-    notebooks in `_sources` that fetch the library where it is missing, the tables they read in `results`, and an environment.
+    Always an empty `.nojekyll`, since some hosts leave out folders that begin with an underscore, and an archive of the source.
+    Where `_config.yml` names the repository, its buttons for Binder and Colab lead to notebooks in `_sources`, which then fetch
+    the library where it is missing.
     """
     if error or app.builder.format != "html":
         return
-    site = Path(app.outdir)
-    _write(site / ".nojekyll", "")
-    write_archive(site / ARCHIVE)
-    options = app.config.html_theme_options
-    address, branch = options.get("repository_url", ""), options.get("repository_branch", "")
-    if not address:
-        return
-    _write(site / "environment.yml", ENVIRONMENT.format(address=address))
-    _write(site / "start", '#!/bin/bash\nexport TXRAY_RESULTS="$PWD/results"\nexec "$@"\n')
-    cell = FETCH.format(address=address, branch=branch)
-    for path in sorted((site / "_sources").rglob("*.ipynb")):
-        _prepend(path, cell)
-    for profile in sorted(_read_by(site) & set(list_results())):
-        folder = open_results(profile).folder
-        shutil.copytree(
-            folder, site / "results" / profile, ignore=shutil.ignore_patterns("step.json"), dirs_exist_ok=True
-        )
-
-
-def _read_by(site: Path) -> set[str]:
-    """The profiles whose tables the published notebooks read: another run at hand may be private."""
-    import nbformat
-
-    given = [
-        nbformat.read(path, 4).metadata.get("papermill", {}).get("parameters", {})
-        for path in site.glob("_sources/**/*.ipynb")
-    ]
-    return {str(value) for parameters in given for name, value in parameters.items() if name in READS}
-
-
-def write_archive(path: Path) -> None:
-    """The compendium's source with its frozen tables: all that is needed to build this site again."""
-    files = [file for name in CARRIED for file in _files(places.root() / name)]
-    with places.whole_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
-            name = f"txray-compendium/{file.relative_to(places.root()).as_posix()}"
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), file.read_bytes(), zipfile.ZIP_DEFLATED)
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    hidden = ("__pycache__", ".egg-info", ".hypothesis", ".pytest_cache")
-    return sorted(f for f in path.rglob("*") if f.is_file() and not any(part.endswith(hidden) for part in f.parts))
+    site, root = Path(app.outdir), places.root()
+    (site / ".nojekyll").touch()
+    names = ((f"txray-compendium/{f.relative_to(root).as_posix()}", f.read_bytes()) for f in carried_files())
+    write_archive(site / ARCHIVE, names)
+    if address := app.config.html_theme_options.get("repository_url"):
+        for path in (site / "_sources").rglob("*.ipynb"):
+            _prepend(path, FETCH.format(address=address))
 
 
 def _prepend(path: Path, code: str) -> None:
     import nbformat
 
     notebook = nbformat.read(path, as_version=4)
-    if notebook.cells and notebook.cells[0].source == code:
-        return
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(code, metadata={"tags": ["hide-input"]}))
-    path.write_text(nbformat.writes(notebook), encoding="utf-8")
+    if notebook.cells[0].source != code:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(code, metadata={"tags": ["hide-input"]}))
+        nbformat.write(notebook, path)
 
 
 def write_bundle(path: Path) -> None:
@@ -139,10 +102,8 @@ def write_bundle(path: Path) -> None:
     import vl_convert
 
     head = f"/* vl-convert {vl_convert.__version__}, vega-lite {VEGA_LITE} */"
-    if _begins(path, head):
-        return
-    bundle = vl_convert.javascript_bundle(vl_version=VEGA_LITE)
-    _write(path, f"{head}\n(function(){{{bundle}\n}})();")
+    if not _begins(path, head):
+        places.write_text(f"{head}\n(function(){{{vl_convert.javascript_bundle(vl_version=VEGA_LITE)}\n}})();", path)
 
 
 def write_tables(folder: Path) -> None:
@@ -159,47 +120,9 @@ def write_tables(folder: Path) -> None:
     if exported is None:
         raise TxrayError(f"itables {itables.__version__} exports no ITable: the book was made for 2.9")
     body = module.replace(exported[0], f"window.ITable={exported[1]}")
-    _write(folder / "tables.js", f"{head}\n(function(){{{body}\n}})();")
-    _write(folder / "tables.css", (source / "dt_bundle.css").read_text(encoding="utf-8"))
-
-
-def write_icons(folder: Path) -> None:
-    """The theme's icon font cut to `ICONS`, in a style sheet, and an empty file in place of the theme's script."""
-    import pydata_sphinx_theme
-
-    head = f"/* icons of pydata-sphinx-theme {pydata_sphinx_theme.__version__}: {ICONS} */"
-    style = folder / "txray-icons.css"
-    if _begins(style, head):
-        return
-    fonts = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/vendor/fontawesome/webfonts"
-    source = base64.b64encode(_cut(fonts / "fa-solid-900.ttf")).decode()
-    licence = "/* Font Awesome Free, icons CC BY 4.0, font SIL OFL 1.1, https://fontawesome.com/license/free */"
-    face = f'@font-face{{font-family:"Font Awesome 6 Free";font-weight:900;src:url(data:font/woff;base64,{source})}}'
-    _write(folder / SCRIPT, "/* The icons in use are in txray-icons.css. */\n")
-    _write(style, f"{head}\n{licence}\n{face}\n")
-
-
-def _cut(font: Path) -> bytes:
-    from fontTools import subset
-
-    options = subset.Options(flavor="woff", layout_features=[], notdef_outline=False, glyph_names=False, hinting=False)
-    loaded = subset.load_font(str(font), options)
-    cutter = subset.Subsetter(options)
-    cutter.populate(unicodes=[int(code, 16) for code in ICONS.split()])
-    cutter.subset(loaded)
-    out = io.BytesIO()
-    loaded.flavor = "woff"
-    loaded.save(out)
-    return out.getvalue()
+    places.write_text(f"{head}\n(function(){{{body}\n}})();", folder / "tables.js")
+    places.write_text((source / "dt_bundle.css").read_text(encoding="utf-8"), folder / "tables.css")
 
 
 def _begins(path: Path, head: str) -> bool:
-    if not path.exists():
-        return False
-    with path.open(encoding="utf-8") as old:
-        return old.readline().rstrip("\n") == head
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    return path.exists() and path.read_text(encoding="utf-8").startswith(f"{head}\n")

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import html
 import re
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from txray_lib import places
+from txray_lib.book.files import list_files, write_archive
+from txray_lib.book.notebooks import execute, list_notebooks, parameters_of, read_notebook
 from txray_lib.course.stripping import plain, verdicts, version_of
 from txray_lib.errors import TxrayError
-from txray_lib.book.notebooks import execute, list_notebooks, parameters_of, read_notebook
-from txray_lib.places import whole_file, write_text
 from txray_lib.results import list_results, open_results
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 TO_FILL_IN = re.compile(r"^:tags: \[.*\bstarter\b", re.MULTILINE)
 """A cell for students, in the text of a notebook: of thirty notebooks most need not be read for it."""
 ARCHIVE = "txray-course.zip"
-EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The date of every file in an archive, so that equal contents make an equal archive."""
 LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:)[^)\s]+\)")
 ROLE = re.compile(r"\{(?:term|doc|ref)\}`([^`<]+?)(?:\s*<[^`>]*>)?`")
 README = """# The lab and the assignment
@@ -52,11 +49,8 @@ table { border-collapse: collapse; } td, th { border-bottom: 1px solid #ccc; pad
 
 def course_notebooks() -> dict[str, Path]:
     """The text notebooks that students fill in, by name."""
-    return {
-        name: source
-        for name, source in list_notebooks().items()
-        if TO_FILL_IN.search(source.read_text(encoding="utf-8"))
-    }
+    sources = list_notebooks().items()
+    return {name: source for name, source in sources if TO_FILL_IN.search(source.read_text(encoding="utf-8"))}
 
 
 def student_version(source: Path) -> nbformat.NotebookNode:
@@ -72,16 +66,16 @@ def build_students() -> list[Path]:
     import nbformat
 
     folder, sources = places.root() / "build" / "course", course_notebooks()
-    written = {}
-    for name, source in sources.items():
-        written[folder / f"{name}.ipynb"] = nbformat.writes(student_version(source))
-    for path, text in written.items():
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            write_text(text, path)
-    if not written:
-        return []
-    read = {parameters_of(source).get("data") for source in sources.values()} - {None}
-    return [*written, _archive(folder / ARCHIVE, list(written), sorted(read & set(list_results())))]
+    contents = {f"{name}.ipynb": nbformat.writes(student_version(source)) for name, source in sources.items()}
+    for name, text in contents.items():
+        places.write_text(text, folder / name)
+    files = [(f"txray-course/{name}", text.encode()) for name, text in {**contents, "README.md": README}.items()]
+    read = {parameters_of(source).get("data") for source in sources.values()}
+    for profile in sorted(read & set(list_results())):
+        tables = open_results(profile).folder
+        names = ((f"txray-course/results/{profile}/{f.relative_to(tables).as_posix()}", f) for f in list_files(tables))
+        files += [(name, file.read_bytes()) for name, file in names]
+    return [*(folder / name for name in contents), write_archive(folder / ARCHIVE, files)]
 
 
 def build_teacher() -> list[Path]:
@@ -89,35 +83,33 @@ def build_teacher() -> list[Path]:
 
     Raises TxrayError where a solution does not pass its own check: such a notebook must not be marked by.
     """
-    built = []
+    import nbformat
+
+    folder, built = places.root() / "build" / "teacher", []
     for name, source in course_notebooks().items():
-        built += _teachers(name, source)
+        executed = execute(source, folder / f"{name}.ipynb", {}, places.root(), version="teacher")
+        notebook = nbformat.read(executed, 4)
+        states = verdicts(notebook)
+        if wrong := [str(i) for i, state in enumerate(states, start=1) if state != "right"]:
+            raise TxrayError(
+                f"in {source.name}, {len(wrong)} of {len(states)} checks are not right with the solutions that stand there:"
+                f" number {', '.join(wrong)}. See {executed}."
+            )
+        places.write_text(as_page(notebook), folder / f"{name}.html")
+        built += [executed, folder / f"{name}.html"]
     return built
 
 
-def _teachers(name: str, source: Path) -> list[Path]:
-    import nbformat
-
-    folder = places.root() / "build" / "teacher"
-    executed = execute(source, folder / f"{name}.ipynb", {}, places.root(), version="teacher")
-    notebook = nbformat.read(executed, 4)
-    states = verdicts(notebook)
-    if wrong := [i for i, state in enumerate(states, start=1) if state != "right"]:
-        raise TxrayError(
-            f"in {source.name}, {len(wrong)} of {len(states)} checks are not right with the solutions that stand there: number"
-            f" {', '.join(map(str, wrong))}. See {executed}."
-        )
-    page = folder / f"{name}.html"
-    write_text(as_page(_with_pictures(_unlinked(notebook))), page)
-    return [executed, page]
-
-
 def as_page(notebook: nbformat.NotebookNode) -> str:
-    """An executed notebook as one HTML page that needs no other file."""
+    """An executed notebook as one HTML page that needs no other file: charts are pictures within it."""
     import nbformat
     from docutils.core import publish_string
     from myst_nb.docutils_ import Parser
 
+    for output in (output for cell in _unlinked(notebook).cells for output in cell.get("outputs", [])):
+        if picture := output.get("data", {}).get("image/png"):
+            said = html.escape(output.data.get("text/plain", ""), quote=True)
+            output.data = {"text/html": f'<img alt="{said}" src="data:image/png;base64,{picture.strip()}">'}
     settings = {
         "nb_execution_mode": "off",
         "nb_output_folder": str(places.root() / "build" / "teacher" / ".parts"),
@@ -133,32 +125,9 @@ def as_page(notebook: nbformat.NotebookNode) -> str:
     return page.replace("</head>", f"<style>{STYLE}</style>\n</head>", 1)
 
 
-def _with_pictures(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Charts as pictures within the page, which has no program that draws them."""
-    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
-        data = output.get("data", {})
-        if picture := data.get("image/png"):
-            said = html.escape(data.get("text/plain", ""), quote=True)
-            output.data = {"text/html": f'<img alt="{said}" src="data:image/png;base64,{picture.strip()}">'}
-    return notebook
-
-
 def _unlinked(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Links to other pages and terms of the book as plain words: there is no book around this notebook."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = ROLE.sub(r"\1", LINK.sub(r"\1", cell.source))
     return notebook
-
-
-def _archive(path: Path, notebooks: list[Path], profiles: list[str]) -> Path:
-    contents = {file.name: file.read_bytes() for file in notebooks} | {"README.md": README.encode()}
-    for profile in profiles:
-        folder = open_results(profile).folder
-        for file in sorted(folder.rglob("*")):
-            if file.is_file() and file.name != "step.json":
-                contents[f"results/{profile}/{file.relative_to(folder).as_posix()}"] = file.read_bytes()
-    with whole_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in contents.items():
-            archive.writestr(zipfile.ZipInfo(f"txray-course/{name}", EPOCH), content, zipfile.ZIP_DEFLATED)
-    return path
