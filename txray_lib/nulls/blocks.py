@@ -6,7 +6,6 @@ block, become arrangements: the stream of numbers alone, never how many are draw
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,53 +56,38 @@ class Splits:
         return np.ascontiguousarray(signs.T)
 
 
-Matrices = tuple[sparse.csr_array, sparse.csr_array]
-Columns = tuple[np.ndarray, np.ndarray]
-
-
 @dataclass(frozen=True)
 class Cells:
-    """All that two stages' neurons preferred, and what each block adds to the first side; counts and activation sums in pairs.
+    """All that two stages' neurons preferred, and what each block adds to the first side: a row for the count of each cell,
+    then one for the activation sum of each.
 
     neurons  whose cells these are, (neurons,), rising; each is preferred on one side at least
     owner    (neurons, cells), 1 where the cell is the neuron's
-    moved    what a block adds to the first side where its sign is 1 instead of 0, (cells, blocks)
-    fixed    what the first side has where all signs are 0, (cells, 1)
-    total    what both sides have together, however the blocks are arranged, (cells, 1)
+    moved    what a block adds to the first side where its sign is 1 instead of 0, (2 · cells, blocks)
+    fixed    what the first side has where all signs are 0, (2 · cells, 1)
+    total    what both sides have together, however the blocks are arranged, (2 · cells, 1)
     """
 
     neurons: np.ndarray
     owner: sparse.csr_array
-    moved: Matrices
-    fixed: Columns
-    total: Columns
+    moved: sparse.csr_array
+    fixed: np.ndarray
+    total: np.ndarray
 
     def sides(self, signs: np.ndarray) -> tuple[Side, Side]:
         """Both sides of k arrangements, from signs (blocks, k). A count of 0 has a sum of exactly 0."""
-        counts, sums = (moved @ signs + fixed for moved, fixed in zip(self.moved, self.fixed, strict=True))
-        others, other_sums = self.total[0] - counts, self.total[1] - sums
-        return Side(counts, sums * (counts > 0)), Side(others, other_sums * (others > 0))
+        first = self.moved @ signs + self.fixed
+        halves = (np.split(side, 2) for side in (first, self.total - first))
+        before, after = (Side(counts, sums * (counts > 0)) for counts, sums in halves)
+        return before, after
 
     def of(self, chosen: np.ndarray) -> Cells:
         """The cells of some neurons, chosen by their rising positions in `neurons`."""
         sizes = np.diff(self.owner.indptr)
         rows = np.flatnonzero(np.repeat(np.isin(np.arange(len(sizes)), chosen), sizes))
         owner = owners(np.repeat(np.arange(len(chosen)), sizes[chosen]), len(chosen))
-        pairs = [tuple(each[rows] for each in pair) for pair in (self.moved, self.fixed, self.total)]
-        return Cells(self.neurons[chosen], owner, *pairs)
-
-    def pieces(self, size: int) -> Iterator[tuple[np.ndarray, Cells]]:
-        """Whole neurons in pieces of about `size` cells: (positions in `neurons`, cells)."""
-        piece = self.owner.indptr[1:] // size
-        for number in np.unique(piece):
-            positions = np.flatnonzero(piece == number)
-            yield positions, self.of(positions)
-
-    def avoided_and_gained(self, signs: np.ndarray) -> np.ndarray:
-        """How many neurons only the first side prefers, and only the second, in k arrangements, (2, k)."""
-        moved, fixed, total = (self.owner @ pair[0] for pair in (self.moved, self.fixed, self.total))
-        first = moved @ signs + fixed
-        return np.stack([(first == total).sum(axis=0), (first == 0).sum(axis=0)])
+        both = np.concatenate([rows, rows + sizes.sum()])
+        return Cells(self.neurons[chosen], owner, self.moved[both], self.fixed[both], self.total[both])
 
 
 def read_one_text(before: pd.DataFrame, after: pd.DataFrame, units: int) -> tuple[Cells, Swaps]:
@@ -112,16 +96,16 @@ def read_one_text(before: pd.DataFrame, after: pd.DataFrame, units: int) -> tupl
     Raises TxrayError where a block has not as many tokens before as after, or a neuron is not the encoder's.
     """
     _check(before, after, units)
-    blocks = _present(before, after, column="block")
+    blocks = _present(before["block"], after["block"])
     tokens = [_tokens(side, blocks) for side in (before, after)]
-    if other := next((block for block, *both in zip(blocks, *tokens, strict=True) if both[0] != both[1]), None):
+    if len(others := blocks[tokens[0] != tokens[1]]):
         raise TxrayError(
-            f"the block {other!r} has other tokens after than before: these stages did not read one text. "
+            f"the block {others[0]!r} has other tokens after than before: these stages did not read one text. "
             "Compare two texts with `split_null`."
         )
     neurons, owner, (first, second) = _summed((before, after), (blocks, blocks))
-    moved = tuple(one - other for one, other in zip(first, second, strict=True))
-    return Cells(neurons, owner, moved, _totals(second), _both(first, second)), Swaps(len(blocks))
+    totals = [side.sum(axis=1)[:, None] for side in (first, second)]
+    return Cells(neurons, owner, first - second, totals[1], totals[0] + totals[1]), Swaps(len(blocks))
 
 
 def read_two_texts(before: pd.DataFrame, after: pd.DataFrame, units: int) -> tuple[Cells, Splits]:
@@ -131,46 +115,44 @@ def read_two_texts(before: pd.DataFrame, after: pd.DataFrame, units: int) -> tup
     encoder's.
     """
     _check(before, after, units)
-    blocks = [_present(side, column="block") for side in (before, after)]
+    blocks = [_present(side["block"], side["block"]) for side in (before, after)]
     for name, its in zip(("before", "after"), blocks, strict=True):
         if not len(its):
             raise TxrayError(f"the text {name} has no token: a distance needs two texts")
     neurons, owner, (first, second) = _summed((before, after), blocks)
-    moved = tuple(sparse.csr_array(sparse.hstack(pair)) for pair in zip(first, second, strict=True))
-    none = np.zeros((moved[0].shape[0], 1))
+    moved = sparse.csr_array(sparse.hstack([first, second]))
+    total = first.sum(axis=1)[:, None] + second.sum(axis=1)[:, None]
     tokens = np.concatenate([_tokens(side, its) for side, its in zip((before, after), blocks, strict=True)])
     is_before = np.repeat([True, False], [len(its) for its in blocks])
-    return Cells(neurons, owner, moved, (none, none), _both(first, second)), Splits(tokens, is_before)
+    return Cells(neurons, owner, moved, np.zeros_like(total), total), Splits(tokens, is_before)
 
 
 def _summed(
     sides: tuple[pd.DataFrame, pd.DataFrame], blocks: tuple[pd.Index, pd.Index]
-) -> tuple[np.ndarray, sparse.csr_array, list[Matrices]]:
-    """The preferred neurons, whose each cell is, and counts and activation sums of each side, (cells, blocks)."""
-    features = _present(*sides, column="feature")
+) -> tuple[np.ndarray, sparse.csr_array, list[sparse.csr_array]]:
+    """The preferred neurons, whose each cell is, and counts and activation sums of each side, (2 · cells, blocks): equal
+    records give equal sums, to the last bit."""
+    features = _present(*(side["feature"] for side in sides))
     rows = [side[side["neuron"] != NOBODY] for side in sides]
     keys = [r["neuron"].to_numpy(np.int64) * len(features) + _codes(r["feature"], features) for r in rows]
     cells, place = np.unique(np.concatenate(keys), return_inverse=True)
     neurons, position = np.unique(cells // max(len(features), 1), return_inverse=True)
     summed = []
     for side, cell, its in zip(rows, np.split(place, [len(keys[0])]), blocks, strict=True):
-        where, shape = (cell, _codes(side["block"], its)), (len(cells), len(its))
-        values = np.ones(len(side)), side["activation"].to_numpy(np.float64)
-        summed.append(tuple(sparse.coo_array((each, where), shape=shape).tocsr() for each in values))
+        present, at = np.unique(cell * len(its) + _codes(side["block"], its), return_inverse=True)
+        where, shape = np.divmod(present, max(len(its), 1)), (len(cells), len(its))
+        sums = np.bincount(at, side["activation"].to_numpy(np.float64), len(present))
+        counts = np.bincount(at, minlength=len(present)).astype(np.float64)
+        summed.append(sparse.vstack([sparse.csr_array((each, where), shape=shape) for each in (counts, sums)], "csr"))
     return neurons, owners(position, len(neurons)), summed
 
 
-def _totals(side: Matrices) -> Columns:
-    return tuple(matrix.sum(axis=1)[:, None] for matrix in side)
-
-
-def _both(first: Matrices, second: Matrices) -> Columns:
-    return tuple(one + other for one, other in zip(_totals(first), _totals(second), strict=True))
-
-
-def _present(*sides: pd.DataFrame, column: str) -> pd.Index:
-    """The distinct values of a column of records, sorted."""
-    return pd.Index(sorted({value for side in sides for value in side[column].unique()}), dtype=object)
+def _present(before: pd.Series, after: pd.Series) -> pd.Index:
+    """The distinct values of two categorical columns: in their order where both have the same, else sorted."""
+    first, second = (
+        pd.Index(side.cat.remove_unused_categories().cat.categories.astype(object)) for side in (before, after)
+    )
+    return first.union(second)
 
 
 def _codes(column: pd.Series, values: pd.Index) -> np.ndarray:

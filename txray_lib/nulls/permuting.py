@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from txray_lib.measures import between
+from txray_lib.measures import Side, between
 from txray_lib.nulls.blocks import Cells, Splits, Swaps
 from txray_lib.progress import bar
 from txray_lib.transfer import AVOIDED, GAINED, SHARED
@@ -26,9 +26,8 @@ SETTLED = 0.001
 TIE = 1e-7
 """Distances nearer than this are ties: rounding must not make an equal arrangement a nearer one."""
 CHANGED = "avoided or gained"
-_CHUNK = 64
-_PIECE = 4096
-"""Arrangements and cells that are held side by side, which costs memory and changes no result."""
+_CHUNK, _ENTRIES = 64, 1 << 18
+"""Arrangements, and cells times arrangements, that are held side by side: it costs memory and changes no result."""
 
 
 @dataclass(frozen=True)
@@ -45,25 +44,24 @@ class Plan:
 def permute(cells: Cells, deals: Swaps | Splits, plan: Plan, units: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table of neurons and the table of states, as `NullResult` describes them."""
     random, neurons = np.random.default_rng(plan.seed), len(cells.neurons)
-    observed = between(plan.measure, *cells.sides(deals.observed), cells.owner)[:, 0]
+    sides = cells.sides(deals.observed)
+    observed, states = between(plan.measure, *sides, cells.owner)[:, 0], _count_changed(cells, sides)[:, 0]
     null = np.empty((neurons, plan.permutations))
     changed = np.empty((2, plan.permutations), np.int64)
     reached, drawn = np.zeros((2, neurons), np.int64)
     done, until, chosen = 0, plan.permutations, np.arange(neurons)
     while done < until and (len(chosen) or not done):
-        pieces = list(cells.of(chosen).pieces(_PIECE))
-        for here, signs in _arrangements(deals, random, plan, done, until):
+        own = cells.of(chosen)
+        for here, signs in _arrangements(deals, random, plan, done, until, own.owner.shape[1]):
+            sides = own.sides(signs)
+            distances = between(plan.measure, *sides, own.owner)
+            reached[chosen] += _as_far(distances, observed[chosen]).sum(axis=1)
             if not done:
-                changed[:, here] = cells.avoided_and_gained(signs)
-            for place, piece in pieces:
-                distances = between(plan.measure, *piece.sides(signs), piece.owner)
-                reached[chosen[place]] += _as_far(distances, observed[chosen[place]]).sum(axis=1)
-                if not done:
-                    null[place, here] = distances
+                null[:, here], changed[:, here] = distances, _count_changed(own, sides)
         drawn[chosen] = done = until
         until, chosen = min(2 * done, plan.cap), np.flatnonzero(_is_open(reached, observed, done))
-    states = _states(cells.avoided_and_gained(deals.observed)[:, 0], changed, neurons)
-    return _table(cells.neurons, observed, null, reached, drawn, plan.measure, units), states
+    table = _table(cells.neurons, observed, null, reached, drawn, plan.measure, units)
+    return table, _states(states, changed, neurons)
 
 
 def adjust(p: np.ndarray) -> np.ndarray:
@@ -79,15 +77,21 @@ def adjust(p: np.ndarray) -> np.ndarray:
 
 
 def _arrangements(
-    deals: Swaps | Splits, random: np.random.Generator, plan: Plan, done: int, until: int
+    deals: Swaps | Splits, random: np.random.Generator, plan: Plan, done: int, until: int, cells: int
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield (which arrangements, their signs (blocks, some)) until so many are drawn."""
     tail = ", refined" if done else ""
     with bar(until, plan.what and plan.what + tail, "permutation", done) as ticker:
-        for first in range(done, until, _CHUNK):
-            size = min(_CHUNK, until - first)
+        chunk = max(1, min(_CHUNK, _ENTRIES // max(cells, 1)))
+        for first in range(done, until, chunk):
+            size = min(chunk, until - first)
             yield slice(first, first + size), deals.signs(random.random((size, deals.blocks)))
             ticker.update(size)
+
+
+def _count_changed(cells: Cells, sides: tuple[Side, Side]) -> np.ndarray:
+    """How many neurons are avoided, and how many gained, in each of k arrangements, (2, k)."""
+    return np.stack([(cells.owner @ side.counts == 0).sum(axis=0) for side in sides[::-1]])
 
 
 def _as_far(null: np.ndarray, observed: np.ndarray) -> np.ndarray:
