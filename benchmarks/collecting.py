@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 from benchmarks.measuring import (
     Measured,
@@ -35,12 +33,6 @@ from txray_lib.tables import write_tables
 
 _START = 64
 """Documents of a short call that finds the number of threads."""
-
-
-_ONEDNN = (
-    "On a CPU torch takes oneDNN for nn.LSTM, which is slow for a batch of one token; how fast the released code's way is "
-    "without it, and the ratio then, stand behind the figure."
-)
 
 
 def overhead(sizes: Sizes) -> Measured:
@@ -73,17 +65,34 @@ def overhead_on_gpu(sizes: Sizes) -> Measured | None:
 
 
 def released_way(sizes: Sizes) -> Measured:
-    found, encoder = _against(sizes, _as_released), _encoder(sizes)
-    ids = np.random.default_rng(2).integers(0, sizes.words, sizes.few)
-    with tempfile.TemporaryDirectory() as name, torch.backends.mkldnn.flags(enabled=False):
+    """Seconds a token of the released code's loop over few tokens, beside those of collection over many."""
+    text, encoder, known = (
+        corpus(draw_lengths("paragraphs", sizes.tokens), sizes.words),
+        _encoder(sizes),
+        vocabulary(sizes),
+    )
+    few = np.concatenate([known.encode(d.tokens) for d in text])[: sizes.few]
+    start = Corpus("text", text.documents[:_START])
+    with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "activations.csv"
-        best_threads(lambda: _as_released(encoder, ids[: len(ids) // 10], path))
-        rate = len(ids) / min(timed(lambda: _as_released(encoder, ids, path)) for _ in range(sizes.rounds))
-    without = {
-        "theirs without oneDNN, tokens a second": rate,
-        "times as fast without oneDNN": found.beside["ours, tokens a second"] / rate,
-    }
-    return replace(found, beside={**found.beside, **without}, note=f"{found.note} {_ONEDNN}")
+        their_threads = best_threads(lambda: _as_released(encoder, few[: sizes.few // 10], path))
+        our_threads = best_threads(lambda: _collected(encoder, start, known, sizes))
+        sides = {
+            "theirs": on_threads(their_threads, lambda: _as_released(encoder, few, path)),
+            "ours": on_threads(our_threads, lambda: _collected(encoder, text, known, sizes)),
+        }
+        best = seconds(sides, sizes.rounds)
+    ours, theirs = sizes.tokens / best["ours"], len(few) / best["theirs"]
+    return Measured(
+        ours / theirs,
+        {
+            "ours, tokens a second": ours,
+            "theirs, tokens a second": theirs,
+            "threads, ours": our_threads,
+            "threads, theirs": their_threads,
+        },
+        f"The loop reads {len(few):,} tokens, collection {sizes.tokens:,}; tokens a second are compared.",
+    )
 
 
 def released_disk(sizes: Sizes) -> Measured:
@@ -107,50 +116,30 @@ def released_disk(sizes: Sizes) -> Measured:
     )
 
 
-def lean_loop(sizes: Sizes) -> Measured:
-    return _against(sizes, lambda encoder, ids, _: _cell_loop(encoder, ids))
-
-
 def share_of_peak(sizes: Sizes) -> Measured:
     """The pass over unequal documents, its operations a second beside those of the best matrix product."""
-    encoder, lengths, random = _encoder(sizes), draw_lengths("reviews", sizes.many), np.random.default_rng(2)
-    ids = [random.integers(0, sizes.words, n) for n in lengths]
-    ordered = _in_parts(ids)
+    encoder, random = _encoder(sizes), np.random.default_rng(2)
+    lengths = draw_lengths("reviews", sizes.many)
+    ids = _in_parts([random.integers(0, sizes.words, n) for n in lengths])
     threads = best_threads(lambda: _pass(encoder, ids[:_START], sizes))
-    before, used = peak(sizes), Counter[str]()
-    taken = timed(on_threads(threads, lambda: _pass(encoder, ordered, sizes, used)))
+    before = peak(sizes)
+    used = []
+    taken = timed(on_threads(threads, lambda: used.append(_pass(encoder, ids, sizes))))
     best = max(before, peak(sizes))
-    rate = sizes.many * _operations(sizes) / taken
-    padded = {
-        "as documents come": _padded(lengths, sizes.slots),
-        "sorted within parts": sum(_padded(np.sort(part)[::-1], sizes.slots) for part in _parted(lengths)),
-        "sorted over the whole text": _padded(np.sort(lengths)[::-1], sizes.slots),
-    }
+    batches = [lengths[i : i + sizes.slots] for i in range(0, len(lengths), sizes.slots)]
+    padded = sum(int(batch.max()) * len(batch) for batch in batches)
+    rate = sizes.many * 8 * sizes.units * (sizes.embedding + sizes.units) / taken
     return Measured(
         100 * rate / best,
         {
-            "tokens": sizes.many,
             "tokens a second": sizes.many / taken,
             "peak, GFLOP a second": best / 1e9,
-            "slots used, per cent": 100 * sizes.many / used["slots"],
-            **{f"slots used in batches {how}, per cent": 100 * sizes.many / size for how, size in padded.items()},
+            "slots used, per cent": 100 * sizes.many / used[0],
+            "slots used in batches as documents come, per cent": 100 * sizes.many / padded,
             "threads": threads,
         },
-        "Lengths of documents are drawn from a log-normal fitted to those of IMDB's reviews. "
-        f"Sorting the whole text needs all of it in memory; parts are of {PART_TOKENS:,} tokens.",
+        "Lengths of documents are drawn from a log-normal fitted to those of IMDB's reviews.",
     )
-
-
-def full_slots(sizes: Sizes) -> Measured:
-    """The pass over documents of one length, with every slot in use."""
-    encoder, random = _encoder(sizes), np.random.default_rng(2)
-    ids = [random.integers(0, sizes.words, 8 * WINDOW) for _ in range(sizes.slots)]
-    threads = best_threads(lambda: _pass(encoder, ids, sizes))
-    before = peak(sizes)
-    taken = min(timed(on_threads(threads, lambda: _pass(encoder, ids, sizes))) for _ in range(2))
-    best = max(before, peak(sizes))
-    rate = sum(map(len, ids)) * _operations(sizes) / taken
-    return Measured(100 * rate / best, {"slots": sizes.slots, "peak, GFLOP a second": best / 1e9, "threads": threads})
 
 
 def memory(sizes: Sizes) -> Measured:
@@ -211,37 +200,6 @@ def _product(a: torch.Tensor, b: torch.Tensor, repeats: int) -> float:
     return min(timed(side) for _ in range(3)) / repeats
 
 
-def _against(sizes: Sizes, peer: Callable[[Encoder, np.ndarray, Path], object]) -> Measured:
-    """Seconds a token of a loop over few tokens, beside those of collection over many."""
-    tokens = sizes.tokens
-    text, encoder, known = corpus(draw_lengths("paragraphs", tokens), sizes.words), _encoder(sizes), vocabulary(sizes)
-    few = np.concatenate([known.encode(d.tokens) for d in text])[: sizes.few]
-    start = Corpus("text", text.documents[:_START])
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "activations.csv"
-        their_threads = best_threads(lambda: peer(encoder, few[: sizes.few // 10], path))
-        our_threads = best_threads(lambda: _collected(encoder, start, known, sizes))
-        sides = {
-            "theirs": on_threads(their_threads, lambda: peer(encoder, few, path)),
-            "ours": on_threads(our_threads, lambda: _collected(encoder, text, known, sizes)),
-        }
-        best = seconds(sides, sizes.rounds)
-    ours, theirs = tokens / best["ours"], len(few) / best["theirs"]
-    return Measured(
-        ours / theirs,
-        {
-            "ours, tokens a second": ours,
-            "theirs, tokens a second": theirs,
-            "times as fast at the machine's peak": peak(sizes) / _operations(sizes) / theirs,
-            "tokens, theirs": len(few),
-            "tokens, ours": tokens,
-            "threads, ours": our_threads,
-            "threads, theirs": their_threads,
-        },
-        f"The loop reads {len(few):,} tokens, collection {tokens:,}; tokens a second are compared.",
-    )
-
-
 @torch.no_grad()
 def _as_released(encoder: Encoder, ids: np.ndarray, path: Path) -> None:
     """One token a call through nn.LSTM, batch 1; token, tag and the whole activation vector as a line of text."""
@@ -253,28 +211,9 @@ def _as_released(encoder: Encoder, ids: np.ndarray, path: Path) -> None:
             file.write(f"w{word},NN,{numbers}\n")
 
 
-@torch.no_grad()
-def _cell_loop(encoder: Encoder, ids: np.ndarray) -> torch.Tensor:
-    """One token a call through nn.LSTMCell, batch 1; the maximum and its neuron are kept, nothing else."""
-    device = encoder.embedding.weight.device
-    cell = nn.LSTMCell(encoder.lstm.input_size, encoder.units, device=device)
-    cell.load_state_dict({k.removesuffix("_l0"): v for k, v in encoder.lstm.state_dict().items()})
-    embedded = encoder.embedding(torch.from_numpy(ids.astype(np.int64)).to(device))
-    h, c, found = *torch.zeros(2, 1, encoder.units, device=device), []
-    for row in embedded:
-        h, c = cell(row.unsqueeze(0), (h, c))
-        found.append(torch.stack([part.squeeze().float() for part in h.max(dim=-1)]))
-    return torch.stack(found)
-
-
 def _encoder(sizes: Sizes) -> Encoder:
     torch.manual_seed(1)
     return Encoder(sizes.words, sizes.embedding, sizes.units).eval().to(sizes.device)
-
-
-def _operations(sizes: Sizes) -> int:
-    """Floating-point operations of the LSTM at one token."""
-    return 8 * sizes.units * (sizes.embedding + sizes.units)
 
 
 def _collected(encoder: Encoder, text: Corpus, known: Vocabulary, sizes: Sizes) -> pd.DataFrame:
@@ -282,37 +221,16 @@ def _collected(encoder: Encoder, text: Corpus, known: Vocabulary, sizes: Sizes) 
     return collect(encoder, text, known, sizes.slots, sizes.device).preferences
 
 
-def _pass(encoder: Encoder, ids: Iterable[np.ndarray], sizes: Sizes, used: Counter[str] | None = None) -> None:
-    for window in windows(encoder, ids, sizes.slots, sizes.device):
-        if used is not None:
-            used["slots"] += len(window.text) * WINDOW
+def _pass(encoder: Encoder, ids: Iterable[np.ndarray], sizes: Sizes) -> int:
+    """The bare forward pass of the same windows; gives the number of their slots."""
+    return sum(len(window.text) * WINDOW for window in windows(encoder, ids, sizes.slots, sizes.device))
 
 
 def _in_parts(ids: list[np.ndarray]) -> list[np.ndarray]:
     """In the order in which collection reads them: longest first within a part."""
-    lengths = np.array([len(i) for i in ids])
-    return [ids[i] for i in np.lexsort((-lengths, _part_of(lengths)))]
-
-
-def _part_of(lengths: np.ndarray) -> np.ndarray:
-    """The part of each document: a part ends with the document that fills it."""
-    part, held, parts = 0, 0, np.empty(len(lengths), np.int64)
-    for document, length in enumerate(lengths):
-        parts[document] = part
-        held += length
-        if held >= PART_TOKENS:
-            part, held = part + 1, 0
-    return parts
-
-
-def _parted(lengths: np.ndarray) -> list[np.ndarray]:
-    return np.split(lengths, np.flatnonzero(np.diff(_part_of(lengths))) + 1)
-
-
-def _padded(lengths: np.ndarray, size: int) -> int:
-    """The slots of batches of so many documents, each padded to its longest."""
-    batches = (lengths[i : i + size] for i in range(0, len(lengths), size))
-    return sum(int(batch.max()) * len(batch) for batch in batches)
+    ends = np.cumsum([len(i) for i in ids])
+    part = (ends - 1) // PART_TOKENS
+    return [ids[i] for i in np.lexsort(([-len(i) for i in ids], part))]
 
 
 ROWS = (
@@ -342,8 +260,7 @@ ROWS = (
         "at least",
         50,
         released_way,
-        "The loop waits for memory and collection for arithmetic; what could be reached at the machine's peak stands behind "
-        "the figure.",
+        "The loop waits for memory and collection for arithmetic.",
     ),
     Row(
         "released-disk",
@@ -355,16 +272,6 @@ ROWS = (
         "A record is a word, a tag, a neuron and an activation; activations hardly compress.",
     ),
     Row(
-        "cell-loop",
-        "collect over a lean loop: nn.LSTMCell one token a call, batch 1, maximum and neuron kept",
-        "times as fast",
-        "at least",
-        10,
-        lean_loop,
-        "The loop waits for memory and collection for arithmetic; what could be reached at the machine's peak stands behind "
-        "the figure.",
-    ),
-    Row(
         "peak-unequal",
         "forward pass over documents as unequal as IMDB's, operations a second over the best matrix product",
         "% of peak",
@@ -372,15 +279,6 @@ ROWS = (
         60,
         share_of_peak,
         "The gates, the copies of states and the half window that a document wastes take time that the peak does not know.",
-    ),
-    Row(
-        "peak-full",
-        "forward pass with every slot in use, operations a second over the best matrix product",
-        "% of peak",
-        "at least",
-        80,
-        full_slots,
-        "The gates and the copies of states take time that the peak does not know, and a step waits for the one before.",
     ),
     Row(
         "memory",

@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.measuring import Measured, Row, Sizes, best_threads, on_threads, seconds
-from txray_lib.encoders import pretrain
+from txray_lib.encoders.lstm import Encoder, LanguageModel
+from txray_lib.encoders.pretraining import pretrain
 from txray_lib.profiles import Pretraining
 
 _LANES, _WINDOW, _UPDATES = 128, 35, 10
@@ -31,7 +32,7 @@ def tagging(sizes: Sizes) -> Measured:
 
 
 def pretraining(sizes: Sizes) -> Measured:
-    """Tokens a second of a few updates of `training.pretrain`, its validation included, over those of the plain loop."""
+    """Tokens a second of a few updates of `pretrain`, its validation included, over those of the plain loop."""
     lanes = min(_LANES, sizes.few // 10)
     updates = _UPDATES * _WINDOW * lanes
     stream = np.random.default_rng(1).integers(0, sizes.words, updates + lanes).astype(np.int32)
@@ -76,24 +77,10 @@ def _ours(sizes: Sizes, stream: np.ndarray, valid: np.ndarray, lanes: int) -> No
     pretrain(settings, sizes.words, stream[:third], valid, 1, lambda epoch, encoder: None, device=sizes.device)
 
 
-class _PlainModel(nn.Module):
-    def __init__(self, sizes: Sizes) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(sizes.words, sizes.embedding)
-        self.lstm = nn.LSTM(sizes.embedding, sizes.units, batch_first=True)
-        self.narrow = nn.Linear(sizes.units, sizes.embedding)
-        self.output = nn.Linear(sizes.embedding, sizes.words)
-        self.dropout = nn.Dropout(0.2)
-
-    def forward(self, ids: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor] | None) -> tuple[torch.Tensor, tuple]:
-        activations, state = self.lstm(self.dropout(self.embedding(ids)), state)
-        return self.output(self.narrow(self.dropout(activations))), state
-
-
 def _plain(sizes: Sizes, stream: np.ndarray, lanes: int) -> None:
-    """The textbook loop: embedding, LSTM, two linear layers, cross-entropy, AdamW, the state cut at each window."""
+    """The textbook loop on the same model: cross-entropy, AdamW, the state cut at each window."""
     torch.manual_seed(1)
-    model = _PlainModel(sizes).to(sizes.device)
+    model = LanguageModel(Encoder(sizes.words, sizes.embedding, sizes.units), 0.2).to(sizes.device)
     optimiser = torch.optim.AdamW(model.parameters(), 0.002)
     length = len(stream) // lanes
     rows = torch.from_numpy(stream[: length * lanes].astype(np.int64)).view(lanes, length).to(sizes.device)
