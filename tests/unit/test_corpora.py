@@ -10,32 +10,21 @@ import tarfile
 import zipfile
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from txray_lib.corpora import Corpus, Document, published
-from txray_lib.corpora.documents import (
-    content_hash,
-    deal_blocks,
-    document_lengths,
-    label_balanced_sample,
-    load_corpus_file,
-    save_corpus,
-    shared_blocks,
-    shared_texts,
-    stream_corpus_file,
-)
+from txray_lib.corpora import Corpus, Document, documents, published
 from txray_lib.corpora.published import Archive, fetch_archive, load_imdb, load_wikitext
 from txray_lib.corpora.tokenise import tokenise_like_wikitext
 from txray_lib.corpora.vocabulary import build_vocabulary
 from txray_lib.errors import TxrayError
 
 WIKI = {
-    "train": " \n = Rivers = \n \n Rivers flow . They <unk> . \n = Played , W = \n Wins \n \n = = Uses = = \n"
-    " \n Boats . \n \n = Hills = \n \n Hills stand . \n",
+    "train": " \n = Rivers = \n \n Rivers <unk> . So \n = Played , W = \n Wins \n \n = = Uses = = \n \n = Hills = \n \n Hills . \n",
     "valid": " \n = Lakes = \n \n Lakes lie 漢 . \n",
     "test": " \n = Seas = \n \n Seas roll . \n",
 }
@@ -49,9 +38,7 @@ REVIEWS = {
     "test/neg/0_3.txt": "Bad.",
     "train/unsup/0_0.txt": "unlabelled",
     "train/urls_pos.txt": "tt0000001\ntt0000001",
-    "train/urls_neg.txt": "\n".join(
-        f"http://www.imdb.com/title/tt00000{number + 10}/usercomments" for number in range(11)
-    ),
+    "train/urls_neg.txt": "\n".join(f"http://imdb.com/title/tt00000{number}/comments" for number in range(10, 21)),
     "test/urls_pos.txt": "tt0000077",
     "test/urls_neg.txt": "tt0000077",
 }
@@ -90,15 +77,14 @@ def test_wikitext_by_hand(tmp_path, monkeypatch):
     corpus = load_wikitext(data=tmp_path)
     assert [(d.name, d.block, " ".join(d.tokens), d.sentences) for d in corpus.split("train")] == [
         ("train/line-00002", "train/article-001", "= Rivers =", (0,)),
-        ("train/line-00004", "train/article-001", "Rivers flow . They <unk> .", (0, 3)),
+        ("train/line-00004", "train/article-001", "Rivers <unk> . So", (0, 3)),
         ("train/line-00005", "train/article-001", "= Played , W =", (0,)),
         ("train/line-00006", "train/article-001", "Wins", (0,)),
         ("train/line-00008", "train/article-001", "= = Uses = =", (0,)),
-        ("train/line-00010", "train/article-001", "Boats .", (0,)),
-        ("train/line-00012", "train/article-002", "= Hills =", (0,)),
-        ("train/line-00014", "train/article-002", "Hills stand .", (0,)),
+        ("train/line-00010", "train/article-002", "= Hills =", (0,)),
+        ("train/line-00012", "train/article-002", "Hills .", (0,)),
     ]
-    assert [d.name[-2:] for d in corpus.split("train") if published.is_heading(d)] == ["02", "05", "08", "12"]
+    assert [d.name[-2:] for d in corpus.split("train") if published.is_heading(d)] == ["02", "05", "08", "10"]
     assert corpus.token_count == sum(len(text.split()) for text in WIKI.values())
     assert ({d.split for d in corpus}, {d.label for d in corpus}) == ({"train", "valid", "test"}, {None})
     monkeypatch.chdir(tmp_path.parent)
@@ -118,10 +104,9 @@ def test_imdb_by_hand(tmp_path, monkeypatch):
         ("test/pos/0_8.txt", "test", 1, "tt0000077"),
         ("test/neg/0_3.txt", "test", 0, "tt0000077"),
     ]
-    assert corpus.documents[0].tokens == ("I", "didn", "'t", "hate", "it", "Good")
-    assert corpus.documents[0].sentences == (0, 5)
-    assert corpus.documents[1].tokens == ("A", "well", "@-@", "made", "film", ".", "I", "cried", "!")
-    assert corpus.documents[1].sentences == (0, 6)
+    first, second = corpus.documents[:2]
+    assert (" ".join(first.tokens), first.sentences) == ("I didn 't hate it Good", (0, 5))
+    assert (" ".join(second.tokens), second.sentences) == ("A well @-@ made film . I cried !", (0, 6))
     assert not (tmp_path.parent / "escaped.txt").exists()
 
 
@@ -159,11 +144,11 @@ def test_addresses_are_tried_in_turn_with_the_hash_and_a_refusing_network_is_tol
 
 def labelled(count: int, films: int = 1) -> Corpus:
     """`count` documents a label in two splits, `films` consecutive ones of a label in a block, positive first."""
-    places = [(split, y, i) for split in ("train", "test") for y in (1, 0) for i in range(count)]
-    documents = (
-        Document(f"{s}/{y}/{i}", s, f"{s}/{y}/{i // films}", ("x", str(i), "."), label=y) for s, y, i in places
-    )
-    return Corpus("toy", tuple(documents))
+    made = []
+    for split, y, i in product(("train", "test"), (1, 0), range(count)):
+        block = f"{split}/{y}/{i // films}"
+        made.append(Document(f"{split}/{y}/{i}", split, block, ("x", str(i), "."), label=y))
+    return Corpus("toy", tuple(made))
 
 
 @pytest.mark.parametrize(
@@ -171,74 +156,68 @@ def labelled(count: int, films: int = 1) -> Corpus:
 )
 def test_whole_blocks_are_dealt_by_the_seed_half_of_each_label(size, at_least, each):
     corpus = labelled(60, films=3)
-    dealt = deal_blocks(corpus, {"valid": size}, 1, at_least)
+    dealt, again, other = (documents.deal_blocks(corpus, {"valid": size}, seed, at_least) for seed in (1, 1, 2))
     part = dealt.split("valid")
     assert Counter(d.label for d in part) == {y: each for y in (0, 1) if each}
     assert not {d.block for d in part} & {d.block for d in dealt.split("train")}
     assert [d.name for d in dealt] == [d.name for d in corpus]
     assert dealt.split("test") == corpus.split("test")
-    assert dealt == deal_blocks(corpus, {"valid": size}, 1, at_least)
-    assert not each or dealt != deal_blocks(corpus, {"valid": size}, 2, at_least)
+    assert dealt == again
+    assert not each or dealt != other
 
 
 def test_a_sample_alternates_labels_and_is_exact():
-    corpus = labelled(50).split("train")
-    sample = label_balanced_sample(corpus, 100, seed=4)
+    corpus, draw = labelled(50).split("train"), documents.label_balanced_sample
+    sample = draw(corpus, 100, seed=4)
     assert sample.token_count == 100
     assert [d.label for d in sample] == [1, 0] * 17
-    assert len({d.name for d in sample}) == 34
-    assert len(sample.documents[-1]) == 1
-    assert sample == label_balanced_sample(corpus, 100, seed=4) != label_balanced_sample(corpus, 100, seed=5)
-    assert sample == label_balanced_sample(Corpus("toy", corpus.documents[::-1]), 100, seed=4)
-    assert label_balanced_sample(corpus, 300, seed=1).token_count == 300
+    assert (len({d.name for d in sample}), len(sample.documents[-1])) == (34, 1)
+    assert sample == draw(Corpus("toy", corpus.documents[::-1]), 100, seed=4) != draw(corpus, 100, seed=5)
+    assert draw(corpus, 300, seed=1).token_count == 300
     with pytest.raises(TxrayError, match="only 300"):
-        label_balanced_sample(corpus, 301, seed=1)
+        draw(corpus, 301, seed=1)
     with pytest.raises(TxrayError, match="only 0"):
-        label_balanced_sample(Corpus("toy", tuple(d for d in corpus if d.label)), 3, seed=1)
+        draw(Corpus("toy", tuple(d for d in corpus if d.label)), 3, seed=1)
 
 
 def test_what_splits_share_is_counted():
-    documents = "a train x y|b valid z|c test x y|d train x y|e train z|f test X y|g test z|h test only|i test only"
-    rows = [text.split() for text in documents.split("|")]
+    texts = "a train x y|b valid z|c test x y|d train x y|e train z|f test X y|g test z|h test only|i test only"
+    rows = [text.split() for text in texts.split("|")]
     corpus = Corpus("toy", tuple(Document(name, split, name, tuple(tokens)) for name, split, *tokens in rows))
-    assert shared_texts(corpus) == [frozenset("acd"), frozenset("beg")], "on both sides of the test split"
-    blocks = zip(corpus, "aabcdefgh", strict=True)
-    assert shared_blocks(corpus) == 0
-    assert shared_blocks(Corpus("toy", tuple(replace(d, block=block) for d, block in blocks))) == 1
+    assert documents.shared_texts(corpus) == [frozenset("acd"), frozenset("beg")], "on both sides of the test split"
+    assert documents.shared_blocks(corpus) == 0
+    assert documents.shared_blocks(Corpus("toy", tuple(replace(d, block="a") for d in corpus))) == 1
 
 
 def test_the_content_hash_sees_names_splits_labels_tokens_and_order():
-    def one(name="a", split="train", label=1, tokens=("x", "y")):
-        return content_hash(Corpus("toy", (Document(name, split, "block", tokens, label=label),)))
-
-    changed = {one(), one(name="b"), one(split="test"), one(label=0), one(label=None), one(tokens=("x y",))}
-    assert len(changed) == 6
-    assert one() == hashlib.sha256(b'["a", "train", 1, ["x", "y"]]\n').hexdigest()
-    halves = (Document("a", "train", "b", ("x",)), Document("c", "train", "b", ("y",)))
-    assert content_hash(Corpus("toy", halves)) != content_hash(Corpus("toy", halves[::-1]))
+    one = Document("a", "train", "b", ("x", "y"), label=1)
+    changes = ({"name": "b"}, {"split": "test"}, {"label": 0}, {"label": None}, {"tokens": ("x y",)})
+    others = [replace(one, **change) for change in changes]
+    made = [(one,), *((other,) for other in others), (one, others[0]), (others[0], one)]
+    hashes = [documents.content_hash(Corpus("toy", each)) for each in made]
+    assert len(set(hashes)) == len(made)
+    assert hashes[0] == hashlib.sha256(b'["a", "train", 1, ["x", "y"]]\n').hexdigest()
 
 
 def test_a_corpus_file_holds_everything_and_is_whole_or_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("txray_lib.corpora.documents._ROWS_AT_ONCE", 2)
-    monkeypatch.setattr("txray_lib.corpora.documents._READ_AT_ONCE", 1)
+    monkeypatch.setattr(documents, "_ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(documents, "_READ_AT_ONCE", 1)
     tagged = Document("a", "train", "b", ("x", "."), (0, 1), 1, ("NN", "."), ("NN", "."))
     corpus = Corpus("toy", (tagged, Document("c", "test", "c", ("大",)), Document("d", "valid", "c", ("x",))))
-    path = tmp_path / "toy.parquet"
+    path, other = tmp_path / "toy.parquet", tmp_path / "other.parquet"
     for written in (Corpus("none", ()), corpus):
-        save_corpus(written, path)
-        assert load_corpus_file(path) == written
-        assert document_lengths(path).tolist() == [len(d) for d in written]
-    assert [*stream_corpus_file(path, 1)] == [*corpus.documents[1:]]
-    assert [*stream_corpus_file(path, 0, 2)] == [*corpus.documents[:2]]
+        documents.save_corpus(written, path)
+        assert documents.load_corpus_file(path) == written
+        assert documents.document_lengths(path).tolist() == [len(d) for d in written]
+    assert [*documents.stream_corpus_file(path, 1)] == [*corpus.documents[1:]]
+    assert [*documents.stream_corpus_file(path, 0, 2)] == [*corpus.documents[:2]]
     path.write_bytes(path.read_bytes()[:-20])
-    pq.write_table(pa.table({"x": [1]}), tmp_path / "other.parquet")
-    for broken in (path, tmp_path / "other.parquet"):
-        with pytest.raises(TxrayError, match="not a whole corpus file"):
-            load_corpus_file(broken)
-        with pytest.raises(TxrayError, match="not a whole corpus file"):
-            next(stream_corpus_file(broken))
-    with pytest.raises(TxrayError, match="there is no corpus file"):
-        load_corpus_file(tmp_path / "absent.parquet")
+    pq.write_table(pa.table({"x": [1]}), other)
+    absent = tmp_path / "absent.parquet"
+    for file, told in ((path, "not a whole corpus"), (other, "not a whole corpus"), (absent, "there is no corpus")):
+        for read in (documents.load_corpus_file, lambda file: next(documents.stream_corpus_file(file))):
+            with pytest.raises(TxrayError, match=told):
+                read(file)
 
 
 DATA = Path(os.environ.get("TXRAY_DATA") or Path(__file__).resolve().parents[2] / ".." / "shared" / "data")
@@ -265,9 +244,7 @@ def test_the_real_corpora(monkeypatch):
     reviews = load_imdb(data=DATA)
     assert Counter((d.split, d.label) for d in reviews) == {(s, y): 12_500 for s in ("train", "test") for y in (0, 1)}
     assert len({d.tokens for d in reviews.split("train")}) == 24_904
-    shared, labels = shared_texts(reviews), {d.name: d.label for d in reviews}
-    assert len(shared) == 123
-    assert all(len({labels[name] for name in names}) == 1 for names in shared)
+    assert len(documents.shared_texts(reviews)) == 123
     assert all(d.block.startswith("tt") for d in reviews)
     some = (tuple(tokenise_like_wikitext(d.tokens[0])) for d in reviews.documents[::100])
     sample = Corpus("imdb", tuple(Document(str(i), "train", "b", tokens) for i, tokens in enumerate(some)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,30 +53,22 @@ def test_a_line_is_a_document_and_a_blank_line_begins_a_block(tmp_path):
     assert {d.label for d in corpus} == {None}
     assert Counter({d.block: d.split for d in corpus}.values()) == {"valid": 1, "train": 2}
     assert len({(d.block, d.split) for d in corpus}) == 3
-
-
-def test_without_blank_lines_every_line_is_a_block(tmp_path):
     corpus = load_text(write(tmp_path / "text.txt", "".join(f"Line {i}.\n" for i in range(40)) + "\n"), "wiki", 1)
-    assert len({d.block for d in corpus}) == len(corpus) == 40
+    assert len({d.block for d in corpus}) == len(corpus) == 40, "without blank lines every line is a block"
     assert Counter(d.split for d in corpus) == {"valid": 2, "train": 38}
 
 
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (b" \n\n ", "is empty"),
-        (b"one line only", "holds 1 block"),
-        (b"fine\n\xff\n", "byte 5 is not UTF-8"),
-        (None, "cannot be read (No such file or directory). Paths in a profile are relative to"),
-    ],
-)
-def test_what_is_wrong_with_a_text_is_told(tmp_path, content, told):
+def test_what_is_wrong_with_a_text_is_told(tmp_path):
     path = tmp_path / "text.txt"
-    if content is not None:
-        write(path, content)
-    with pytest.raises(TxrayError, match=re.escape(told)) as error:
+    with pytest.raises(TxrayError, match=r"text\.txt cannot be read \(No such file .*TXRAY_DATA"):
         load_text(path, "wiki", 1)
-    assert str(path) in str(error.value)
+    for content, told in (
+        (b" \n\n ", "is empty"),
+        (b"one line", "holds 1 block"),
+        (b"fi\n\xff\n", "byte 3 is not UTF-8"),
+    ):
+        with pytest.raises(TxrayError, match=rf"text\.txt:? {told}"):
+            load_text(write(path, content), "wiki", 1)
 
 
 def test_three_kinds_of_table_give_the_same_documents(tmp_path):
@@ -96,15 +87,15 @@ def test_three_kinds_of_table_give_the_same_documents(tmp_path):
     assert [d.label for d in read[0].corpus] == [1, 0, *(number % 2 for number in range(12))]
 
 
-@pytest.mark.parametrize(
-    ("given", "labels"),
-    [
-        (("neg", "pos"), ("neg", "pos")),
-        ((1, -1), ("-1", "1")),
-        (("10", "9"), ("9", "10")),
-        ((True, False), ("False", "True")),
-    ],
-)
+LABELS = {
+    ("neg", "pos"): ("neg", "pos"),
+    (1, -1): ("-1", "1"),
+    ("10", "9"): ("9", "10"),
+    (True, False): ("False", "True"),
+}
+
+
+@pytest.mark.parametrize(("given", "labels"), LABELS.items())
 def test_the_first_of_the_labels_is_0(tmp_path, given, labels):
     rows = [{"text": text, "label": given[number % 2]} for number, (text, _) in enumerate(ROWS)]
     read = load_labelled(write_json(tmp_path / "a.jsonl", rows), "mine", SIZES, 1)
@@ -141,9 +132,7 @@ def test_given_splits_are_kept_and_validation_is_taken_from_train(tmp_path):
 
 def test_columns_and_delimiter_are_those_of_the_profile_and_others_are_told(tmp_path):
     plain = load_labelled(write_csv(tmp_path / "a.csv"), "m", SIZES, 1)
-    path = write(
-        tmp_path / "b.csv", "\n".join(["text;sentiment;review", *(f"x;{label};{text}" for text, label in ROWS)])
-    )
+    path = write(tmp_path / "b.csv", "\n".join(["text;sentiment;review", *(f"x;{y};{text}" for text, y in ROWS)]))
     named = load_labelled(path, "m", SIZES, 1, {"text": "review", "label": "sentiment"}, ";")
     assert (named.corpus, named.labels, named.unread) == (plain.corpus, ("no", "yes"), ("text",))
     rows = [{"review": t, "split": y, "author": f"a{i // 4}"} for i, (t, y) in enumerate(ROWS)]
@@ -164,11 +153,12 @@ def test_the_step_reads_the_columns_that_the_profile_names_and_counts_headings(t
 
     path = write(tmp_path / "films.csv", "\n".join(["review;stars", *(f"{t};{y}" for t, y in ROWS * 20)]))
     target = "source: file, path: films.csv, columns: {text: review, label: stars}, delimiter: ;"
-    sizes = (
-        "finetuning: {reviews: {train: 40, valid: 8, test: 8}}\npruning: {reviews: 4}\ncontrols: {probe_tokens: 9}\n"
-    )
+    sizes = "finetuning: {reviews: {train: 40, valid: 8, test: 8}}\npruning: {reviews: 4}\n"
     corpora = f"corpora: {{pretraining: {{name: wiki, source: wikitext-2}}, target: {{{target}}}}}\n"
-    write(tmp_path / "mine.yaml", f"base: tiny\n{corpora}{sizes}collection: {{tokens: 43}}\n")
+    write(
+        tmp_path / "mine.yaml",
+        f"base: tiny\n{corpora}{sizes}collection: {{tokens: 43}}\ncontrols: {{probe_tokens: 9}}\n",
+    )
     monkeypatch.setattr(prepare, "load_wikitext", lambda name: Corpus(name, tuple(map(line, range(30)))))
     profile, said = load_profile(str(tmp_path / "mine.yaml")), list[str]()
     task = SimpleNamespace(profile=profile, own={"films.csv": path}, say=said.append)
@@ -183,23 +173,18 @@ def test_the_step_reads_the_columns_that_the_profile_names_and_counts_headings(t
     ("name", "text", "told"),
     [
         ("a.txt", "text,label\n", "its name must end in .csv, .tsv or .jsonl"),
-        ("a.csv", "", "is empty"),
-        ("a.csv", "text,label\nCafé.,1\n".encode("latin-1"), "byte 14 is not UTF-8"),
         ("a.csv", "text,label\n", "has 0 labels, most often none. Two are needed"),
         ("a.csv", "txt,label\nFine.,1\n", "the columns txt, label: there is no 'text'. Name them text, label, split"),
         ("a.csv", "text;label\nFine.;1\n", "the columns text;label: there is no 'text'; there is no 'label'"),
         ("a.csv", "text,text,label\nA.,B.,1\n", "'text' is there twice"),
         ("a.csv", "text,label,Splits\nA.,1,test\n", "'Splits' is not read: is 'split' meant?"),
-        ("a.csv", "text,label\nFine.,1\n,0\n", "line 3: no text that holds a token"),
         ("a.csv", "text,label\nFine.,1\n<br />,0\n", "line 3: no text that holds a token"),
         ("a.csv", "text,label\nFine.,1\nPoor.,\n", "line 3: no label"),
         ("a.csv", "text,label\nFine, really.,1\n", "line 2 (3): not 2 columns, as the header"),
         ("a.csv", 'text,label\n"Fine" it is.,1\n', "line 2: "),
         ("a.csv", 'text,label\n"Fine.,1\nPoor.,0\n', "unexpected end of data"),
-        ("a.csv", "text,label\nFine.,1\nGood.,1\n", "has 1 labels, most often '1' (2)"),
         ("a.csv", "text,label\nA.,1\nB.,0\nC.,2\n", "has 3 labels, most often '1' (1), '0' (1), '2' (1). Two"),
         ("a.csv", "text,label,split\nFine.,1,dev\n", "line 2 'dev': no split out of train, valid, test"),
-        ("a.csv", "text,label,split\nFine.,1,\n", "line 2 '': no split"),
         ("a.csv", "text,label,block\nFine.,1,x\nPoor.,0,\n", "line 3: no block"),
         ("a.jsonl", '{"text": "Fine.", "label": 1}\n{"text": NaN, "label": 0}\n', "line 2: no text that holds a token"),
         ("a.jsonl", '{"text": "Fine.", "label": 0.5}\n', "line 1: no label"),
@@ -215,16 +200,11 @@ def test_what_is_wrong_with_a_table_is_told(tmp_path, name, text, told):
     assert told in error_of(write(tmp_path / name, text))
 
 
-def test_a_column_of_the_profile_that_is_not_there_is_told(tmp_path):
+def test_columns_that_are_not_there_and_too_few_texts_are_told(tmp_path):
     path = write_csv(tmp_path / "a.csv")
     assert "there is no 'author'" in error_of(path, columns={"block": "author"})
     assert "there is no 'reviews'" in error_of(path, columns={"text": "reviews"})
-    (tmp_path / "b.csv").mkdir()
-    assert "cannot be read (Is a directory)" in error_of(tmp_path / "b.csv")
-
-
-def test_too_few_texts_are_told_with_their_numbers(tmp_path):
-    message = error_of(write_csv(tmp_path / "a.csv"), SIZES | {"train": 20})
+    message = error_of(path, SIZES | {"train": 20})
     assert "has 12 texts; train gets 4 of 'no' and 4 of 'yes', and the profile asks for 10 of each" in message
     assert "Lower finetuning.reviews.train" in message
 

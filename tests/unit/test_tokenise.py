@@ -40,7 +40,7 @@ BY_HAND = [
     ("a \x93quote\x94 \x96 it\x92s\x85", 'a " quote " – it \'s ...'),
     ("<unk> @-@ @,@", "<unk> @-@ @,@"),
     ("the '90s, a .45 in 5'11", "the ' 90s , a .45 in 5 ' 11"),
-    ("", ""),
+    ("so " + "o" * 10_000 + "!", "so " + "o" * 10_000 + " !"),
     ("  \n\t ", ""),
     ("<br />", ""),
 ]
@@ -75,10 +75,6 @@ def test_no_character_is_lost(text):
     text = re.sub(r"([.'-])\1+", r"\1", text)
     joined = "".join(re.sub(r"^@(.)@$", r"\1", token) for token in tokenise_like_wikitext(text))
     assert joined == "".join(text.split())
-
-
-def test_a_token_of_ten_thousand_characters_is_kept_whole():
-    assert tokenise_like_wikitext("so " + "o" * 10_000 + "!") == ["so", "o" * 10_000, "!"]
 
 
 HOSTILE = ["'", "<a ", "<a x=", "<b x='", "<a x=y ", "&", "a.", "aa.", "-", "a'", "aa'a", "<br ", "Jr. ", "1,", "<"]

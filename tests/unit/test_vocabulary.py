@@ -23,6 +23,8 @@ def test_words_stand_by_frequency_ties_by_alphabet_and_end_last():
     assert vocabulary.words == ("<unk>", "the", "a", "b", "c", "<eos>")
     assert (len(vocabulary), vocabulary.unknown, vocabulary.end) == (6, 0, 5)
     assert build_vocabulary(corpus_of("a a a b b <unk>"), size=2).words == ("a", "<unk>", "<eos>")
+    vocabulary = build_vocabulary(corpus_of("<eos> <eos> <EOS> a"), size=5)
+    assert vocabulary.words == ("a", "<unk>", "<eos>"), "the end in a text is no feature"
 
 
 def test_casing_is_a_property_of_the_vocabulary():
@@ -31,19 +33,7 @@ def test_casing_is_a_property_of_the_vocabulary():
     cased = build_vocabulary(corpus, 3, lowercase=False)
     assert cased.words == ("the", "The", "<unk>", "<eos>")
     assert (cased.seen("The"), cased.seen("THE")) == ("The", "<unk>")
-
-
-def test_the_end_in_a_text_is_no_feature():
-    vocabulary = build_vocabulary(corpus_of("<eos> <eos> <EOS> a"), size=5)
-    assert vocabulary.words == ("a", "<unk>", "<eos>")
-    assert vocabulary.encode(["<eos>"]).tolist() == [vocabulary.unknown]
-
-
-def test_unknown_share():
-    vocabulary = build_vocabulary(corpus_of("the film"), size=3)
-    assert vocabulary.unknown_share(corpus_of("The film", "is a")) == 0.5
-    with pytest.raises(TxrayError, match="has no token"):
-        vocabulary.unknown_share(corpus_of(""))
+    assert cased.unknown_share(corpus_of("The film", "THE the")) == 0.5
 
 
 def test_what_makes_no_vocabulary_is_refused():
