@@ -18,13 +18,12 @@ from running import run_cells
 
 from txray_lib import engine
 from txray_lib.book import building as bookbuild
+from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
 from txray_lib.example import PROFILE, write_example
-from txray_lib.flow import Run
 from txray_lib.profiles import load_profile
 from txray_lib.results import open_results
 from txray_lib.runs import open_run
-from txray_lib.steps.task import Task
 from txray_lib.tables import read_table
 from txray_lib.worlds import WorldSize
 
@@ -68,7 +67,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory, new_workplace: Callable[[Path
 @pytest.fixture(scope="module")
 def quick(mine: Path) -> Run:
     """A finished run on the files of one's own."""
-    run = Run(load_profile(str(mine / "quick.yaml")), say=lambda line: None)
+    run = Run(load_profile(str(mine / "quick.yaml")))
     assert run.make() == list(run.steps)
     return run
 
@@ -78,21 +77,16 @@ def said(name: str, profile: str) -> str:
     return run_cells(REPOSITORY / "notebooks" / f"{name}.md", {"profile": profile}).text
 
 
-def test_the_page_shows_the_profile_that_the_example_writes(mine: Path) -> None:
-    assert blocks("yaml")[0] == PROFILE.read_text(encoding="utf-8") == (mine / "mine.yaml").read_text(encoding="utf-8")
-    assert load_profile(str(mine / "mine.yaml")).own_files == ("text.txt", "reviews.csv")
-
-
-def test_the_example_of_the_page_has_texts_enough_for_its_profile(
-    workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_page_shows_the_profile_that_the_example_writes_which_has_texts_enough(
+    workplace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    said: list[str] = []
-    run = Run(load_profile(str(write_example(tmp_path / "whole"))))
-    monkeypatch.setattr(Task, "say", lambda task, line: said.append(line))
+    example = write_example(tmp_path / "mine")
+    assert blocks("yaml")[0] == PROFILE.read_text(encoding="utf-8") == example.read_text(encoding="utf-8")
+    run = Run(load_profile(str(example)))
     run.make("corpora")
     measures = read_table(run.file("corpora", "measures.parquet")).set_index(["corpus", "measure"])["value"]
     assert [measures["films", f"finetuning_{s}_reviews"] for s in ("train", "valid", "test")] == [1000, 200, 400]
-    assert "reviews.csv: the label 'bad' is 0, 'good' is 1, the class whose F1 is told" in said
+    assert "reviews.csv: the label 'bad' is 0, 'good' is 1, the class whose F1 is told" in "".join(capfd.readouterr())
 
 
 def test_the_example_overwrites_nothing(mine: Path, tmp_path: Path) -> None:
@@ -132,7 +126,7 @@ def test_a_changed_file_is_read_again(
     twin = tmp_path / "mine"
     shutil.copytree(mine, twin)
     name = str(twin / "quick.yaml")
-    run = Run(load_profile(name), say=lambda line: None)
+    run = Run(load_profile(name))
     shutil.rmtree(run.place("corpora"))
     assert engine.make_run(run, name, ["corpora"])
     assert not planned()
@@ -173,7 +167,7 @@ def encoder(quick: Run, mine: Path) -> Run:
             model.rnn.load_state_dict(own.lstm.state_dict())
             words = [finished.vocabulary.words[i] for i in order]
             exec(blocks("python")[0].replace("epoch-3", f"epoch-{epoch}"), {"model": model, "words": words})
-    run = Run(load_profile(str(mine / "encoder.yaml")), say=lambda line: None)
+    run = Run(load_profile(str(mine / "encoder.yaml")))
     assert run.make() == list(quick.steps)
     return run
 
@@ -193,7 +187,7 @@ def test_one_snapshot_alone_answers_what_needs_no_other(encoder: Run, mine: Path
     files = {"files": {3: "epoch-3.safetensors"}, "vocabulary": "words.txt", "embedding": "encoder", "lstm": "rnn"}
     settings = yaml.safe_load((mine / "encoder.yaml").read_text(encoding="utf-8")) | {"encoder": files}
     (mine / "alone.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    run = Run(load_profile(str(mine / "alone.yaml")), say=lambda line: None)
+    run = Run(load_profile(str(mine / "alone.yaml")))
     assert set(encoder.steps) - set(run.make()) == {"collect-articles-1", "collect-articles-2"}
     both = open_results("encoder").table("measured").merge(open_results("alone").table("measured"), on="id")
     known, missing = both[both["value_y"].notna()], both[both["value_x"].notna() & both["value_y"].isna()]

@@ -8,16 +8,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 UPSTREAM = ("Cannot read properties of null (reading 'classList')",)
 """A message of the theme on pages without a second menu, known and not ours."""
 

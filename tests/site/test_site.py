@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
+from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import pandas as pd
 import pytest
@@ -12,21 +14,43 @@ from browsing import draw_all, is_painted, listen, pages
 from running import displayed
 from telling_tables import HOSTILE, write_tables
 
+from txray_lib.book import files
+from txray_lib.book.extension import figure
+from txray_lib.figures.detail import detail
+from txray_lib.figures.theme import finish
+from txray_lib.page import show
+from txray_lib.results import Results
+
 MOST = 700_000
 """Compressed bytes of a page with everything it asks for."""
 
 
-def test_every_page_is_complete_offline(browser, site: Path) -> None:
+WIDE_TABLES = "[...document.querySelectorAll('.txray-scroll')].filter(t => t.scrollWidth > t.clientWidth + 1).map(t => t.ariaLabel)"
+
+
+def test_every_page_is_complete_offline_and_its_tables_fit_a_wide_screen(browser, site: Path) -> None:
     found = pages(site)
     assert len(found) > 6
     for path in found:
         page, heard = listen(browser)
         page.goto(path.as_uri())
+        assert page.evaluate(WIDE_TABLES) == [], path
         charts = draw_all(page)
         asked_for_bundle = any(address.endswith("vega-bundle.js") for address in heard.asked)
         assert asked_for_bundle == bool(charts), path
         assert (heard.external, heard.failed, heard.ours()) == ([], [], []), path
         assert heard.weight <= MOST, f"{path} weighs {heard.weight:,} bytes"
+        page.context.close()
+
+
+def test_every_page_and_every_chart_fit_a_phone(browser, site: Path) -> None:
+    for path in pages(site):
+        page, heard = listen(browser, width=390)
+        page.goto(path.as_uri())
+        if path.stem in ("rq1", "rq2", "rq3"):
+            draw_all(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert heard.ours() == [], path
         page.context.close()
 
 
@@ -48,19 +72,6 @@ def test_charts_are_drawn_and_redrawn_when_the_theme_changes(browser, site: Path
     page.context.close()
 
 
-def test_charts_fit_a_phone(browser, site: Path) -> None:
-    for name in ("rq1.html", "rq2.html", "rq3.html"):
-        page, _ = listen(browser, width=390)
-        page.goto(next(p for p in pages(site) if p.name == name).as_uri())
-        draw_all(page)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        too_wide = page.evaluate(
-            "[...document.querySelectorAll('.txray-chart')].filter(f => f.scrollWidth > f.clientWidth + 4).length"
-        )
-        assert too_wide == 0, name
-        page.context.close()
-
-
 def test_the_search_finds_pages_from_a_disk(browser, site: Path) -> None:
     page, heard = listen(browser)
     page.goto((site / "search.html").as_uri() + "?q=neuron")
@@ -70,41 +81,21 @@ def test_the_search_finds_pages_from_a_disk(browser, site: Path) -> None:
     page.context.close()
 
 
-def test_charts_and_formulas_have_words_and_shapes(browser, site: Path) -> None:
-    page, _ = listen(browser)
-    page.goto(next(p for p in pages(site) if p.stem == "method").as_uri())
-    assert page.evaluate("document.querySelector('math').getBoundingClientRect().height") > 10
-    page.goto(next(p for p in pages(site) if p.name == "rq1.html").as_uri())
-    labels = page.evaluate("[...document.querySelectorAll('.txray-vega')].map(e => e.getAttribute('aria-label'))")
-    assert labels
-    assert all(re.search(r"\d", label) for label in labels)
-    page.context.close()
-
-
 def write_page(folder: Path, body: str) -> Path:
     """A page of its own with the site's scripts for charts and tables."""
-    from txray_lib.book.files import STATIC, write_bundle, write_tables
-
-    write_bundle(folder / "txray" / "vega-bundle.js")
-    write_tables(folder / "txray")
-    for name in ("txray-charts.js", "txray-tables.js", "txray-charts.css"):
-        shutil.copy(STATIC / name, folder)
+    files.write_bundle(folder / "txray" / "vega-bundle.js")
+    files.write_tables(folder / "txray")
+    for path in files.STATIC.glob("txray-*"):
+        shutil.copy(path, folder)
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><link rel="stylesheet" href="txray-charts.css">'
-    scripts = "".join(
-        f'<script src="{name}"></script>' for name in ("txray/tables.js", "txray-tables.js", "txray-charts.js")
-    )
+    names = ("txray/tables", "txray-tables", "txray-charts")
+    scripts = "".join(f'<script src="{name}.js"></script>' for name in names)
     (folder / "page.html").write_text(f"{head}<body>{body}{scripts}", encoding="utf-8")
     return folder / "page.html"
 
 
 def test_hostile_tokens_are_inert(browser, tmp_path: Path) -> None:
     """A page of a figure and a table made of hostile tokens: they are seen, and nothing runs."""
-    from txray_lib.book.extension import figure
-    from txray_lib.figures.detail import detail
-    from txray_lib.figures.theme import finish
-    from txray_lib.page import show
-    from txray_lib.results import Results
-
     results = Results("tiny", write_tables(tmp_path / "tiny"), "frozen")
     stages = [results.stage("zero-shot"), results.stage("supervised")]
     chart = detail({s: results.preferences(s) for s in stages}, results.roles, neuron=2, top_tokens=80)
@@ -120,23 +111,16 @@ def test_hostile_tokens_are_inert(browser, tmp_path: Path) -> None:
     page.context.close()
 
 
-def long_table(folder: Path) -> Path:
-    """A page with one table of twenty rows that is far wider than a phone."""
-    from txray_lib.page import show
-
+def test_long_tables_are_searched_sorted_and_saved_scroll_on_a_phone_and_are_tables_without_scripts(
+    browser, tmp_path: Path
+) -> None:
     frame = pd.DataFrame({"id": [f"N{i}" for i in range(20)], "mean": [(7 * i) % 20 - 4.5 for i in range(20)]})
-    return write_page(
-        folder, displayed(show, frame.assign(**{f"a rather long column {i}": 1 for i in range(8)}), "numbers <b>")
-    )
-
-
-def column(page, index: int) -> list[str]:
-    return page.evaluate(f"[...document.querySelectorAll('tbody tr')].map(row => row.cells[{index}].textContent)")
-
-
-def test_long_tables_are_searched_sorted_and_saved(browser, tmp_path: Path) -> None:
-    page, heard = listen(browser)
-    page.goto(long_table(tmp_path).as_uri())
+    frame = frame.assign(**{f"a rather long column {i}": 1 for i in range(8)})
+    address = write_page(tmp_path, displayed(show, frame, "numbers <b>")).as_uri()
+    page, heard = listen(browser, width=390)
+    page.goto(address)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("(box => box.scrollWidth > box.clientWidth)(document.querySelector('.txray-scroll'))")
     assert column(page, 0)[:3] == ["N0", "N1", "N2"]
     page.locator("th").nth(1).click()
     assert column(page, 1)[:2] == ["−4.5", "−3.5"]
@@ -147,37 +131,59 @@ def test_long_tables_are_searched_sorted_and_saved(browser, tmp_path: Path) -> N
     assert "N13" in Path(taken.value.path()).read_text(encoding="utf-8")
     assert (heard.external, heard.failed, heard.errors) == ([], [], [])
     page.context.close()
-
-
-def test_a_wide_table_scrolls_in_its_own_box_and_is_a_table_without_scripts(browser, tmp_path: Path) -> None:
-    address = long_table(tmp_path).as_uri()
-    page, _ = listen(browser, width=390)
-    page.goto(address)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.evaluate("(box => box.scrollWidth > box.clientWidth)(document.querySelector('.txray-scroll'))")
-    page.context.close()
     plain = browser.new_context(java_script_enabled=False).new_page()
     plain.goto(address)
     assert plain.locator("tbody tr").count() == 20
     plain.context.close()
 
 
-def test_no_page_is_wider_than_a_phone_and_none_complains(browser, site: Path) -> None:
-    for path in pages(site):
-        page, heard = listen(browser, width=390)
-        page.goto(path.as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-        assert heard.ours() == [], path
-        page.context.close()
+def column(page, index: int) -> list[str]:
+    return page.evaluate(f"[...document.querySelectorAll('tbody tr')].map(row => row.cells[{index}].textContent)")
 
 
-def test_tables_fit_the_column_of_a_wide_screen(browser, site: Path) -> None:
-    wide = "[...document.querySelectorAll('.txray-scroll')].filter(t => t.scrollWidth > t.clientWidth + 1).map(t => t.ariaLabel)"
-    page, _ = listen(browser, width=1280)
-    cut = {}
-    for path in pages(site):
-        page.goto(path.as_uri())
-        if found := page.evaluate(wide):
-            cut[path.stem] = found
-    page.context.close()
-    assert cut == {}
+class Links(HTMLParser):
+    """The names and the links of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        self.names.update(filter(None, (given.get("id"), given.get("name"))))
+        if target := given.get("href") if tag in ("a", "link") else given.get("src"):
+            self.links.append(target)
+
+
+@cache
+def read(path: Path) -> Links:
+    page = Links()
+    page.feed(path.read_text(encoding="utf-8"))
+    return page
+
+
+def broken(path: Path) -> list[str]:
+    wrong = []
+    for link in read(path).links:
+        parts = urlparse(link)
+        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        anchor = unquote(parts.fragment)
+        if parts.scheme or parts.netloc:
+            continue
+        if not target.exists():
+            wrong.append(f"{path.name}: {link}")
+        elif anchor and target.suffix == ".html" and "=" not in anchor and anchor not in read(target).names:
+            wrong.append(f"{path.name}: {link} (no such anchor)")
+    return wrong
+
+
+def test_every_internal_link_and_anchor_is_there(site: Path) -> None:
+    found = [path for path in site.rglob("*.html") if "_static" not in path.parts]
+    assert sum(len(read(path).links) for path in found) > 500
+    assert [line for path in found for line in broken(path)] == []
+
+
+def test_a_broken_link_and_a_missing_anchor_are_found(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text('<p id="x"></p><a href="b.html">b</a><a href="#y">y</a><a href="#x">x</a>')
+    assert broken(tmp_path / "a.html") == ["a.html: b.html", "a.html: #y (no such anchor)"]

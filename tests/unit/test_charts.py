@@ -267,19 +267,6 @@ def test_lines_keep_the_order_of_the_rows_and_the_control_is_told_apart() -> Non
     assert [{"tokens_a_neuron": 50}] in spec["datasets"].values()
 
 
-def test_every_token_of_a_sentence_has_its_line_its_numbers_and_its_winner() -> None:
-    tokens, found, control = sentence()
-    chart = four_ways(tokens, found, control).to_dict()
-    assert [panel["layer"][0]["encoding"]["y"]["field"] for panel in chart["hconcat"]] == ["line", *["number"] * 3]
-    assert [row["found"] for row in rows_of(four_ways(tokens, found, control), "found")] == found["probing"].tolist()
-    names = lines(tokens.assign(token="w" * 300))
-    assert len(set(names)) == len(tokens)
-    assert max(map(len, names)) <= 21
-    rows = rows_of(winners(tokens, sentence_tables(HOSTILE)["sentence_activations"]), "rank")
-    first = [row["neuron"] for row in rows if row["rank"] == 1 and row["stage"] == "supervised"]
-    assert first == tokens["neuron_after"].tolist()
-
-
 def test_every_role_of_a_stage_has_a_colour_and_a_shape() -> None:
     """A profile may keep more epochs than the roles of the paper name."""
     from txray_lib.profiles import load_profile

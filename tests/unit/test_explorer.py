@@ -12,7 +12,6 @@ import pytest
 from telling_tables import HOSTILE, write_tables
 
 from txray_lib import explorer
-from txray_lib.book.notebooks import find_notebook, read_notebook
 from txray_lib.preferences import distributions
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
@@ -36,7 +35,11 @@ def preferences(rows: list[tuple[int, str, str, int, float]]) -> pd.DataFrame:
 
 
 def test_the_scripts_hold_every_preference_of_every_stage(results: Results, tmp_path: Path) -> None:
-    paths = explorer.write_shards(results, tmp_path / "made" / "tiny")
+    folder = tmp_path / "made" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "n999.js").write_text("old")
+    paths = explorer.write_shards(results, folder)
+    assert sorted(folder.iterdir()) == sorted(paths), "old scripts do not stay"
     neurons = {int(n): own for path in paths if path.stem[1:].isdigit() for n, own in body(path).items()}
     for number, stage in enumerate(results.roles):
         table = results.preferences(stage)
@@ -62,14 +65,12 @@ def test_each_neuron_and_word_is_in_the_script_that_its_name_says(results: Resul
     words = [word for path in paths if path.stem.startswith("t") for word, _ in body(path)]
     assert len(words) == len(set(words))
     assert set(HOSTILE) <= set(words)
-
-
-def test_old_scripts_do_not_stay(results: Results, tmp_path: Path) -> None:
-    folder = tmp_path / "made" / "tiny"
-    folder.mkdir(parents=True)
-    (folder / "n999.js").write_text("old")
-    assert folder / "n999.js" not in explorer.write_shards(results, folder)
-    assert not (folder / "n999.js").exists()
+    known = dict(body(next(path for path in paths if path.stem == "tr")))
+    total, *pairs = known["river"]["0"]
+    counts = results.preferences(next(iter(results.roles))).groupby(["feature", "neuron"], observed=True)["count"].sum()
+    assert total == counts["river"].sum()
+    assert pairs[1::2] == sorted(pairs[1::2], reverse=True)
+    assert all(counts["river"][neuron] == wins for neuron, wins in zip(pairs[::2], pairs[1::2], strict=True))
 
 
 def test_neighbours_are_those_of_least_hellinger_distance() -> None:
@@ -81,18 +82,6 @@ def test_neighbours_are_those_of_least_hellinger_distance() -> None:
     assert found[1][0][1] == pytest.approx(math.sqrt(1 - math.sqrt(0.5)))
     assert found[9] == []
     assert explorer.similar(table.iloc[:0]) == {}
-
-
-def test_winners_of_a_word_are_sorted_by_wins(results: Results, tmp_path: Path) -> None:
-    paths = explorer.write_shards(results, tmp_path / "made" / "tiny")
-    stage = next(iter(results.roles))
-    counts = results.preferences(stage).groupby(["feature", "neuron"], observed=True)["count"].sum()
-    known = dict(body(next(path for path in paths if path.stem == "tr")))
-    total, *pairs = known["river"]["0"]
-    wins = dict(zip(pairs[::2], pairs[1::2], strict=True))
-    assert total == counts["river"].sum()
-    assert wins == counts["river"].sort_values(ascending=False, kind="stable").head(len(wins)).to_dict()
-    assert list(wins.values()) == sorted(wins.values(), reverse=True)
 
 
 def test_points_are_all_neurons_but_those_never_preferred(results: Results) -> None:
@@ -122,31 +111,6 @@ def test_a_record_leaves_out_what_a_point_does_not_have(results: Results) -> Non
         assert ("d" in record) == (row.state == "shared")
         assert ("o" in record) == (not pd.isna(row.q))
         assert record["n"] == row.neuron
-
-
-def first_shown(results: Results, monkeypatch: pytest.MonkeyPatch, **values: object) -> dict[str, object]:
-    """What the page's cells hold up to the one that picks a neuron."""
-    monkeypatch.setenv("TXRAY_RESULTS", str(results.folder.parent))
-    code = [cell.source for cell in read_notebook(find_notebook("explorer")).cells if cell.cell_type == "code"]
-    names: dict[str, object] = {}
-    exec(code[0], names)
-    names |= {"profile": results.profile} | values
-    exec("\n".join(code[1:3]), names)
-    return names
-
-
-def test_the_page_shows_first_a_neuron_above_chance_if_there_is_one(results: Results, monkeypatch) -> None:
-    nulls = results.folder / "nulls.parquet"
-    rows = read_table(nulls)
-    supervised = rows["comparison"].str.endswith("supervised")
-    measured = results.transfer("rq3").set_index("neuron")["hellinger"].dropna()
-    lowest = measured.drop(measured.idxmax()).idxmin()
-    low = supervised & (rows["neuron"] == lowest)
-    write_table(rows.assign(q=low.map({True: 0.01, False: 0.9})), nulls, results.provenance)
-    assert first_shown(results, monkeypatch)["first"] == lowest
-    assert first_shown(results, monkeypatch, neuron=5)["first"] == 5
-    nulls.unlink()
-    assert first_shown(results, monkeypatch, min_length=1, max_length=9999)["first"] == measured.idxmax()
 
 
 def test_the_frames_name_stages_and_comparisons_and_hold_no_markup_of_a_corpus(results: Results) -> None:

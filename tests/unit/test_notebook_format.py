@@ -13,7 +13,6 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
 VERSIONS = re.compile(r"^    (format_version|jupytext_version): .*\n", re.MULTILINE)
 """Lines that a newer jupytext would change in every notebook at once."""
-SCREEN = 30
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -22,14 +21,6 @@ def test_a_notebook_is_as_jupytext_writes_it(path: Path) -> None:
     notebook = jupytext.read(path)
     assert VERSIONS.sub("", jupytext.writes(notebook, "md:myst")) == text
     assert not [cell for cell in notebook.cells if cell.get("outputs")]
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_code_cells_fit_on_a_screen_but_for_a_teachers(path: Path) -> None:
-    for cell in jupytext.read(path).cells:
-        lines = cell.source.splitlines()
-        if cell.cell_type == "code" and "solution" not in cell.metadata.get("tags", []):
-            assert len(lines) <= SCREEN, lines[0]
 
 
 def test_the_hooks_are_what_this_repository_has() -> None:
