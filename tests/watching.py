@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from txray_lib.steps.task import Task, perform
+from txray_lib.steps import Task, perform
 
 LIBRARY = Path(__file__).resolve().parents[1] / "txray_lib"
 

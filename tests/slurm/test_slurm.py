@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from txray_lib import engine
-from txray_lib.flow import Run
+from txray_lib.engine.run import Run
 from txray_lib.profiles import load_profile
 from txray_lib.tables import read_table
 

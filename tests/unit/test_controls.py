@@ -13,7 +13,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from txray_lib.steps.controls import Control, finetuning_controls, has_constant
 
 from txray_lib import probe
 from txray_lib.corpora import Corpus, Document
@@ -22,9 +21,8 @@ from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.finetuning import finetune, kept_updates
 from txray_lib.encoders.lstm import Encoder
 from txray_lib.encoders.pretraining import at_constant_rate, learning_rate, pretrain
-from txray_lib.engine.plan import declare
 from txray_lib.errors import TxrayError
-from txray_lib.profiles import Finetuning, Pretraining, Reviews, load_profile
+from txray_lib.profiles import Finetuning, Pretraining, Reviews
 
 WORDS = 11
 SETTINGS = Finetuning(
@@ -102,13 +100,6 @@ def test_on_real_labels_so_many_updates_give_the_kept_classifier_itself(target):
     assert same(real.state_dict(), again.state_dict())
 
 
-def test_a_control_takes_exactly_so_many_updates_and_stops_at_no_target():
-    settings = SETTINGS.model_copy(update={"target_f1": 0.0})
-    _, curve = finetune(settings, an_encoder(), texts(40, 1), texts(20, 2), 1, updates=7)
-    assert curve["epoch"].unique().tolist() == pytest.approx([2 / 5, 4 / 5, 6 / 5, 7 / 5])
-    assert set(curve["measure"]) == {"train_loss", "valid_f1", "valid_accuracy"}
-
-
 def test_a_killed_control_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     def run(checkpoint: Path | None = None) -> Any:
         return finetune(SETTINGS, an_encoder(), texts(40, 1), texts(20, 2), 1, checkpoint, updates=7)
@@ -164,39 +155,6 @@ def test_the_constant_rate_is_the_mean_of_those_that_the_schedule_gave(monkeypat
     )
 
 
-def test_the_mean_of_one_cycle_is_about_half_its_peak():
-    constant = at_constant_rate(PRETRAINING, 400_000)
-    assert constant.learning_rate == pytest.approx(0.02 * (0.2 * 0.52 + 0.8 * 0.5), rel=1e-3)
-    assert learning_rate(constant, 0.9) == constant.learning_rate
-
-
-def test_the_controls_of_a_profile():
-    demo = load_profile("demo")
-    asked = demo.controls.model_copy(update={"finetuning_seeds": 2, "shuffled_labels": 1})
-    demo = demo.model_copy(update={"controls": asked})
-    found = finetuning_controls(demo)
-    assert [control.name for control in found] == ["shuffled-1", "seed-1", "seed-2"]
-    assert [control.seed(demo) for control in found] == [demo.seed, demo.seed + 1000, demo.seed + 2000]
-    constant = demo.pretraining.model_copy(update={"schedule": "constant"})
-    assert not has_constant(demo.model_copy(update={"pretraining": constant}))
-    assert Control("seed", 3).name == "seed-3"
-
-
-def test_more_controls_undo_no_earlier_one_and_none_at_all_need_no_step():
-    tiny = load_profile("tiny")
-
-    def steps(**asked: Any) -> dict[str, Any]:
-        changed = tiny.model_copy(update={"controls": tiny.controls.model_copy(update=asked)})
-        return {step.name: step for step in declare(changed)}
-
-    assert "finetune-seed-3" in steps(finetuning_seeds=3)
-    assert not any(key.startswith("controls") for key in steps()["finetune-seed-1"].settings)
-    none = steps(finetuning_seeds=0, shuffled_labels=0, constant_rate=False)
-    assert "controls" not in none
-    assert not [name for name in none if "shuffled" in name or "seed" in name or "constant" in name]
-    assert "probe" in none["tables"].needs
-
-
 def tagged(block: str, name: str, tokens: int) -> Document:
     return Document(name, "train", block, ("a",) * tokens, tags=("NN",) * tokens)
 
@@ -249,15 +207,6 @@ def test_the_probe_finds_nothing_in_noise():
     noise = [torch.randn(count, 20, generator=torch.Generator().manual_seed(count)) for count in (3000, 1000)]
     told = probe.fit(noise[0], train_tags).tell(noise[1])
     assert (told == tags).mean() == pytest.approx((tags == "NN").mean(), abs=0.03)
-
-
-def test_a_neuron_that_never_changes_is_no_obstacle_to_the_probe():
-    tags = some_tags(200, 1)
-    activations = torch.cat(
-        [torch.full((200, 1), 0.3), torch.from_numpy((tags == "NN").astype(np.float32))[:, None]], 1
-    )
-    told = probe.fit(activations, tags).tell(activations)
-    assert (told[tags == "NN"] == "NN").all()
 
 
 def test_a_word_alone_and_nothing_by_hand():

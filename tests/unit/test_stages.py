@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from txray_lib.engine.plan import Step, declare
 from txray_lib.profiles import list_profiles, load_profile
-from txray_lib.stages import comparisons, stages
+from txray_lib.stages import comparisons, control_stages, finetuning_controls, has_constant, stages
 
 
 def with_snapshots(epochs: int, snapshots: list[int]):
@@ -66,22 +69,43 @@ def test_snapshots_in_between_are_compared_with_their_neighbours_alone_and_order
 
 
 @pytest.mark.parametrize("name", list_profiles())
-def test_every_side_of_a_comparison_is_a_stage(name):
-    profile = load_profile(name)
-    names = [s.name for s in stages(profile)]
-    assert len(set(names)) == len(names)
-    for comparison in comparisons(profile):
-        for side in (comparison.before, comparison.after):
-            assert side.partition("/")[0] in names
-
-
-@pytest.mark.parametrize("name", list_profiles())
 def test_all_but_one_research_comparison_hold_the_text_fixed(name):
-    """RQ1, its epochs and RQ3 change the weights alone, RQ2 the text alone."""
+    """RQ1, its epochs and RQ3 change the weights alone, RQ2 the text alone; every side of a comparison is a stage."""
     profile = load_profile(name)
     by_name = {s.name: s for s in stages(profile)}
+    assert len(by_name) == len(stages(profile))
     for c in comparisons(profile):
+        before, after = (by_name[side.partition("/")[0]] for side in (c.before, c.after))
         if c.question != "control":
-            before, after = by_name[c.before], by_name[c.after]
             assert (before.corpus == after.corpus) == (c.question != "rq2")
             assert (before.snapshot == after.snapshot) == (c.question == "rq2")
+
+
+def test_the_controls_of_a_profile():
+    tiny = load_profile("tiny")
+    asked = tiny.controls.model_copy(update={"finetuning_seeds": 2, "shuffled_labels": 1})
+    tiny = tiny.model_copy(update={"controls": asked})
+    found = finetuning_controls(tiny)
+    assert [control.name for control in found] == ["shuffled-1", "seed-1", "seed-2"]
+    assert [control.seed(tiny) for control in found] == [tiny.seed, tiny.seed + 1000, tiny.seed + 2000]
+    assert [stage.name for stage in control_stages(tiny)[2:5]] == [
+        "reviews-seed-2",
+        "encyclopedia-0-constant",
+        "encyclopedia-1-constant",
+    ]
+    constant = tiny.pretraining.model_copy(update={"schedule": "constant"})
+    assert not has_constant(tiny.model_copy(update={"pretraining": constant}))
+
+
+def test_more_controls_undo_no_earlier_one_and_none_at_all_need_no_step():
+    tiny = load_profile("tiny")
+
+    def steps(**asked: Any) -> dict[str, Step]:
+        changed = tiny.model_copy(update={"controls": tiny.controls.model_copy(update=asked)})
+        return {step.name: step for step in declare(changed)}
+
+    assert "finetune-seed-3" in steps(finetuning_seeds=3)
+    assert not any(key.startswith("controls") for key in steps()["finetune-seed-1"].settings)
+    none = steps(finetuning_seeds=0, shuffled_labels=0, constant_rate=False)
+    assert not [name for name in none if any(word in name for word in ("controls", "shuffled", "seed", "constant"))]
+    assert "probe" in none["tables"].needs

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from txray_lib import tracking
+from txray_lib.engine import tracking
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from txray_lib import places
-from txray_lib.engine.plan import declare
 from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import load_profile
@@ -39,20 +38,15 @@ def a_study(workplace: Path, seeds: int = 2) -> Run:
     return Run(load_profile("mine"))
 
 
-def test_a_study_has_a_step_a_seed_and_trains_nothing(workplace: Path) -> None:
-    assert [step.name for step in declare(load_profile("truth"))] == [f"truth-seed-{seed}" for seed in range(1, 6)] + [
-        "tables"
-    ]
+def test_a_study_has_a_step_a_seed_and_only_a_run_on_a_world_asks_for_its_words(workplace: Path) -> None:
     assert list(a_study(workplace).steps) == ["truth-seed-3", "truth-seed-4", "tables"]
+    asked = {name: "truth-words" in Run(load_profile(name)).steps for name in ("demo", "small", "truth")}
+    assert asked == {"demo": True, "small": False, "truth": False}
 
 
-def test_only_a_run_on_a_world_asks_for_its_words() -> None:
-    asked = {name: "truth-words" in Run(load_profile(name)).steps for name in ("demo", "tiny", "small", "truth")}
-    assert asked == {"demo": True, "tiny": True, "small": False, "truth": False}
-    assert "truth-words" in Run(load_profile("demo")).step("tables").needs
+def test_a_study_is_made_gathered_frozen_and_read(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from txray_lib import cli
 
-
-def test_a_study_is_made_gathered_and_read(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = a_study(workplace)
     assert run.make("truth-seed-3") == ["truth-seed-3"]
     assert run.make() == ["truth-seed-4", "tables"], "a study that was stopped goes on with the next seed"
@@ -77,29 +71,14 @@ def test_a_study_is_made_gathered_and_read(workplace: Path, monkeypatch: pytest.
         first = read_table(run.file("truth-seed-3", f"{name}.parquet"))
         pd.testing.assert_frame_equal(table[table["seed"] == 3].reset_index(drop=True), first)
 
-    more = a_study(workplace, seeds=3)
-    assert open_results("mine").is_outdated
-    (more.place("tables") / "step.json").unlink()
-    assert more.make() == ["truth-seed-5", "tables"], "a seed more computes that one alone"
-
-
-def test_what_a_study_does_not_read_does_not_make_it_outdated(workplace: Path) -> None:
-    run = a_study(workplace, seeds=1)
-    run.make()
     demo = workplace / "profiles" / "demo.yaml"
-    demo.write_text(demo.read_text(encoding="utf-8").replace("units: 200", "units: 300"), encoding="utf-8")
-    assert not open_results("mine").is_outdated
-
-
-def test_a_study_is_frozen_and_listed(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from txray_lib import cli
-
-    a_study(workplace, seeds=1).make()
+    demo.write_text(demo.read_text(encoding="utf-8").replace("dropout: 0.1", "dropout: 0.2"), encoding="utf-8")
+    assert not open_results("mine").is_outdated, "what a study does not read"
     for command in (["freeze", "mine"], ["results"], ["profiles"]):
         cli.app(command, standalone_mode=False)
     said = capsys.readouterr().out
     assert "mine         live" in said
-    assert "seed 3 commit" in said
+    assert "seed [3, 4] commit" in said
     with pytest.raises(TxrayError, match="a study of planted encoders, which has no stages: show a run here"):
         open_results("mine").stage("last")
     frozen = places.frozen_results("mine")
@@ -108,4 +87,9 @@ def test_a_study_is_frozen_and_listed(workplace: Path, capsys: pytest.CaptureFix
         "provenance.json",
         "profile.yaml",
     }
-    assert json.loads((frozen / "provenance.json").read_text(encoding="utf-8"))["seed"] == [3]
+    assert json.loads((frozen / "provenance.json").read_text(encoding="utf-8"))["seed"] == [3, 4]
+
+    more = a_study(workplace, seeds=3)
+    assert open_results("mine").is_outdated
+    (more.place("tables") / "step.json").unlink()
+    assert more.make() == ["truth-seed-5", "tables"], "a seed more computes that one alone"

@@ -12,13 +12,35 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).resolve().parents[2] / "txray_lib"
-BELOW = "errors places progress tables tags provenance settings profiles stages".split()
-COMPUTING = (
-    "corpora worlds example tagging encoders preferences slots collection rereading probe one_sentence transfer measures nulls"
-    " planted pruning paper results audit steps engine runs"
-).split()
-TELLING = "figures page explorer course book".split()
-DRAWS_OR_BUILDS = set("altair vl_convert papermill jupytext sphinx IPython nbformat myst_nb docutils".split())
+BELOW = ["errors", "places", "progress", "tables", "tags", "provenance", "settings", "profiles", "stages"]
+COMPUTING = [
+    "corpora",
+    "worlds",
+    "example",
+    "tagging",
+    "encoders",
+    "preferences",
+    "slots",
+    "collection",
+    "rereading",
+    "probe",
+    "one_sentence",
+    "transfer",
+    "measures",
+    "nulls",
+    "planted",
+    "pruning",
+    "paper",
+    "results",
+    "audit",
+    "steps",
+    "engine",
+    "runs",
+]
+TELLING = ["figures", "page", "explorer", "course", "book"]
+DRAWS_OR_BUILDS = set(
+    ["altair", "vl_convert", "papermill", "jupytext", "sphinx", "IPython", "nbformat", "myst_nb", "docutils"]
+)
 COMPUTES = {"torch", "flair", "safetensors"}
 TORCH_FREE = {"engine", "preferences", "transfer", "corpora", "planted", "paper", "results", "audit"}
 

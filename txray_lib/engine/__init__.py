@@ -11,7 +11,6 @@ One process at a time makes a run.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
 import signal
 import sys
@@ -47,7 +46,7 @@ def make_run(run: Run, profile: str, until: Sequence[str] = (), show: str = "") 
                 )
         if not show and not run.is_there(name):
             run.note(name).unlink(missing_ok=True)
-    if not importlib.util.find_spec("snakemake") or not WORKFLOW.is_dir():
+    if not _is_installed() or not WORKFLOW.is_dir():
         say("Snakemake is not at hand: what is there is taken as it is")
         return bool(run.make(*until))
     given = str(Path(profile).absolute()) if Path(profile).is_file() else profile
@@ -64,7 +63,7 @@ def call(
 
     Raises TxrayError with the message of the job that failed, or where another process is at work on the same files.
     """
-    if not importlib.util.find_spec("snakemake"):
+    if not _is_installed():
         raise TxrayError(
             "Snakemake is not installed in this environment: `make book` sets one up, or `pip install -e .[flow]`"
         )
@@ -72,6 +71,14 @@ def call(
         return _call_snakemake(snakefile, config, cores, show)
     with _alone(lock, what), _interruptible():
         return _call_snakemake(snakefile, config, cores)
+
+
+def _is_installed() -> bool:
+    try:
+        import snakemake  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def _call_snakemake(snakefile: str, config: dict[str, str], cores: int, show: str = "") -> bool:
