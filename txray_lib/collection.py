@@ -7,7 +7,9 @@ tokens of records at a time, so memory does not grow with the corpus; which docu
 
 from __future__ import annotations
 
+import ctypes
 import math
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from txray_lib.slots import Window, windows
 NEAR_TIE = 1e-6
 PART_TOKENS = 2**16
 """Of the documents whose records are held at once; several such parts are on their way at a time."""
+_MMAP_THRESHOLD = -3  # of malloc.h
 _COLUMNS = ["document", "block", "layer", "feature", "tag", "neuron", "activation", "prediction", "y"]
 
 
@@ -103,6 +106,7 @@ def collect_parts(
         raise TxrayError(
             f"the encoder knows {encoder.words} words, the vocabulary has {len(vocabulary)}: they belong to different runs"
         )
+    _give_large_blocks_back()
     unfinished: deque[_Part] = deque()
 
     def texts() -> Iterator[np.ndarray]:
@@ -167,6 +171,13 @@ def strongest(activations: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     second = activations.scatter(-1, neuron, -math.inf).amax(dim=-1, keepdim=True)
     found = (part.squeeze(-1).cpu().numpy() for part in (largest, neuron, largest - second < NEAR_TIE))
     return tuple(found)
+
+
+def _give_large_blocks_back() -> None:
+    """From now on glibc gives a freed megabyte back to the system at once. By itself it keeps ever larger blocks in a heap,
+    which is broken up by what a window leaves behind and grows with the text."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 2**20)
 
 
 class _Part:
