@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tarfile
 from pathlib import Path
@@ -23,12 +22,10 @@ pytest.importorskip("flair", reason="the tagging tests need Flair: pip install '
 SENTENCES = [
     ["The", "old", "dog", "saw", "the", "cat", ",", "and", "the", "cat", "saw", "the", "dog", "."],
     [],
-    ["Stop"],
     ["=", "=", "Early", "life", "=", "="],
     ["A", "well", "@-@", "known", "town", "of", "12", "@,@", "500", "people", "near", "<unk>", "<unk>", "."],
     ["Zoë", "paid", "€", "3.50", "for", "naïve", "日本語", "語日本", "“", "books", "”", "—", "twice", "…"],
-    ["run", "run", "run", "run", "a", "run", "of", "runs"],
-    ["HTTP://EXAMPLE.ORG/a_b", ":-)", "x" * 300, "don", "'t", "1990s", "U.S.", "1,234,567"],
+    ["HTTP://EXAMPLE.ORG/a_b", ":-)", "x" * 300, "don", "'t", "run", "the", "run", "1990s", "U.S.", "1,234,567"],
 ]
 WORDS = sorted({token for sentence in SENTENCES for token in sentence})
 
@@ -46,16 +43,13 @@ def test_every_tag_of_the_tagger_has_a_class(own):
     tags = own.label_dictionary.get_items()
     assert len(tags) == 49
     assert {tag for tag in tags if tag_class(tag) == "other"} == {"ADD", "AFX", "FW", "GW", "LS", "XX"} & set(tags)
-    assert [tag_class(tag) for tag in ("NNS", "VBD", "HYPH", "NFP", "IN", "B-PER")] == [
-        *("noun", "verb", "punctuation", "punctuation", "preposition", "other")
-    ]
+    assert [tag_class(tag) for tag in ("NNS", "VBD", "NFP", "B-PER")] == ["noun", "verb", "punctuation", "other"]
 
 
 def test_plain_english_is_tagged_as_a_grammarian_would(own):
-    tags = tag_sentences([SENTENCES[0], SENTENCES[4], SENTENCES[3]], own)
+    tags = tag_sentences([SENTENCES[0], SENTENCES[3], SENTENCES[2]], own)
     assert " ".join(tags[0]) == "DT JJ NN VBD DT NN , CC DT NN VBD DT NN ."
-    assert tags[1][2] == "HYPH"
-    assert tags[1][6:9] == ["CD", "CD", "CD"]
+    assert [tags[1][i] for i in (2, 6, 7, 8)] == ["HYPH", "CD", "CD", "CD"]
     assert [tags[2][i] for i in (0, 1, 4, 5)] == ["NFP"] * 4
 
 
@@ -72,7 +66,7 @@ def test_a_vector_is_flairs_own_of_the_token_alone(own):
             torch.testing.assert_close(token.get_embedding(), alone[0].get_embedding())
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_a_sentence_has_the_same_tags_alone_and_among_others(own, data):
     token = st.one_of(st.sampled_from(WORDS), st.text(min_size=1, max_size=6))
@@ -85,38 +79,29 @@ def test_a_sentence_has_the_same_tags_alone_and_among_others(own, data):
 
 def test_absurd_input_is_tagged_and_nothing_is_dropped(own):
     strange = ["", " ", "\u200b", "\x00", "\ufffd", "\u2581", "\ud800", "y" * 10_000, "dog"]
-    tags, long_tags = tag_sentences([strange, ["word", "."] * 3_000], own)
-    assert len(tags) == len(strange)
-    assert len(long_tags) == 6_000
+    tags, long_tags = tag_sentences([strange, ["word", "."] * 1_000], own)
+    assert (len(tags), len(long_tags)) == (len(strange), 2_000)
     assert set(tags + long_tags) <= set(own.label_dictionary.get_items())
     assert tags[:7] == tag_sentences([["<unk>"] * 6 + ["?", *strange[7:]]], own)[0][:7]
     assert tag_sentences([], own) == []
 
 
-def test_threads_device_and_logs_are_left_as_they_were(own):
+def test_threads_and_device_are_left_as_they_were(own):
     import flair
 
-    before = torch.get_num_threads(), flair.device
+    torch.set_num_threads(2)
+    device, flair.device = flair.device, torch.device("meta")
     try:
-        torch.set_num_threads(2)
-        flair.device = torch.device("meta")
         tag_sentences(SENTENCES, own)
         assert (torch.get_num_threads(), flair.device) == (2, torch.device("meta"))
     finally:
-        torch.set_num_threads(before[0])
-        flair.device = before[1]
-    assert logging.getLogger("flair").level == logging.WARNING
+        flair.device = device
 
 
 def test_a_corpus_is_tagged_by_sentence_and_keeps_every_token(own):
-    corpus = Corpus(
-        "made",
-        (
-            document("The dog ran . It saw a cat .", "two sentences", sentences=(0, 4), label=1),
-            document("", "empty"),
-            document("Fine film !", "tagged before", tags=("X", "X", "X")),
-        ),
-    )
+    two_sentences = document("The dog ran . It saw a cat .", "two sentences", sentences=(0, 4), label=1)
+    tagged_before = document("Fine film !", "tagged before", tags=("X", "X", "X"))
+    corpus = Corpus("made", (two_sentences, document("", "empty"), tagged_before))
     tagged = tag_corpus(corpus, own, progress=False)
     assert [(d.name, d.tokens, d.label) for d in tagged] == [(d.name, d.tokens, d.label) for d in corpus]
     parts = [["The", "dog", "ran", "."], ["It", "saw", "a", "cat", "."], ["Fine", "film", "!"]]
@@ -124,16 +109,13 @@ def test_a_corpus_is_tagged_by_sentence_and_keeps_every_token(own):
     assert [d.tags for d in tagged] == [(*first, *second), (), tuple(last)]
 
 
-@pytest.mark.parametrize(
-    ("made", "said"),
-    [
-        (document(""), "'made'.*no token"),
-        (document("a b c", "late", sentences=(1,)), "'late' do not cover its 3 tokens"),
-    ],
-)
-def test_a_corpus_that_cannot_be_tagged_says_why(own, made, said):
-    with pytest.raises(TxrayError, match=said):
-        tag_corpus(Corpus("made", (made,)), own, progress=False)
+def test_a_corpus_that_cannot_be_tagged_says_why(own):
+    for made, said in (
+        (document(""), "no token"),
+        (document("a b c", sentences=(1,)), "'d' do not cover its 3 tokens"),
+    ):
+        with pytest.raises(TxrayError, match=said):
+            tag_corpus(Corpus("made", (made,)), own, progress=False)
     with pytest.raises(TxrayError, match="list of tokens"):
         tag_sentences(["The dog ."], own)
 
@@ -161,14 +143,9 @@ def test_another_tagger_of_flair_can_take_its_place():
 
 
 def test_accuracy_by_hand():
-    corpus = Corpus(
-        "made",
-        (
-            document("a b c", tags=("DT", "NN", "NN"), gold=("DT", "NN", "VB")),
-            document("", tags=(), gold=()),
-            document("d e", tags=("NN", "JJ"), gold=("NN", "NN")),
-        ),
-    )
+    first = document("a b c", tags=("DT", "NN", "NN"), gold=("DT", "NN", "VB"))
+    second = document("d e", tags=("NN", "JJ"), gold=("NN", "NN"))
+    corpus = Corpus("made", (first, document("", tags=(), gold=()), second))
     expected = pd.DataFrame(
         {"tokens": [3, 1, 1, 5], "correct": [2, 1, 0, 3], "share": [2 / 3, 1.0, 0.0, 0.6]},
         index=pd.Index(["NN", "DT", "VB", "all"], name="gold"),
@@ -176,12 +153,10 @@ def test_accuracy_by_hand():
     pd.testing.assert_frame_equal(accuracy(corpus), expected)
 
 
-def test_a_changed_or_missing_file_of_our_tagger_is_refused(tmp_path):
+def test_a_changed_or_missing_file_of_our_tagger_is_refused(own, tmp_path):
     from txray_lib.tagging.own import FILE, load_own
 
-    content = bytearray(FILE.read_bytes())
-    content[len(content) // 2] ^= 1
-    (tmp_path / "changed.npz").write_bytes(content)
+    (tmp_path / "changed.npz").write_bytes(FILE.read_bytes()[:-1])
     for name in ("changed.npz", "missing.npz"):
         with pytest.raises(TxrayError, match=rf"{name} is missing or has changed"):
             load_own(tmp_path / name)
@@ -192,7 +167,7 @@ def test_our_tagger_scores_on_the_english_web_treebank(own):
     data = Path(os.environ.get("TXRAY_DATA") or Path(__file__).resolve().parents[2] / "../shared/data")
     archive = data / "ud-english-ewt.tar.xz"
     if not archive.is_file():
-        pytest.skip(f"NOT SCORED on UD English EWT: no ud-english-ewt.tar.xz in {data}; set TXRAY_DATA to its folder")
+        pytest.skip(f"NOT SCORED: no {archive.name} in {data}; set TXRAY_DATA to its folder")
     with tarfile.open(archive) as tar:
         text = tar.extractfile("ud-ewt/en_ewt-ud-test.conllu").read().decode("utf-8")
     documents = []
@@ -202,6 +177,6 @@ def test_our_tagger_scores_on_the_english_web_treebank(own):
         tokens, gold = tuple(c[1] for c in words), tuple(c[4] for c in words)
         documents.append(Document(name=str(len(documents)), split="test", block="b", tokens=tokens, gold=gold))
     corpus = Corpus("ewt", tuple(documents))
-    table = accuracy(tag_corpus(corpus, own, progress=False))
-    assert table.loc["all", "tokens"] == corpus.token_count == 25_094
-    assert table.loc["all", "share"] >= 0.945
+    scored = accuracy(tag_corpus(corpus, own, progress=False)).loc["all"]
+    assert scored["tokens"] == 25_094
+    assert scored["share"] == pytest.approx(0.9521, abs=5e-4)

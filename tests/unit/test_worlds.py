@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import chain, pairwise
 
@@ -12,23 +13,16 @@ from hypothesis import strategies as st
 
 from txray_lib.corpora.documents import Corpus, Document, content_hash
 from txray_lib.errors import TxrayError
+from txray_lib.tags import tag_class
 from txray_lib.worlds import WorldSize, encyclopedia, reviews, truth
 from txray_lib.worlds.grammar import Dice, Grammar, Sampler, article, finish, inflect, is_word, word_file
-from txray_lib.worlds.vocabulary import WORLDS, function_words, list_names, plan_world, read_tags
+from txray_lib.worlds.vocabulary import WORLDS, function_words, plan_world, read_tags
 from txray_lib.worlds.writing import MARKS, make_document
 
 COUNTS = {"train": 300, "valid": 40, "test": 60}
 FEW = {"train": 20, "valid": 2, "test": 2}
 SMALL = WorldSize(encyclopedia_tokens=20_000, reviews=COUNTS, words=2_000, noise=0.3)
-LARGE = WorldSize(
-    encyclopedia_tokens=100_000, reviews={"train": 2_000, "valid": 2, "test": 600}, words=4_000, noise=0.3
-)
-# fmt: off
-PENN = {
-    "CC", "CD", "DT", "EX", "IN", "JJ", "JJS", "MD", "NN", "NNP", "NNS", "POS", "PRP", "PRP$", "RB", "RBR", "TO", "VB",
-    "VBD", "VBG", "VBN", "VBP", "VBZ", "WDT", "WP", "WP$", "WRB", ",", ".", "``", "''", "-LRB-", "-RRB-",
-}
-# fmt: on
+LARGE = WorldSize(100_000, {"train": 2_000, "valid": 2, "test": 600}, 4_000, 0.3)
 
 
 @pytest.fixture(scope="module")
@@ -52,20 +46,21 @@ def lowered_words(corpus: Corpus) -> Counter[str]:
 
 def test_the_text_of_a_seed_stays_the_same(worlds):
     """Frozen tables stand on it: whoever changes a word list or the order of draws changes every result on the worlds."""
-    assert {world: content_hash(corpus)[:16] for world, corpus in worlds.items()} == {
-        "encyclopedia": "acf44abbc206de0a",
-        "reviews": "9046ad71afb13c22",
-    }
+    assert content_hash(worlds["encyclopedia"])[:16] == "acf44abbc206de0a"
+    assert content_hash(worlds["reviews"])[:16] == "9046ad71afb13c22"
 
 
 class TestDocuments:
     @pytest.mark.parametrize("world", WORLDS)
-    def test_tags_align_and_sentences_partition(self, worlds, world):
-        for document in worlds[world]:
+    def test_tags_align_sentences_partition_and_blocks_stay_in_a_split(self, worlds, world):
+        corpus = worlds[world]
+        assert len({document.name for document in corpus}) == len(corpus)
+        assert len({(d.block, d.split) for d in corpus}) == len({d.block for d in corpus})
+        assert {document.split for document in corpus} == set(COUNTS)
+        for document in corpus:
             assert len(document.tokens) == len(document.gold) > 0
-            assert all(document.tokens)
-            assert not any(character.isspace() for token in document.tokens for character in token)
-            assert set(document.gold) <= PENN
+            assert all(token and not re.search(r"\s", token) for token in document.tokens)
+            assert all(tag_class(tag) != "other" for tag in document.gold)
             assert tuple(chain.from_iterable(document.sentence_tokens())) == document.tokens
             assert document.sentences[0] == 0
             assert all(a < b for a, b in pairwise(document.sentences))
@@ -97,26 +92,14 @@ class TestDocuments:
                     if tag == "VB":
                         assert tag_before in ("MD", "TO") or before in ("do", "does", "didn", "doesn"), (before, word)
 
-    @pytest.mark.parametrize("world", WORLDS)
-    def test_names_are_unique_and_blocks_stay_in_a_split(self, worlds, world):
-        corpus = worlds[world]
-        assert len({document.name for document in corpus}) == len(corpus)
-        assert len({(d.block, d.split) for d in corpus}) == len({d.block for d in corpus})
-        assert {document.split for document in corpus} == set(COUNTS)
-
-    def test_the_articles_are_split_by_ninety_five_five(self, large):
+    def test_the_encyclopedia_has_its_size_and_is_split_by_ninety_five_five(self, worlds, large):
         blocks = Counter(split for _, split in {(d.block, d.split) for d in large["encyclopedia"]})
         shares = {split: n / blocks.total() for split, n in blocks.items()}
         assert shares == pytest.approx({"train": 0.9, "valid": 0.05, "test": 0.05}, abs=0.005)
-
-    def test_the_encyclopedia_ends_with_the_paragraph_that_reaches_its_size(self, worlds):
         tokens = worlds["encyclopedia"].token_count
         assert SMALL.encyclopedia_tokens <= tokens < SMALL.encyclopedia_tokens + 250
-
-    def test_the_smallest_encyclopedia_has_every_split(self):
-        for seed in range(5):
-            corpus = encyclopedia(WorldSize(1_000, FEW, 2_000, 0), seed)
-            assert {document.split for document in corpus} == set(COUNTS)
+        smallest = encyclopedia(WorldSize(1_000, FEW, 2_000, 0), 1)
+        assert {document.split for document in smallest} == set(COUNTS)
 
     def test_paragraphs_of_an_article_share_nouns(self, large):
         """Two paragraphs of one article have more nouns in common than two of different articles."""
@@ -133,14 +116,11 @@ class TestDocuments:
 
 
 class TestReviews:
-    def test_counts_labels_and_lengths(self, worlds):
+    def test_counts_and_lengths_and_labels_mixed_in_order_and_in_films(self, worlds):
         for split, count in COUNTS.items():
             labels = Counter(document.label for document in worlds["reviews"].split(split))
             assert labels == {0: count // 2, 1: count // 2}
         assert all(25 <= len(document) <= 90 for document in worlds["reviews"])
-        assert all(document.label is None for document in worlds["encyclopedia"])
-
-    def test_labels_are_mixed_in_order_and_in_films(self, worlds):
         labels = [document.label for document in worlds["reviews"].split("train")]
         assert 0.35 < np.mean([a != b for a, b in pairwise(labels)]) < 0.65
         films: dict[str, set[int]] = {}
@@ -181,17 +161,6 @@ class TestReviews:
 
 
 class TestTruth:
-    def test_every_word_has_the_tag_it_carries(self, worlds):
-        table = truth(SMALL, seed=7).set_index("word")
-        for world, corpus in worlds.items():
-            tags = table[f"tag_{world}"].to_dict()
-            for document in corpus:
-                for token, tag in zip(document.tokens, document.gold, strict=True):
-                    if is_word(token):
-                        assert tags[token.lower()] == tag
-                    else:
-                        assert tag == ("CD" if token.isdigit() else MARKS.get(token, tag))
-
     def test_columns_agree_with_each_other(self):
         table = truth(SMALL, seed=7)
         assert list(table) == ["word", "kind", "sentiment", "tag_encyclopedia", "tag_reviews", "changes_tag"]
@@ -214,7 +183,7 @@ class TestTruth:
         assert known.loc[["the", "of", "and", "i", "which", "not", "'t", "will", "my"], "kind"].eq("common").all()
         assert (known[known.index.isin(function_words())]["kind"] == "common").mean() > 0.9
 
-    @pytest.mark.parametrize("words", [1_600, 3_000, 6_000, 10_000])
+    @pytest.mark.parametrize("words", [1_600, 10_000])
     def test_there_are_about_as_many_content_words_as_asked_for(self, words):
         table = truth(WorldSize(1_000, COUNTS, words, 0.3), seed=2)
         assert (~table["word"].isin(function_words())).sum() == pytest.approx(words, rel=0.05)
@@ -236,24 +205,18 @@ class TestTruth:
         sentiment = known.query("sentiment != 0").index
         assert sum(said[w] for w in sentiment if there[w] >= 3) > 0.6 * sum(said[w] for w in sentiment)
 
-
-class TestSeeds:
-    def test_the_same_seed_gives_the_same_whichever_world_is_first(self):
+    def test_a_seed_gives_the_same_whichever_world_is_first_and_another_seed_other_text_and_words(self):
         size = WorldSize(3_000, FEW, 2_000, 0.3)
         film_first = reviews(size, 5), encyclopedia(size, 5)
         article_first = encyclopedia(size, 5), reviews(size, 5)
         assert film_first == article_first[::-1]
-
-    def test_other_seeds_give_other_text_and_other_words(self):
-        size = WorldSize(3_000, FEW, 2_000, 0.3)
-        assert encyclopedia(size, 5, name="other").name == "other"
-        for make in (encyclopedia, reviews):
-            assert make(size, 5) != make(size, 6)
+        assert article_first[0] != encyclopedia(size, 6)
+        assert article_first[1] != reviews(size, 6)
         assert not truth(size, 5).equals(truth(size, 6))
 
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(st.integers(800, 10_000), st.floats(0, 0.5), st.integers(0, 2**40))
-    def test_any_size_and_seed_keep_the_promises(self, words, noise, seed):
+    def test_whatever_the_size_and_seed_every_word_has_the_tag_it_carries(self, words, noise, seed):
         size = WorldSize(2_000, FEW, words, noise)
         table = truth(size, seed).set_index("word")
         assert len(table) > words
@@ -261,34 +224,24 @@ class TestSeeds:
             tags = table[f"tag_{world}"].to_dict()
             for document in make(size, seed):
                 assert tuple(chain.from_iterable(document.sentence_tokens())) == document.tokens
-                words_of = [(t, g) for t, g in zip(document.tokens, document.gold, strict=True) if is_word(t)]
-                assert all(tags[token.lower()] == gold for token, gold in words_of)
+                for token, gold in zip(document.tokens, document.gold, strict=True):
+                    mark = "CD" if token.isdigit() else MARKS.get(token, gold)
+                    assert gold == (tags[token.lower()] if is_word(token) else mark)
 
 
 class TestGrammar:
-    # fmt: off
-    @pytest.mark.parametrize(
-        ("lemma", "tag", "form"),
-        [
-            ("city", "NNS", "cities"), ("church", "NNS", "churches"), ("knife", "NNS", "knives"),
-            ("midshipman", "NNS", "midshipmen"), ("valley", "NNS", "valleys"), ("marry", "VBZ", "marries"),
-            ("patrol", "VBD", "patrolled"), ("stop", "VBG", "stopping"), ("visit", "VBD", "visited"),
-            ("tow", "VBD", "towed"), ("quit", "VBG", "quitting"), ("bury", "VBN", "buried"), ("free", "VBD", "freed"),
-            ("flee", "VBG", "fleeing"), ("lie", "VBG", "lying"), ("write", "VBN", "written"),
-            ("write", "VBG", "writing"), ("annoy", "VBD", "annoyed"), ("repair", "VB", "repair"),
-        ],
-    )
-    def test_forms(self, lemma, tag, form):
-        assert inflect(lemma, tag) == form
-
-    @pytest.mark.parametrize(
-        ("word", "expected"),
-        [("ship", "a"), ("engine", "an"), ("heir", "an"), ("union", "a"), ("uncle", "an"), ("unfunny", "an"),
-         ("unlucky", "an"), ("one", "a"), ("European", "a"), ("18", "an"), ("81", "an"), ("12", "a"), ("hotel", "a")],
-    )
-    def test_articles(self, word, expected):
-        assert article(word) == expected
-    # fmt: on
+    def test_forms_and_articles(self):
+        plurals = "city cities church churches knife knives midshipman midshipmen valley valleys"
+        thirds, bases = "marry marries", "repair repair"
+        pasts = "patrol patrolled visit visited tow towed free freed annoy annoyed"
+        participles = "bury buried write written"
+        continuous = "stop stopping quit quitting flee fleeing lie lying write writing"
+        cases = {"NNS": plurals, "VBZ": thirds, "VB": bases, "VBD": pasts, "VBN": participles, "VBG": continuous}
+        for tag, words in cases.items():
+            lemmas, forms = words.split()[::2], words.split()[1::2]
+            assert [inflect(lemma, tag) for lemma in lemmas] == forms
+        assert {article(word) for word in ("ship", "union", "one", "European", "12", "hotel")} == {"a"}
+        assert {article(word) for word in ("engine", "heir", "uncle", "unfunny", "unlucky", "18", "81")} == {"an"}
 
     def test_a_template_is_filled_by_hand(self):
         grammar = Grammar({"s": ["$who saw a {thing.NN} <end>"], "end": ["1| ."]})
@@ -306,8 +259,6 @@ class TestGrammar:
         ranked = Counter(Sampler("abc").draw(dice) for _ in range(4_000))
         assert [ranked[c] / 4_000 for c in "abc"] == pytest.approx([6 / 11, 3 / 11, 2 / 11], abs=0.03)
 
-
-class TestWordFiles:
     @pytest.mark.parametrize("world", WORLDS)
     def test_every_declared_word_is_used_and_every_place_has_words(self, world):
         literals = read_tags(word_file(world)["literals"])
@@ -315,8 +266,3 @@ class TestWordFiles:
         assert set(literals) <= set(made.fixed)
         assert not set(literals) & set(function_words())
         assert {place for place, forms in made.candidates.items() if not forms} == set()
-
-    def test_names_are_many_and_single_tokens(self):
-        names = list_names(set())
-        assert sum(map(len, names.values())) > 5_000
-        assert all(name.isalpha() for options in names.values() for name in options)
