@@ -13,12 +13,12 @@ from statistics import median
 
 from benchmarks.measuring import Measured, Row, Sizes, timed
 from txray_lib import places
-from txray_lib.explorer import write_shards
-from txray_lib.flow import Run
 from txray_lib.book.notebooks import execute, list_notebooks, parameters_of
+from txray_lib.engine.run import Run
+from txray_lib.explorer import write_shards
 from txray_lib.profiles import load_profile
 from txray_lib.results import Results
-from txray_lib.steps.task import read_note
+from txray_lib.steps import read_note
 
 _PROFILE = "small"
 _LARGEST = "paper-cpu"
