@@ -1,14 +1,14 @@
 # The book from tables: a rule a notebook, the explorer's scripts, what students get, and the site of them all. Each part has a
 # note of what it opened, and a mark that changes when that does.
 from txray_lib import engine
-from txray_lib.book import building
+from txray_lib.book import building, handouts
 from txray_lib.places import root
 
 PROFILE = config["profile"]
 PAGES = {page.name: page for page in building.list_pages(PROFILE)}
 PARTS = {
     "explorer": (building.list_shards(PROFILE), building.make_shards, PROFILE),
-    "students": (building.list_handouts(), building.make_handouts),
+    "students": (building.list_handouts(), handouts.build_students),
 }
 CODE = {"explorer": "explorer", "students": "book.handouts"}
 NOTES = {name: root() / f"build/{name}.opened" for name, (files, *_) in PARTS.items() if files}

@@ -161,7 +161,7 @@ def hash_archive() -> str:
     return _hash_files(os.path.relpath(file, places.root()) for file in carried_files())
 
 
-def make_noted(note: Path, mark: str, make: Callable[..., None], *given: Any) -> None:
+def make_noted(note: Path, mark: str, make: Callable[..., object], *given: Any) -> None:
     """Call what makes a part of the book, and note the mark under which that is done, what it opens, and a hash of that."""
     draft = note.with_suffix(".draft")
     places.write_text("", draft)
@@ -226,11 +226,6 @@ def make_shards(profile: str) -> None:
     folder = places.root() / SHARDS
     shutil.rmtree(folder, ignore_errors=True)
     explorer.write_shards(open_results(profile), folder / profile)
-
-
-def make_handouts() -> None:
-    """What students get."""
-    handouts.build_students()
 
 
 def make_site(pages: list[Path], strict: bool) -> None:
