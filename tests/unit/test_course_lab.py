@@ -182,6 +182,6 @@ def test_a_choice_needs_all_that_is_true_and_nothing_else(check: LabChecks, name
         assert_wrong(check.choice(name, [*good, letter]), re.escape(options[letter]["hint"]))
 
 
-def test_a_neuron_without_a_distance_is_an_error() -> None:
-    with pytest.raises(TxrayError, match="the neuron 2 is not shared"):
+def test_a_neuron_without_a_distribution_is_an_error() -> None:
+    with pytest.raises(TxrayError, match="the neuron 2 prefers nothing before"):
         LabChecks(TRANSFER, BEFORE, AFTER, neuron=2)

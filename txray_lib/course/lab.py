@@ -44,17 +44,17 @@ class LabChecks:
     neuron         the neuron that is worked with
     min_length     features, the mean of both sides, that a neuron of the first exercise has at least
 
-    Raises TxrayError where the neuron is not shared.
+    Raises TxrayError where the neuron prefers nothing before.
     """
 
     def __init__(
         self, transfer: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame, neuron: int, min_length: int = 20
     ) -> None:
-        if neuron not in set(transfer.loc[transfer["state"] == SHARED, "neuron"]):
-            raise TxrayError(f"the neuron {neuron} is not shared in this comparison: take one that the figure shows")
         self.transfer, self.neuron, self.min_length = transfer, neuron, min_length
         self.before, self.after = (side.astype({"feature": str}) for side in (before, after))
         self.rows, self.rows_after = (side[side["neuron"] == neuron] for side in (self.before, self.after))
+        if self.rows.empty:
+            raise TxrayError(f"the neuron {neuron} prefers nothing before supervision: take one that the figure shows")
 
     @check("the number of a neuron, such as 12,")
     def furthest(self, answer: Any) -> str:
