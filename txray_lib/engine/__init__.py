@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from txray_lib import places
 from txray_lib.engine import tracking
-from txray_lib.engine.jobs import ERRORS, apart, end_jobs
+from txray_lib.engine.jobs import ERRORS, STOPPED, apart, end_jobs
 from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
 from txray_lib.steps import perform
@@ -170,10 +170,9 @@ def _interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    stopped = threading.Event()
+    STOPPED.clear()
 
     def stop(number: int, frame: Any) -> None:
-        stopped.set()
         end_jobs()
         raise KeyboardInterrupt
 
@@ -183,5 +182,6 @@ def _interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if stopped.is_set():
+        if STOPPED.is_set():
+            STOPPED.clear()
             raise KeyboardInterrupt

@@ -24,6 +24,8 @@ from txray_lib.errors import TxrayError
 ERRORS: list[TxrayError] = []
 """What went wrong in jobs, the first first: Snakemake passes on no more than that something did."""
 _LOADED = ["torch._dynamo", "pandas", "pyarrow.parquet", "scipy.stats", "pydantic", "papermill", "jupytext"]
+STOPPED = threading.Event()
+"""Set by `end_jobs`: no further process starts until it is cleared."""
 _STARTING = threading.RLock()
 
 
@@ -34,6 +36,8 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     context.set_forkserver_preload(_LOADED)
     with ProcessPoolExecutor(1, context, _prepare, (dict(os.environ),)) as pool:
         with _without_main():
+            if STOPPED.is_set():
+                raise TxrayError("stopped")
             answer = pool.submit(function, *arguments)
         try:
             return answer.result()
@@ -51,6 +55,7 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
 def end_jobs() -> None:
     """Kill every process that `apart` has started."""
     with _STARTING:
+        STOPPED.set()
         for child in multiprocessing.active_children():
             child.kill()
 
