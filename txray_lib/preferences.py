@@ -154,8 +154,9 @@ def _sums_on_disk(tables: Iterable[pd.DataFrame], folder: Path) -> Iterator[pd.D
                 while len(part := sums.fetch_df_chunk(500)):
                     yield part
         except duckdb.Error as error:
+            what = str(error).splitlines()[0]
             raise TxrayError(
-                f"the preferences cannot be summed in {folder}: {str(error).splitlines()[0]}. Free some space there and run the same command again."
+                f"the preferences cannot be summed in {folder}: {what}. Free some space there and run the same command again."
             ) from error
 
 
