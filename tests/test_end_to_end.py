@@ -21,11 +21,9 @@ from txray_lib import engine, steps
 from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.engine.run import Run
 from txray_lib.engine.tracking import files_of, module_file
-from txray_lib.errors import TxrayError
-from txray_lib.preferences import NOBODY, add, aggregate, distributions
+from txray_lib.preferences import NOBODY, add, aggregate
 from txray_lib.profiles import Profile, load_profile
 from txray_lib.results import Results
-from txray_lib.runs import open_run, train_run
 from txray_lib.stages import comparisons, stages
 from txray_lib.steps import perform
 from txray_lib.tables import read_table
@@ -170,14 +168,6 @@ def test_the_sentence_is_read_as_the_stages_read_it(tiny_run, table, records):
     np.testing.assert_allclose(rows["integrated_after"].sum(), difference, atol=1e-4)
 
 
-@pytest.mark.parametrize("by", ["feature", "tag"])
-def test_every_p_is_a_probability_distribution(tiny_run, table, by):
-    for stage in stages(tiny_run.profile):
-        p = distributions(table(f"preferences/{stage.name}"), by)
-        assert (p["p"] >= 0).all()
-        np.testing.assert_allclose(p.groupby(["layer", "neuron"])["p"].sum(), 1, atol=1e-9)
-
-
 def test_transfer_has_a_row_for_each_neuron_and_comparison(tiny_run, table):
     transfer, units = table("transfer"), tiny_run.profile.pretraining.units
     expected = [(c.question, c.name) for c in comparisons(tiny_run.profile)]
@@ -218,15 +208,6 @@ def test_every_comparison_has_its_null_and_its_measures(tiny_run, table):
         assert row.observed == counted.get((row.comparison, row.state), 0)
 
 
-def test_halves_of_a_stage_add_to_it(tiny_run, table):
-    transfer = table("transfer").query("question == 'control'")
-    for name, rows in transfer.groupby("before"):
-        whole = table("stages").set_index("stage").loc[name.partition("/")[0]]
-        assert rows["count_before"].sum() + rows["count_after"].sum() == whole["tokens"] - whole["nobody"]
-        assert rows["count_before"].sum() > 0
-        assert rows["count_after"].sum() > 0
-
-
 def test_collecting_again_changes_nothing(tiny_run, table):
     """Law 1: the same weights and the same text, another batch size; only near ties may choose another neuron."""
     from txray_lib.collection import collect
@@ -244,29 +225,6 @@ def test_collecting_again_changes_nothing(tiny_run, table):
     transfer = compare(aggregate(saved), aggregate(again.records), model.encoder.units)
     assert not transfer["state"].isin([AVOIDED, GAINED]).any()
     assert (transfer["hellinger"].dropna() == 0).all()
-
-
-def test_pruning_has_both_ways_and_its_null(tiny_run, table):
-    pruning = table("pruning")
-    assert len(pruning) == 5 * 2 * 2
-    assert set(pruning["set"]) == {"A", "A-strict", "B", "C", "D"}
-    before = pruning[(pruning["way"] == "before the classifier") & (pruning["neurons"] > 0)]
-    base = before["f1_base"] > 0
-    for column in ("change", "random_low", "random_high"):
-        assert (before[column].notna() == base).all(), "relative to no F1 at all there is no change"
-    scores = table("scores").query("shared_texts == 'kept'").set_index("split")["f1"]
-    for split, rows in before.groupby("split"):
-        assert rows["f1_base"].unique().tolist() == [scores[split]]
-    np.testing.assert_allclose(pruning["change"], (pruning["f1"] - pruning["f1_base"]) / pruning["f1_base"])
-
-
-def test_each_set_is_laid_beside_random_ones(tiny_run, table):
-    pruning, random = table("pruning"), table("pruning_random")
-    settings = tiny_run.profile.pruning
-    sizes = random[random["match"] == "size"].groupby(["set", "way", "split"])["draw"].size()
-    for key, row in pruning[pruning["neurons"] > 0].set_index(["set", "way", "split"]).iterrows():
-        wanted = settings.random_sets if key[1] == "before the classifier" else settings.recurrent_random_sets
-        assert sizes[key] == wanted
 
 
 def test_the_controls_read_the_same_text_and_compare_with_the_same_zero_shot(tiny_run, table, records):
@@ -296,20 +254,6 @@ def test_a_control_on_shuffled_labels_took_as_many_updates_as_the_real_one(tiny_
     reviews, size = tiny_run.profile.finetuning.reviews.train, tiny_run.profile.finetuning.batch_size
     last = curves.groupby("control")["epoch"].max() * -(-reviews // size)
     assert last["shuffled-1"] == pytest.approx(scores.loc["shuffled-1", "updates"])
-
-
-def test_the_constant_rate_starts_from_the_same_encoder_and_compares_the_same_epochs(tiny_run, table):
-    rows, real = table("control_epochs"), table("transfer").query("question == 'epochs'")
-    assert [name.replace("/constant", "") for name in rows["comparison"].unique()] == list(real["comparison"].unique())
-    first = real["comparison"].iloc[0]
-    before = ["neuron", "length_before", "mass_before"]
-    untrained = rows[rows["comparison"].str.replace("/constant", "") == first]
-    pd.testing.assert_frame_equal(
-        untrained[before].reset_index(drop=True), real.loc[real["comparison"] == first, before].reset_index(drop=True)
-    )
-    curves = table("control_training").query("control == 'constant' and measure == 'learning_rate'")
-    assert curves["value"].nunique() == 1
-    assert curves["value"].iloc[0] == pytest.approx(0.504 * tiny_run.profile.pretraining.learning_rate, rel=0.01)
 
 
 def test_the_labels_of_the_test_split_have_no_part_in_finetuning(tiny_run, tmp_path, monkeypatch):
@@ -344,20 +288,6 @@ def test_the_splits_share_no_document(tiny_run):
     blocks = {split: {d.block for d in corpus.split(split)} for split in reviews}
     assert not blocks["train"] & blocks["test"]
     assert not blocks["valid"] & (blocks["train"] | blocks["test"])
-
-
-def test_encoders_and_text_can_be_had_without_tables(tiny_run, tmp_path, new_workplace, monkeypatch):
-    finished = open_run("tiny")
-    monkeypatch.setenv("TXRAY_ROOT", str(new_workplace(tmp_path / "fresh")))
-    trained = train_run("tiny")
-    assert not trained.run.is_there("tables")
-    with pytest.raises(TxrayError, match=r"lacks .*tables"):
-        open_run("tiny")
-    assert trained.corpus("target") == finished.corpus("target")
-    for stage in ("untrained", "zero-shot"):
-        one, other = (run.model(stage).state_dict() for run in (trained, finished))
-        assert all((one[name] == other[name]).all() for name in one)
-    assert train_run("tiny").model("supervised").encoder.units == trained.profile.pretraining.units
 
 
 def test_shards_in_several_jobs_give_the_table_of_the_whole(tiny_run, records, tmp_path, new_workplace, monkeypatch):

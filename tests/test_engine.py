@@ -22,6 +22,7 @@ from txray_lib.engine import plan, tracking
 from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import load_profile
+from txray_lib.runs import open_run, train_run
 
 pytest.importorskip("snakemake", reason="pip install 'txray-lib[flow]'")
 pytest.importorskip("flair", reason="a run is tagged with Flair: pip install 'txray-lib[tag]'")
@@ -80,6 +81,7 @@ def test_a_finished_run_has_nothing_to_do(run, planned, capfd):
     assert planned() == set()
     assert not engine.make_run(run, "micro")
     assert run.make() == [], "nor has it where Snakemake is not"
+    assert train_run("micro").model("supervised").encoder.units == run.profile.pretraining.units
     capfd.readouterr()
     engine.make_run(run, "micro", show="summary")
     assert "build/results/micro/step.json" in capfd.readouterr().out
@@ -113,6 +115,8 @@ def test_the_papers_values_are_tracked_by_the_step_that_measures(run, planned, m
 
 def test_everything_is_made_again_where_the_folder_of_runs_is_gone(run, planned):
     shutil.rmtree(run.folder)
+    with pytest.raises(TxrayError, match=r"the run 'micro' lacks corpora"):
+        open_run("micro")
     assert planned() == {step.rule or step.name for step in run.steps.values()}
 
 
