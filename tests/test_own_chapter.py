@@ -17,13 +17,14 @@ import yaml
 from running import run_cells
 
 from txray_lib import engine
-from txray_lib.book import building as bookbuild
+from txray_lib.book import building
 from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
 from txray_lib.example import PROFILE, write_example
 from txray_lib.profiles import load_profile
 from txray_lib.results import open_results
 from txray_lib.runs import open_run
+from txray_lib.steps import Task
 from txray_lib.tables import read_table
 from txray_lib.worlds import WorldSize
 
@@ -78,15 +79,17 @@ def said(name: str, profile: str) -> str:
 
 
 def test_the_page_shows_the_profile_that_the_example_writes_which_has_texts_enough(
-    workplace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Task, "say", lambda task, line: said.append(line))
     example = write_example(tmp_path / "mine")
     assert blocks("yaml")[0] == PROFILE.read_text(encoding="utf-8") == example.read_text(encoding="utf-8")
     run = Run(load_profile(str(example)))
     run.make("corpora")
     measures = read_table(run.file("corpora", "measures.parquet")).set_index(["corpus", "measure"])["value"]
     assert [measures["films", f"finetuning_{s}_reviews"] for s in ("train", "valid", "test")] == [1000, 200, 400]
-    assert "reviews.csv: the label 'bad' is 0, 'good' is 1, the class whose F1 is told" in "".join(capfd.readouterr())
+    assert "reviews.csv: the label 'bad' is 0, 'good' is 1, the class whose F1 is told" in said
 
 
 def test_the_example_overwrites_nothing(mine: Path, tmp_path: Path) -> None:
@@ -110,7 +113,7 @@ def test_text_and_labels_become_the_chapters_of_a_book(quick: Run) -> None:
     root = quick.folder.parents[2]
     for name in ("_toc.yml", "notebooks"):
         (root / name).symlink_to(REPOSITORY / name)
-    on = {page.out.stem: page.profile for page in bookbuild.pages("quick")}
+    on = {page.out.stem: page.parameters.get("profile") for page in building.list_pages("quick")}
     assert (on["rq3"], on["demo-rq3"], on["method"]) == ("quick", "demo", "demo")
     assert str(root) not in (quick.place("tables") / "profile.yaml").read_text(encoding="utf-8")
 
