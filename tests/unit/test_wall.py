@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).resolve().parents[2] / "txray_lib"
-BELOW = ["errors", "places", "progress", "tables", "tags", "provenance", "settings", "profiles", "stages"]
+BELOW = ["errors", "places", "progress", "tables", "tags", "settings", "profiles", "stages"]
 COMPUTING = [
     "corpora",
     "worlds",
