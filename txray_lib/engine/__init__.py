@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from txray_lib.engine import tracking
 from txray_lib.engine.jobs import ERRORS, STOPPED, apart, end_jobs
 from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
+from txray_lib.profiles import load_profile
 from txray_lib.steps import perform
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
@@ -52,6 +54,22 @@ def make_run(run: Run, profile: str, until: Sequence[str] = (), show: str = "") 
     given = str(Path(profile).absolute()) if Path(profile).is_file() else profile
     config = {"profile": given, "device": run.device, "until": ",".join(until)}
     return call(config, run.folder / ".lock", f"the run {run.profile.name!r}", cores=1, show=show)
+
+
+def train_run(profile: str) -> Run:
+    """The run of a profile with its encoders and tagged text, made now where they are missing or out of date; no tables."""
+    run = Run(load_profile(profile))
+    with ThreadPoolExecutor(1) as pool:  # the thread of a notebook has an event loop, which Snakemake wants for itself
+        pool.submit(make_run, run, profile, ("tags", "finetune")).result()
+    return run
+
+
+def open_run(profile: str) -> Run:
+    """The run of a profile, for its vocabulary, texts and encoders. Raises TxrayError where it is not finished."""
+    run = Run(load_profile(profile))
+    if missing := [name for name in run.steps if not run.is_there(name)]:
+        raise TxrayError(f"the run {run.profile.name!r} lacks {', '.join(missing)}: `txray run {profile}` makes them.")
+    return run
 
 
 def call(

@@ -155,8 +155,15 @@ def _declare_controls(profile: Profile) -> list[Step]:
         return []
     needs = ("corpora", "vocabulary", "pretrain", "finetune")
     steps = [
-        Step(f"finetune-{c.name}", "train.finetune", needs, _FINETUNING, {"control": c}, rule="finetune-control")
-        for c in finetuning_controls(profile)
+        Step(
+            f"finetune-{control.name}",
+            "train.finetune",
+            needs,
+            _FINETUNING,
+            {"seed": control.seed(profile), "shuffled": control.number if control.kind == "shuffled" else 0},
+            rule="finetune-control",
+        )
+        for control in finetuning_controls(profile)
     ]
     if has_constant(profile):
         settings, given = ("seed", "pretraining"), {"constant": True}

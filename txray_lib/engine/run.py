@@ -1,4 +1,4 @@
-"""A run: a profile, its steps, where their files lie. May touch: steps, profiles, places.
+"""A run: a profile, its steps, where their files lie, and what they hold. May touch: steps, profiles, corpora, encoders, places.
 
 Snakemake makes a run (`engine`). Where it is not installed, as on a borrowed machine, `Run.make` calls the same functions in
 order and takes what is there as done.
@@ -13,14 +13,20 @@ from dataclasses import asdict, dataclass, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from txray_lib import places
+from txray_lib.corpora import Corpus, Vocabulary
+from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.engine.plan import Step, declare
 from txray_lib.engine.tracking import code_hash, module_file
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile
+from txray_lib.stages import stages
 from txray_lib.steps import NOTE, Task, is_whole, perform, require_whole
+
+if TYPE_CHECKING:
+    from txray_lib.encoders import Classifier, Encoder
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,28 @@ class Run:
             key=hashlib.sha256(key.encode()).hexdigest(),
             device=self.device,
         )
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What the encoders of a finished run see of a token."""
+        return Vocabulary.load(self.file("vocabulary", "vocabulary.json"))
+
+    def corpus(self, which: Literal["pretraining", "target"]) -> Corpus:
+        """The tagged text that the stages on a corpus read."""
+        if which not in (known := ("pretraining", "target")):
+            raise TxrayError(f"there is no corpus {which!r} in a run. {nearest(which, known)}")
+        return load_corpus_file(self.file("tags", f"{which}.parquet"))
+
+    def model(self, stage: str) -> Encoder | Classifier:
+        """The encoder of a stage, by its name or role; for the supervised stage the classifier."""
+        from txray_lib.encoders import load_classifier, load_encoder
+
+        known = {key: its for its in stages(self.profile) for key in (its.name, its.role)}
+        if stage not in known:
+            raise TxrayError(f"the profile {self.profile.name!r} has no stage {stage!r}. {nearest(stage, known)}")
+        if known[stage].role == "supervised":
+            return load_classifier(self.file("finetune", "supervised.safetensors"), self.vocabulary.digest())
+        return load_encoder(self.file("pretrain", f"{known[stage].snapshot}.safetensors"), self.vocabulary.digest())
 
     def make(self, *until: str) -> list[str]:
         """Make the steps whose files are not there, in order, in this process; gives their names."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from txray_lib.corpora import UNKNOWN
-from txray_lib.measures import measured
-from txray_lib.nulls import split_null, swap_null
+from txray_lib.measures import measured, vocabulary_shift
+from txray_lib.nulls import draw_null
 from txray_lib.preferences import NOBODY
 from txray_lib.results import FEW_BLOCKS
 from txray_lib.stages import Comparison, comparisons
@@ -48,23 +48,28 @@ def permute_stages(task: Task, folder: Path) -> None:
 
 def _permute(task: Task, comparison: Comparison, measure: str, path: Path) -> None:
     """The null of one comparison by one measure: the table of its preference states, the same by each, is written first."""
-    permuted = split_null if comparison.question == "rq2" else swap_null
-    result = permuted(
-        *(_read_somebodys(task, stage) for stage in (comparison.before, comparison.after)),
-        task.profile.pretraining.units,
+    kind, units = "split" if comparison.question == "rq2" else "swap", task.profile.pretraining.units
+    sides = [_read_somebodys(task, stage) for stage in (comparison.before, comparison.after)]
+    table, states = draw_null(
+        kind,
+        *sides,
+        units,
         task.profile.nulls.permutations,
         task.profile.seed,
         measure=measure,
         what=f"null of {comparison.name}, {measure}",
     )
-    if measure == _PAPERS and result.kind == "split" and min(result.blocks) < FEW_BLOCKS:
-        task.say(
-            f"warning: the texts of {comparison.name} have {result.blocks[0]:,} and {result.blocks[1]:,} blocks. With fewer than"
-            f" {FEW_BLOCKS} in one of them its null gives p that are too small: give it more blocks, or shorter ones"
-        )
-    named = {"comparison": comparison.name, "question": comparison.question, "kind": result.kind}
-    write_table(result.states.assign(**named), path.with_suffix(".states.parquet"))
-    write_table(result.table.assign(**named), path)
+    if measure == _PAPERS and kind == "split":
+        table = table.merge(vocabulary_shift(*sides, units), on=["layer", "neuron"])
+        blocks = [side["block"].nunique() for side in sides]
+        if min(blocks) < FEW_BLOCKS:
+            task.say(
+                f"warning: the texts of {comparison.name} have {blocks[0]:,} and {blocks[1]:,} blocks. With fewer than"
+                f" {FEW_BLOCKS} in one of them its null gives p that are too small: give it more blocks, or shorter ones"
+            )
+    named = {"comparison": comparison.name, "question": comparison.question, "kind": kind}
+    write_table(states.assign(**named), path.with_suffix(".states.parquet"))
+    write_table(table.assign(**named), path)
 
 
 def _read_somebodys(task: Task, stage: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,11 @@ from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.finetuning import kept_updates, scores_table
 from txray_lib.encoders.pretraining import at_constant_rate
 from txray_lib.encoders.snapshots import load_own_encoder, untrained_encoder
-from txray_lib.stages import Control, Stage
 from txray_lib.steps import Task
 from txray_lib.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    from txray_lib.stages import Stage
 
 
 def pretrain(task: Task, folder: Path, constant: bool = False) -> None:
@@ -64,31 +67,31 @@ def take_encoder(task: Task, folder: Path) -> None:
     write_table(pd.DataFrame(columns=list(empty)).astype(empty), folder / "curve.parquet")
 
 
-def finetune(task: Task, folder: Path, control: Control | None = None) -> None:
+def finetune(task: Task, folder: Path, seed: int | None = None, shuffled: int = 0) -> None:
     """Fine-tune the encoder on the labels, and score the classifier.
 
-    A control is fine-tuned on shuffled labels or from another seed, and scored on the test alone.
+    seed      of the order of batches and of the classifier; a control, which has one, is scored on the test alone
+    shuffled  the number of a control on shuffled labels, from 1
     """
     profile, settings, texts = task.profile, task.profile.finetuning, read_texts(task)
-    digest, seed = read_vocabulary(task).digest(), control.seed(profile) if control else profile.seed
+    digest, is_control = read_vocabulary(task).digest(), seed is not None
+    seed = profile.seed if seed is None else seed
     encoder = encoders.load_encoder(task.file("pretrain", f"epoch-{profile.pretraining.epochs}.safetensors"), digest)
-    training, to = [texts["train"], texts["valid"]], (task.scratch / "checkpoint.safetensors", task.device)
-    if control and control.kind == "shuffled":
-        curve = read_table(task.file("finetune", "curve.parquet"))
-        updates = kept_updates(curve, settings, len(texts["train"]))
-        shuffled = [part.with_shuffled_labels(seed, control.number) for part in training]
-        classifier, curve = encoders.finetune(settings, encoder, *shuffled, seed, *to, updates)
-    else:
-        classifier, curve = encoders.finetune(settings, encoder, *training, seed, *to)
-        updates = kept_updates(curve, settings, len(texts["train"]))
-    scored = {"test": texts["test"]} if control else texts
+    train, valid, updates = texts["train"], texts["valid"], None
+    if shuffled:
+        updates = kept_updates(read_table(task.file("finetune", "curve.parquet")), settings, len(train))
+        train, valid = (part.with_shuffled_labels(seed, shuffled) for part in (train, valid))
+    checkpoint = task.scratch / "checkpoint.safetensors"
+    classifier, curve = encoders.finetune(settings, encoder, train, valid, seed, checkpoint, task.device, updates)
+    scored = {"test": texts["test"]} if is_control else texts
     hidden = {
         split: encoders.last_hidden_states(classifier, part, task.device, f"scoring {split}")
         for split, part in scored.items()
     }
     shared = frozenset(json.loads(task.file("corpora", "facts.json").read_text(encoding="utf-8"))["shared"])
     scores = scores_table(classifier, scored, hidden, shared)
-    if control:
+    if is_control:
+        updates = updates or kept_updates(curve, settings, len(train))
         scores = scores.assign(updates=updates, seed=seed)
     else:
         for split, rows in hidden.items():
