@@ -18,11 +18,10 @@ import yaml
 from filelock import FileLock
 
 from txray_lib import engine, places, stages
-from txray_lib.engine import plan, tracking
+from txray_lib.engine import open_run, plan, tracking, train_run
 from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import load_profile
-from txray_lib.runs import open_run, train_run
 
 pytest.importorskip("snakemake", reason="pip install 'txray-lib[flow]'")
 pytest.importorskip("flair", reason="a run is tagged with Flair: pip install 'txray-lib[tag]'")
