@@ -18,12 +18,12 @@ from running import run_cells
 
 from txray_lib import engine
 from txray_lib.book import building
+from txray_lib.engine import open_run
 from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
 from txray_lib.example import PROFILE, write_example
 from txray_lib.profiles import load_profile
 from txray_lib.results import open_results
-from txray_lib.runs import open_run
 from txray_lib.steps import Task
 from txray_lib.tables import read_table
 from txray_lib.worlds import WorldSize

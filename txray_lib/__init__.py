@@ -22,8 +22,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "open_run": "runs",
-    "train_run": "runs",
+    "open_run": "engine",
+    "train_run": "engine",
     "open_results": "results",
     "load_text": "corpora.own",
     "load_labelled": "corpora.own",

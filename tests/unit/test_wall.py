@@ -35,7 +35,6 @@ COMPUTING = [
     "audit",
     "steps",
     "engine",
-    "runs",
 ]
 TELLING = ["figures", "page", "explorer", "course", "book"]
 DRAWS_OR_BUILDS = set(
