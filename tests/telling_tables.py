@@ -13,7 +13,8 @@ from chance_tables import chance_tables
 from control_tables import control_tables
 from sentence_tables import sentence_records, sentence_tables
 
-from txray_lib.audit.switches import COMPARISONS, formula_switches, reading_switch, same_weights
+from txray_lib.audit.measures import PAIRS
+from txray_lib.audit.switches import formula_switches, reading_switch, same_weights
 from txray_lib.planted.study import list_comparisons
 from txray_lib.profiles import TruthStudy
 from txray_lib.tables import write_table
@@ -237,7 +238,7 @@ def _tag_counts(preferences: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def _definitions(preferences: dict[str, pd.DataFrame], rng: np.random.Generator) -> pd.DataFrame:
     """The formulas; another reading of zero-shot, made of a half of it; and Tab. 2 both ways."""
     sides = list(preferences.values())[1:]
-    pairs = dict(zip(COMPARISONS, pairwise(sides), strict=True))
+    pairs = dict(zip(PAIRS, pairwise(sides), strict=True))
     half, _ = _halves(preferences["reviews-zero-shot"], rng)
     read = {**pairs, "zero-shot": (pairs["zero-shot"][0], half), "supervised": (half, pairs["supervised"][1])}
     sets = [(f"T2-{name}", split) for name in ("A", "A-strict", "B", "C", "D") for split in ("test", "train")]

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from txray_lib.audit.switches import COMPARISONS, agreement, formula_switches, quantities, reading_switch, same_weights
+from txray_lib.audit.measures import PAIRS
+from txray_lib.audit.switches import agreement, formula_switches, quantities, reading_switch, same_weights
 from txray_lib.transfer import preference_states
 
 
@@ -69,17 +70,16 @@ def test_the_released_length_is_the_union_on_both_sides():
 
 
 def test_a_mean_over_nobody_is_missing():
-    found = quantities({name: rows([0, 1], [1, 0], [None, None]) for name in COMPARISONS})
+    found = quantities({name: rows([0, 1], [1, 0], [None, None]) for name in PAIRS})
     assert found["N1", "early"] == 0
     assert all(math.isnan(found[key]) for key in [("N2", "early"), ("N3", "share"), ("N17", "tokens"), ("N12", "lost")])
 
 
 def test_agreement_of_rankings():
     first, reverse = rows([1] * 4, [1] * 4, [0.1, 0.2, 0.3, 0.4]), rows([1] * 4, [1] * 4, [0.4, 0.3, 0.2, 0.1])
-    assert agreement(first, first, top=2) == {"rho": pytest.approx(1), "top": 1}
-    assert agreement(first, reverse, top=2) == {"rho": pytest.approx(-1), "top": 0}
-    few = rows([1] * 4, [1] * 4, [0.1, 0.2, None, None])
-    assert all(math.isnan(value) for value in agreement(first, few).values())
+    assert agreement(first, first) == pytest.approx(1)
+    assert agreement(first, reverse) == pytest.approx(-1)
+    assert math.isnan(agreement(first, rows([1] * 4, [1] * 4, [0.1, 0.2, None, None])))
 
 
 def preferences(features: dict[int, str]) -> pd.DataFrame:
@@ -92,11 +92,11 @@ def preferences(features: dict[int, str]) -> pd.DataFrame:
 
 
 STAGES = [preferences({0: "ab", 1: "c", 2: s}) for s in ("d", "de", "def", "abc")]
-PAIRS = {name: (STAGES[i], STAGES[(i + 1) % 4]) for i, name in enumerate(COMPARISONS)}
+SIDES = {name: (STAGES[i], STAGES[(i + 1) % 4]) for i, name in enumerate(PAIRS)}
 
 
 def test_only_the_distance_moves_under_its_formula_and_only_lengths_under_theirs():
-    table = formula_switches(PAIRS, 4)
+    table = formula_switches(SIDES, 4)
     differs = ~np.isclose(table["paper"], table["switched"], equal_nan=True)
     assert set(table.loc[differs & (table["switch"] == "length"), "id"]) == {"N2"}
     assert set(table.loc[differs & (table["switch"] != "length"), "id"]) <= {"N3", "ranking"}
@@ -104,10 +104,10 @@ def test_only_the_distance_moves_under_its_formula_and_only_lengths_under_theirs
 
 
 def test_a_reading_that_changes_nothing_moves_nothing_and_another_what_it_reads():
-    same = reading_switch("reset", "C9", PAIRS, PAIRS, 4).query("id != 'ranking'")
+    same = reading_switch("reset", "C9", SIDES, SIDES, 4).query("id != 'ranking'")
     assert np.allclose(same["paper"], same["switched"], equal_nan=True)
-    read = {**PAIRS, "supervised": (STAGES[3], preferences({0: "ab"}))}
-    other = reading_switch("reset", "C9", PAIRS, read, 4).set_index(["id", "part"])
+    read = {**SIDES, "supervised": (STAGES[3], preferences({0: "ab"}))}
+    other = reading_switch("reset", "C9", SIDES, read, 4).set_index(["id", "part"])
     assert other.loc[("N11", "shared"), ["paper", "switched"]].tolist() == [3, 1]
     assert other.loc[("N1", "early"), ["paper", "switched"]].tolist() == [3, 3]
 

@@ -1,6 +1,6 @@
 """How far one choice alone moves the paper's counts, means and changes, where everything else stays (C1–C3, C9, C10, C13).
 
-May touch: definitions, transfer. Counts are counts of neurons, changes are shares.
+May touch: measures, preferences, transfer. Counts are counts of neurons, changes are shares.
 """
 
 from __future__ import annotations
@@ -12,56 +12,52 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+from txray_lib.audit.measures import PAIRS
 from txray_lib.preferences import PAPER, RELEASED
 from txray_lib.transfer import AVOIDED, GAINED, SHARED, STATES, Definitions, compare
 
-COMPARISONS = ("early", "late", "zero-shot", "supervised")
-"""early:before-last, before-last:last, last:zero-shot, zero-shot:supervised."""
 FORMULAS = {"distance": "C1", "probability": "C2", "length": "C3"}
 """The switches that change a formula, and their ids among the departures of the released code."""
 FEWEST = 3
 """Fewer shared neurons have no ranking."""
-TOP = 10
 Pairs = Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]
-"""The preferences before and after, for each of COMPARISONS."""
+"""The preferences before and after, for each of PAIRS."""
 
 
 def formula_switches(pairs: Pairs, units: int) -> pd.DataFrame:
-    """`moved` for each formula of the released code in the place of the paper's."""
-    paper, parts = _compared(pairs, units), []
-    for formula, code in FORMULAS.items():
-        definitions = Definitions(**{formula: RELEASED})
-        parts.append(moved(formula, code, paper, _compared(pairs, units, definitions), definitions.length))
+    """`reading_switch` for each formula of the released code in the place of the paper's."""
+    parts = [
+        reading_switch(formula, code, pairs, pairs, units, Definitions(**{formula: RELEASED}))
+        for formula, code in FORMULAS.items()
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
-def reading_switch(switch: str, code: str, pairs: Pairs, switched: Pairs, units: int) -> pd.DataFrame:
-    """`moved` where some sides of the four comparisons were read otherwise."""
-    return moved(switch, code, _compared(pairs, units), _compared(switched, units))
-
-
-def moved(
-    switch: str, code: str, paper: Mapping[str, pd.DataFrame], switched: Mapping[str, pd.DataFrame], length: str = PAPER
+def reading_switch(
+    switch: str, code: str, pairs: Pairs, switched: Pairs, units: int, definitions: Definitions | None = None
 ) -> pd.DataFrame:
-    """[switch, code, id, part, paper, switched]: every quantity of four comparisons in both ways, and how alike the two
-    ways rank neurons by distance (id "ranking"; in the paper's own way that is 1)."""
-    ours, others = quantities(paper), quantities(switched, length)
-    rows: list[tuple[Any, ...]] = [(*key, value, others[key]) for key, value in ours.items()]
-    for name in COMPARISONS:
-        alike = agreement(paper[name], switched[name])
-        rows += [("ranking", f"{name} {measure}", 1.0, value) for measure, value in alike.items()]
-    table = pd.DataFrame([(switch, code, *row) for row in rows])
-    return table.set_axis(["switch", "code", "id", "part", "paper", "switched"], axis=1)
+    """What moves where some sides of the four comparisons were read otherwise, or are compared by other definitions.
+
+    [switch, code, id, part, paper, switched]: every quantity in both ways, and how alike the two ways rank neurons by
+    distance (id "ranking"; in the paper's own way that is 1).
+    """
+    paper = {name: compare(*pairs[name], units) for name in PAIRS}
+    other = {name: compare(*switched[name], units, definitions=definitions) for name in PAIRS}
+    ours, others = quantities(paper), quantities(other, definitions.length if definitions else PAPER)
+    rows = [(switch, code, *key, value, others[key]) for key, value in ours.items()]
+    for name in PAIRS:
+        rows.append((switch, code, "ranking", f"{name} rho", 1.0, agreement(paper[name], other[name])))
+    return pd.DataFrame(rows, columns=["switch", "code", "id", "part", "paper", "switched"])
 
 
 def quantities(compared: Mapping[str, pd.DataFrame], length: str = PAPER) -> dict[tuple[str, str], float]:
-    """The paper's numbers, by id and part, that the four COMPARISONS give; NaN where a mean has nothing to average.
+    """The paper's numbers, by id and part, that the four PAIRS give; NaN where a mean has nothing to average.
 
-    compared  transfer rows of one comparison each, by its name in COMPARISONS
+    compared  transfer rows of one comparison each, by its name in PAIRS
     length    "paper", or "released": the features of both stages together
     """
     supervised = compared["supervised"]
-    early, late, moved, tuned = (rows[rows["state"] == SHARED] for rows in map(compared.get, COMPARISONS))
+    early, late, moved, tuned = (rows[rows["state"] == SHARED] for rows in map(compared.get, PAIRS))
     before, after = ("length_before", "length_after") if length == PAPER else ("union", "union")
     found = {
         ("N1", "early"): len(early),
@@ -86,20 +82,13 @@ def quantities(compared: Mapping[str, pd.DataFrame], length: str = PAPER) -> dic
     return {key: float(value) for key, value in found.items()}
 
 
-def agreement(ours: pd.DataFrame, other: pd.DataFrame, top: int = TOP) -> dict[str, float]:
-    """How alike two comparisons of the same neurons rank them by distance: "rho", Spearman's, over the neurons that are
-    shared in both, and "top", the share of the `top` most distant ones that both name; NaN for fewer than three."""
-    both = pd.DataFrame(
-        {"ours": ours.set_index("neuron")["hellinger"], "other": other.set_index("neuron")["hellinger"]}
-    )
-    both = both.dropna()
+def agreement(ours: pd.DataFrame, other: pd.DataFrame) -> float:
+    """How alike two comparisons of the same neurons rank them by distance: Spearman's rho over the neurons that are shared
+    in both; NaN for fewer than three, or where one side has no two distances."""
+    both = ours.merge(other, on="neuron")[["hellinger_x", "hellinger_y"]].dropna()
     if len(both) < FEWEST or (both.nunique() < 2).any():
-        return {"rho": math.nan, "top": math.nan}
-    heads = [set(both[side].sort_values(ascending=False, kind="stable").index[:top]) for side in both]
-    return {
-        "rho": float(stats.spearmanr(both["ours"], both["other"]).statistic),
-        "top": len(heads[0] & heads[1]) / len(heads[0]),
-    }
+        return math.nan
+    return float(stats.spearmanr(both).statistic)
 
 
 def same_weights(
@@ -122,10 +111,6 @@ def same_weights(
         "median": table["hellinger"].median(),
         "tokens": int(read["count"].sum()),
     }
-
-
-def _compared(pairs: Pairs, units: int, definitions: Definitions | None = None) -> dict[str, pd.DataFrame]:
-    return {name: compare(*pairs[name], units, definitions=definitions) for name in COMPARISONS}
 
 
 def _change(before: float, after: float) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from txray_lib.audit.measures import PAIRS
 from txray_lib.audit.switches import formula_switches, reading_switch, same_weights
 from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.preferences import aggregate
@@ -19,14 +20,6 @@ from txray_lib.steps.score import read_rq3, read_scored
 from txray_lib.steps.train import load_model, read_vocabulary
 from txray_lib.tables import read_table, write_table
 from txray_lib.transfer import compare
-
-_PAIRS = {
-    "early": ("early", "before-last"),
-    "late": ("before-last", "last"),
-    "zero-shot": ("last", "zero-shot"),
-    "supervised": ("zero-shot", "supervised"),
-}
-"""The roles of both sides of each of `audit.switches.COMPARISONS`."""
 
 _OF_SNAPSHOTS = ("N1", "N2", "N3", "N8")
 """The quantities that the comparisons "early" and "late" have a part in."""
@@ -54,7 +47,7 @@ def compare_definitions(task: Task, folder: Path) -> None:
     """Tell how far each definition and each reading moves the numbers, and what the same weights prefer."""
     units = task.profile.pretraining.units
     paper = {s.role: read_table(task.file("preferences", f"{s.name}.parquet")) for s in stages(task.profile)}
-    absent = [name for name, roles in _PAIRS.items() if not paper.keys() >= set(roles)]
+    absent = [name for name, roles in PAIRS.items() if not paper.keys() >= set(roles)]
     for role in ("early", "before-last"):
         paper.setdefault(role, paper["last"].iloc[:0])
     pairs = _pair(paper)
@@ -81,7 +74,7 @@ def compare_definitions(task: Task, folder: Path) -> None:
 
 
 def _pair(by_role: dict[str, pd.DataFrame]) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
-    return {name: (by_role[before], by_role[after]) for name, (before, after) in _PAIRS.items()}
+    return {name: (by_role[before], by_role[after]) for name, (before, after) in PAIRS.items()}
 
 
 def _stages_of(task: Task, reading: str) -> list[Stage]:
