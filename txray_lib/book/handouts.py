@@ -6,7 +6,6 @@ page links to and the site never holds. May touch: errors, places, results, cour
 
 from __future__ import annotations
 
-import html
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,14 +35,6 @@ README = """# The lab and the assignment
 
 The tables that the lab reads are in `results/`; other tables are computed with `txray run`. The assignment reads none: it
 trains its encoder, once, which takes about a minute.
-"""
-STYLE = """
-body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; font-family: sans-serif; line-height: 1.5; }
-.cell { margin: 1rem 0; } .cell_input { border-left: 3px solid #999; padding-left: .8rem; overflow-x: auto; }
-.tag_solution > .cell_input { border-color: #1b6e3c; }
-img { max-width: 100%; }
-table { border-collapse: collapse; } td, th { border-bottom: 1px solid #ccc; padding: .2rem .8rem; text-align: left; }
-.txray-check-right strong { color: #1b6e3c; } .txray-check-wrong strong { color: #a33; }
 """
 
 
@@ -79,7 +70,7 @@ def build_students() -> list[Path]:
 
 
 def build_teacher() -> list[Path]:
-    """Execute every notebook that has a teacher's side with its solutions, and write it as notebook and as one page.
+    """Execute every notebook that students fill in with its solutions and the guide to marking, and return the files.
 
     Raises TxrayError where a solution does not pass its own check: such a notebook must not be marked by.
     """
@@ -88,41 +79,14 @@ def build_teacher() -> list[Path]:
     folder, built = places.root() / "build" / "teacher", []
     for name, source in course_notebooks().items():
         executed = execute(source, folder / f"{name}.ipynb", {}, places.root(), version="teacher")
-        notebook = nbformat.read(executed, 4)
-        states = verdicts(notebook)
+        states = verdicts(nbformat.read(executed, 4))
         if wrong := [str(i) for i, state in enumerate(states, start=1) if state != "right"]:
             raise TxrayError(
                 f"in {source.name}, {len(wrong)} of {len(states)} checks are not right with the solutions that stand there:"
                 f" number {', '.join(wrong)}. See {executed}."
             )
-        places.write_text(as_page(notebook), folder / f"{name}.html")
-        built += [executed, folder / f"{name}.html"]
+        built.append(executed)
     return built
-
-
-def as_page(notebook: nbformat.NotebookNode) -> str:
-    """An executed notebook as one HTML page that needs no other file: charts are pictures within it."""
-    import nbformat
-    from docutils.core import publish_string
-    from myst_nb.docutils_ import Parser
-
-    for output in (output for cell in _unlinked(notebook).cells for output in cell.get("outputs", [])):
-        if picture := output.get("data", {}).get("image/png"):
-            said = html.escape(output.data.get("text/plain", ""), quote=True)
-            output.data = {"text/html": f'<img alt="{said}" src="data:image/png;base64,{picture.strip()}">'}
-    settings = {
-        "nb_execution_mode": "off",
-        "nb_output_folder": str(places.root() / "build" / "teacher" / ".parts"),
-        "output_encoding": "unicode",
-        "math_output": "MathML",
-        "embed_stylesheet": True,
-        "stylesheet_path": ["minimal.css"],
-        "myst_enable_extensions": ["dollarmath", "colon_fence", "deflist"],
-        "report_level": 3,
-        "halt_level": 3,
-    }
-    page = publish_string(nbformat.writes(notebook), parser=Parser(), writer_name="html5", settings_overrides=settings)
-    return page.replace("</head>", f"<style>{STYLE}</style>\n</head>", 1)
 
 
 def _unlinked(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
