@@ -54,10 +54,6 @@ class Claim(BaseModel):
     short: str = ""
 
     @property
-    def is_judged(self) -> bool:
-        return bool(self.unit)
-
-    @property
     def status(self) -> str:
         """One of the three that no run changes; empty where a run decides."""
         return next((status for status in _STATUS if getattr(self, status)), "")
@@ -83,10 +79,10 @@ class Claim(BaseModel):
 
     @model_validator(mode="after")
     def _can_be_judged(self) -> Claim:
-        if self.is_judged == bool(self.see) and not self.values:
+        if bool(self.unit) == bool(self.see) and not self.values:
             raise ValueError("one of the three is wanted: a unit, see, or values")
         asks = self.against and (self.asked or not math.isnan(self.paper))
-        if self.is_judged and not (self.claim and self.section and (self.status or asks)):
+        if self.unit and not (self.claim and self.section and (self.status or asks)):
             raise ValueError("a claim needs words, a section, and a status or what is asked and against what")
         return self
 
@@ -113,10 +109,10 @@ def judged(*ids: str) -> list[Claim]:
     Raises TxrayError for an unknown id, and for one of values alone.
     """
     if not ids:
-        return [its for its in claims().values() if its.is_judged]
+        return [its for its in claims().values() if its.unit]
     found: dict[str, Claim] = {}
     for its in map(claim, ids):
-        if not its.is_judged and not its.see:
+        if not its.unit and not its.see:
             raise TxrayError(f"{its.id} is a setting of the paper, not a claim: there is nothing to judge.")
         found |= {target: claim(target) for target in its.see or (its.id,)}
     return list(found.values())

@@ -23,10 +23,10 @@ def root() -> Path:
     if given := os.environ.get("TXRAY_ROOT"):
         return Path(given)
     home = Path(__file__).resolve().parents[1]
-    around = (folder for start in (home, Path.cwd()) for folder in (start, *start.parents))
-    return next(
-        (folder for folder in around if (folder / "profiles").is_dir() and (folder / "notebooks").is_dir()), home
-    )
+    for folder in (home, *home.parents, Path.cwd(), *Path.cwd().parents):
+        if (folder / "profiles").is_dir() and (folder / "notebooks").is_dir():
+            return folder
+    return home
 
 
 def profiles_folder() -> Path:
@@ -62,9 +62,8 @@ def full_disk_told(where: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise TxrayError(
-                f"no space left on the disk while writing {where}. Free some and run the same command again: it continues."
-            ) from error
+            told = f"no space left on the disk while writing {where}. Free some and run the same command again."
+            raise TxrayError(told) from error
         raise
 
 

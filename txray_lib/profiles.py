@@ -178,7 +178,7 @@ class Profile(Settings):
     corpora: Corpora
     world: World | None = None
     vocabulary: VocabularySettings
-    tagger: str
+    tagger: Literal["own"]
     encoder: OwnEncoder | None = None
     pretraining: Pretraining
     finetuning: Finetuning
@@ -196,8 +196,6 @@ class Profile(Settings):
         sources = {self.corpora.pretraining.source, self.corpora.target.source}
         if "world" in sources and self.world is None:
             raise ValueError("a corpus from the world needs the group 'world'")
-        if self.tagger != "own":
-            raise ValueError(f"tagger: there is no tagger {self.tagger!r}. {nearest(self.tagger, ['own'])}")
         if self.pruning.reviews > min(self.finetuning.reviews.train, self.finetuning.reviews.test):
             raise ValueError("pruning.reviews: more than finetuning.reviews gives for train or test")
         if 2 * self.controls.probe_tokens > self.collection.tokens:
@@ -223,11 +221,10 @@ class Profile(Settings):
 
     def own_file(self, name: str) -> Path:
         """Where a file of the user's own lies, or would lie: in the folder of the profile's file, else in TXRAY_DATA."""
-        folders = [self._folder or places.profiles_folder()]
-        if data := os.environ.get(places.DATA_VARIABLE):
-            folders.append(Path(data))
-        places_of_it = [folder / name for folder in folders]
-        return next((place for place in places_of_it if place.exists()), places_of_it[0])
+        beside = (self._folder or places.profiles_folder()) / name
+        data = os.environ.get(places.DATA_VARIABLE)
+        kept = Path(data) / name if data else beside
+        return kept if kept.exists() and not beside.exists() else beside
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -254,11 +251,10 @@ def load_profile(name: str) -> Profile:
     try:
         profile = Profile.model_validate(_merged(path))
     except ValidationError as error:
-        found = sorted(error.errors(), key=lambda e: e["type"] == "missing")
-        problems = "\n".join(f"  {_problem(e)}" for e in found)
+        problems = "\n".join(f"  {_problem(each)}" for each in error.errors())
         raise TxrayError(f"the profile {path.name} has {error.error_count()} problem(s):\n{problems}") from None
     if own := profile.encoder:
-        given = {"epochs": max(own.files), "snapshots": own.snapshots}
+        given = {"epochs": max(own.files), "snapshots": sorted({0, *own.files})}
         profile = profile.model_copy(update={"pretraining": profile.pretraining.model_copy(update=given)})
     if profile.own_files:
         profile._folder = path.absolute().parent
@@ -285,13 +281,6 @@ def list_profiles() -> list[str]:
     return sorted(p.stem for p in places.profiles_folder().glob("*.yaml"))
 
 
-def has_profile(name: str) -> bool:
-    """Whether the repository has a profile of this name."""
-    path = places.profiles_folder() / f"{name}.yaml"
-    places.note_opened(path)
-    return path.is_file()
-
-
 def _merged(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The file's keys laid over those of the profile that its `base` names: one beside it, else one of the repository."""
     if path in seen:
@@ -305,9 +294,9 @@ def _merged(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise TxrayError(f"the profile {path} must hold keys and values, and it does not")
     base = content.pop("base", None)
     if base is not None:
-        candidates = [folder / f"{base}.yaml" for folder in (path.parent, places.profiles_folder())]
-        below = next((candidate for candidate in candidates if candidate.is_file()), None)
-        if below is None:
+        beside, shipped = (folder / f"{base}.yaml" for folder in (path.parent, places.profiles_folder()))
+        below = beside if beside.is_file() else shipped
+        if not below.is_file():
             hint = nearest(str(base), list_profiles())
             raise TxrayError(f"the profile {path.name} builds on {base!r}, which does not exist. {hint}")
         content = _overlay(_merged(below, (*seen, path)), content)
@@ -327,18 +316,14 @@ def _problem(error: Any) -> str:
     """A problem that pydantic found, by its key and in a sentence."""
     location = [str(part) for part in error["loc"]]
     key, given = ".".join(location), repr(error["input"])
-    given = given if len(given) < 60 else "what it is"
     if error["type"] == "extra_forbidden":
-        known = _keys(location[:-1]) + (["base"] if len(location) == 1 else [])
-        return f"{key}: no such key. {nearest(location[-1], known)}"
+        return f"{key}: no such key. {nearest(location[-1], _keys(location[:-1]))}"
     if error["type"] == "missing":
         return f"{key}: missing"
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']}".removeprefix(": ")
-    if error["type"] == "model_type":
-        return f"{key}: a group of keys is wanted here, not {given}"
     hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if error["type"] == "float_type" else ""
-    return f"{key}: {error['msg']}, not {given}{hint}"
+    return f"{key}: {error['msg']}, not {given if len(given) < 60 else 'what it is'}{hint}"
 
 
 def _keys(location: list[str]) -> list[str]:
@@ -349,4 +334,4 @@ def _keys(location: list[str]) -> list[str]:
             annotation = group.model_fields[name].annotation
             kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
             group = next(kind for kind in kinds if issubclass(kind, BaseModel))
-    return list(group.model_fields)
+    return [*group.model_fields, "base"] if group is Profile else list(group.model_fields)

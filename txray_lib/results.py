@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.profiles import Profile, has_profile, list_profiles, load_profile, profile_name
+from txray_lib.profiles import Profile, list_profiles, load_profile, profile_name
 from txray_lib.tables import read_table
 
 Origin = Literal["live", "frozen"]
@@ -50,8 +50,7 @@ class Results:
         """A table by its file's name without ending, as "scores" or "preferences/imdb-supervised"."""
         if self.is_study and not self.has(name):
             raise TxrayError(
-                f"the profile {self.profile!r} is a study of planted encoders, which has no {name}: show a run here, such as"
-                " demo, and the study in the notebook truth."
+                f"{self.profile!r} is a study of planted encoders, which has no {name}: name a run, as demo."
             )
         return read_table(self.folder / f"{name}.parquet")
 
@@ -72,7 +71,9 @@ class Results:
     @cached_property
     def is_outdated(self) -> bool:
         """Whether the profile of this name has other parameters now than when the tables were made."""
-        if not has_profile(self.profile):
+        path = places.profiles_folder() / f"{self.profile}.yaml"
+        places.note_opened(path)
+        if not path.is_file():
             return False
         now = load_profile(self.profile)
         return {**read_parameters(self.folder, now.model_dump()), "about": ""} != {**now.parameters, "about": ""}
@@ -95,9 +96,8 @@ class Results:
         """The name of the stage with this role; the last one where several have it."""
         names = [stage for stage, its in self.roles.items() if its == role]
         if not names:
-            raise TxrayError(
-                f"the results of {self.profile!r} hold no stage with the role {role!r}. {nearest(role, self.roles.values())}"
-            )
+            known = nearest(role, self.roles.values())
+            raise TxrayError(f"the results of {self.profile!r} hold no stage with the role {role!r}. {known}")
         return names[-1]
 
     def asks(self, question: str) -> bool:
@@ -108,10 +108,8 @@ class Results:
         """The comparisons of "rq1", "rq2" or "rq3": a row per comparison, layer and neuron (§2.2)."""
         rows = self._transfer[self._transfer["question"] == question]
         if rows.empty:
-            raise TxrayError(
-                f"the transfer table of {self.profile!r} has no comparison for {question!r}. "
-                f"{nearest(question, self._transfer['question'].unique())}"
-            )
+            known = nearest(question, self._transfer["question"].unique())
+            raise TxrayError(f"the transfer table of {self.profile!r} has no comparison for {question!r}. {known}")
         return rows.reset_index(drop=True)
 
     def beside_null(self, question: str, level: float = LEVEL) -> pd.DataFrame:
@@ -155,22 +153,18 @@ def open_results(profile: str) -> Results:
     name = profile_name(profile)
     folders = [parent / name for parent in _parents()]
     places.note_opened(*(folder / "**" for folder in folders))
-    if found := _first_whole(folders):
-        return Results(name, found, _origin(found))
+    for folder in folders:
+        if not _missing(folder):
+            return Results(name, folder, _origin(folder))
     raise TxrayError(_advice(profile, name, folders))
 
 
 def list_results() -> dict[str, Origin]:
     """Profiles whose tables are at hand, and which of them were computed in this checkout."""
-    parents = [parent for parent in _parents() if parent.is_dir()]
     places.note_opened(*(parent / "*" / NEEDED[0] for parent in _parents()))
-    names = sorted({folder.name for parent in parents for folder in parent.iterdir()})
-    first = {name: _first_whole([parent / name for parent in parents]) for name in names}
-    return {name: _origin(folder) for name, folder in first.items() if folder}
-
-
-def _first_whole(folders: list[Path]) -> Path | None:
-    return next((folder for folder in folders if not _missing(folder)), None)
+    folders = [folder for parent in reversed(_parents()) for folder in parent.glob("*") if not _missing(folder)]
+    origins = {folder.name: _origin(folder) for folder in folders}
+    return {name: origins[name] for name in sorted(origins)}
 
 
 def _origin(folder: Path) -> Origin:
@@ -196,8 +190,7 @@ def check_neuron(run: Results, neuron: int) -> int:
     last = int(run.stages["neurons"].max()) - 1
     if not -1 <= neuron <= last:
         raise TxrayError(
-            f"the parameter neuron is {neuron}, and {run.profile!r} has the neurons 0 to {last}: give one of them, or -1 for those"
-            " that the page picks by its rule"
+            f"the parameter neuron is {neuron}, and {run.profile!r} has the neurons 0 to {last}: give one, or -1"
         )
     return neuron
 
@@ -241,11 +234,8 @@ def _advice(given: str, name: str, folders: list[Path]) -> str:
     known = {*list_results(), *list_profiles()}
     if given == name and known and name not in known:
         return f"there is no profile {name!r}. {nearest(name, known)}"
-    way = f"Compute them with `txray run {given}`, or set TXRAY_RESULTS to a folder that holds {name}/."
-    if os.environ.get("TXRAY_RESULTS"):
-        way = f"TXRAY_RESULTS is {folders[0].parent}: unset it, or name a folder that holds {name}/."
-    elif not places.profiles_folder().is_dir():
-        way = "txray_lib stands here without its repository: get it and set TXRAY_RESULTS to its folder results/."
-    begun = [folder for folder in folders if folder.is_dir()]
-    lacks = f"in {begun[0]} are not complete: {', '.join(_missing(begun[0]))} missing" if begun else "are not there"
+    begun = next((folder for folder in folders if folder.is_dir()), None)
+    lacks = f"in {begun} are not complete: {', '.join(_missing(begun))} missing" if begun else "are not there"
+    now = f" (now {folders[0].parent})" if os.environ.get("TXRAY_RESULTS") else ""
+    way = f"Compute them with `txray run {given}`, or set TXRAY_RESULTS{now} to a folder that holds {name}/."
     return f"the tables of {name!r} {lacks}. {way}"

@@ -125,8 +125,3 @@ class OwnEncoder(Settings):
         if max(self.files) == 0:
             raise ValueError("files: epoch 0 is the untrained encoder; give a trained one under a later epoch")
         return self
-
-    @property
-    def snapshots(self) -> list[int]:
-        """The epochs of the run's snapshots, rising."""
-        return sorted({0, *self.files})

@@ -53,9 +53,7 @@ def write_tables(tables: Iterable[pd.DataFrame], path: Path, source: dict[str, A
 def read_table(path: Path) -> pd.DataFrame:
     """A table with its provenance in `.attrs["provenance"]`. Raises TxrayError for a missing or damaged file."""
     if not path.is_file():
-        raise TxrayError(
-            f"the table {path} does not exist. Make it with `txray run`, or point TXRAY_RESULTS at a folder that has it."
-        )
+        raise TxrayError(f"the table {path} does not exist. Make it with `txray run`.")
     with _damage_told(path):
         arrow = pq.read_table(path, page_checksum_verification=True)
         table = arrow.to_pandas()
@@ -93,9 +91,8 @@ def provenance(
 def commit() -> str:
     """The checkout's commit, with `+changes` where its code or profiles differ; 'unknown' outside git."""
     try:
-        return _git("rev-parse", "HEAD") + "+changes" * bool(
-            _git("status", "--porcelain", "--", "txray_lib", "profiles")
-        )
+        changes = "+changes" if _git("status", "--porcelain", "--", "txray_lib", "profiles") else ""
+        return _git("rev-parse", "HEAD") + changes
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -119,9 +116,7 @@ def _damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
-        raise TxrayError(
-            f"the table {path} cannot be read ({error}). Delete it and run the command that made it."
-        ) from None
+        raise TxrayError(f"the table {path} cannot be read ({error}). Delete it and make it again.") from None
 
 
 def _with_wide_codes(table: pa.Table) -> pa.Table:

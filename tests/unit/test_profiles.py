@@ -134,7 +134,7 @@ def test_a_misspelt_profile_names_the_nearest(name, told):
         ("pretraining: {snapshots: [0, 1, 2, 3, 4]}", "pretraining: snapshots must be distinct", "up to 3"),
         ("pretraining: {snapshots: [0, 1, 1, 2, 3]}", "pretraining: snapshots must be distinct", ""),
         ("pretraining: {snapshots: [0, 1.5, 2, 3]}", "pretraining.snapshots.1: ", "not 1.5"),
-        ("tagger: owm", "tagger: there is no tagger 'owm'", "Did you mean 'own'"),
+        ("tagger: owm", "tagger: ", "'own', not 'owm'"),
         ("finetuning: {reviews: {train: 121}}", "finetuning.reviews.train: ", "multiple of 2"),
         ("pruning: {reviews: 600}", "pruning.reviews: ", "train or test"),
         ("pruning: {set_size: 13}", "pruning.set_size 13", "24 units"),

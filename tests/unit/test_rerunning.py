@@ -105,7 +105,7 @@ def test_a_download_without_tables_says_where_to_get_them(download: Path, site: 
     outputs = [o for c in nbformat.read(download.parent / "mine.ipynb", 4).cells for o in c.get("outputs", [])]
     (error,) = [output for output in outputs if output.output_type == "error"]
     assert len(error.traceback) == 1
-    assert "txray_lib stands here without its repository" in error.traceback[0]
+    assert "set TXRAY_RESULTS to a folder" in error.traceback[0]
     assert "TXRAY_RESULTS" in error.traceback[0]
 
 

@@ -38,9 +38,9 @@ def a_study(workplace: Path, seeds: int = 2) -> Run:
     return Run(load_profile("mine"))
 
 
-def test_a_study_has_a_step_a_seed_and_only_a_run_on_a_world_asks_for_its_words(workplace: Path) -> None:
+def test_a_study_has_a_step_a_seed_and_only_a_run_on_a_world_keeps_a_sentence(workplace: Path) -> None:
     assert list(a_study(workplace).steps) == ["truth-seed-3", "truth-seed-4", "tables"]
-    asked = {name: "truth-words" in Run(load_profile(name)).steps for name in ("demo", "small", "truth")}
+    asked = {name: "sentence" in Run(load_profile(name)).steps for name in ("demo", "small", "truth")}
     assert asked == {"demo": True, "small": False, "truth": False}
 
 
@@ -79,7 +79,7 @@ def test_a_study_is_made_gathered_frozen_and_read(workplace: Path, capsys: pytes
     said = capsys.readouterr().out
     assert "mine         live" in said
     assert "seed [3, 4] commit" in said
-    with pytest.raises(TxrayError, match="a study of planted encoders, which has no stages: show a run here"):
+    with pytest.raises(TxrayError, match="a study of planted encoders, which has no stages: name a run"):
         open_results("mine").stage("last")
     frozen = places.frozen_results("mine")
     assert {path.name for path in frozen.iterdir()} == {
