@@ -18,7 +18,7 @@ from txray_lib.corpora import UNKNOWN, Corpus, Document, Vocabulary
 from txray_lib.corpora.vocabulary import END
 
 if TYPE_CHECKING:
-    from txray_lib.encoders import Classifier, Encoder
+    from txray_lib.encoders.lstm import Classifier, Encoder
 
 os.environ["TXRAY_QUIET"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -66,7 +66,7 @@ def encoder(vocabulary: Vocabulary) -> Encoder:
     """Seven units whose weights follow from a seed, wide enough for every gate to matter."""
     import torch
 
-    from txray_lib.encoders import Encoder
+    from txray_lib.encoders.lstm import Encoder
 
     torch.manual_seed(3)
     made = Encoder(len(vocabulary), 4, 7)
@@ -81,7 +81,7 @@ def classifier(encoder: Encoder) -> Classifier:
     """A classifier on `encoder`."""
     import torch
 
-    from txray_lib.encoders import Classifier
+    from txray_lib.encoders.lstm import Classifier
 
     torch.manual_seed(4)
     return Classifier(encoder).eval()
@@ -96,7 +96,7 @@ def planted() -> Callable[[Vocabulary, int, Mapping[str, Mapping[int, float]]], 
     """
     import torch
 
-    from txray_lib.encoders import Encoder
+    from txray_lib.encoders.lstm import Encoder
 
     def make(vocabulary: Vocabulary, units: int, strengths: Mapping[str, Mapping[int, float]]) -> Encoder:
         made = Encoder(len(vocabulary), units, units).eval()

@@ -78,7 +78,7 @@ def test_every_stage_has_its_preferences_and_nothing_else_is_there(tiny_run):
         p.relative_to(tiny_run.place("tables")).as_posix() for p in tiny_run.place("tables").rglob("*") if p.is_file()
     }
     names = (
-        *("stages", "transfer", "training", "scores", "pruning", "corpora", "truth", "truth_words", "tag_accuracy"),
+        *("stages", "transfer", "training", "scores", "pruning", "corpora", "truth", "tag_accuracy"),
         *("tag_counts", "definitions", "same_weights", "measured", "pruning_random", "probe"),
         *("nulls", "null_states", "measures", "measure_nulls"),
         *("control_transfer", "control_scores", "control_epochs", "control_training"),
@@ -212,7 +212,7 @@ def test_collecting_again_changes_nothing(tiny_run, table):
     """Law 1: the same weights and the same text, another batch size; only near ties may choose another neuron."""
     from txray_lib.collection import collect
     from txray_lib.corpora import Vocabulary
-    from txray_lib.encoders import load_classifier
+    from txray_lib.encoders.snapshots import load_classifier
 
     vocabulary = Vocabulary.load(tiny_run.file("vocabulary", "vocabulary.json"))
     model = load_classifier(tiny_run.file("finetune", "supervised.safetensors"), vocabulary.digest())

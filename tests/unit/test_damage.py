@@ -69,7 +69,7 @@ def test_a_corpus(tmp_path: Path, corpus: Any) -> None:
 
 
 def test_weights(tmp_path: Path, classifier: Any) -> None:
-    from txray_lib.encoders import load_classifier, save_snapshot
+    from txray_lib.encoders.snapshots import load_classifier, save_snapshot
 
     path = tmp_path / "supervised.safetensors"
     save_snapshot(classifier, path, "words")

@@ -17,11 +17,11 @@ from telling_tables import HOSTILE
 from txray_lib import probe
 from txray_lib.collection import collect
 from txray_lib.corpora import Corpus, Document
-from txray_lib.encoders import Classifier, Encoder
+from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.engine.plan import declare
 from txray_lib.errors import TxrayError
 from txray_lib.figures import theme
-from txray_lib.figures.sentence import MAX_LETTERS, PANELS, four_ways, lines, winners
+from txray_lib.figures.sentence import MAX_LETTERS, PANELS, four_ways, lines
 from txray_lib.one_sentence import integrated_gradients, occlusion, pick_sentence, sentence_tables
 from txray_lib.preferences import NOBODY
 from txray_lib.profiles import load_profile
@@ -209,7 +209,7 @@ def test_every_token_has_a_short_line_of_its_own():
 
 
 @pytest.mark.parametrize("missing", [False, True])
-def test_the_charts_draw_what_was_found_with_its_control_and_name_the_winners(missing):
+def test_the_charts_draw_what_was_found_with_its_control(missing):
     tables = written_tables(HOSTILE)
     tokens = tables["sentence"]
     found = pd.DataFrame({method: [(i + 1) / 20 for i in range(len(tokens))] for method in PANELS})
@@ -220,7 +220,3 @@ def test_the_charts_draw_what_was_found_with_its_control_and_name_the_winners(mi
     for rows in drawn:
         assert [row["found"] for row in rows] == found["probing"].tolist()
         assert [row["control"] for row in rows] == [None if missing else x for x in control["probing"].round(4)]
-    chart = theme.finish(winners(tokens, tables["sentence_activations"]), "A sentence.").to_dict()
-    (rows,) = (rows for rows in chart["datasets"].values() if rows and "rank" in rows[0])
-    first = [row["neuron"] for row in rows if row["rank"] == 1 and row["stage"] == "supervised"]
-    assert first == tokens["neuron_after"].tolist()

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from txray_lib.encoders import Classifier, Encoder, last_hidden_states, score
 from txray_lib.encoders.encoded import Texts, balanced_sample
-from txray_lib.encoders.finetuning import predict
+from txray_lib.encoders.finetuning import last_hidden_states, predict, score
+from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pruning
 from txray_lib.pruning import (

@@ -26,7 +26,7 @@ from txray_lib.stages import stages
 from txray_lib.steps import NOTE, Task, is_whole, perform, require_whole
 
 if TYPE_CHECKING:
-    from txray_lib.encoders import Classifier, Encoder
+    from txray_lib.encoders.lstm import Classifier, Encoder
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Run:
 
     def model(self, stage: str) -> Encoder | Classifier:
         """The encoder of a stage, by its name or role; for the supervised stage the classifier."""
-        from txray_lib.encoders import load_classifier, load_encoder
+        from txray_lib.encoders.snapshots import load_classifier, load_encoder
 
         known = {key: its for its in stages(self.profile) for key in (its.name, its.role)}
         if stage not in known:

@@ -1,4 +1,4 @@
-"""What is known of generated text, and what is found again of it: the steps sentence, truth-words and truth-seed-K.
+"""What is known of generated text, and what is found again of it: the steps sentence and truth-seed-K.
 
 May touch: corpora, encoders, one_sentence, planted. Not a step of runs on real text, since a sentence is published.
 Each seed of a study of what is known is a step of its own: a run that was killed loses one seed at most.
@@ -15,9 +15,9 @@ import pandas as pd
 from txray_lib import places
 from txray_lib.corpora import UNKNOWN
 from txray_lib.corpora.documents import content_hash, load_corpus_file
-from txray_lib.encoders import load_classifier
+from txray_lib.encoders.snapshots import load_classifier
 from txray_lib.one_sentence import pick_sentence, sentence_tables
-from txray_lib.planted.study import gained_words, generate_population, study_tables
+from txray_lib.planted.study import generate_population, study_tables
 from txray_lib.preferences import NOBODY
 from txray_lib.profiles import TruthStudy
 from txray_lib.stages import Stage, stages
@@ -58,14 +58,6 @@ def follow_sentence(task: Task, folder: Path) -> None:
     made["sentence_records"] = pd.concat(records)
     for name, table in made.items():
         write_table(table, folder / f"{name}.parquet")
-
-
-def recover_words(task: Task, folder: Path) -> None:
-    """See whether gained neurons prefer the words that carry sentiment, against chance."""
-    sides = [read_table(task.file("preferences", f"{stage.name}.parquet")) for stage in _sides(task)]
-    transfer = read_table(task.file("transfer", "transfer.parquet")).query("question == 'rq3'")
-    words = read_table(task.file("corpora", "truth.parquet"))
-    write_table(gained_words(*sides, transfer, words, task.profile.seed), folder / "truth_words.parquet")
 
 
 def recover_planted(task: Task, folder: Path, seed: int, study: dict[str, Any]) -> None:

@@ -14,8 +14,9 @@ import torch
 
 from txray_lib import probe
 from txray_lib.corpora.documents import load_corpus_file
-from txray_lib.encoders import Classifier, load_classifier
 from txray_lib.encoders.encoded import Texts
+from txray_lib.encoders.lstm import Classifier
+from txray_lib.encoders.snapshots import load_classifier
 from txray_lib.pruning import pruning_tables
 from txray_lib.stages import stages
 from txray_lib.steps import Task

@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from txray_lib import encoders
 from txray_lib.corpora import Vocabulary
 from txray_lib.corpora.own import load_words
+from txray_lib.encoders import finetuning, pretraining
 from txray_lib.encoders.encoded import Texts
-from txray_lib.encoders.finetuning import kept_updates, scores_table
-from txray_lib.encoders.pretraining import at_constant_rate
-from txray_lib.encoders.snapshots import load_own_encoder, untrained_encoder
+from txray_lib.encoders.lstm import Classifier, Encoder
+from txray_lib.encoders.snapshots import (
+    load_classifier,
+    load_encoder,
+    load_own_encoder,
+    save_snapshot,
+    untrained_encoder,
+)
 from txray_lib.steps import Task
 from txray_lib.tables import read_table, write_table
 
@@ -37,13 +42,13 @@ def pretrain(task: Task, folder: Path, constant: bool = False) -> None:
         np.load(task.file("vocabulary", f"stream-{split}.npy"), allow_pickle=False) for split in ("train", "valid")
     )
     if constant:
-        settings = at_constant_rate(settings, len(train))
+        settings = pretraining.at_constant_rate(settings, len(train))
 
-    def keep(epoch: int, encoder: encoders.Encoder) -> None:
-        encoders.save_snapshot(encoder, task.scratch / f"epoch-{epoch}.safetensors", vocabulary.digest())
+    def keep(epoch: int, encoder: Encoder) -> None:
+        save_snapshot(encoder, task.scratch / f"epoch-{epoch}.safetensors", vocabulary.digest())
 
     checkpoint = task.scratch / "checkpoint.safetensors"
-    curve = encoders.pretrain(settings, len(vocabulary), train, valid, task.profile.seed, keep, checkpoint, task.device)
+    curve = pretraining.pretrain(settings, len(vocabulary), train, valid, task.profile.seed, keep, checkpoint, task.device)
     for path in task.scratch.glob("epoch-*.safetensors"):
         shutil.copy(path, folder)
     write_table(curve, folder / "curve.parquet")
@@ -62,7 +67,7 @@ def take_encoder(task: Task, folder: Path) -> None:
             encoder = load_own_encoder(path, rows, model.embedding_size, model.units, own.embedding, own.lstm)
         else:
             encoder = untrained_encoder(len(vocabulary), model.embedding_size, model.units, task.profile.seed)
-        encoders.save_snapshot(encoder, folder / f"epoch-{epoch}.safetensors", vocabulary.digest())
+        save_snapshot(encoder, folder / f"epoch-{epoch}.safetensors", vocabulary.digest())
     empty = {"epoch": "float64", "measure": object, "value": "float64", "seconds": "float64"}
     write_table(pd.DataFrame(columns=list(empty)).astype(empty), folder / "curve.parquet")
 
@@ -76,27 +81,27 @@ def finetune(task: Task, folder: Path, seed: int | None = None, shuffled: int = 
     profile, settings, texts = task.profile, task.profile.finetuning, read_texts(task)
     digest, is_control = read_vocabulary(task).digest(), seed is not None
     seed = profile.seed if seed is None else seed
-    encoder = encoders.load_encoder(task.file("pretrain", f"epoch-{profile.pretraining.epochs}.safetensors"), digest)
+    encoder = load_encoder(task.file("pretrain", f"epoch-{profile.pretraining.epochs}.safetensors"), digest)
     train, valid, updates = texts["train"], texts["valid"], None
     if shuffled:
-        updates = kept_updates(read_table(task.file("finetune", "curve.parquet")), settings, len(train))
+        updates = finetuning.kept_updates(read_table(task.file("finetune", "curve.parquet")), settings, len(train))
         train, valid = (part.with_shuffled_labels(seed, shuffled) for part in (train, valid))
     checkpoint = task.scratch / "checkpoint.safetensors"
-    classifier, curve = encoders.finetune(settings, encoder, train, valid, seed, checkpoint, task.device, updates)
+    classifier, curve = finetuning.finetune(settings, encoder, train, valid, seed, checkpoint, task.device, updates)
     scored = {"test": texts["test"]} if is_control else texts
     hidden = {
-        split: encoders.last_hidden_states(classifier, part, task.device, f"scoring {split}")
+        split: finetuning.last_hidden_states(classifier, part, task.device, f"scoring {split}")
         for split, part in scored.items()
     }
     shared = frozenset(json.loads(task.file("corpora", "facts.json").read_text(encoding="utf-8"))["shared"])
-    scores = scores_table(classifier, scored, hidden, shared)
+    scores = finetuning.scores_table(classifier, scored, hidden, shared)
     if is_control:
-        updates = updates or kept_updates(curve, settings, len(train))
+        updates = updates or finetuning.kept_updates(curve, settings, len(train))
         scores = scores.assign(updates=updates, seed=seed)
     else:
         for split, rows in hidden.items():
             np.save(folder / f"hidden-{split}.npy", rows.numpy(), allow_pickle=False)
-    encoders.save_snapshot(classifier, folder / "supervised.safetensors", digest)
+    save_snapshot(classifier, folder / "supervised.safetensors", digest)
     write_table(scores, folder / "scores.parquet")
     write_table(curve, folder / "curve.parquet")
 
@@ -112,7 +117,7 @@ def read_texts(task: Task) -> dict[str, Texts]:
     return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in splits}
 
 
-def load_model(task: Task, stage: Stage) -> encoders.Encoder | encoders.Classifier:
+def load_model(task: Task, stage: Stage) -> Encoder | Classifier:
     """The weights of a stage, as they were trained."""
-    load = encoders.load_classifier if stage.snapshot == "supervised" else encoders.load_encoder
+    load = load_classifier if stage.snapshot == "supervised" else load_encoder
     return load(task.file(stage.trained, f"{stage.snapshot}.safetensors"), read_vocabulary(task).digest())
