@@ -1,8 +1,9 @@
-"""Tiny tables in the form a run writes, made from chosen words: what the telling half is tested on."""
+"""Small tables in the form a run writes: neurons made from chosen words, the rest out of the frozen tables of `small`."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -10,16 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from chance_tables import chance_tables
-from control_tables import control_tables
 from sentence_tables import sentence_records, sentence_tables
 
-from txray_lib.audit.measures import PAIRS
-from txray_lib.audit.switches import formula_switches, reading_switch, same_weights
-from txray_lib.planted.study import list_comparisons
-from txray_lib.profiles import TruthStudy
-from txray_lib.tables import write_table
+from txray_lib.tables import read_table, write_table
 from txray_lib.transfer import compare
 
+FROZEN = Path(__file__).resolve().parents[1] / "results"
 HOSTILE = (
     "<script>alert(1)</script>",
     "</script><b>x</b>",
@@ -49,28 +46,16 @@ WORDS = {
 ROLES = (
     ("encyclopedia-0", "untrained", "encyclopedia", "epoch-0", 0),
     ("encyclopedia-1", "early", "encyclopedia", "epoch-1", 1),
-    ("encyclopedia-5", "before-last", "encyclopedia", "epoch-5", 5),
-    ("encyclopedia-6", "last", "encyclopedia", "epoch-6", 6),
-    ("reviews-zero-shot", "zero-shot", "reviews", "epoch-6", 6),
-    ("reviews-supervised", "supervised", "reviews", "supervised", 6),
+    ("encyclopedia-4", "before-last", "encyclopedia", "epoch-4", 4),
+    ("encyclopedia-5", "last", "encyclopedia", "epoch-5", 5),
+    ("reviews-zero-shot", "zero-shot", "reviews", "epoch-5", 5),
+    ("reviews-supervised", "supervised", "reviews", "supervised", 5),
 )
 NEURONS = 40
-
-
-def _write_source(folder: Path, seed: int | list[int], corpora: dict[str, str]) -> dict[str, object]:
-    """Make `folder` with its provenance.json, and return what stands there."""
-    source = {
-        "profile": folder.name,
-        "seed": seed,
-        "corpora": corpora,
-        "versions": {"txray_lib": "0.1.0"},
-        "commit": "0123456789abcdef0123456789abcdef01234567",
-        "command": f"txray run {folder.name}",
-        "created": "2020-01-01T00:00:00+00:00",
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "provenance.json").write_text(json.dumps(source), encoding="utf-8")
-    return source
+BARE = ("stages", "transfer", "training", "scores", "pruning", "corpora")
+AS_FROZEN = (*BARE[2:], "pruning_random", "tag_counts", "definitions", "same_weights", "probe", "control_scores")
+"""Tables that tell of no neuron."""
+LATE = [stage for stage, role, *_ in ROLES if role in ("last", "zero-shot", "supervised")]
 
 
 def write_tables(folder: Path, seed: int = 1, kind: str = "whole") -> Path:
@@ -79,20 +64,36 @@ def write_tables(folder: Path, seed: int = 1, kind: str = "whole") -> Path:
     kind  "whole"; "alone", of a run with a single snapshot; "bare", without nulls, controls and whatever else a run may leave
           out; "apart", in which no two stages share a neuron
     """
-    source = _write_source(folder, seed, {"encyclopedia": "a1" * 32, "reviews": "b2" * 32})
+    source = {
+        "profile": folder.name,
+        "seed": seed,
+        "corpora": {"encyclopedia": "a1" * 32, "reviews": "b2" * 32},
+        "versions": {"txray_lib": "0.1.0"},
+        "commit": "0123456789abcdef0123456789abcdef01234567",
+        "command": f"txray run {folder.name}",
+        "created": "2020-01-01T00:00:00+00:00",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "provenance.json").write_text(json.dumps(source), encoding="utf-8")
     (folder / "profile.yaml").write_text(f"name: {folder.name}\nseed: {seed}\n", encoding="utf-8")
     tables = _tables(seed, kind == "apart")
     if kind == "alone":
         tables = {name: alone for name, table in tables.items() if len(alone := _of_one_snapshot(name, table))}
     if kind == "bare":
-        tables = {name: table for name, table in tables.items() if name in NEEDED or name.startswith("preferences/")}
+        tables = {name: table for name, table in tables.items() if name in BARE or name.startswith("preferences/")}
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet", source)
     return folder
 
 
-NEEDED = ("stages", "transfer", "training", "scores", "pruning", "corpora")
-LATE = [stage for stage, role, *_ in ROLES if role in ("last", "zero-shot", "supervised")]
+def write_study(folder: Path) -> Path:
+    """Write the frozen study of what is known into `folder`."""
+    return shutil.copytree(FROZEN / "truth", folder)
+
+
+def write_benchmarks(path: Path) -> None:
+    """Write the frozen benchmarks."""
+    shutil.copy(FROZEN / "benchmarks.parquet", path)
 
 
 def _of_one_snapshot(name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -113,25 +114,25 @@ def _tables(seed: int, apart: bool) -> dict[str, pd.DataFrame]:
         sides = {stage: rows[rows["neuron"] % 2 == i % 2] for i, (stage, rows) in enumerate(preferences.items())}
         preferences = {stage: rows.reset_index(drop=True) for stage, rows in sides.items()}
     transfer = _transfer(preferences, rng)
-    tables = {
+    return {
+        **{name: _of_small(name) for name in AS_FROZEN},
         "stages": _stages(preferences),
         "transfer": transfer,
-        "training": _training(),
-        "scores": _scores(),
-        "pruning": _pruning(rng),
-        "corpora": _corpora(),
-        "tag_counts": _tag_counts(preferences),
-        "definitions": _definitions(preferences, rng),
-        "same_weights": _same_weights(preferences, rng),
+        "control_transfer": _with_shuffled_labels(transfer),
+        "control_epochs": _at_a_constant_rate(transfer),
         **chance_tables(transfer),
-        "truth_words": truth_words(),
         **sentence_tables(HOSTILE),
         "sentence_records": sentence_records(preferences["reviews-zero-shot"], preferences["reviews-supervised"]),
+        **{f"preferences/{stage}": rows for stage, rows in preferences.items()},
     }
-    tables |= control_tables(tables)
-    for stage, rows in preferences.items():
-        tables[f"preferences/{stage}"] = rows
-    return tables
+
+
+def _of_small(name: str) -> pd.DataFrame:
+    """A frozen table, its stages and corpora called as here."""
+    table = read_table(FROZEN / "small" / f"{name}.parquet")
+    for column in table.columns.intersection(["stage", "corpus"]):
+        table[column] = table[column].str.replace("wiki", "encyclopedia").str.replace("imdb", "reviews")
+    return table
 
 
 def _preferences(rng: np.random.Generator, stage: int) -> pd.DataFrame:
@@ -168,7 +169,7 @@ def _transfer(preferences: dict[str, pd.DataFrame], rng: np.random.Generator) ->
         compare(preferences[before], preferences[after], NEURONS, (before, after)).assign(question=question)
         for question, (before, after) in zip(questions, pairwise(names), strict=True)
     ]
-    for stage in ("encyclopedia-6", "reviews-zero-shot"):
+    for stage in ("encyclopedia-5", "reviews-zero-shot"):
         halves = (f"{stage}/first-half", f"{stage}/second-half")
         rows.append(compare(*_halves(preferences[stage], rng), NEURONS, halves).assign(question="control"))
     return pd.concat(rows, ignore_index=True)
@@ -185,156 +186,22 @@ def _halves(rows: pd.DataFrame, rng: np.random.Generator) -> list[pd.DataFrame]:
     return halves
 
 
-def _training() -> pd.DataFrame:
-    rows = [("pretraining", float(e), "valid_perplexity", 40 + 200 / e, 3.0 * e) for e in range(1, 7)]
-    rows += [("pretraining", float(e), "train_loss", 4 + 1 / e, 3.0 * e) for e in range(1, 7)]
-    rows += [("finetuning", e / 4, "valid_f1", 0.8 - 0.3 / e, 1.0 * e) for e in range(1, 9)]
-    return pd.DataFrame(rows, columns=["phase", "epoch", "measure", "value", "seconds"])
+def _with_shuffled_labels(transfer: pd.DataFrame) -> pd.DataFrame:
+    """Distances halve and no neuron is avoided: it keeps its length."""
+    made = transfer[transfer["question"] == "rq3"].assign(control="shuffled-1").reset_index(drop=True)
+    made["after"] += "/shuffled-1"
+    made["comparison"] += "/shuffled-1"
+    avoided = made["state"] == "avoided"
+    made.loc[avoided, "state"] = "shared"
+    for size in ("length", "tag_length", "count", "mass"):
+        made.loc[avoided, f"{size}_after"] = made.loc[avoided, f"{size}_before"]
+    return made.assign(hellinger=(made["hellinger"] / 2).mask(avoided, 0.0))
 
 
-def _scores() -> pd.DataFrame:
-    rows = [
-        (s, t, 200, f1, f1 - 0.02, f1 + 0.02, f1 - 0.01)
-        for s, f1 in (("valid", 0.8), ("test", 0.79))
-        for t in ("kept", "removed")
-    ]
-    return pd.DataFrame(rows, columns=["split", "shared_texts", "reviews", "f1", "precision", "recall", "accuracy"])
-
-
-def _pruning(rng: np.random.Generator) -> pd.DataFrame:
-    meanings = {
-        "A": "empty after supervision",
-        "A-strict": "preferred before supervision, empty after",
-        "B": "least mass among the preferred",
-        "C": "most mass",
-        "D": "gained by supervision",
-    }
-    rows = []
-    for i, (name, meaning) in enumerate(meanings.items()):
-        for way in ("before the classifier", "out of the encoder"):
-            for split in ("train", "test"):
-                f1 = 0.8 + float(rng.normal(0, 0.02))
-                chance = (-0.02, 0.0, 0.01) if way == "before the classifier" and name != "A-strict" else (np.nan,) * 3
-                change = (f1 - 0.8) / 0.8 if name != "A-strict" else np.nan
-                draws = 0 if np.isnan(chance[0]) else 100
-                rows.append((name, meaning, 4 + i, 0.1 * i, i, way, split, 200, 0.8, f1, change, draws, *chance))
-    columns = (
-        "set meaning neurons mass_share overlap_with_gained way split reviews f1_base f1 change "
-        "random_sets random_low random_median random_high"
-    )
-    return pd.DataFrame(rows, columns=columns.split())
-
-
-def _tag_counts(preferences: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Tokens of each tag in each corpus, from the last stage that read it."""
-    corpora = {corpus: stage for stage, _, corpus, *_ in ROLES}
-    counts = [
-        preferences[stage].groupby("tag")["count"].sum().rename("tokens").reset_index().assign(corpus=corpus)
-        for corpus, stage in corpora.items()
-    ]
-    return pd.concat(counts, ignore_index=True)[["corpus", "tag", "tokens"]]
-
-
-def _definitions(preferences: dict[str, pd.DataFrame], rng: np.random.Generator) -> pd.DataFrame:
-    """The formulas; another reading of zero-shot, made of a half of it; and Tab. 2 both ways."""
-    sides = list(preferences.values())[1:]
-    pairs = dict(zip(PAIRS, pairwise(sides), strict=True))
-    half, _ = _halves(preferences["reviews-zero-shot"], rng)
-    read = {**pairs, "zero-shot": (pairs["zero-shot"][0], half), "supervised": (half, pairs["supervised"][1])}
-    sets = [(f"T2-{name}", split) for name in ("A", "A-strict", "B", "C", "D") for split in ("test", "train")]
-    cut = pd.DataFrame(sets, columns=["id", "part"]).assign(switch="pruning", code="C21", paper=-0.04, switched=-0.01)
-    other = reading_switch("reset", "C9", pairs, read, NEURONS)
-    others = [other, other.assign(switch="casing", code="C10"), other.assign(switch="marks", code="C13")]
-    return pd.concat([formula_switches(pairs, NEURONS), cut, *others], ignore_index=True)
-
-
-def _same_weights(preferences: dict[str, pd.DataFrame], rng: np.random.Generator) -> pd.DataFrame:
-    """Each reading as a half of what the stage read."""
-    rows = []
-    for stage in ("encyclopedia-6", "reviews-zero-shot"):
-        half, _ = _halves(preferences[stage], rng)
-        row = same_weights("sentence", "C9", stage, preferences[stage], half, NEURONS)
-        rows += [row, {**row, "reading": "cased", "code": "C10"}, {**row, "reading": "marks", "code": "C13"}]
-    return pd.DataFrame(rows)
-
-
-def _corpora() -> pd.DataFrame:
-    rows = [
-        (c, m, v)
-        for c in ("encyclopedia", "reviews")
-        for m, v in (("documents", 12.0), ("tokens", 400.0), ("stage_blocks", 9.0), ("unknown_share", 0.08))
-    ]
-    return pd.DataFrame(rows, columns=["corpus", "measure", "value"])
-
-
-STUDY = {
-    "tokens": [1_000, 4_000],
-    "noises": {
-        "none": {"jitter": 0.0, "flips": 0.0, "strays": 0.0},
-        "some": {"jitter": 0.1, "flips": 0.1, "strays": 0.02},
-    },
-    "ways": ["argmax", "top-3", "positive"],
-    "texts": ["one", "two"],
-    "plan": {
-        **{"units": 20, "replaced": 0.2, "lost": 0.1, "silenced": 0.05, "unused": 0.05},
-        **{"sizes": [0.1, 0.5, 1.0], "depth": 4},
-    },
-    "permutations": 20,
-    "cap": 20,
-    "population": 10_000,
-    "words": 2_500,
-}
-"""A study of 20 neurons, read with 50 and with 200 tokens a neuron."""
-
-
-def write_study(folder: Path, seeds: tuple[int, ...] = (1, 2)) -> Path:
-    """Write a study of what is known into `folder`; without noise all is found, with it less the more text there is."""
-    source = _write_source(folder, list(seeds), {f"encyclopedia-{seed}": "c3" * 32 for seed in seeds})
-    group = json.dumps({**STUDY, "seeds": len(seeds)})
-    (folder / "profile.yaml").write_text(f"name: {folder.name}\nseed: {seeds[0]}\ntruth: {group}\n", encoding="utf-8")
-    for name, table in study_tables_of(TruthStudy(**STUDY, seeds=len(seeds)), seeds).items():
-        write_table(table, folder / f"{name}.parquet", source)
-    return folder
-
-
-def study_tables_of(study: TruthStudy, seeds: tuple[int, ...]) -> dict[str, pd.DataFrame]:
-    """Tables of a study in its form, by simple rules: `share` is found of what is to be found."""
-    made: dict[str, list[dict[str, object]]] = {"truth_states": [], "truth_measures": [], "truth_detection": []}
-    for seed in seeds:
-        for tokens, noise, way, texts in list_comparisons(study):
-            clean, last = noise == "none", tokens == max(study.tokens)
-            share = 1.0 if clean else 0.0 if last else 0.5
-            where = {"texts": texts, "noise": noise, "tokens": tokens, "tokens_a_neuron": tokens / study.plan.units}
-            where |= {"seed": seed, "way": way}
-            for rule in ("one token", "a tenth", "tested"):
-                for state, true in (("shared", 15), ("avoided", 2), ("gained", 4)):
-                    part = 0.75 if rule == "a tenth" and state != "shared" else 1.0 if state == "shared" else share
-                    found = int(true * part)
-                    row = {"rule": rule, "state": state, "true": true, "found": found, "recall": found / true}
-                    made["truth_states"].append({**where, **row, "precision": 1.0 if found else np.nan})
-            for place, measure in enumerate(("hellinger", "mass_hellinger", "jensen_shannon", "ochiai", "rarefied")):
-                rho = 1.0 if clean else 0.5 + 0.1 * (place == 1)
-                row = {"measure": measure, "neurons": 15, "rho": rho, "rho_changed": rho, "auc": rho}
-                distances = {"unchanged": 0.0 if clean else 0.2 + 0.2 * last, "changed": 0.7, "error": 0.1}
-                made["truth_measures"].append({**where, **row, **distances})
-                for size, neurons in (("0–0.2", 2), ("0.2–0.4", 0), ("0.8–1", 2), ("all", 4)) if place < 4 else ():
-                    power = np.nan if not neurons else float(last) if size != "0–0.2" else 0.25 * last
-                    row = {"measure": measure, "size": size, "neurons": neurons, "power": power}
-                    wrong = {"false_discoveries": 0.0 if clean else 0.04, "false_positives": 0.0 if clean else 0.02}
-                    made["truth_detection"].append({**where, **row, **wrong})
-    return {name: pd.DataFrame(rows) for name, rows in made.items()}
-
-
-def truth_words() -> pd.DataFrame:
-    """What a run on the worlds keeps of evaluative words: gained neurons have more than chance, avoided as many."""
-    rows = []
-    for state, side, neurons, seen, chance in (
-        ("gained", "after", 3, 0.4, 0.01),
-        ("avoided", "before", 2, 0.2, 0.9),
-        ("shared", "after", 10, 0.2, 0.9),
-        ("shared", "before", 10, 0.2, 0.9),
-    ):
-        for of in ("features", "mass", "neurons"):
-            rows.append((state, side, of, neurons, 13, seen, 0.2, 0.1, 0.3, chance))
-    columns = ["state", "side", "of", "neurons", "preferred", "observed", "expected", "low", "high", "p"]
-    return pd.DataFrame(rows, columns=columns)
+def _at_a_constant_rate(transfer: pd.DataFrame) -> pd.DataFrame:
+    """The steps of RQ1: no distance falls below 0.6."""
+    made = transfer[transfer["question"] == "rq1"].assign(question="epochs", control="constant")
+    made["before"] += "/constant"
+    made["after"] += "/constant"
+    made["comparison"] = made["before"] + ":" + made["after"]
+    return made.assign(hellinger=made["hellinger"].clip(lower=0.6)).reset_index(drop=True)

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import jupytext
 import pytest
-from benchmark_tables import write_benchmarks
 from browsing import ARGUMENTS
 from filelock import FileLock
-from telling_tables import write_study, write_tables
+from telling_tables import write_benchmarks, write_study, write_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("TXRAY_SITE") or ROOT / "_build" / "html")
