@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 
@@ -11,7 +10,7 @@ import pandas as pd
 
 from benchmarks.measuring import Measured, Row, Sizes, in_new_process, seconds
 from benchmarks.spilling import summed
-from txray_lib.nulls import split_null, swap_null
+from txray_lib.nulls import draw_null
 from txray_lib.preferences import ROWS_IN_MEMORY, aggregate
 from txray_lib.transfer import compare
 
@@ -44,11 +43,11 @@ def ten_stages(sizes: Sizes) -> Measured:
 
 
 def swapped(sizes: Sizes) -> Measured:
-    return _null(sizes, swap_null, _WIKI_BLOCKS, 1)
+    return _null(sizes, "swap", _WIKI_BLOCKS, 1)
 
 
 def dealt(sizes: Sizes) -> Measured:
-    return _null(sizes, split_null, _FILMS, 2)
+    return _null(sizes, "split", _FILMS, 2)
 
 
 def spilled(sizes: Sizes) -> Measured:
@@ -57,10 +56,10 @@ def spilled(sizes: Sizes) -> Measured:
     return Measured(peak / 1000, found)
 
 
-def _null(sizes: Sizes, null: Callable[..., object], blocks: int, other_text: int) -> Measured:
-    taken, peak = in_new_process(_permuted, sizes, null, blocks, other_text)
+def _null(sizes: Sizes, kind: str, blocks: int, other_text: int) -> Measured:
+    taken, peak = in_new_process(_permuted, sizes, kind, blocks, other_text)
     fewer = replace(sizes, tokens=sizes.tokens // 4)
-    _, peak_of_fewer = in_new_process(_permuted, fewer, null, blocks, other_text)
+    _, peak_of_fewer = in_new_process(_permuted, fewer, kind, blocks, other_text)
     return Measured(
         taken,
         {
@@ -73,10 +72,10 @@ def _null(sizes: Sizes, null: Callable[..., object], blocks: int, other_text: in
     )
 
 
-def _permuted(sizes: Sizes, null: Callable[..., object], blocks: int, other_text: int) -> float:
+def _permuted(sizes: Sizes, kind: str, blocks: int, other_text: int) -> float:
     before = records(blocks, sizes.units, sizes.tokens, 1, 1)
     after = records(blocks, sizes.units, sizes.tokens, other_text, 2)
-    return seconds({"null": lambda: null(before, after, sizes.units, sizes.permutations)}, 1)["null"]
+    return seconds({"null": lambda: draw_null(kind, before, after, sizes.units, sizes.permutations)}, 1)["null"]
 
 
 def records(blocks: int, units: int, tokens: int, text: int, seed: int, words: int = 30_000) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from scipy import sparse
 from scipy.special import gammaln, rel_entr
 
 from txray_lib.errors import TxrayError, nearest
+from txray_lib.preferences import aggregate
 from txray_lib.transfer import compare
 
 
@@ -85,6 +86,35 @@ def measured(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFr
     draws = np.minimum(*((owner @ side.counts)[:, 0] for side in sides))
     before_, after_ = (_rarefied(side, draws, owner) for side in sides)
     return table.assign(rarefied_before=before_, rarefied_after=after_)
+
+
+def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:
+    """What of the Hellinger distance words of one text alone make (RQ2), from two stages' records.
+
+    Columns: layer, neuron, hellinger_common (between P before and after, both over the features that occur in both texts,
+    whoever they excite, and normalised there anew; missing where a side has none), hellinger_vocabulary (the smallest distance
+    that words of one text alone leave possible; missing where a side is empty). Affinities multiply:
+    1 − H² = (1 − H²_vocabulary)(1 − H²_common), where H²_vocabulary = 1 − √(ab) for the shares a and b of P before and after
+    that lie on common features. It is no measure of a shift by itself: two samples of one corpus have such words too.
+    """
+    common = set(before["feature"].unique()) & set(after["feature"].unique())
+    *sides, cells, owner = sides_of(aggregate(before), aggregate(after), units)
+    is_common = cells.get_level_values("feature").isin(common)
+    kept = [Side(side.counts[is_common], side.sums[is_common]) for side in sides]
+    kept_owner = owners(cells.get_level_values("neuron").to_numpy(np.int64)[is_common], units)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p, q = (normalised(_means(side), owner) for side in sides)
+        a, b = (np.minimum((owner @ (side * is_common[:, None]))[:, 0], 1.0) for side in (p, q))
+        difference = np.sqrt([a, 1 - a, 0 * a]) - np.sqrt([b, 0 * b, 1 - b])
+    alone = np.clip(np.sqrt(0.5 * np.square(difference).sum(axis=0)), 0.0, 1.0)
+    return pd.DataFrame(
+        {
+            "layer": np.int8(0),
+            "neuron": np.arange(units, dtype=np.int32),
+            "hellinger_common": between("hellinger", *kept, kept_owner)[:, 0],
+            "hellinger_vocabulary": np.where(np.diff(owner.indptr) > 0, alone, np.nan),
+        }
+    )
 
 
 def sides_of(

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from txray_lib.errors import TxrayError
-from txray_lib.measures import MEASURES, measured
-from txray_lib.nulls import split_null, swap_null, vocabulary_shift
+from txray_lib.measures import MEASURES, measured, vocabulary_shift
+from txray_lib.nulls import KINDS, adjust, draw_null
 from txray_lib.nulls.blocks import Splits, Swaps
-from txray_lib.nulls.permuting import adjust
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
 
@@ -94,8 +93,8 @@ def literal(pairs: list[tuple[list[tuple], list[tuple]]]) -> tuple[np.ndarray, n
     return distances, states
 
 
-def check_against(found, distances: np.ndarray, states: np.ndarray, transfer: pd.DataFrame) -> None:
-    table, permutations = found.table, distances.shape[1]
+def check_against(found: tuple, distances: np.ndarray, states: np.ndarray, transfer: pd.DataFrame) -> None:
+    table, permutations = found[0], distances.shape[1]
     np.testing.assert_allclose(table["hellinger"], transfer["hellinger"], atol=1e-12)
     for neuron, (observed, state) in enumerate(zip(transfer["hellinger"], transfer["state"], strict=True)):
         null, row = distances[neuron], table.iloc[neuron]
@@ -110,7 +109,7 @@ def check_against(found, distances: np.ndarray, states: np.ndarray, transfer: pd
         elif state != NEVER:
             assert row[["p", "expected"]].isna().all()
             assert row["p_state"] == (1 + empty.sum()) / (1 + permutations)
-    by_state = found.states.set_index("state")
+    by_state = found[1].set_index("state")
     for state, null in zip((AVOIDED, GAINED), states, strict=True):
         observed = (transfer["state"] == state).sum()
         expected = [observed, null.mean(), np.quantile(null, 0.95), (1 + (null >= observed).sum()) / (1 + permutations)]
@@ -128,7 +127,7 @@ def test_swaps_agree_with_a_literal_loop(stages):
         first = [r for r in before if r[0] in stay] + [r for r in after if r[0] not in stay]
         other = [r for r in after if r[0] in stay] + [r for r in before if r[0] not in stay]
         pairs.append((first, other))
-    found = swap_null(*stages, UNITS, permutations=25, seed=3, cap=25)
+    found = draw_null("swap", *stages, UNITS, permutations=25, seed=3, cap=25)
     check_against(found, *literal(pairs), compare(*map(aggregate, stages), UNITS))
 
 
@@ -143,7 +142,7 @@ def test_splits_agree_with_a_literal_loop():
     for sign in deals.signs(np.random.default_rng(3).random((70, len(blocks)))).T:
         first = {block for block, s in zip(blocks, sign, strict=True) if s == 1}
         pairs.append(tuple([r for r in rows(pooled) if (r[0] in first) == side] for side in (True, False)))
-    found = split_null(before, after, UNITS, permutations=70, seed=3, cap=70)
+    found = draw_null("split", before, after, UNITS, permutations=70, seed=3, cap=70)
     check_against(found, *literal(pairs), compare(aggregate(before), aggregate(after), UNITS))
 
 
@@ -164,37 +163,38 @@ def test_the_same_weights_are_at_distance_0_with_p_1_and_distances_are_those_of_
     before, after = exchangeable(2, 20, 1000, 10)
     after.loc[after["neuron"] == 3, "neuron"] = NOBODY
     expected = measured(aggregate(before), aggregate(after), 22)[measure]
-    for null in (swap_null, split_null):
-        table = null(before, after, 22, 5, measure=measure, cap=5).table
+    for kind in KINDS:
+        table, _ = draw_null(kind, before, after, 22, 5, measure=measure, cap=5)
         np.testing.assert_allclose(table[measure], expected, atol=1e-7)
         assert table["p"].isna().tolist() == expected.isna().tolist()
-    same = swap_null(after, after.copy(), 22, permutations=9, measure=measure)
+    table, states = draw_null("swap", after, after.copy(), 22, permutations=9, measure=measure)
     preferred = np.isin(np.arange(22), after["neuron"])
     for column, value in ((measure, 0), ("expected", 0), ("p", 1)):
-        np.testing.assert_array_equal(same.table[column], np.where(preferred, value, np.nan))
-    assert same.states["p"].tolist() == [1, 1, 1, 1]
+        np.testing.assert_array_equal(table[column], np.where(preferred, value, np.nan))
+    assert states["p"].tolist() == [1, 1, 1, 1]
 
 
 @settings(max_examples=10)
 @given(two_stages(), st.sampled_from(list(MEASURES)))
 def test_p_is_in_0_1_and_symmetric_in_the_sides(stages, measure):
-    one, other = (swap_null(*s, UNITS, 19, cap=60, measure=measure) for s in (stages, stages[::-1]))
+    nulls = [draw_null("swap", *s, UNITS, 19, cap=60, measure=measure) for s in (stages, stages[::-1])]
+    one, other = (table for table, _ in nulls)
     for name in (measure, "expected", "p", "q", "p_state", "q_state"):
-        np.testing.assert_allclose(one.table[name], other.table[name], atol=1e-7)
+        np.testing.assert_allclose(one[name], other[name], atol=1e-7)
     for name in ("p", "q", "p_state", "q_state"):
-        assert one.table[name].dropna().between(0, 1, inclusive="right").all()
-    assert (one.table["q"].dropna() >= one.table["p"].dropna()).all()
-    states = [r.states.set_index("state") for r in (one, other)]
+        assert one[name].dropna().between(0, 1, inclusive="right").all()
+    assert (one["q"].dropna() >= one["p"].dropna()).all()
+    states = [states.set_index("state") for _, states in nulls]
     assert states[0].loc[AVOIDED].tolist() == states[1].loc[GAINED].tolist()
 
 
-@pytest.mark.parametrize("null", [swap_null, split_null])
-def test_a_seed_decides_the_result(null):
-    stages = exchangeable(1, 30, 2000, 20) if null is swap_null else clustered(1, 30, 40, 50)
-    one, again, other = (null(*stages, 30, 64, seed=seed, cap=256) for seed in (5, 5, 6))
-    pd.testing.assert_frame_equal(one.table, again.table)
-    pd.testing.assert_frame_equal(one.states, again.states)
-    assert not one.table["p"].equals(other.table["p"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_seed_decides_the_result(kind):
+    stages = exchangeable(1, 30, 2000, 20) if kind == "swap" else clustered(1, 30, 40, 50)
+    one, again, other = (draw_null(kind, *stages, 30, 64, seed=seed, cap=256) for seed in (5, 5, 6))
+    pd.testing.assert_frame_equal(one[0], again[0])
+    pd.testing.assert_frame_equal(one[1], again[1])
+    assert not one[0]["p"].equals(other[0]["p"])
 
 
 def share_bounds(share: float, trials: int) -> tuple[float, float]:
@@ -203,13 +203,13 @@ def share_bounds(share: float, trials: int) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(
-    ("null", "measure"), [(swap_null, "hellinger"), (swap_null, "mass_hellinger"), (split_null, "hellinger")]
+    ("kind", "measure"), [("swap", "hellinger"), ("swap", "mass_hellinger"), ("split", "hellinger")]
 )
-def test_p_is_never_anti_conservative_where_the_null_is_true(null, measure):
+def test_p_is_never_anti_conservative_where_the_null_is_true(kind, measure):
     p = []
     for seed in range(4):
-        stages = exchangeable(seed, 400, 8000, 50) if null is swap_null else clustered(seed, 400, 60, 150)
-        p.append(null(*stages, 400, 99, seed, measure, cap=99).table["p"])
+        stages = exchangeable(seed, 400, 8000, 50) if kind == "swap" else clustered(seed, 400, 60, 150)
+        p.append(draw_null(kind, *stages, 400, 99, seed, measure, cap=99)[0]["p"])
     p = pd.concat(p).dropna()
     low, high = share_bounds(0.05, len(p))
     assert low / 2 < (p <= 0.05).mean() <= high
@@ -217,7 +217,7 @@ def test_p_is_never_anti_conservative_where_the_null_is_true(null, measure):
 
 
 def test_refined_p_is_valid_in_the_tail():
-    tables = [swap_null(*exchangeable(s, 400, 6000, 50), 400, 49, s, cap=800).table for s in range(4)]
+    tables = [draw_null("swap", *exchangeable(s, 400, 6000, 50), 400, 49, s, cap=800)[0] for s in range(4)]
     p = pd.concat([t["p"] for t in tables]).dropna()
     assert (pd.concat([t["permutations"] for t in tables]) > 49).any()
     for level in (0.02, 0.01, 0.005):
@@ -225,31 +225,10 @@ def test_refined_p_is_valid_in_the_tail():
 
 
 def test_counts_of_states_are_valid_where_the_null_is_true():
-    found = [swap_null(*exchangeable(s, 100, 300, 30), 100, 99, s, cap=99).states for s in range(25)]
+    found = [draw_null("swap", *exchangeable(s, 100, 300, 30), 100, 99, s, cap=99)[1] for s in range(25)]
     p = pd.DataFrame([states.set_index("state")["p"] for states in found])
     assert ((p <= 0.05).mean() <= share_bounds(0.05, len(p))[1]).all()
     assert (p[SHARED] == p["avoided or gained"]).all(), "the preferred neurons stay as many, so one is the other's rest"
-
-
-def lose_words(share: float, neurons: int = 40, tokens: int = 16_000) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every second neuron loses this share of its words; for the rest two stages differ by noise alone."""
-    random = np.random.default_rng(7)
-    block, word = random.integers(0, 80, tokens), random.integers(0, 20, tokens)
-    owner = random.integers(0, neurons, tokens)
-    noise = [np.where(random.random(tokens) < 0.3, random.integers(0, neurons, tokens), owner) for _ in range(2)]
-    after = np.where((noise[1] % 2 == 0) & (word < 20 * share), NOBODY, noise[1])
-    activation = random.random(tokens) + 0.5
-    return records(block, word, noise[0], activation), records(block, word, after, activation)
-
-
-def test_power_grows_with_the_planted_change():
-    found = []
-    for share in (0.0, 0.05, 0.5):
-        table = swap_null(*lose_words(share), 40, 99, cap=99).table
-        found.append((table["p"][::2] <= 0.05).mean())
-        assert (table["p"][1::2] <= 0.05).mean() <= 0.2, "the others did not change"
-    assert found[0] <= 0.2
-    assert found[0] <= found[1] <= found[2] == 1
 
 
 def test_the_tail_is_refined_where_one_neuron_truly_changed():
@@ -257,13 +236,13 @@ def test_the_tail_is_refined_where_one_neuron_truly_changed():
     for side, word in ((before, "w00001"), (after, "w00002")):
         side["neuron"] = side["neuron"].replace(0, 1)
         side.loc[side.index[side["feature"] == word][:100], "neuron"] = 0
-    table = swap_null(before, after, 300, permutations=1000).table
+    table, _ = draw_null("swap", before, after, 300, permutations=1000)
     first = table.iloc[0]
     assert first["p"] == (1 + first["reached"]) / (1 + first["permutations"]) < 1 / 1001
     assert 1000 < first["permutations"] <= 50_000
     assert first["q"] < 0.05
     assert (table["permutations"] == 1000).any()
-    coarse = swap_null(before, after, 300, permutations=1000, cap=1000).table
+    coarse, _ = draw_null("swap", before, after, 300, permutations=1000, cap=1000)
     assert coarse["p"][0] == 1 / 1001
     assert coarse["q"][0] > 0.05, "1,000 arrangements cannot reject one of 300"
     pd.testing.assert_series_equal(table["expected"], coarse["expected"])
@@ -272,22 +251,21 @@ def test_the_tail_is_refined_where_one_neuron_truly_changed():
 def test_empty_sides_are_further_than_any_distance():
     """Neuron 0 has one token a side, in two blocks: half the arrangements leave it with an empty side. 1: avoided."""
     before, after = records([1, 2], [1, 2], [0, 1]), records([1, 2], [1, 2], [NOBODY, 0])
-    found = swap_null(before, after, 3, permutations=1000, cap=1000)
-    row = found.table.iloc[0]
+    table, states = draw_null("swap", before, after, 3, permutations=1000, cap=1000)
+    row = table.iloc[0]
     assert row[["hellinger", "expected", "p"]].tolist() == [1, 1, 1], "expected is of arrangements with a distance"
-    assert found.table["p_state"].tolist() == pytest.approx([1, 1, np.nan], nan_ok=True)
-    assert found.table["p"].isna().tolist() == [False, True, True]
-    assert found.table["permutations"].tolist() == [1000, 1000, 0]
-    assert found.states["observed"].tolist() == [1, 1, 0, 1]
+    assert table["p_state"].tolist() == pytest.approx([1, 1, np.nan], nan_ok=True)
+    assert table["p"].isna().tolist() == [False, True, True]
+    assert table["permutations"].tolist() == [1000, 1000, 0]
+    assert states["observed"].tolist() == [1, 1, 0, 1]
 
 
 def test_stages_in_which_every_token_is_nobodys_give_tables_without_numbers():
     nobody = records([1, 2], [1, 2], [NOBODY, NOBODY])
-    for null in (swap_null, split_null):
-        found = null(nobody, nobody, 3, permutations=5)
-        assert found.table.filter(regex="hellinger|p$|q$|expected").isna().all(axis=None)
-        assert found.states["observed"].tolist() == [0, 0, 0, 0]
-        assert found.blocks == (2, 2)
+    for kind in KINDS:
+        table, states = draw_null(kind, nobody, nobody, 3, permutations=5)
+        assert table.filter(regex="hellinger|p$|q$|expected").isna().all(axis=None)
+        assert states["observed"].tolist() == [0, 0, 0, 0]
 
 
 def test_benjamini_hochberg_by_hand():
@@ -304,23 +282,20 @@ def test_the_shift_of_vocabulary_by_hand():
     assert table["hellinger_vocabulary"].tolist() == pytest.approx([np.sqrt(1 - 0.5), np.nan], nan_ok=True)
 
 
-@settings(max_examples=10)
-@given(two_stages(), st.integers(0, 2), st.sampled_from(list(MEASURES)))
-def test_vocabulary_and_common_explain_the_whole(stages, dropped, measure):
+@settings(max_examples=8)
+@given(two_stages(), st.integers(0, 2))
+def test_vocabulary_and_common_explain_the_whole(stages, dropped):
     before, after = stages
     before = before[before["feature"].astype(str) > f"w{dropped:05d}"]
     after = after[after["feature"].astype(str) < f"w{5 - dropped:05d}"]
-    shift = vocabulary_shift(before, after, UNITS, measure)
-    whole = measured(aggregate(before), aggregate(after), UNITS)[measure]
-    common, alone = shift[f"{measure}_common"], shift[f"{measure}_vocabulary"]
+    shift = vocabulary_shift(before, after, UNITS)
+    whole = measured(aggregate(before), aggregate(after), UNITS)["hellinger"]
+    common, alone = shift["hellinger_common"], shift["hellinger_vocabulary"]
     assert alone.isna().tolist() == whole.isna().tolist()
     assert (alone.dropna() <= whole.dropna() + 1e-7).all(), "the smallest distance the vocabularies leave possible"
     both = common.notna() & whole.notna()
     np.testing.assert_allclose(whole[whole.notna() & ~both], 1)
-    if measure != "jensen_shannon":
-        power = 1 if measure == "ochiai" else 2
-        affinity = (1 - alone[both] ** power) * (1 - common[both] ** power)
-        np.testing.assert_allclose(1 - whole[both] ** power, affinity, atol=1e-7)
+    np.testing.assert_allclose(1 - whole[both] ** 2, ((1 - alone**2) * (1 - common**2))[both], atol=1e-7)
 
 
 BEFORE, AFTER = records([1, 2], [1, 2], [0, 1]), records([1, 1], [1, 2], [0, 1])
@@ -329,12 +304,13 @@ BEFORE, AFTER = records([1, 2], [1, 2], [0, 1]), records([1, 1], [1, 2], [0, 1])
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (lambda: swap_null(BEFORE, AFTER, 2), "'b0001' has other tokens after than before"),
-        (lambda: split_null(BEFORE[:1], AFTER, 1), "after name neuron 1, but the encoder has 1"),
-        (lambda: swap_null(BEFORE, BEFORE, 2, measure="helinger"), "Did you mean 'hellinger'"),
-        (lambda: swap_null(BEFORE, BEFORE, 2, permutations=0), "permutations is 0"),
-        (lambda: split_null(BEFORE, AFTER[:0], 2), "the text after has no token"),
-        (lambda: swap_null(aggregate(BEFORE), aggregate(BEFORE), 2), "no column 'block'"),
+        (lambda: draw_null("swap", BEFORE, AFTER, 2), "'b0001' has other tokens after than before"),
+        (lambda: draw_null("split", BEFORE[:1], AFTER, 1), "after name neuron 1, but the encoder has 1"),
+        (lambda: draw_null("swap", BEFORE, BEFORE, 2, measure="helinger"), "Did you mean 'hellinger'"),
+        (lambda: draw_null("swap", BEFORE, BEFORE, 2, permutations=0), "permutations is 0"),
+        (lambda: draw_null("split", BEFORE, AFTER[:0], 2), "the text after has no token"),
+        (lambda: draw_null("swap", aggregate(BEFORE), aggregate(BEFORE), 2), "no column 'block'"),
+        (lambda: draw_null("swop", BEFORE, BEFORE, 2), "Did you mean 'swap'"),
     ],
 )
 def test_bad_input_is_named(wrong, says):

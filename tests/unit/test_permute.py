@@ -21,18 +21,17 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     task = SimpleNamespace(profile=load_profile("tiny"), scratch=tmp_path, drawn=drawn, said=[], blocks=(20, 20))
     task.say = task.said.append
 
-    def draw(kind: str) -> Any:
-        def null(*_: Any, measure: str, what: str) -> SimpleNamespace:
-            drawn.append(what)
-            table = pd.DataFrame({name: [0] for name in ("layer", "neuron", "expected", "excess", "p", "q", measure)})
-            states = pd.DataFrame({"state": ["shared"]})
-            return SimpleNamespace(kind=kind, table=table, states=states, blocks=task.blocks)
+    def draw(*_: Any, measure: str, what: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        drawn.append(what)
+        table = pd.DataFrame({name: [0] for name in ("layer", "neuron", "expected", "excess", "p", "q", measure)})
+        return table, pd.DataFrame({"state": ["shared"]})
 
-        return null
+    def read(_: Any, stage: str) -> pd.DataFrame:
+        return pd.DataFrame({"block": range(task.blocks["-zero-shot" in stage])})
 
-    monkeypatch.setattr(permute, "swap_null", draw("swap"))
-    monkeypatch.setattr(permute, "split_null", draw("split"))
-    monkeypatch.setattr(permute, "_read_somebodys", lambda *_: pd.DataFrame())
+    monkeypatch.setattr(permute, "draw_null", draw)
+    monkeypatch.setattr(permute, "vocabulary_shift", lambda *_: pd.DataFrame({"layer": [0], "neuron": [0]}))
+    monkeypatch.setattr(permute, "_read_somebodys", read)
     monkeypatch.setattr(permute, "_measure", lambda *_: pd.DataFrame({"neuron": [0]}))
     return task
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -24,11 +23,10 @@ from txray_lib.planted import (
     UNCHANGED,
     UNUSED,
     Planted,
-    PlantedEncoder,
     plant,
     study,
 )
-from txray_lib.planted.ways import choose, collect_way, draw_samples, list_tokens, word_frequencies
+from txray_lib.planted.study import choose, collect_way, draw_samples, list_tokens, word_frequencies
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.profiles import TruthNoise, TruthPlan, TruthStudy
 from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
@@ -61,18 +59,26 @@ def hand_text(words: str) -> pd.DataFrame:
     return frame.astype({"block": "category", "feature": "category", "tag": "category"})
 
 
-def collected(encoder: PlantedEncoder, read: pd.DataFrame, way: str = "argmax", seed: int = 1, rows: int = 4096):
-    return collect_way(encoder.activations(read, seed, rows), read, way)
+def collected(planted: Planted, side: str, read: pd.DataFrame, way: str = "argmax", seed: int = 1, **more):
+    return collect_way(planted.activations(side, read, seed, **more), read, way)
+
+
+def preferred(planted: Planted, read: pd.DataFrame, way: str = "argmax", **more) -> list[pd.DataFrame]:
+    """Preferences before and after, of the same text with other noise."""
+    return [
+        aggregate(collected(planted, side, read, way, seed, **more)) for seed, side in enumerate(("before", "after"))
+    ]
 
 
 def test_planted_tokens_come_back_and_no_other_neurons_tokens_with_them():
     """The words a, b, c excite (0, 1), (2, 0), (1, 2), strongest first. Neurons 3 and 4 prefer nothing."""
-    encoder = PlantedEncoder(np.array([[0, 1], [2, 0], [1, 2]]), np.array([1.0, 0.5, 0.8]), 5)
+    owners = np.array([[0, 1], [2, 0], [1, 2]])
+    planted = Planted(np.array([UNCHANGED] * 5), owners, owners, np.array([1.0, 0.5, 0.8]), np.ones(3) / 3)
     both = {0: ["a", "a", "a", "b", "b"], 1: ["a", "a", "a", "c"], 2: ["b", "b", "c"]}
     for way, expected in (("argmax", {0: ["a"] * 3, 1: ["c"], 2: ["b"] * 2}), ("top-2", both), ("positive", both)):
-        found = collected(encoder, hand_text("a b a c b a"), way)
+        found = collected(planted, "before", hand_text("a b a c b a"), way)
         assert {n: sorted(rows["feature"].astype(str)) for n, rows in found.groupby("neuron")} == expected
-    (activations,) = encoder.activations(hand_text("b a c"), 0)
+    (activations,) = planted.activations("after", hand_text("b a c"), 0)
     levels = [[0.5 * DECAY, -0.1, 0.5], [1.0, DECAY, -0.1], [-0.1, 0.8, 0.8 * DECAY]]
     np.testing.assert_allclose(activations, [[*row, -0.1, -0.1] for row in levels], rtol=1e-6)
 
@@ -124,11 +130,10 @@ def test_a_seed_decides_what_is_planted_and_read_and_chunks_do_not():
     for name in ("kind", "before", "after", "strength"):
         assert np.array_equal(getattr(one, name), getattr(again, name))
         assert not np.array_equal(getattr(one, name), getattr(other, name))
-    encoder, _ = one.encoders(NOISY)
     for way in WAYS:
-        whole = collected(encoder, read, way)
-        pd.testing.assert_frame_equal(whole, collected(encoder, read, way, rows=7))
-        assert not whole["neuron"].equals(collected(encoder, read, way, seed=2)["neuron"])
+        whole = collected(one, "after", read, way, noise=NOISY)
+        pd.testing.assert_frame_equal(whole, collected(one, "after", read, way, noise=NOISY, rows=7))
+        assert not whole["neuron"].equals(collected(one, "after", read, way, seed=2, noise=NOISY)["neuron"])
 
 
 def test_each_kind_is_what_its_name_says():
@@ -171,7 +176,7 @@ def test_truth_by_hand():
 def test_without_noise_states_and_distances_of_the_whole_text_are_the_planted_ones(way):
     read = text(3_000)
     planted = plant(word_frequencies(read), plan(40), 5)
-    sides = [aggregate(collected(e, read, way, seed)) for seed, e in enumerate(planted.encoders())]
+    sides = preferred(planted, read, way)
     truth, found = planted.truth(way), measured(*sides, 40)
     assert compare(*sides, 40)["state"].tolist() == truth["state"].tolist()
     for measure in MEASURES:
@@ -184,7 +189,7 @@ def test_astray_tokens_drown_the_papers_distance_and_not_the_mass_weighted_one()
     read = text(100_000, words=60, every_word=False)
     planted = plant(word_frequencies(read), plan(10, depth=2, sizes=[0.5]), 2)
     noise = TruthNoise(jitter=0.0, flips=0.0, strays=0.05)
-    found = measured(*(aggregate(collected(e, read, "argmax", s)) for s, e in enumerate(planted.encoders(noise))), 10)
+    found = measured(*preferred(planted, read, noise=noise), 10)
     truth = planted.truth("argmax")
     changed = truth["kind"] == REPLACED
     assert (found["hellinger"] < 0.4 * truth["hellinger"])[changed].all()
@@ -214,7 +219,7 @@ def test_states_by_three_rules_by_hand():
     before, after = [600, 400, 0, 0] + [0] * 6, [600, 5, 200, 195] + [0] * 6
     state = [SHARED, SHARED, GAINED, GAINED] + [NEVER] * 6
     transfer = pd.DataFrame({"count_before": before, "count_after": after, "state": state})
-    null = SimpleNamespace(table=pd.DataFrame({"q_state": [1, 1, 0.01, 0.2] + [NAN] * 6}))
+    null = pd.DataFrame({"q_state": [1, 1, 0.01, 0.2] + [NAN] * 6})
     found = study._recovered_states(truth, transfer, null).set_index(["rule", "state"])
     expected = {
         ("one token", SHARED): [1, 2, 1 / 2],
@@ -247,7 +252,7 @@ def test_detection_by_hand():
     """Found: the small change, one of two large ones (of the other the distance is missing), the revived, one unchanged."""
     kinds = [REPLACED, LOST, REPLACED, REVIVED, UNCHANGED, UNCHANGED, UNUSED]
     truth = pd.DataFrame({"kind": kinds, "size": [0.2, 0.9, 1.0, 1, 0, 0, 0]})
-    null = SimpleNamespace(table=pd.DataFrame({"q": [0.05, 0.01, NAN, 0.01, 0.04, 0.3, NAN]}))
+    null = pd.DataFrame({"q": [0.05, 0.01, NAN, 0.01, 0.04, 0.3, NAN]})
     found = study._detected_changes(truth, {"hellinger": null}).set_index("size")
     assert found["neurons"].tolist() == [1, 0, 0, 0, 2, 3]
     assert found["power"].tolist() == pytest.approx([1, NAN, NAN, NAN, 1 / 2, 2 / 3], nan_ok=True)
@@ -285,49 +290,6 @@ def test_other_texts_are_read_in_the_first_way_only():
     assert found == [(1_500, "none", way, texts) for way, texts in read]
 
 
-WORDS = pd.DataFrame({"word": ["good", "bad", "the", "of"], "sentiment": [1, -1, 0, 0]})
-
-
-def gained(before: dict, after: dict, states: list[str], **more) -> pd.DataFrame:
-    """`gained_words` of neurons whose words have these activation sums."""
-    sides = []
-    for side in (before, after):
-        rows = [(n, word, mass) for n, by in side.items() for word, mass in by.items()]
-        neuron, word, mass = zip(*rows, strict=True)
-        sides.append(pd.DataFrame({"neuron": neuron, "feature": pd.Categorical(word), "activation_sum": mass}))
-    transfer = pd.DataFrame({"neuron": range(len(states)), "state": states})
-    return study.gained_words(*sides, transfer, WORDS, seed=1, **more).set_index(["state", "side", "of"]).sort_index()
-
-
-def test_gained_words_and_their_chance_by_hand():
-    """After: neuron 0 (shared) has 1 evaluative of 4 words, neuron 1 (gained) 2 of 2. Any one of the two is chance."""
-    before = {0: {"the": 1.0}, 2: {"bad": 2.0, "of": 6.0}}
-    after = {0: {"the": 3.0, "of": 3.0, "good": 2.0, "<unk>": 8.0}, 1: {"good": 1.0, "bad": 5.0}}
-    found = gained(before, after, [SHARED, GAINED, AVOIDED, NEVER])
-    its = found.loc[(GAINED, "after")]
-    assert its["observed"].to_dict() == {"features": 1, "mass": 1, "neurons": 1}
-    assert its[["neurons", "preferred"]].to_numpy().tolist() == [[1, 2]] * 3
-    assert its.loc["features", "expected"] == pytest.approx((1 / 4 + 1) / 2, abs=0.03)
-    assert its.loc["mass", ["low", "high"]].tolist() == [1 / 8, 1]
-    assert (its["p"] > 0.9).all(), "one of two neurons is as far as chance goes: nothing can be told"
-    assert found.loc[(AVOIDED, "before"), "observed"].to_dict() == {"features": 1 / 2, "mass": 1 / 4, "neurons": 1 / 2}
-    assert found.loc[(SHARED, "after", "features"), "observed"] == 1 / 4
-    assert found.loc[(SHARED, "before", "features"), "observed"] == 0
-
-
-def test_neurons_that_differ_from_chance_are_told_and_those_that_do_not_are_not():
-    """Three of ten neurons hold evaluative words alone: one draw in C(10, 3) = 120 holds exactly these."""
-    after = {n: {"good": 1.0} if n < 3 else {"the": 1.0} for n in range(10)}
-    its = gained(after, after, [GAINED] * 3 + [SHARED] * 7, draws=12_000).loc[(GAINED, "after", "mass")]
-    assert its["p"] == pytest.approx(2 / 120, abs=0.005)
-    assert its["expected"] == pytest.approx(0.3, abs=0.02)
-    mixed = gained(after, after, [GAINED, SHARED, SHARED, SHARED, GAINED, GAINED] + [SHARED] * 4)
-    assert mixed.loc[(GAINED, "after", "mass"), "p"] > 0.5
-    none = gained(after, after, [SHARED] * 10)
-    assert none.loc[(GAINED, "after"), ["observed", "expected", "p"]].isna().all(axis=None)
-    assert none.loc[(SHARED, "after", "mass"), ["observed", "p"]].tolist() == [0.3, 1]
-
-
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -335,8 +297,6 @@ def test_neurons_that_differ_from_chance_are_told_and_those_that_do_not_are_not(
         (lambda: choose(np.zeros((2, 3)), "top-0"), "'top-0'"),
         (lambda: choose(np.zeros((2, 3)), "top-4"), "than the 3 there are"),
         (lambda: choose(np.zeros((2, 3)), "most"), "'most'"),
-        (lambda: collect_way([np.zeros((2, 3))], text(5, words=2), "argmax"), "of 2 tokens; the text has 5"),
-        (lambda: collect_way([np.full((5, 3), np.nan)], text(5, words=2), "argmax"), "not numbers"),
         (lambda: draw_samples(text(1_000), 501, 1), "two samples of 501"),
     ],
 )

@@ -189,7 +189,6 @@ def _declare_truth(profile: Profile) -> list[Step]:
     both = tuple(f"collect-{stage.name}" for stage in stages(profile) if stage.role in ("zero-shot", "supervised"))
     shuffled = ("finetune-shuffled-1",) if profile.controls.shuffled_labels else ()
     return [
-        Step("truth-words", "recover.recover_words", ("corpora", "preferences", "transfer"), ("seed", *_STAGES)),
         Step(
             "sentence",
             "recover.follow_sentence",

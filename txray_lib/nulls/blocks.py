@@ -20,11 +20,10 @@ COLUMNS = ["block", "neuron", "feature", "activation"]
 
 
 class Swaps:
-    """Each block's records before and after change sides with probability 1/2. `sides`: the blocks of each, the same ones."""
+    """Each block's records before and after change sides with probability 1/2."""
 
     def __init__(self, blocks: int) -> None:
         self.blocks = blocks
-        self.sides = blocks, blocks
         self.observed = np.ones((blocks, 1))
 
     def signs(self, uniform: np.ndarray) -> np.ndarray:
@@ -36,12 +35,11 @@ class Splits:
     """Blocks in random order, the first of them to the first side: as many as come nearest to the observed tokens there.
 
     No side is left without a block. The observed arrangement is one of these: its own blocks first, and the total is met.
-    `tokens` and `is_before` are of each block, (blocks,); `sides` is how many blocks the text before and after have.
+    `tokens` and `is_before` are of each block, (blocks,).
     """
 
     def __init__(self, tokens: np.ndarray, is_before: np.ndarray) -> None:
         self.blocks = len(tokens)
-        self.sides = int(is_before.sum()), int((~is_before).sum())
         self.tokens = tokens
         self.target = tokens[is_before].sum()
         self.observed = is_before[:, None].astype(np.float64)
@@ -101,7 +99,7 @@ def read_one_text(before: pd.DataFrame, after: pd.DataFrame, units: int) -> tupl
     if len(others := blocks[tokens[0] != tokens[1]]):
         raise TxrayError(
             f"the block {others[0]!r} has other tokens after than before: these stages did not read one text. "
-            "Compare two texts with `split_null`."
+            "The null of two texts is 'split'."
         )
     neurons, owner, (first, second) = _summed((before, after), (blocks, blocks))
     totals = [side.sum(axis=1)[:, None] for side in (first, second)]
@@ -115,10 +113,10 @@ def read_two_texts(before: pd.DataFrame, after: pd.DataFrame, units: int) -> tup
     encoder's.
     """
     _check(before, after, units)
-    blocks = [_present(side["block"], side["block"]) for side in (before, after)]
-    for name, its in zip(("before", "after"), blocks, strict=True):
-        if not len(its):
+    for name, side in (("before", before), ("after", after)):
+        if not len(side):
             raise TxrayError(f"the text {name} has no token: a distance needs two texts")
+    blocks = [_present(side["block"], side["block"]) for side in (before, after)]
     neurons, owner, (first, second) = _summed((before, after), blocks)
     moved = sparse.csr_array(sparse.hstack([first, second]))
     total = first.sum(axis=1)[:, None] + second.sum(axis=1)[:, None]
@@ -167,8 +165,7 @@ def _tokens(records: pd.DataFrame, blocks: pd.Index) -> np.ndarray:
 
 def _check(before: pd.DataFrame, after: pd.DataFrame, units: int) -> None:
     for name, records in (("before", before), ("after", after)):
-        missing = [column for column in COLUMNS if column not in records]
-        if missing:
+        if missing := [column for column in COLUMNS if column not in records]:
             raise TxrayError(f"the records {name} have no column {missing[0]!r}: a null needs records, not preferences")
         if len(records) and (highest := records["neuron"].max()) >= units:
             raise TxrayError(f"the records {name} name neuron {highest}, but the encoder has {units} neurons")

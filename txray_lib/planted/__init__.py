@@ -6,10 +6,9 @@ before; all others stay below zero. After, some neurons have exchanged words. Wh
 assignment and the words' frequencies; nothing is counted in a sample. The plan and the noise are a profile's (group `truth`).
 
     planted = plant(word_frequencies(text), plan, seed=1)
-    before, after = planted.encoders(noise)
-    collect_way(before.activations(text, seed=1), text, "argmax"), planted.truth("argmax")
+    collect_way(planted.activations("before", text, seed=1, noise=noise), text, "argmax"), planted.truth("argmax")
 
-In here: `ways` of collecting from activations; `study`, how much of what is known the method recovers.
+In here: `study`, how much of what is known the method recovers.
 """
 
 from __future__ import annotations
@@ -22,18 +21,12 @@ import pandas as pd
 
 from txray_lib.errors import TxrayError
 from txray_lib.measures import MEASURES, Side, between, owners
-from txray_lib.planted.ways import read_depth
 from txray_lib.profiles import TruthNoise, TruthPlan
 from txray_lib.transfer import preference_states
 
-UNCHANGED, REPLACED, LOST, REVIVED, SILENCED, UNUSED = (
-    "unchanged",
-    "replaced",
-    "lost",
-    "revived",
-    "silenced",
-    "unused",
-)
+UNCHANGED, REPLACED, LOST = "unchanged", "replaced", "lost"
+REVIVED, SILENCED, UNUSED = "revived", "silenced", "unused"
+ARGMAX, POSITIVE = "argmax", "positive"
 DECAY = 0.7
 MUTE = -0.1
 FEWEST_WORDS = 4
@@ -53,53 +46,27 @@ def list_kinds(plan: TruthPlan) -> np.ndarray:
     return np.append(kinds, np.repeat(UNCHANGED, plan.units - len(kinds)))
 
 
-@dataclass(frozen=True)
-class PlantedEncoder:
-    """What the neurons of an encoder answer to each word.
+def read_depth(way: str) -> int | None:
+    """How many neurons of a token a way of collecting takes; None for all that are positive.
 
-    owners    the neurons that each word excites, strongest first, (words, depth)
-    strength  of the strongest, (words,)
-    noise     jitter: an activation is its level times 1 + jitter · u, u uniform from −1 to 1; flips: the share of tokens at
-              which the strongest neuron and the second change places; strays: that excite neurons drawn from all. None: no noise
+    Raises TxrayError for what is neither "argmax", "positive" nor "top-" and a number.
     """
-
-    owners: np.ndarray
-    strength: np.ndarray
-    units: int
-    noise: TruthNoise | None = None
-
-    def activations(self, text: pd.DataFrame, seed: int, rows: int = _ROWS) -> Iterator[np.ndarray]:
-        """The activations of a text (`ways.list_tokens`) in chunks of up to `rows` tokens, (tokens, units); the same for any
-        `rows`."""
-        neurons, levels = self._excited(text["feature"].cat.codes.to_numpy(), np.random.default_rng([seed, 1]))
-        for start in range(0, len(text), rows):
-            here = slice(start, start + rows)
-            chunk = np.full((len(levels[here]), self.units), MUTE, np.float32)
-            np.put_along_axis(chunk, neurons[here], levels[here], axis=1)
-            yield chunk
-
-    def _excited(self, words: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """The neurons that each token excites and how much, strongest first, each (tokens, depth)."""
-        tokens, depth = len(words), self.owners.shape[1]
-        neurons, levels = self.owners[words], self.strength[words, None] * DECAY ** np.arange(depth)
-        if self.noise is None:
-            return neurons, levels.astype(np.float32)
-        flipped = rng.random(tokens) < self.noise.flips
-        neurons[flipped, :2] = neurons[flipped, 1::-1]
-        stray = np.flatnonzero(rng.random(tokens) < self.noise.strays)
-        steps = rng.integers(1, self.units // depth, (len(stray), depth), endpoint=True)
-        steps[:, 0] = rng.integers(0, self.units, len(stray))
-        neurons[stray] = steps.cumsum(axis=1) % self.units
-        levels = levels * (1 + self.noise.jitter * rng.uniform(-1, 1, (tokens, depth)))
-        return neurons, levels.astype(np.float32)
+    if way in (ARGMAX, POSITIVE):
+        return 1 if way == ARGMAX else None
+    kind, _, number = way.partition("-")
+    if kind != "top" or not number.isdigit() or int(number) < 1:
+        raise TxrayError(f"there is no way of collecting {way!r}. Known: argmax, top-3 (or another number), positive.")
+    return int(number)
 
 
 @dataclass(frozen=True)
 class Planted:
-    """Two assignments of words to neurons, before and after, each (words, depth), and what was planted between them.
+    """Two assignments of words to neurons, and what was planted between them.
 
-    kind         of each neuron, (units,)
-    frequencies  of the words in an endless text, (words,)
+    kind           of each neuron, (units,)
+    before, after  the neurons that each word excites, strongest first, (words, depth)
+    strength       of the strongest, (words,)
+    frequencies    of the words in an endless text, (words,)
     """
 
     kind: np.ndarray
@@ -108,9 +75,38 @@ class Planted:
     strength: np.ndarray
     frequencies: np.ndarray
 
-    def encoders(self, noise: TruthNoise | None = None) -> list[PlantedEncoder]:
-        """The encoder before and the one after, both with this noise."""
-        return [PlantedEncoder(owners, self.strength, len(self.kind), noise) for owners in (self.before, self.after)]
+    def activations(
+        self, side: str, text: pd.DataFrame, seed: int, noise: TruthNoise | None = None, rows: int = _ROWS
+    ) -> Iterator[np.ndarray]:
+        """What the encoder "before" or "after" answers to a text (`study.list_tokens`), in chunks of up to `rows` tokens, each
+        (tokens, units); the same for any `rows`.
+
+        noise  jitter: an activation is its level times 1 + jitter · u, u uniform from −1 to 1; flips: the share of tokens at
+               which the strongest neuron and the second change places; strays: that excite neurons drawn from all
+        """
+        words, owners = text["feature"].cat.codes.to_numpy(), {"before": self.before, "after": self.after}[side]
+        neurons, levels = owners[words], self.strength[words, None] * DECAY ** np.arange(owners.shape[1])
+        if noise is not None:
+            levels = self._disturb(neurons, levels, noise, np.random.default_rng([seed, 1]))
+        levels = levels.astype(np.float32)
+        for start in range(0, len(text), rows):
+            here = slice(start, start + rows)
+            chunk = np.full((len(levels[here]), len(self.kind)), MUTE, np.float32)
+            np.put_along_axis(chunk, neurons[here], levels[here], axis=1)
+            yield chunk
+
+    def _disturb(
+        self, neurons: np.ndarray, levels: np.ndarray, noise: TruthNoise, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Exchange some of the neurons that tokens excite, (tokens, depth), in place; how much they do now."""
+        tokens, depth = neurons.shape
+        flipped = rng.random(tokens) < noise.flips
+        neurons[flipped, :2] = neurons[flipped, 1::-1]
+        stray = np.flatnonzero(rng.random(tokens) < noise.strays)
+        steps = rng.integers(1, len(self.kind) // depth, (len(stray), depth), endpoint=True)
+        steps[:, 0] = rng.integers(0, len(self.kind), len(stray))
+        neurons[stray] = steps.cumsum(axis=1) % len(self.kind)
+        return levels * (1 + noise.jitter * rng.uniform(-1, 1, (tokens, depth)))
 
     def truth(self, way: str) -> pd.DataFrame:
         """What is known of each neuron when records are collected in this way, a row a neuron: kind, the preference state that

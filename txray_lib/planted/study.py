@@ -1,14 +1,17 @@
-"""How well the method recovers what is known: planted changes over texts of several sizes, and words of the worlds.
+"""How well the method recovers what is known: planted changes over texts of several sizes, collected in several ways.
 
 May touch: errors, progress, profiles, corpora, worlds, preferences … nulls, planted.
 
- study_tables  three tables of a study on planted encoders: `truth_states`, `truth_measures`, `truth_detection`
- gained_words  whether the neurons that supervision gains prefer evaluative words more than chance: `truth_words`
+Each way of collecting from full activations has its own sum (law 2), `nobody` being counted in:
+
+ argmax    one record a token, of the strongest neuron (§2.1)
+ top-k     k records a token; a neuron among the k strongest that is not positive is nobody's
+ positive  a record for each positive activation, and one of nobody for a token without any
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise, product
 
 import numpy as np
@@ -18,10 +21,9 @@ from scipy import stats
 from txray_lib.corpora import Corpus
 from txray_lib.errors import TxrayError
 from txray_lib.measures import MEASURES, measured
-from txray_lib.nulls import NullResult, split_null, swap_null
-from txray_lib.planted import LOST, REPLACED, UNCHANGED, UNUSED, plant
-from txray_lib.planted.ways import collect_way, draw_samples, list_tokens, word_frequencies
-from txray_lib.preferences import aggregate
+from txray_lib.nulls import draw_null
+from txray_lib.planted import LOST, REPLACED, UNCHANGED, UNUSED, plant, read_depth
+from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.profiles import TruthStudy
 from txray_lib.progress import bar
 from txray_lib.transfer import AVOIDED, GAINED, SHARED, compare, preference_states
@@ -69,15 +71,13 @@ def study_tables(study: TruthStudy, seed: int, what: str = "") -> dict[str, pd.D
     with bar(len(comparisons), what, "comparison") as ticker:
         for tokens, noise, way, texts in comparisons:
             first, second = draw_samples(population, tokens, seed)
-            records = [
-                collect_way(encoder.activations(text, 2 * seed + side), text, way)
-                for side, (encoder, text) in enumerate(
-                    zip(planted.encoders(study.noises[noise]), (first, first if texts == ONE else second), strict=True)
-                )
-            ]
+            kind, sides = ("swap", (first, first)) if texts == ONE else ("split", (first, second))
+            records = []
+            for number, (side, text) in enumerate(zip(("before", "after"), sides, strict=True)):
+                read = planted.activations(side, text, 2 * seed + number, study.noises[noise])
+                records.append(collect_way(read, text, way))
             preferences, truth = [aggregate(side) for side in records], planted.truth(way)
-            null = swap_null if texts == ONE else split_null
-            nulls = {m: null(*records, units, study.permutations, seed, measure=m, cap=study.cap) for m in MEASURES}
+            nulls = {m: draw_null(kind, *records, units, study.permutations, seed, m, study.cap)[0] for m in MEASURES}
             found = (
                 _recovered_states(truth, compare(*preferences, units), nulls["hellinger"]),
                 _ranked_changes(truth, measured(*preferences, units)),
@@ -91,11 +91,11 @@ def study_tables(study: TruthStudy, seed: int, what: str = "") -> dict[str, pd.D
     return {name: pd.concat(tables, ignore_index=True) for name, tables in made.items()}
 
 
-def _recovered_states(truth: pd.DataFrame, transfer: pd.DataFrame, null: NullResult) -> pd.DataFrame:
+def _recovered_states(truth: pd.DataFrame, transfer: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
     state = transfer["state"].to_numpy()
     counts = [transfer[f"count_{side}"].to_numpy() for side in ("before", "after")]
     tenths = [np.maximum(count - count.sum() / len(count) / 10, 0) for count in counts]
-    untested = np.isin(state, [AVOIDED, GAINED]) & ~(null.table["q_state"].to_numpy() <= LEVEL)
+    untested = np.isin(state, [AVOIDED, GAINED]) & ~(null["q_state"].to_numpy() <= LEVEL)
     rules = {"one token": state, "a tenth": preference_states(*tenths), "tested": np.where(untested, "", state)}
     rows = []
     for (rule, named), state in product(rules.items(), (SHARED, AVOIDED, GAINED)):
@@ -128,14 +128,14 @@ def _ranked_changes(truth: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def _detected_changes(truth: pd.DataFrame, nulls: Mapping[str, NullResult]) -> pd.DataFrame:
+def _detected_changes(truth: pd.DataFrame, nulls: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     changed = truth["kind"].isin([REPLACED, LOST]).to_numpy()
     same = truth["kind"].isin([UNCHANGED, UNUSED]).to_numpy()
     labels = [f"{low:g}–{high:g}" for low, high in pairwise(BINS)]
     binned = np.array(labels)[np.clip(np.digitize(truth["size"], BINS, right=True) - 1, 0, len(labels) - 1)]
     rows = []
     for measure, null in nulls.items():
-        found = null.table["q"].to_numpy() <= LEVEL
+        found = null["q"].to_numpy() <= LEVEL
         wrong = {
             "false_discoveries": (found & same).sum() / max(found.sum(), 1),
             "false_positives": found[same].mean(),
@@ -147,63 +147,78 @@ def _detected_changes(truth: pd.DataFrame, nulls: Mapping[str, NullResult]) -> p
     return pd.DataFrame(rows)
 
 
-def gained_words(
-    before: pd.DataFrame,
-    after: pd.DataFrame,
-    transfer: pd.DataFrame,
-    truth_words: pd.DataFrame,
-    seed: int,
-    draws: int = 2_000,
-) -> pd.DataFrame:
-    """Whether gained neurons prefer evaluative words more than as many preferred neurons drawn at random: `truth_words`.
-
-    before, after  preferences of the zero-shot and the supervised stage; transfer: their comparison, a row a neuron
-    truth_words    the words of the worlds (`worlds.truth`): a word is evaluative where its sentiment is not 0
-
-    A row for each of gained (after), avoided (before), shared (after) and shared (before), and of what a share is taken: of
-    "features" (neuron and word), of "mass", of "neurons" (the mean share of a neuron's features, each neuron one vote).
-    Columns: state, side, of, neurons, preferred (neurons on that side), observed, expected, low, high (95 % of the draws), p
-    (two-sided, of the draws as far from their middle). Numbers are missing where no neuron is in the state.
-    Raises TxrayError for a transfer without a row for each neuron.
-    """
-    if not transfer["neuron"].is_unique:
-        raise TxrayError("gained_words wants one comparison, a row a neuron: take the rows of one question.")
-    evaluative = set(truth_words.loc[truth_words["sentiment"] != 0, "word"])
-    rng, rows = np.random.default_rng(seed), []
-    sides = {"before": before, "after": after}
-    for state, name in ((GAINED, "after"), (AVOIDED, "before"), (SHARED, "after"), (SHARED, "before")):
-        shares = _evaluative_shares(sides[name], evaluative)
-        preferred = shares["mass"].index
-        members = np.flatnonzero(preferred.isin(transfer.loc[transfer["state"] == state, "neuron"]))
-        drawn = rng.permuted(np.tile(np.arange(len(preferred)), (draws, 1)), axis=1)[:, : len(members)]
-        for of, sums in shares.items():
-            found = {"state": state, "side": name, "of": of, "neurons": len(members), "preferred": len(preferred)}
-            if len(members):
-                part, whole = sums["part"].to_numpy(), sums["whole"].to_numpy()
-                chance = part[drawn].sum(axis=1) / whole[drawn].sum(axis=1)
-                found |= _against(part[members].sum() / whole[members].sum(), chance)
-            rows.append(found)
-    columns = ["state", "side", "of", "neurons", "preferred", "observed", "expected", "low", "high", "p"]
-    return pd.DataFrame(rows).reindex(columns=columns)
-
-
-def _evaluative_shares(preferences: pd.DataFrame, evaluative: set[str]) -> dict[str, pd.DataFrame]:
-    """For each way of taking a share, a row for each preferred neuron: the evaluative part and the whole."""
-    mass = (
-        preferences.groupby(["neuron", "feature"], observed=True)["activation_sum"].sum().rename("whole").reset_index()
-    )
-    is_evaluative = mass["feature"].astype(object).isin(evaluative)
-    weights = {"features": mass.assign(whole=1.0), "mass": mass}
-    shares = {
-        of: each.assign(part=each["whole"] * is_evaluative).groupby("neuron")[["part", "whole"]].sum()
-        for of, each in weights.items()
+def list_tokens(corpus: Corpus) -> pd.DataFrame:
+    """A row for each token of a tagged corpus: document (its number), and block, feature (in lower case) and tag as categories
+    in sorted order; the tag is the corpus's own or, where it has none, the gold one."""
+    lengths = [len(document) for document in corpus]
+    columns = {
+        "block": np.repeat(np.array([document.block for document in corpus], dtype=object), lengths),
+        "feature": np.array([token.lower() for document in corpus for token in document.tokens], dtype=object),
+        "tag": np.array([tag for document in corpus for tag in document.tags or document.gold or ()], dtype=object),
     }
-    own = shares["features"]["part"] / shares["features"]["whole"]
-    return shares | {"neurons": pd.DataFrame({"part": own, "whole": 1.0})}
+    document = np.repeat(np.arange(len(corpus), dtype=np.int32), lengths)
+    return pd.DataFrame({"document": document, **{name: pd.Categorical(values) for name, values in columns.items()}})
 
 
-def _against(observed: float, chance: np.ndarray) -> dict[str, float]:
-    low, high = np.quantile(chance, [0.025, 0.975])
-    tails = (1 + (chance >= observed - 1e-12).sum(), 1 + (chance <= observed + 1e-12).sum())
-    p = min(1.0, 2 * min(tails) / (1 + len(chance)))
-    return {"observed": observed, "expected": chance.mean(), "low": low, "high": high, "p": p}
+def word_frequencies(text: pd.DataFrame) -> np.ndarray:
+    """The share of tokens that each feature of `list_tokens` is, (words,)."""
+    return np.bincount(text["feature"].cat.codes, minlength=len(text["feature"].cat.categories)) / len(text)
+
+
+def draw_samples(text: pd.DataFrame, tokens: int, seed: int) -> list[pd.DataFrame]:
+    """Two texts of so many tokens that have none in common: whole blocks in an order that follows from `seed`, from its start
+    and from its end, the last block of each cut.
+
+    Raises TxrayError where the text has too few tokens for both.
+    """
+    if not 0 < 2 * tokens <= len(text):
+        raise TxrayError(f"two samples of {tokens:,} tokens are wanted of a text of {len(text):,}. Ask for fewer.")
+    blocks = text["block"].cat
+    rank = np.random.default_rng([seed, 3]).permutation(len(blocks.categories))[blocks.codes]
+    return [text.iloc[np.argsort(order, kind="stable")[:tokens]] for order in (rank, -rank)]
+
+
+def choose(activations: np.ndarray, way: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(token, neuron, activation) of each record that a way makes of activations (tokens, neurons).
+
+    Ties go to the lowest neuron; the neuron is NOBODY where the activation is not positive. In the order of tokens, and
+    within a token by falling activation, or for "positive" by neuron.
+    """
+    depth, tokens = read_depth(way), np.arange(len(activations))
+    if depth is None:
+        strongest = activations.argmax(axis=1)
+        taken = activations > 0
+        taken[tokens, strongest] = True
+        token, neuron = np.nonzero(taken)
+    elif depth > activations.shape[1]:
+        raise TxrayError(f"{way} wants more neurons than the {activations.shape[1]} there are. Take a smaller number.")
+    elif depth == 1:
+        token, neuron = tokens, activations.argmax(axis=1)
+    else:
+        token = np.repeat(tokens, depth)
+        neuron = np.argsort(-activations, axis=1, kind="stable")[:, :depth].ravel()
+    strength = activations[token, neuron]
+    return token, np.where(strength > 0, neuron, NOBODY), strength
+
+
+def collect_way(chunks: Iterable[np.ndarray], text: pd.DataFrame, way: str) -> pd.DataFrame:
+    """The records (columns in `preferences`) of a text, as `list_tokens` gives it, from its activations, chunk after chunk,
+    each (tokens, neurons)."""
+    found, start = [], 0
+    for activations in chunks:
+        token, neuron, strength = choose(activations, way)
+        found.append((token + start, neuron, strength))
+        start += len(activations)
+    token, neuron, strength = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    records = (
+        text.iloc[token]
+        .reset_index(drop=True)
+        .assign(
+            neuron=neuron.astype(np.int32),
+            activation=strength.astype(np.float32),
+            prediction=np.float32(np.nan),
+            y=np.int8(-1),
+        )
+    )
+    records.insert(2, "layer", np.int8(0))
+    return records

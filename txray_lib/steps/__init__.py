@@ -7,7 +7,7 @@
     permute   nulls
     score     prune, probe
     reread    recollect, definitions
-    recover   sentence, truth-words; truth-seed-K of a study of what is known
+    recover   sentence; truth-seed-K of a study of what is known
     gather    tables
 
 A step's files get their place in one move: whole, with a hash of each, or not at all (law 8).
