@@ -9,18 +9,16 @@ from typing import Any
 import jupytext
 import pytest
 import vl_convert
-from benchmark_tables import write_benchmarks
 from running import run_cells
-from telling_tables import HOSTILE, write_study, write_tables
+from telling_tables import HOSTILE, write_benchmarks, write_study, write_tables
 
-from txray_lib.figures.theme import VEGA_LITE
 from txray_lib.book.notebooks import list_notebooks, parameters_of
+from txray_lib.figures.theme import VEGA_LITE
 
 TRAINS = [name for name, source in list_notebooks().items() if "trained" in parameters_of(source)]
 """Pages that train an encoder: the course's own tests run them."""
 PAGES = [name for name in list_notebooks() if name not in TRAINS]
 KINDS = ("whole", "alone", "bare", "apart")
-COMPARES = [name for name in PAGES if jupytext.read(list_notebooks()[name]).metadata.get("compares_snapshots")]
 WIDEST, MOST_LINES, COLUMN = 74, 100, 688
 LONGER = {"lab", "assignment", "method"}
 """Pages whose cells are a course of their own."""
@@ -31,7 +29,8 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
     monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
     monkeypatch.setenv("TXRAY_PICTURES", "no")
     write_study(tmp_path / "truth")
-    write_benchmarks(tmp_path / "benchmarks.parquet")
+    if request.param == "whole":
+        write_benchmarks(tmp_path / "benchmarks.parquet")
     for name in ("tiny", "small", "paper-cpu", "demo"):
         write_tables(tmp_path / name, kind=request.param)
     return request.param
@@ -41,8 +40,6 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
 @pytest.mark.parametrize("tables", KINDS, indirect=True)
 @pytest.mark.parametrize("name", PAGES)
 def test_every_notebook_runs_on_every_kind_of_tables(name: str, tables: str) -> None:
-    if tables == "alone" and name in COMPARES:
-        pytest.skip("the book leaves this page empty for a run with a single snapshot")
     shown = run_cells(list_notebooks()[name], {"profile": "tiny", "min_length": 2})
     assert all(chart["description"] for chart in shown.charts)
     assert shown.text
@@ -50,9 +47,8 @@ def test_every_notebook_runs_on_every_kind_of_tables(name: str, tables: str) -> 
     assert not re.search(r"\bnan\b", shown.text, re.IGNORECASE)
     assert not shown.printed
     if tables == "whole":
-        assert "tiny" in shown.text or "profile" not in parameters_of(
-            list_notebooks()[name]
-        )  # the source of its numbers
+        has_profile = "profile" in parameters_of(list_notebooks()[name])
+        assert "tiny" in shown.text or not has_profile  # the source of its numbers
         for chart in shown.charts:
             check_fits_the_column_and_both_themes(chart)
 

@@ -20,7 +20,7 @@ from txray_lib.results import list_results, open_results
 
 PAGE = """---
 kernelspec: {{name: python3, display_name: Python 3}}
-{head}---
+---
 
 # {title}
 
@@ -55,8 +55,8 @@ class Book:
     def __init__(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.root, self.capsys = root, capsys
 
-    def write(self, name: str, title: str = "One", parameter: str = "", head: str = "") -> None:
-        text = PAGE.format(title=title, parameter=parameter or DEFAULTS[name], head=head)
+    def write(self, name: str, title: str = "One", parameter: str = "") -> None:
+        text = PAGE.format(title=title, parameter=parameter or DEFAULTS[name])
         places.write_text(text, self.root / "notebooks" / f"{name}.md")
 
     def build(self, profile: str = "small") -> list[str]:
@@ -162,7 +162,7 @@ def test_a_page_is_executed_again_when_its_text_or_the_code_that_it_imports_chan
     page.write_text(page.read_text(encoding="utf-8") + cell, encoding="utf-8")
     assert book.build() == ["fig02"]
     original = tracking._read
-    monkeypatch.setattr(tracking, "_read", lambda file: b"new" if file.name == "slots.py" else original(file))
+    monkeypatch.setattr(tracking, "_read", lambda file: b"new" if file.name == "probe.py" else original(file))
     assert book.build() == [], "nothing imports it"
     places.write_text("# New\n", book.root / "book" / "glossary.md")
     assert book.build() == []
@@ -179,14 +179,9 @@ def test_a_failing_notebook_is_told_and_tried_again(book: Book) -> None:
     assert "rq1" in book.build()
 
 
-def test_a_page_without_what_it_compares_says_why_it_is_empty_and_one_that_trains_stands_as_it_is(book: Book) -> None:
-    write_tables(book.root / "results" / "alone", kind="alone")
-    book.write("fig02", head="compares_snapshots: true\n")
+def test_a_page_that_trains_an_encoder_stands_as_it_is(book: Book) -> None:
     book.write("method", parameter='trained = "tiny"')
-    book.build("alone")
-    assert book.page("rq1").metadata["ran"]["profile"] == "alone"
-    (cell,) = book.page("fig02").cells
-    assert cell.source.startswith("# One\n\nThis page compares an early")
+    book.build()
     assert [cell.outputs for cell in book.page("method").cells if cell.cell_type == "code"] == [[]]
 
 

@@ -26,7 +26,7 @@ from txray_lib.figures.curves import over_epochs, over_text
 from txray_lib.figures.detail import detail, strongest_in_turn
 from txray_lib.figures.lengths import lengths
 from txray_lib.figures.plane import first_shown, plane
-from txray_lib.figures.sentence import PANELS, four_ways, lines, winners
+from txray_lib.figures.sentence import PANELS, four_ways, lines
 from txray_lib.preferences import strongest
 from txray_lib.transfer import compare
 
@@ -93,7 +93,6 @@ KINDS: dict[str, Callable[[], alt.TopLevelMixin]] = {
     "epochs": lambda: over_epochs(CURVES, STEPS, 0.8),
     "epochs without perplexity": lambda: over_epochs(CURVES[[]], STEPS),
     "text": lambda: over_text(TRUTH, "share", "size", 50, "Found", "share:", "nothing", 440),
-    "winners": lambda: winners(sentence()[0], sentence_tables(HOSTILE)["sentence_activations"]),
     "four ways": lambda: four_ways(*sentence()),
     "four ways without controls": lambda: four_ways(*sentence(missing=True)),
 }
@@ -105,7 +104,7 @@ def rows_of(chart: alt.TopLevelMixin, *columns: str) -> list[dict[str, Any]]:
 
 
 def values(chart: alt.TopLevelMixin, column: str) -> dict[tuple[str, str], float]:
-    return {(row["stage"], row[column]): row["value"] for row in rows_of(chart, "stage", column, "value")}
+    return {(row["stage"], row[column]): row["p"] for row in rows_of(chart, "stage", column, "p")}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -142,7 +141,6 @@ def test_hostile_and_endless_tokens_stay_text_short_and_apart() -> None:
 BAD: dict[str, tuple[Callable[[], object], str]] = {
     "no such neuron": (lambda: detail({"a": RIVER, "b": FILM}, ROLES, 9), "neuron 9 prefers nothing in a, b"),
     "no token": (lambda: detail({"a": RIVER}, ROLES, 0, top_tokens=0), "at least 1"),
-    "no such definition": (lambda: detail({"a": RIVER}, ROLES, 0, definition="relaesed"), "Did you mean 'released'"),
     "one stage": (lambda: lengths(LENGTHS[["a"]], ROLES), "two stages"),
     "no step": (lambda: over_epochs(CURVES, STEPS.iloc[:0]), "no step"),
     "an avoided neuron": (lambda: drawn(neuron=2), "neuron 2 is not shared"),
@@ -202,7 +200,7 @@ def test_a_yardstick_is_drawn_where_there_is_one(distance: float | None, drawn_l
     assert json.dumps(drawn(yardstick=distance).to_dict()).count('"two halves of one text"') == drawn_lines
 
 
-def test_bars_and_marks_are_the_papers_probabilities_or_the_released_counts_and_means() -> None:
+def test_bars_and_marks_are_probabilities() -> None:
     papers = detail({"a": RIVER, "b": FILM}, ROLES, 0)
     marks, bars = values(papers, "feature"), values(papers, "tag")
     assert marks[("a", "river")] == pytest.approx(2 / 7, abs=1e-5)
@@ -210,9 +208,6 @@ def test_bars_and_marks_are_the_papers_probabilities_or_the_released_counts_and_
     assert ("b", "river") not in marks
     assert bars[("a", "NN noun")] == pytest.approx(2 / 7 + 1 / 28, abs=1e-5)
     assert bars[("a", "VBD verb")] == pytest.approx(3 / 28, abs=1e-5)
-    released = detail({"a": RIVER, "b": FILM}, ROLES, 0, definition="released")
-    assert values(released, "tag")[("a", "NN noun")] == 5
-    assert values(released, "feature")[("a", "river")] == 0.5
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), unique=True), min_size=1, max_size=3), st.integers(1, 8))

@@ -93,6 +93,8 @@ def test_a_page_is_the_students_unless_the_teachers_is_asked_for(course: Path) -
     text = "".join(cell.source for cell in notebook.cells)
     assert "Two points for the answer that is forty-two" in text
     assert "answer = ..." not in text
+    assert "[elsewhere](https://example.org)" in text
+    assert "/book/method" not in text
 
 
 def test_a_solution_that_does_not_pass_its_check_stops_the_teachers_build(course: Path) -> None:

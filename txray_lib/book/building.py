@@ -43,10 +43,6 @@ SITE = "_build/html/index.html"
 TRAINED = "trained"
 """A page with this parameter trains encoders for its reader. It is shown as it stands: the book is built from tables alone."""
 _PARAMETERS = re.compile(r"^:tags: \[[^\]]*\bparameters\b[^\]]*\]\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_TOO_FEW = (
-    "This page compares an early, the last but one and the last snapshot of pretraining. The profile {profile} was given fewer"
-    " than three, so there is nothing to show here; its pages of RQ2 and RQ3 do not need them."
-)
 
 
 @dataclass(frozen=True)
@@ -210,13 +206,9 @@ def _hash_content(path: Path, modified: int, size: int) -> str:
 
 
 def make_page(page: Page) -> None:
-    """The notebook that becomes a page: executed, or as it stands, or with the reason why it is empty."""
-    profile = page.parameters.get("profile", "")
-    head = page.source.read_text(encoding="utf-8").partition("\n---")[0]
+    """The notebook that becomes a page: executed, or as it stands."""
     if TRAINED in notebooks.parameters_of(page.source):
         notebooks.write_unexecuted(page.source, page.out)
-    elif "compares_snapshots" in head and "early" not in open_results(profile).roles.values():
-        notebooks.write_empty(page.source, page.out, _TOO_FEW.format(profile=profile))
     else:
         notebooks.execute(page.source, page.out, page.parameters, cwd=places.root(), title=page.title)
 

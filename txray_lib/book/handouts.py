@@ -46,7 +46,7 @@ def course_notebooks() -> dict[str, Path]:
 
 def student_version(source: Path) -> nbformat.NotebookNode:
     """A notebook as students get it: nothing of a teacher's, not executed, readable without the book."""
-    return _unlinked(plain(version_of(read_notebook(source), "student")))
+    return _readable(version_of(read_notebook(source), "student"))
 
 
 def build_students() -> list[Path]:
@@ -79,19 +79,21 @@ def build_teacher() -> list[Path]:
     folder, built = places.root() / "build" / "teacher", []
     for name, source in course_notebooks().items():
         executed = execute(source, folder / f"{name}.ipynb", {}, places.root(), version="teacher")
-        states = verdicts(nbformat.read(executed, 4))
+        notebook = nbformat.read(executed, 4)
+        states = verdicts(notebook)
         if wrong := [str(i) for i, state in enumerate(states, start=1) if state != "right"]:
             raise TxrayError(
                 f"in {source.name}, {len(wrong)} of {len(states)} checks are not right with the solutions that stand there:"
                 f" number {', '.join(wrong)}. See {executed}."
             )
+        places.write_text(nbformat.writes(_readable(notebook)), executed)
         built.append(executed)
     return built
 
 
-def _unlinked(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Links to other pages and terms of the book as plain words: there is no book around this notebook."""
+def _readable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A notebook for JupyterLab, in place: links to other pages and terms of the book are plain words."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = ROLE.sub(r"\1", LINK.sub(r"\1", cell.source))
-    return notebook
+    return plain(notebook)

@@ -78,15 +78,6 @@ def write_unexecuted(source: Path, out: Path) -> Path:
     return _write(notebook, source, parameters_of(source), out)
 
 
-def write_empty(source: Path, out: Path, why: str) -> Path:
-    """Write a page that has nothing to show to `out`: the title of a text notebook, and why it is empty."""
-    notebook = read_notebook(source)
-    title = notebook.cells[0].source.partition("\n")[0]
-    notebook.cells = notebook.cells[:1]
-    notebook.cells[0].source = f"{title}\n\n{why}"
-    return _write(notebook, source, {}, out)
-
-
 def read_notebook(source: Path) -> nbformat.NotebookNode:
     """A text notebook as it stands, with all its cells. Raises TxrayError where there is none, or it cannot be read."""
     import jupytext

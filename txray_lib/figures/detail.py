@@ -11,9 +11,9 @@ from itertools import zip_longest
 import altair as alt
 import pandas as pd
 
-from txray_lib.errors import TxrayError, nearest
+from txray_lib.errors import TxrayError
 from txray_lib.figures.theme import BAND, label_tokens, mark_stages, name_rows
-from txray_lib.preferences import CHOICES, PAPER, distributions, grouped_by_tag
+from txray_lib.preferences import distributions, grouped_by_tag
 from txray_lib.tags import tag_class
 
 MARKS = {
@@ -29,11 +29,6 @@ MARKS = {
 
 MAX_TAGS = 8
 MAX_LETTERS = 28
-TITLES = {
-    "paper": ("probability, by tag", "probability, by token"),
-    "released": ("tokens counted, by tag", "mean activation, by token"),
-}
-"""What the bars and the marks measure (C17, C18)."""
 
 
 def detail(
@@ -41,43 +36,35 @@ def detail(
     roles: Mapping[str, str],
     neuron: int,
     top_tokens: int = 15,
-    *,
-    definition: str = PAPER,
 ) -> alt.HConcatChart:
     """One neuron in two or three stages: left its parts of speech, right its strongest tokens.
 
     preferences  of each stage to be shown, in the order of time; a stage that prefers nothing is said in the legend
     roles        role of each stage, which gives its colour and mark
     top_tokens   tokens shown: the strongest of each stage in turn; tags beyond the eight strongest are folded into one bar
-    definition   "paper": bars and marks are probabilities; "released": bars count tokens, marks are mean activations
-                 (C17, C18)
 
     A token without a stage's mark is one that the neuron does not prefer there. Raises TxrayError where there is nothing to
     draw.
     """
     if top_tokens < 1:
         raise TxrayError(f"{top_tokens} tokens were asked for: at least 1 can be drawn")
-    if definition not in CHOICES:
-        raise TxrayError(
-            f"the definition of the figure is {definition!r}, which is neither of the two. {nearest(definition, CHOICES)}"
-        )
     stages = list(preferences)
     own = {stage: rows[rows["neuron"] == neuron] for stage, rows in preferences.items()}
     own = {stage: rows for stage, rows in own.items() if len(rows)}
     if not own:
         raise TxrayError(f"neuron {neuron} prefers nothing in {', '.join(stages)}: there is nothing to draw")
-    tokens, tags = _tokens(own, definition), _tags(own, definition)
-    ranked = [list(tokens[tokens["stage"] == stage].nlargest(top_tokens, "value")["feature"]) for stage in own]
+    tokens, tags = _tokens(own), _tags(own)
+    ranked = [list(tokens[tokens["stage"] == stage].nlargest(top_tokens, "p")["feature"]) for stage in own]
     shown = strongest_in_turn(ranked, top_tokens)
     labels = {stage: _label(stage, tokens, shown) for stage in stages}
-    by_class = tags.groupby(["stage", "class"])["value"].sum().groupby("class").max().sort_values(ascending=False)
+    by_class = tags.groupby(["stage", "class"])["p"].sum().groupby("class").max().sort_values(ascending=False)
     tokens, tags = (table.assign(label=table["stage"].map(labels)) for table in (tokens, _fold(tags)))
     marks = tokens[tokens["feature"].isin(shown)]
     marks = marks.assign(word=marks["feature"].map(label_tokens(pd.Series(shown, index=shown), MAX_LETTERS)))
     legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1, symbolSize=80)
     ink = mark_stages("label", {labels[stage]: roles[stage] for stage in stages}, legend)
-    classes, (bars, points) = list(by_class.index), TITLES[definition]
-    panels = _bars(tags, classes, stages, ink, bars), _points(marks, classes, ink, points)
+    classes = list(by_class.index)
+    panels = _bars(tags, classes, stages, ink), _points(marks, classes, ink)
     chart = alt.hconcat(*panels, spacing=14, title=f"Neuron {neuron} in {', '.join(stages)}")
     return chart.resolve_scale(color="shared", shape="shared", yOffset="independent")
 
@@ -89,40 +76,33 @@ def strongest_in_turn(ranked: Iterable[list[str]], number: int) -> list[str]:
     return list(order)[:number]
 
 
-def _tokens(own: Mapping[str, pd.DataFrame], definition: str) -> pd.DataFrame:
-    """[stage, feature, class, value, p, count] of every token; its class is that of the tag which holds most of its activation
+def _tokens(own: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """[stage, feature, class, p, count] of every token; its class is that of the tag which holds most of its activation
     in this neuron."""
     rows = pd.concat(own.values(), ignore_index=True).astype({"feature": str, "tag": str})
     sums = rows.groupby(["feature", "tag"])["activation_sum"].sum().sort_values(ascending=False, kind="stable")
     best = sums.reset_index().drop_duplicates("feature").set_index("feature")["tag"].map(tag_class)
     parts = [distributions(rows).assign(stage=stage) for stage, rows in own.items()]
     table = pd.concat([part.astype({"feature": str}) for part in parts], ignore_index=True)
-    value = table["p"] if definition == PAPER else table["mass"] / table["count"]
-    table = table.assign(value=value, **{"class": table["feature"].map(best)})
-    return table[["stage", "feature", "class", "value", "p", "count"]]
+    table = table.assign(**{"class": table["feature"].map(best)})
+    return table[["stage", "feature", "class", "p", "count"]]
 
 
-def _tags(own: Mapping[str, pd.DataFrame], definition: str) -> pd.DataFrame:
-    """[stage, tag, class, value]: tags sum the p of their tokens (§3.1), or the released code's count of tokens."""
-    parts = []
-    for stage, rows in own.items():
-        if definition == PAPER:
-            part = grouped_by_tag(rows).rename(columns={"p": "value"})
-        else:
-            part = rows.groupby("tag", observed=True)["count"].sum().rename("value").reset_index()
-        parts.append(part.astype({"tag": str})[["tag", "value"]].assign(stage=stage))
+def _tags(own: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """[stage, tag, class, p]: a tag sums the p of its tokens (§3.1)."""
+    parts = [grouped_by_tag(rows).astype({"tag": str})[["tag", "p"]].assign(stage=stage) for stage, rows in own.items()]
     table = pd.concat(parts, ignore_index=True)
     return table.assign(**{"class": table["tag"].map(tag_class)})
 
 
 def _fold(tags: pd.DataFrame) -> pd.DataFrame:
     """The strongest tags, the rest summed into one row called "N rarer tags" of no class; one tag alone keeps its name."""
-    order = tags.groupby("tag")["value"].max().sort_values(ascending=False, kind="stable").index
+    order = tags.groupby("tag")["p"].max().sort_values(ascending=False, kind="stable").index
     rare = order[MAX_TAGS:] if len(order) > MAX_TAGS + 1 else []
     is_rare = tags["tag"].isin(rare)
     name = tags["tag"].map(MARKS).fillna(tags["tag"] + " " + tags["class"])
     named = {"tag": name.mask(is_rare, f"{len(rare)} rarer tags"), "class": tags["class"].mask(is_rare, "")}
-    return tags.assign(**named).groupby(["stage", "tag", "class"], as_index=False, sort=False)["value"].sum()
+    return tags.assign(**named).groupby(["stage", "tag", "class"], as_index=False, sort=False)["p"].sum()
 
 
 def _label(stage: str, tokens: pd.DataFrame, shown: list[str]) -> str:
@@ -140,9 +120,9 @@ def _rows(
 ) -> tuple[pd.DataFrame, alt.Y, list[alt.Chart]]:
     """The rows of a panel, [name, class], class by class and the strongest first within a class; their axis; and a band behind
     every second class, as wide as the panel."""
-    rank = table.groupby([name, "class"], as_index=False, sort=False)["value"].max()
+    rank = table.groupby([name, "class"], as_index=False, sort=False)["p"].max()
     place = rank["class"].map({own: i for i, own in enumerate(classes)}).fillna(len(classes))
-    rank = rank.assign(place=place).sort_values(["place", "value"], ascending=[True, False], kind="stable")
+    rank = rank.assign(place=place).sort_values(["place", "p"], ascending=[True, False], kind="stable")
     rows = rank[[name, "class"]]
     y = alt.Y(f"{name}:N", scale=alt.Scale(domain=list(rows[name]), paddingInner=0), title=None, axis=name_rows(limit))
     bands = rows.groupby("class", sort=False)[name].agg(first="first", last="last").reset_index().iloc[1::2]
@@ -155,27 +135,28 @@ def _rows(
     return rows, y, [band.encode(y=first, y2=alt.Y2("last:N", bandPosition=1), **across)]
 
 
-def _bars(tags: pd.DataFrame, classes: list[str], stages: list[str], ink: dict, title: str) -> alt.LayerChart:
+def _bars(tags: pd.DataFrame, classes: list[str], stages: list[str], ink: dict) -> alt.LayerChart:
     """A row per part of speech, in it a bar per stage."""
     rows, y, bands = _rows(tags, "tag", classes, 130)
     offset = alt.YOffset("stage:N", sort=stages, scale=alt.Scale(domain=stages, paddingOuter=0.35))
-    x = alt.X("value:Q", title=title, axis=alt.Axis(tickCount=3, labelFlush=False))
-    bars = alt.Chart(tags.round({"value": 5})).mark_bar()
-    bars = bars.encode(y=y, yOffset=offset, x=x, color=ink["color"], tooltip=["stage:N", "tag:N", "value:Q"])
+    x = alt.X("p:Q", title="probability, by tag", axis=alt.Axis(tickCount=3, labelFlush=False))
+    bars = alt.Chart(tags.round({"p": 5})).mark_bar()
+    bars = bars.encode(y=y, yOffset=offset, x=x, color=ink["color"], tooltip=["stage:N", "tag:N", "p:Q"])
     height = len(rows) * max(18, 9 * len(stages) + 4)
     return alt.layer(*bands, bars).properties(width=125, height=height)
 
 
-def _points(marks: pd.DataFrame, classes: list[str], ink: dict, title: str) -> alt.LayerChart:
+def _points(marks: pd.DataFrame, classes: list[str], ink: dict) -> alt.LayerChart:
     """A row per token, in it a mark per stage that prefers it, joined where there are several."""
     rows, y, bands = _rows(marks, "word", classes, 120)
     axis = alt.Axis(tickCount=3, labelFlush=False)
-    x = alt.X("value:Q", title=title, axis=axis, scale=alt.Scale(zero=True))
-    span = marks.groupby("word", as_index=False, sort=False)["value"].agg(["min", "max"])
-    tips = ["stage:N", "feature:N", "class:N", alt.Tooltip("value:Q", title=title), "count:Q"]
+    title = "probability, by token"
+    x = alt.X("p:Q", title=title, axis=axis, scale=alt.Scale(zero=True))
+    span = marks.groupby("word", as_index=False, sort=False)["p"].agg(["min", "max"])
+    tips = ["stage:N", "feature:N", "class:N", alt.Tooltip("p:Q", title=title), "count:Q"]
     names = alt.Chart(rows.drop_duplicates("class")).mark_text(align="left", dx=7, fontStyle="italic", fontSize=11)
     spans = alt.Chart(span).mark_rule(color=BAND.light, strokeWidth=2)
-    points = alt.Chart(marks.drop(columns="p").round({"value": 5})).mark_point(filled=True, size=60, opacity=1)
+    points = alt.Chart(marks.round({"p": 5})).mark_point(filled=True, size=60, opacity=1)
     layers = [
         *bands,
         names.encode(y=y, x=alt.value("width"), text="class:N"),

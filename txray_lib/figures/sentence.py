@@ -1,8 +1,5 @@
-"""One sentence drawn token by token, a line a token from the first to the last. May touch: errors, figures.theme.
-
-winners    the largest activations of each token before and after, the winner filled and named (§2.1)
-four_ways  what TX-Ray, attribution, probing and model diffing find at each token, each with its control
-"""
+"""One sentence drawn token by token, a line a token: what TX-Ray, attribution, probing and model diffing find at each, beside
+its control. May touch: errors, figures.theme."""
 
 from __future__ import annotations
 
@@ -12,10 +9,8 @@ import altair as alt
 import pandas as pd
 
 from txray_lib.errors import TxrayError
-from txray_lib.figures.theme import BAND, CHANCE, CONTROLS, ROLES, TEXT, Ink, mark_stages, name_rows
+from txray_lib.figures.theme import BAND, CHANCE, CONTROLS, ROLES, Ink, name_rows
 
-SIDES = {"before": "zero-shot", "after": "supervised"}
-"""What a side of the tables is called on a page: its role."""
 MAX_LETTERS = 14
 ROW = 25
 """Pixels of a token's line."""
@@ -27,35 +22,6 @@ PANELS: Mapping[str, tuple[list[str], list[str], Ink]] = {
     "diffing": (["Model diffing:", "state moved?"], ["distance of states", "mark: shuffled labels"], SHUFFLED),
 }
 """Of each method: its question, what a bar is and what a mark is, the ink of its marks."""
-
-
-def winners(tokens: pd.DataFrame, activations: pd.DataFrame) -> alt.LayerChart:
-    """The largest activations of each token at two stages; the winner is filled and bears its neuron's number.
-
-    tokens       the table `sentence`
-    activations  the table `sentence_activations`: side, token (from 0), rank, neuron, activation
-    """
-    names = lines(tokens)
-    rows = activations[activations["side"].isin(list(SIDES))]
-    rows = rows.assign(line=[names[i] for i in rows["token"]], stage=rows["side"].map(SIDES))
-    stages = list(SIDES.values())
-    low, high = float(rows["activation"].min()), float(rows["activation"].max())
-    scale = alt.Scale(domain=[low - 0.02 * (1 - low), high + 0.09 * (1 - low)], nice=False)
-    ink = mark_stages("stage", {name: name for name in stages}, alt.Legend(title=None, orient="top", symbolSize=80))
-    base = alt.Chart(rows).encode(
-        _y(names),
-        alt.X("activation:Q", title="activation", scale=scale, axis=alt.Axis(tickCount=6)),
-        yOffset=alt.YOffset("stage:N", sort=stages, scale=alt.Scale(domain=stages, paddingOuter=0.6)),
-        color=ink["color"],
-        tooltip=["line:N", "stage:N", "rank:Q", "neuron:Q", alt.Tooltip("activation:Q", format=".3f")],
-    )
-    first = base.transform_filter("datum.rank == 1")
-    return alt.layer(
-        _stripes(names),
-        base.transform_filter("datum.rank > 1").mark_tick(thickness=2, height=9, opacity=0.75),
-        first.mark_point(filled=True, size=64, opacity=1).encode(shape=ink["shape"]),
-        first.mark_text(align="left", dx=8, fontSize=11, color=TEXT.light).encode(text="neuron:N", color=alt.Color()),
-    ).properties(width=460, height=(ROW + 7) * len(names))
 
 
 def four_ways(tokens: pd.DataFrame, found: pd.DataFrame, control: pd.DataFrame) -> alt.HConcatChart:
