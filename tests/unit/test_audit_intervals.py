@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from txray_lib.audit.intervals import (
-    NEURONS,
     SEEDS,
     Measured,
     around,
@@ -23,7 +22,6 @@ from txray_lib.audit.intervals import (
     plain,
     rank_correlation,
     sample,
-    scattered,
     tail,
     wilson,
 )
@@ -40,11 +38,6 @@ def test_an_interval_lies_within_the_sample_and_chance_moves_what_lies_beyond_it
     assert (found.value, found.low, found.high) == (moved.value, moved.low, moved.high)
     ends = (moved.beyond_low - found.beyond_low, moved.beyond_high - found.beyond_high)
     assert ends == pytest.approx((-chance, -chance), abs=1e-6)
-
-
-def test_a_value_that_all_neurons_share_has_an_interval_of_no_width_and_nan_neurons_do_not_count():
-    found = beside(sample(mean, [3.0, math.nan, 3.0, 3.0, 3.0, 3.0]), 1.0)
-    assert found == Measured(3.0, 3.0, 3.0, NEURONS, 1.0, 2.0, 2.0, 2.0)
 
 
 def test_the_bootstrap_of_a_share_is_as_wide_as_the_binomial():
@@ -75,13 +68,11 @@ def test_too_few_neurons_give_no_interval_and_say_so(values, value, why):
     assert why in found.why
 
 
-@pytest.mark.parametrize(
-    "found", [beside(sample(mean, [1.0, 2.0, 3.0, 4.0, 5.0]), math.nan), over_seeds([1.0, 2.0, 3.0], [math.nan] * 3)]
-)
-def test_a_chance_that_was_not_measured_leaves_the_interval_and_tells_nothing_beyond(found):
-    assert found.has_interval
-    assert math.isnan(found.beyond)
-    assert math.isnan(found.beyond_low)
+def test_a_chance_that_was_not_measured_leaves_the_interval_and_tells_nothing_beyond():
+    for found in (beside(sample(mean, [1.0, 2.0, 3.0, 4.0, 5.0]), math.nan), over_seeds([1.0, 2.0], [math.nan] * 2)):
+        assert found.has_interval
+        assert math.isnan(found.beyond)
+        assert math.isnan(found.beyond_low)
 
 
 def test_wilson_by_hand():
@@ -90,9 +81,9 @@ def test_wilson_by_hand():
     assert wilson(12, 20) == pytest.approx((0.3866, 0.7812), abs=1e-4)
 
 
-@given(st.integers(1, 500), st.data())
-def test_a_share_lies_in_its_interval_and_more_of_the_same_narrows_it(of, data):
-    hits = data.draw(st.integers(0, of))
+@given(st.integers(1, 500), st.integers(0, 500))
+def test_a_share_lies_in_its_interval_and_more_of_the_same_narrows_it(of, hits):
+    hits = min(hits, of)
     (low, high), more = wilson(hits, of), wilson(10 * hits, 10 * of)
     assert 0 <= low <= hits / of <= high <= 1
     assert more[1] - more[0] < high - low
@@ -115,13 +106,6 @@ def test_a_sum_of_independent_numbers_by_hand():
     assert found.beyond_low == pytest.approx(3.25 - 5.0)
     assert combined([(1, first), (1, plain(2.0, 1.0, "few sets"))]) == plain(7.0, 2.0, "few sets")
     assert combined([(1, first), (1, Measured(why="no set"))]) == Measured(why="no set")
-
-
-def test_chance_scatters_by_its_spread_and_alike_each_time():
-    drawn = scattered(3.0, 0.5, (20_000,), 1)
-    assert (drawn.mean(), drawn.std()) == pytest.approx((3.0, 0.5), abs=0.02)
-    assert (scattered(3.0, 0.5, (20_000,), 1) == drawn).all()
-    assert not (scattered(3.0, 0.5, (20_000,), 2) == drawn).any()
 
 
 @given(st.lists(st.tuples(numbers, numbers), min_size=3, max_size=30))
