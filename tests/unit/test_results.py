@@ -108,21 +108,9 @@ FIVE = [(n, n / 10, 10, 10) for n in range(5)]
         (FIVE, 6, {}),
         ([(n, 0.5, 10, 10) for n in range(4)], 2, {"most": 1, "least": 3}),
     ],
-    ids=[
-        "long neurons, of equals the lowest",
-        "one neuron",
-        "none",
-        "rank 2",
-        "the middle is not both",
-        "few",
-        "equals",
-    ],
 )
 def test_extremes_take_long_neurons_as_far_as_the_rank_from_either_end(rows, rank, expected) -> None:
     assert extremes(transfer(rows), 10, rank)["neuron"].to_dict() == expected
-
-
-def test_no_extreme_has_a_rank_below_one() -> None:
     with pytest.raises(TxrayError, match="the rank is 0"):
         extremes(transfer(FIVE), 10, rank=0)
 
