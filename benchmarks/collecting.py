@@ -24,11 +24,10 @@ from benchmarks.measuring import (
     timed,
     vocabulary,
 )
-from txray_lib.collection import PART_TOKENS, collect, collect_parts
+from txray_lib.collection import PART_TOKENS, WINDOW, collect, collect_parts, windows
 from txray_lib.corpora import Corpus, Vocabulary
 from txray_lib.corpora.documents import load_corpus_file, save_corpus, stream_corpus_file
 from txray_lib.encoders.lstm import Encoder
-from txray_lib.slots import WINDOW, windows
 from txray_lib.tables import write_tables
 
 _START = 64
@@ -223,7 +222,8 @@ def _collected(encoder: Encoder, text: Corpus, known: Vocabulary, sizes: Sizes) 
 
 def _pass(encoder: Encoder, ids: Iterable[np.ndarray], sizes: Sizes) -> int:
     """The bare forward pass of the same windows; gives the number of their slots."""
-    return sum(len(window.text) * WINDOW for window in windows(encoder, ids, sizes.slots, sizes.device))
+    texts = ((0, text) for text in ids)
+    return sum(len(window.size) * WINDOW for window in windows(encoder, texts, sizes.slots, sizes.device))
 
 
 def _in_parts(ids: list[np.ndarray]) -> list[np.ndarray]:

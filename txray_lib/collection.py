@@ -1,8 +1,9 @@
 """A stage's records (§2.1, step 1): for each token the neuron it excites most, and how much. May touch: encoders, preferences.
 
-The hidden state starts from zero at every document and runs through it. Documents are read side by side, some thousand
-tokens of records at a time, so memory does not grow with the corpus; which documents are read together changes no record
-(law 1).
+The hidden state starts from zero at every document and runs through it. Documents are read side by side, each in a slot: one
+whose document has ended takes the next. Slots are read in windows of a few tokens and a document begins with a window, so that
+it wastes half a window on average, however unequal the lengths. Records are made for some thousand tokens at a time, so memory
+does not grow with the corpus; which documents are read together changes no record (law 1).
 """
 
 from __future__ import annotations
@@ -12,25 +13,28 @@ import math
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from pandas.api.types import union_categoricals
-from torch import Tensor
+from torch import Tensor, nn
 
 from txray_lib.corpora import Corpus, Document, Vocabulary
-from txray_lib.encoders.lstm import Classifier, Encoder
+from txray_lib.encoders.lstm import Classifier, Encoder, State, exact_products
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.progress import bar
-from txray_lib.slots import Window, windows
 
 NEAR_TIE = 1e-6
 PART_TOKENS = 2**16
 """Of the documents whose records are held at once; several such parts are on their way at a time."""
+WINDOW = 16
+"""Shorter ones waste less of their last slot and cost more calls: of 8, 16, 32 the best for paragraphs and reviews."""
 _MMAP_THRESHOLD = -3  # of malloc.h
 _COLUMNS = ["document", "block", "layer", "feature", "tag", "neuron", "activation", "prediction", "y"]
 
@@ -109,14 +113,18 @@ def collect_parts(
     _give_large_blocks_back()
     unfinished: deque[_Part] = deque()
 
-    def texts() -> Iterator[np.ndarray]:
-        for part in _parts(documents, vocabulary, first, classifier, max_tokens):
+    def texts() -> Iterator[tuple[int, np.ndarray]]:
+        document, token = first, 0
+        for held in _grouped(documents):
+            ids = [vocabulary.encode(d.tokens) for d in held]
+            part = _Part(_text(held, document), ids, token, classifier, max_tokens)
             unfinished.append(part)
-            yield from (part.ids[document] for document in part.longest_first)
+            yield from ((part.starts[i], ids[i]) for i in np.argsort(-part.lengths, kind="stable"))
+            document, token = document + len(held), part.stop
 
     with bar(total or 0, what, "token") as ticker:
         for window in windows(encoder, texts(), batch_size, device):
-            found = strongest(window.activations)
+            found = find_largest(window.activations)
             for part in unfinished:
                 part.write(window, *found)
             ticker.update(int(window.size.sum()))
@@ -146,7 +154,7 @@ def from_activations(
             raise TxrayError(f"there are activations for {number} documents, and {corpus.name!r} has {len(corpus)}")
         values = _checked(array, document, units)
         units = values.shape[1]
-        found.append(strongest(values))
+        found.append(find_largest(values))
     if next(arrays, None) is not None:
         raise TxrayError(f"there are activations for more than the {len(corpus)} documents of {corpus.name!r}")
     activation, neuron, ties = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -156,7 +164,7 @@ def from_activations(
     return Collected(records, int((records["neuron"] == NOBODY).sum()), int(ties.sum()), len(documents))
 
 
-def strongest(activations: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def find_largest(activations: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of activations (…, units) the largest, its neuron, the lowest of equal ones, and whether the second largest differs by
     less than `NEAR_TIE`, (…) each. Nothing is written into them: they may be the state that a module goes on from.
 
@@ -173,6 +181,96 @@ def strongest(activations: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return tuple(found)
 
 
+@dataclass(frozen=True)
+class Window:
+    """The next tokens of the text in each slot.
+
+    place        where the first of them stands: the place of the text's first token, and how many have been read, (rows,)
+    size         how many there are, from 1 to WINDOW, (rows,)
+    activations  (rows, WINDOW, units) on the encoder's device; what lies past a row's `size` means nothing
+    """
+
+    place: np.ndarray
+    size: np.ndarray
+    activations: Tensor
+
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """The place of each token, and whether there is one, (rows, WINDOW) each."""
+        step = np.arange(WINDOW)
+        return self.place[:, None] + step, step < self.size[:, None]
+
+
+@torch.no_grad()
+def windows(
+    encoder: Encoder, texts: Iterable[tuple[int, np.ndarray]], slots: int, device: str = "cpu"
+) -> Iterator[Window]:
+    """Read texts in at most `slots` rows, in their order as slots become free: the place that is given to a text's first
+    token, and its ids, an int array.
+
+    The encoder is left as it was found, and TF32 off. Raises TxrayError where it gives something else than `Encoder`.
+    """
+    waiting = ((place, ids) for place, ids in texts if len(ids))
+    here: list[tuple[int, np.ndarray]] = []
+    offset, ended, step = np.empty(0, np.int64), np.empty(0, bool), np.arange(WINDOW)
+    kind = next((p.dtype for p in encoder.parameters()), torch.float32)
+    state: State = (torch.zeros(1, 0, encoder.units, device=device, dtype=kind),) * 2
+    with _evaluating(encoder, device):
+        while True:
+            going = np.flatnonzero(~ended)
+            taken = list(islice(waiting, slots - len(going)))
+            if len(going) < len(here) or taken:
+                rows = torch.from_numpy(going).to(device)
+                start = torch.zeros(1, len(taken), encoder.units, device=device, dtype=kind)
+                state = tuple(torch.cat([part.index_select(1, rows), start], dim=1) for part in state)
+            here = [*(here[row] for row in going), *taken]
+            if not here:
+                return
+            offset = np.concatenate([offset[going] + WINDOW, np.zeros(len(taken), np.int64)])
+            length = np.array([len(text) for _, text in here])
+            size = np.minimum(length - offset, WINDOW)
+            ended = offset + WINDOW >= length
+            ids = np.zeros((len(here), WINDOW), np.int64)
+            ids[step < size[:, None]] = np.concatenate(
+                [text[first : first + WINDOW] for (_, text), first in zip(here, offset.tolist(), strict=True)]
+            )
+            found = encoder(torch.from_numpy(ids).to(device), state)
+            _check(found, encoder, len(here))
+            activations, state = found
+            yield Window(np.array([place for place, _ in here]) + offset, size, activations)
+
+
+@contextmanager
+def _evaluating(module: nn.Module, device: str) -> Iterator[None]:
+    """In this context a module is on `device` and in evaluation mode; afterwards it is as it was."""
+    exact_products()
+    modes = [(part, part.training) for part in module.modules()]
+    home = next((p.device for p in module.parameters()), device)
+    module.eval().to(device)
+    try:
+        yield
+    finally:
+        module.to(home)
+        for part, training in modes:
+            part.training = training
+
+
+def _check(found: object, encoder: Encoder, rows: int) -> None:
+    state = (1, rows, encoder.units)
+    wanted = ((rows, WINDOW, encoder.units), (state, state))
+    if (given := _shapes(found)) != wanted:
+        raise TxrayError(
+            f"the module {type(encoder).__name__} gave {given} for {rows} texts of {WINDOW} tokens, and {wanted} is wanted:"
+            " activations (texts, tokens, units), and the state to go on from, a pair of (1, texts, units)"
+        )
+
+
+def _shapes(found: object) -> object:
+    """The shapes of tensors, however they are nested; of anything else what it is."""
+    if isinstance(found, (tuple, list)):
+        return tuple(map(_shapes, found))
+    return tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+
+
 def _give_large_blocks_back() -> None:
     """From now on glibc gives a freed megabyte back to the system at once. By itself it keeps ever larger blocks in a heap,
     which is broken up by what a window leaves behind and grows with the text."""
@@ -181,44 +279,40 @@ def _give_large_blocks_back() -> None:
 
 
 class _Part:
-    """Some documents in a row, and what has been read of them so far; start: how many documents were given before them.
+    """Some documents in a row, and what has been read of them so far.
 
     A long document keeps its part waiting while others pass, so that of the documents only what records need is held.
     """
 
     def __init__(
         self,
-        documents: Sequence[Document],
+        text: dict[str, Any],
         ids: Sequence[np.ndarray],
         start: int,
-        first: int,
         classifier: Classifier | None,
         max_tokens: int | None,
     ) -> None:
-        self.text, self.ids, self.start, self.classifier = _text(documents, first + start), ids, start, classifier
+        self.text, self.ids, self.start, self.classifier = text, ids, start, classifier
         self.lengths = np.array([len(i) for i in ids])
-        self.longest_first = np.argsort(-self.lengths, kind="stable")
         self.left, self.near_ties = int(self.lengths.sum()), 0
-        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.stop, self.starts = start + self.left, start + np.cumsum(self.lengths) - self.lengths
         self.neuron, self.activation = np.empty(self.left, np.int32), np.empty(self.left, np.float32)
-        self.read = np.minimum(self.lengths, max_tokens or max(self.left, 1))
+        read = np.minimum(self.lengths, max_tokens or max(self.left, 1))
+        self.ends = np.where(read > 0, self.starts + read - 1, -1)
         self.last = torch.zeros(len(ids), classifier.encoder.units) if classifier else None
 
     def write(self, window: Window, largest: np.ndarray, neuron: np.ndarray, ties: np.ndarray) -> None:
         """Write the maxima of a window, (rows, WINDOW) each, and keep the states that ŷ is made from, of these documents."""
-        text = window.text - self.start
-        rows = np.flatnonzero((text >= 0) & (text < len(self.ids)))
-        document, offset, size = self.longest_first[text[rows]], window.offset[rows], window.size[rows]
-        step = np.arange(largest.shape[1])
-        there = step < size[:, None]
-        place = ((self.starts[document] + offset)[:, None] + step)[there]
-        self.neuron[place], self.activation[place] = neuron[rows][there], largest[rows][there]
-        self.near_ties += int(ties[rows][there].sum())
-        self.left -= len(place)
+        place, there = window.places()
+        mine = there & (place >= self.start) & (place < self.stop)
+        at = place[mine] - self.start
+        self.neuron[at], self.activation[at] = neuron[mine], largest[mine]
+        self.near_ties += int(ties[mine].sum())
+        self.left -= len(at)
         if self.last is not None:
-            at = self.read[document] - offset - 1
-            ends = np.flatnonzero((at >= 0) & (at < size))
-            self.last[document[ends]] = window.activations[rows[ends], at[ends]].cpu()
+            _, ended, read = np.intersect1d(place[mine], self.ends, return_indices=True)
+            row, step = (index[ended] for index in np.nonzero(mine))
+            self.last[read] = window.activations[row, step].cpu()
 
     def collected(self, vocabulary: Vocabulary) -> Collected:
         """Its records, once nothing is left to read."""
@@ -244,24 +338,18 @@ class _Part:
         return Collected(records, int((records["neuron"] == NOBODY).sum()), self.near_ties, len(self.ids))
 
 
-def _parts(
-    documents: Iterable[Document],
-    vocabulary: Vocabulary,
-    first: int,
-    classifier: Classifier | None,
-    max_tokens: int | None,
-) -> Iterator[_Part]:
-    held, ids, tokens, start = list[Document](), list[np.ndarray](), 0, 0
+def _grouped(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Documents in a row, of `PART_TOKENS` tokens or a few more together."""
+    held, tokens = list[Document](), 0
     for document in documents:
         _require_tags(document)
         held.append(document)
-        ids.append(vocabulary.encode(document.tokens))
         tokens += len(document)
         if tokens >= PART_TOKENS:
-            yield _Part(held, ids, start, first, classifier, max_tokens)
-            held, ids, tokens, start = [], [], 0, start + len(held)
+            yield held
+            held, tokens = [], 0
     if held:
-        yield _Part(held, ids, start, first, classifier, max_tokens)
+        yield held
 
 
 def _require_tags(document: Document) -> None:

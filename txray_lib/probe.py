@@ -1,4 +1,4 @@
-"""A linear probe: how much of a token's tag its activations hold (beside Fig. 3). May touch: corpora, slots.
+"""A linear probe: how much of a token's tag its activations hold (beside Fig. 3). May touch: corpora, collection.
 
 A multinomial logistic regression from the activations at a token to its tag, trained on some blocks of a text and tested
 on others; beside it what the token's word alone gives, and what nothing at all gives.
@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from txray_lib.collection import windows
 from txray_lib.corpora import Corpus, Document, Vocabulary
 from txray_lib.encoders.lstm import Encoder
 from txray_lib.errors import TxrayError
-from txray_lib.slots import windows
 
 L2 = 1e-4
 _ITERATIONS = 200
@@ -47,12 +47,11 @@ def split_by_block(corpus: Corpus, tokens: int, seed: int) -> tuple[Corpus, Corp
 def read_activations(encoder: Encoder, corpus: Corpus, vocabulary: Vocabulary, device: str = "cpu") -> Tensor:
     """Activations of every token, (tokens, units), float32 on the CPU; the state starts from zero at each document."""
     ids = [vocabulary.encode(d.tokens) for d in corpus]
-    ends = np.cumsum([len(i) for i in ids])
-    rows = torch.empty(int(ends[-1]), encoder.units)
-    for window in windows(encoder, ids, _BATCH, device):
-        first = ends[window.text] - [len(ids[text]) for text in window.text] + window.offset
-        for start, size, activations in zip(first, window.size, window.activations.cpu(), strict=True):
-            rows[start : start + size] = activations[:size]
+    starts = np.cumsum([0, *map(len, ids)])
+    rows = torch.empty(int(starts[-1]), encoder.units)
+    for window in windows(encoder, zip(starts[:-1], ids, strict=True), _BATCH, device):
+        for first, size, activations in zip(window.place, window.size, window.activations.cpu(), strict=True):
+            rows[first : first + size] = activations[:size]
     encoder.cpu()
     return rows
 

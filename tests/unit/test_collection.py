@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from txray_lib import collection
-from txray_lib.collection import NEAR_TIE, collect, collect_parts, from_activations
+from txray_lib.collection import NEAR_TIE, WINDOW, collect, collect_parts, from_activations, windows
 from txray_lib.corpora import UNKNOWN, Corpus, Document, Vocabulary
 from txray_lib.corpora.vocabulary import END
 from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import KEYS, NOBODY, add, aggregate
-from txray_lib.slots import WINDOW, windows
 from txray_lib.steps.collect import shard_ends
 from txray_lib.transfer import AVOIDED, GAINED, compare
 
@@ -251,34 +250,30 @@ def test_a_classifier_of_the_planted_encoder_reads_only_the_last_token(vocabular
 
 
 @given(st.lists(st.integers(0, 70), max_size=12), st.integers(1, 8))
-def test_each_text_is_read_as_if_alone(encoder, lengths: list[int], slots: int):
+def test_each_text_is_read_once_as_if_alone(encoder, lengths: list[int], slots: int):
     random = np.random.default_rng(1)
-    texts = [random.integers(0, 8, n) for n in lengths]
-    read = [np.full((n, 7), np.nan, np.float32) for n in lengths]
-    for window in windows(encoder, iter(texts), slots):
-        assert window.activations.shape == (len(window.text), WINDOW, 7)
-        assert 0 < len(window.text) <= slots
-        assert len(set(window.text.tolist())) == len(window.text)
-        assert ((window.size > 0) & (window.size <= WINDOW)).all()
-        for text, offset, size, rows in zip(window.text, window.offset, window.size, window.activations, strict=True):
-            assert np.isnan(read[text][offset : offset + size]).all(), "a token was read twice"
-            read[text][offset : offset + size] = rows[:size].numpy()
-    for ids, rows in zip(texts, read, strict=True):
+    texts, starts = [random.integers(0, 8, n) for n in lengths], np.cumsum([0, *lengths])
+    read = np.full((starts[-1], 7), np.nan, np.float32)
+    for window in windows(encoder, zip(starts.tolist(), texts), slots):
+        assert window.activations.shape == (len(window.size), WINDOW, 7)
+        assert 0 < len(window.size) <= slots
+        place, there = window.places()
+        assert np.isnan(read[place[there]]).all(), "a token was read twice"
+        read[place[there]] = window.activations.numpy()[there]
+    for ids, start in zip(texts, starts, strict=False):
         if len(ids):
             with torch.no_grad():
                 alone = encoder(torch.from_numpy(ids).unsqueeze(0))[0][0]
-            np.testing.assert_allclose(rows, alone.numpy(), atol=2e-6)
+            np.testing.assert_allclose(read[start : start + len(ids)], alone.numpy(), atol=2e-6)
 
 
 def test_no_slot_stays_empty_while_a_text_waits(encoder):
-    random = np.random.default_rng(2)
-    lengths = np.sort(random.integers(1, 400, 200))[::-1]
-    texts = [np.zeros(n, np.int64) for n in lengths]
-    rows, begun = [], set()
-    for window in windows(encoder, texts, 16):
-        begun |= set(window.text.tolist())
-        rows.append(len(window.text))
-        assert len(window.text) == 16 or len(begun) == len(texts)
+    lengths = np.sort(np.random.default_rng(2).integers(1, 400, 200))[::-1]
+    begun = iter(range(200))
+    rows = [len(window.size) for window in windows(encoder, ((next(begun), np.zeros(n, int)) for n in lengths), 16)]
+    ends = next(i for i, row in enumerate(rows) if row < 16)
+    assert next(begun, None) is None
+    assert sum(rows[:ends]) * WINDOW > 0.9 * lengths.sum(), "slots are full until no text waits"
     assert lengths.sum() / (sum(rows) * WINDOW) > 0.9, "of all slots of all windows"
 
 
