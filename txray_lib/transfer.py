@@ -1,20 +1,33 @@
-"""The comparison of two stages: a row a neuron (§2.2), by the paper's formulas or its released code's. May touch: errors,
-preferences.
+"""The comparison of two stages, a row a neuron (§2.2), by the paper's formulas, its released code's, or other measures.
+
+May touch: errors, preferences.
 
 Columns: comparison, before, after (names of stages), layer, neuron, state,
  length_before, length_after, tag_length_*, count_*, mass_*, union (features of both sides together), hellinger, hellinger_tag.
+
+ hellinger       the paper's (§2.2): of mean activations per feature, so a feature seen once weighs as much as one seen
+                 a thousand times
+ mass_hellinger  the same formula of activation sums: a feature weighs what it contributed to the neuron
+ jensen_shannon  the square root of the Jensen-Shannon divergence (base 2) of the paper's P: a metric, 1 if disjoint
+ ochiai          1 − |A∩B| / √(|A||B|) of the features preferred, whatever their activations
+ rarefied        the length to be expected of as many tokens as the side with fewer has: a length without the amount of
+                 text in it
+
+Every distance lies in [0, 1], is symmetric, and is missing where a side is empty (law 5).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from scipy.special import gammaln, rel_entr
 
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.preferences import CHOICES, PAPER, distributions, neurons
+from txray_lib.preferences import CHOICES, PAPER, aggregate, distributions, neurons
 
 SHARED, AVOIDED, GAINED, NEVER = STATES = ("shared", "avoided", "gained", "never preferred")
 _SIZES = ["length", "tag_length", "count", "mass"]
@@ -121,3 +134,167 @@ def _roots_of(
         )
         for side in sides
     ]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison, or k versions of it: counts and activation sums of cells, each (cells, k).
+
+    A cell is a (neuron, feature) that either side has; where its count is 0 its sum is exactly 0.
+    """
+
+    counts: np.ndarray
+    sums: np.ndarray
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A distance, (neurons, k), of p and q, each (cells, k), that are the `weights` of a side's cells, (cells, k), normalised
+    for each neuron; `owner` says whose each cell is."""
+
+    weights: Callable[[Side], np.ndarray]
+    distance: Callable[[np.ndarray, np.ndarray, sparse.csr_array], np.ndarray]
+
+
+def between(measure: str, before: Side, after: Side, owner: sparse.csr_array) -> np.ndarray:
+    """The distance of every neuron's two sides, (neurons, k), in [0, 1]; NaN where a side is empty.
+
+    owner  (neurons, cells), 1 where the cell is the neuron's, as `owners` gives it. Raises TxrayError for an unknown
+    measure.
+    """
+    known = named(measure)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p, q = (normalised(known.weights(side), owner) for side in (before, after))
+        distance = known.distance(p, q, owner)
+    return np.where(np.diff(owner.indptr)[:, None] > 0, np.clip(distance, 0.0, 1.0), np.nan)
+
+
+def named(measure: str) -> Measure:
+    """The measure of that name. Raises TxrayError for an unknown one."""
+    if measure not in MEASURES:
+        raise TxrayError(f"there is no measure {measure!r}. {nearest(measure, MEASURES)}")
+    return MEASURES[measure]
+
+
+def normalised(weights: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
+    """Weights of cells, (cells, k), over their neuron's sum; NaN where that is 0."""
+    return weights / np.repeat(owner @ weights, np.diff(owner.indptr), axis=0)
+
+
+def measured(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:
+    """All measures between two stages' preferences, a row a neuron.
+
+    Columns: layer, neuron, hellinger (that of `transfer.compare`), mass_hellinger, jensen_shannon, ochiai,
+    rarefied_before, rarefied_after (features; missing where a side is empty). Raises TxrayError as `compare` does.
+    """
+    transfer = compare(before, after, units)
+    *sides, _, owner = sides_of(before, after, units)
+    table = transfer[["layer", "neuron", "hellinger"]].copy()
+    for measure in MEASURES:
+        if measure not in table:
+            table[measure] = between(measure, *sides, owner)[:, 0]
+    draws = np.minimum(*((owner @ side.counts)[:, 0] for side in sides))
+    before_, after_ = (_rarefied(side, draws, owner) for side in sides)
+    return table.assign(rarefied_before=before_, rarefied_after=after_)
+
+
+def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:
+    """What of the Hellinger distance words of one text alone make (RQ2), from two stages' records.
+
+    Columns: layer, neuron, hellinger_common (between P before and after, both over the features that occur in both texts,
+    whoever they excite, and normalised there anew; missing where a side has none), hellinger_vocabulary (the smallest distance
+    that words of one text alone leave possible; missing where a side is empty). Affinities multiply:
+    1 − H² = (1 − H²_vocabulary)(1 − H²_common), where H²_vocabulary = 1 − √(ab) for the shares a and b of P before and after
+    that lie on common features. It is no measure of a shift by itself: two samples of one corpus have such words too.
+    """
+    common = set(before["feature"].unique()) & set(after["feature"].unique())
+    *sides, cells, owner = sides_of(aggregate(before), aggregate(after), units)
+    is_common = cells.get_level_values("feature").isin(common)
+    kept = [Side(side.counts[is_common], side.sums[is_common]) for side in sides]
+    kept_owner = owners(cells.get_level_values("neuron").to_numpy(np.int64)[is_common], units)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p, q = (normalised(_means(side), owner) for side in sides)
+        a, b = (np.minimum((owner @ (side * is_common[:, None]))[:, 0], 1.0) for side in (p, q))
+        difference = np.sqrt([a, 1 - a, 0 * a]) - np.sqrt([b, 0 * b, 1 - b])
+    alone = np.clip(np.sqrt(0.5 * np.square(difference).sum(axis=0)), 0.0, 1.0)
+    return pd.DataFrame(
+        {
+            "layer": np.int8(0),
+            "neuron": np.arange(units, dtype=np.int32),
+            "hellinger_common": between("hellinger", *kept, kept_owner)[:, 0],
+            "hellinger_vocabulary": np.where(np.diff(owner.indptr) > 0, alone, np.nan),
+        }
+    )
+
+
+def sides_of(
+    before: pd.DataFrame, after: pd.DataFrame, units: int
+) -> tuple[Side, Side, pd.MultiIndex, sparse.csr_array]:
+    """Two stages' preferences on the cells of either: the sides (k = 1), the (neuron, feature) of each cell, whose it is."""
+    summed = [
+        side.astype({"feature": object})
+        .groupby(["neuron", "feature"], observed=True)[["count", "activation_sum"]]
+        .sum()
+        for side in (before, after)
+    ]
+    cells = summed[0].index.union(summed[1].index)
+    aligned = [side.reindex(cells, fill_value=0).to_numpy(np.float64) for side in summed]
+    first, second = (Side(side[:, :1], side[:, 1:]) for side in aligned)
+    return first, second, cells, owners(cells.get_level_values("neuron").to_numpy(np.int64), units)
+
+
+def owners(neuron: np.ndarray, units: int) -> sparse.csr_array:
+    """Whose each cell is, (units, cells), from the sorted neuron of each cell, (cells,)."""
+    starts = np.searchsorted(neuron, np.arange(units + 1))
+    return sparse.csr_array((np.ones(len(neuron)), np.arange(len(neuron)), starts), shape=(units, len(neuron)))
+
+
+def _squared(p: np.ndarray, q: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
+    """1 − Σ √(pq), as the sum of squares that is exactly 0 where p = q."""
+    difference = np.sqrt(p)
+    difference -= np.sqrt(q)
+    np.square(difference, out=difference)
+    return 0.5 * (owner @ difference)
+
+
+def _hellinger(p: np.ndarray, q: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
+    return np.sqrt(_squared(p, q, owner))
+
+
+def _jensen_shannon(p: np.ndarray, q: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
+    middle = (p + q) / 2
+    divergence = owner @ (rel_entr(p, middle) + rel_entr(q, middle)) / (2 * np.log(2))
+    return np.sqrt(np.maximum(divergence, 0.0))
+
+
+def _means(side: Side) -> np.ndarray:
+    return side.sums / np.maximum(side.counts, 1)
+
+
+def _masses(side: Side) -> np.ndarray:
+    return side.sums
+
+
+def _presence(side: Side) -> np.ndarray:
+    return (side.counts > 0).astype(np.float64)
+
+
+def _rarefied(side: Side, draws: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
+    """The length to be expected of `draws` tokens of each neuron, (neurons,), drawn without replacement (hypergeometric); NaN
+    where that is none. A feature is in none of the draws with probability C(total − count, draws) / C(total, draws)."""
+    sizes, count = np.diff(owner.indptr), side.counts[:, 0]
+    total, drawn = (np.repeat(each, sizes) for each in (owner @ count, draws))
+    left = total - count - drawn
+    log_none = gammaln(total - count + 1) + gammaln(total - drawn + 1) - gammaln(np.maximum(left, 0) + 1)
+    none = np.exp(np.minimum(log_none - gammaln(total + 1), 0.0))
+    length = owner @ np.where(count == 0, 0.0, np.where(left < 0, 1.0, 1 - none))
+    return np.where(draws > 0, length, np.nan)
+
+
+MEASURES = {
+    "hellinger": Measure(_means, _hellinger),
+    "mass_hellinger": Measure(_masses, _hellinger),
+    "jensen_shannon": Measure(_means, _jensen_shannon),
+    "ochiai": Measure(_presence, _squared),
+}
+"""The distances by name. Ochiai's is the squared Hellinger distance of two uniform distributions."""

@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from txray_lib.errors import TxrayError
-from txray_lib.measures import MEASURES, measured, vocabulary_shift
-from txray_lib.nulls import KINDS, adjust, draw_null
-from txray_lib.nulls.blocks import Splits, Swaps
+from txray_lib.nulls import KINDS, Splits, Swaps, adjust, draw_null
 from txray_lib.preferences import NOBODY, aggregate
-from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
+from txray_lib.transfer import AVOIDED, GAINED, MEASURES, NEVER, SHARED, compare, measured, vocabulary_shift
 
 UNITS = 4
 

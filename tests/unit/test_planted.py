@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from txray_lib.collection import collect
 from txray_lib.errors import TxrayError
-from txray_lib.measures import MEASURES, measured
 from txray_lib.planted import (
     DECAY,
     LOST,
@@ -29,7 +28,7 @@ from txray_lib.planted import (
 from txray_lib.planted.study import choose, collect_way, draw_samples, list_tokens, word_frequencies
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.profiles import TruthNoise, TruthPlan, TruthStudy
-from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
+from txray_lib.transfer import AVOIDED, GAINED, MEASURES, NEVER, SHARED, compare, measured
 
 NAN = math.nan
 WAYS = ("argmax", "top-2", "positive")

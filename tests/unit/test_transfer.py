@@ -14,9 +14,20 @@ from scipy.spatial.distance import jensenshannon
 
 from txray_lib.collection import collect
 from txray_lib.errors import TxrayError
-from txray_lib.measures import MEASURES, between, measured
 from txray_lib.preferences import aggregate, distributions
-from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, STATES, Definitions, compare, preference_states
+from txray_lib.transfer import (
+    AVOIDED,
+    GAINED,
+    MEASURES,
+    NEVER,
+    SHARED,
+    STATES,
+    Definitions,
+    between,
+    compare,
+    measured,
+    preference_states,
+)
 
 Sums = dict[int, dict[str, tuple[int, float]]]
 RELEASED_DISTANCE = Definitions(distance="released")

@@ -20,9 +20,8 @@ import numpy as np
 import pandas as pd
 
 from txray_lib.errors import TxrayError
-from txray_lib.measures import MEASURES, Side, between, owners
 from txray_lib.profiles import TruthNoise, TruthPlan
-from txray_lib.transfer import preference_states
+from txray_lib.transfer import MEASURES, Side, between, owners, preference_states
 
 UNCHANGED, REPLACED, LOST = "unchanged", "replaced", "lost"
 REVIVED, SILENCED, UNUSED = "revived", "silenced", "unused"

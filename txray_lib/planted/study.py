@@ -20,13 +20,12 @@ from scipy import stats
 
 from txray_lib.corpora import Corpus
 from txray_lib.errors import TxrayError
-from txray_lib.measures import MEASURES, measured
 from txray_lib.nulls import draw_null
 from txray_lib.planted import LOST, REPLACED, UNCHANGED, UNUSED, plant, read_depth
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.profiles import TruthStudy
 from txray_lib.progress import bar
-from txray_lib.transfer import AVOIDED, GAINED, SHARED, compare, preference_states
+from txray_lib.transfer import AVOIDED, GAINED, MEASURES, SHARED, compare, measured, preference_states
 from txray_lib.worlds import WorldSize, encyclopedia
 
 ONE = "one"

@@ -1,4 +1,4 @@
-"""What chance makes of each comparison, and better measures beside the paper's: the step nulls. May touch: nulls, measures."""
+"""What chance makes of each comparison, and better measures beside the paper's: the step nulls. May touch: transfer, nulls."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from txray_lib.corpora import UNKNOWN
-from txray_lib.measures import measured, vocabulary_shift
 from txray_lib.nulls import draw_null
 from txray_lib.preferences import NOBODY
 from txray_lib.results import FEW_BLOCKS
 from txray_lib.stages import Comparison, comparisons
 from txray_lib.steps import Task
 from txray_lib.tables import read_table, write_table
+from txray_lib.transfer import measured, vocabulary_shift
 
 _PAPERS = "hellinger"
 
