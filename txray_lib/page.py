@@ -56,10 +56,10 @@ def show(frame: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = 
     for name in frame:
         if name == "why" and "verdict" in frame:
             continue
-        column = [_cell(value, formats.get(str(name)), digits) for value in frame[name].astype(object)]
         if name == "verdict":
-            reasons = frame.get("why", pd.Series("", index=frame.index))
-            column = [_chip(verdict, why) for verdict, why in zip(frame[name], reasons, strict=True)]
+            column = list(map(_chip, frame[name], frame.get("why", [""] * len(frame))))
+        else:
+            column = [_cell(value, formats.get(str(name)), digits) for value in frame[name].astype(object)]
         words = ' class="words"' if any(cell.startswith(TEXT) for cell in column) else ""
         heads += f'<th scope="col"{words}>{html.escape(str(name).replace("_", " "))}</th>'
         columns.append(column)

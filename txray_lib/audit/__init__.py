@@ -69,10 +69,9 @@ def judge(results: Results, *ids: str) -> pd.DataFrame:
 
     Counts of neurons are shares of all. Raises TxrayError for an unknown id.
     """
-    asked, generated, rows = judged(*ids), is_generated(results), []
-    by_seed = {name: rows for name, rows in seeds(results).groupby("id", sort=False)}
-    for its in asked:
-        ours, number = _over_runs(by_seed[its.id])
+    measured, generated, rows = seeds(results), is_generated(results), []
+    for its in judged(*ids):
+        ours, number = _over_runs(measured[measured["id"] == its.id])
         verdict, because = decide(its, ours, number, generated)
         told = {"ours": ours.value, "seeds": number, "verdict": verdict, "because": because}
         rows.append({**vars(its), **asdict(ours), **told})
@@ -128,10 +127,8 @@ def seeds(results: Results) -> pd.DataFrame:
 def siblings(results: Results) -> list[Path]:
     """Folders of runs named `{profile}-seed-N` that differ from this one in the seed alone; live ones before frozen ones of the
     same name. One that was measured for other claims than today's is passed over: it is to be run again."""
-    parents = [places.live_results(), places.frozen_results()]
-    if results.folder.parent not in parents:
-        parents = [results.folder.parent]
-    found: dict[str, Path] = {}
+    own, known = results.folder.parent, [places.live_results(), places.frozen_results()]
+    parents, found = known if own in known else [own], {}
     for parent in parents:
         places.note_opened(parent / f"{results.profile}-seed-*" / "**")
         for folder in sorted(parent.glob(f"{results.profile}-seed-*")):

@@ -41,8 +41,6 @@ PAIRS = {
 """The roles before and after of each of the four comparisons."""
 _Z90 = 1.645
 """The tables of nulls hold the middle 90 %: so many standard deviations on either side."""
-
-
 SIDES = ("before", "after")
 TOP = 10
 """The paper picks its neurons from "the top 10" by distance (§3.1, §3.2)."""
@@ -134,24 +132,32 @@ def end_perplexity(run: Run) -> Measured:
 
 def fall_of_distance(run: Run) -> Measured:
     """N3: 1 − mean late distance / mean early distance; by chance the same of the distances of rearranged blocks."""
-    ours = _change(*(run.column(pair, "hellinger") for pair in ("early", "late")))
-    null = [[run.column(pair, column) for column in ("expected", "spread")] for pair in ("early", "late")]
-    early, late = (sample(partial(_mean_rearranged, stream), *columns) for stream, columns in enumerate(null))
-    return beside(-ours, 1 - ratio(late, early))
+
+    def by_chance(pair: str, stream: int) -> np.ndarray:
+        columns = run.column(pair, "expected"), run.column(pair, "spread")
+        return sample(lambda *drawn: mean(_among_rearranged(*drawn, stream)), *columns)
+
+    ours = _change(run.column("early", "hellinger"), run.column("late", "hellinger"))
+    return beside(-ours, 1 - ratio(by_chance("late", 1), by_chance("early", 0)))
 
 
 def share_in_range(run: Run) -> Measured:
     """N4: shared neurons whose mean length of the last two epochs is 10 to 200 features."""
-    size = (run.column("late", "length_before") + run.column("late", "length_after")) / 2
-    return beside(sample(mean, _in_range(size)), sample(mean, _in_range(run.untrained()["length"].to_numpy(float))))
+
+    def in_range(lengths: np.ndarray) -> np.ndarray:
+        inside = (lengths >= paper("N4", "low")) & (lengths <= paper("N4", "high"))
+        return sample(mean, np.where(np.isnan(lengths), np.nan, inside))
+
+    size = np.mean(_sides(run, "late", "length"), axis=0)
+    return beside(in_range(size), in_range(run.untrained()["length"].to_numpy(float)))
 
 
 def tags_followed(run: Run) -> Measured:
     """F3: correlation over tags of shares of mass and of tokens, last epoch; by chance that of the untrained encoder."""
-    corpora, found = run.results.stages.set_index("role")["corpus"], {}
+    found = {}
     for role in ("untrained", "last"):
         rows, counts = run.preferences(role), run.table("tag_counts")
-        counts = counts[counts["corpus"] == corpora[role]]
+        counts = counts[counts["corpus"] == run.results.stages.set_index("role")["corpus"][role]]
         mass = rows.groupby(rows["tag"].astype(str))["activation_sum"].sum()
         tokens = counts.groupby(counts["tag"].astype(str))["tokens"].sum()
         wide = pd.DataFrame({"mass": mass, "tokens": tokens}).fillna(0.0)
@@ -313,12 +319,8 @@ def growth_of_head(run: Run) -> Measured:
 
 
 def _sides(run: Run, pair: str, size: str) -> list[np.ndarray]:
+    """A size of the shared neurons before and after."""
     return [run.column(pair, f"{size}_{side}") for side in SIDES]
-
-
-def _in_range(lengths: np.ndarray) -> np.ndarray:
-    inside = (lengths >= paper("N4", "low")) & (lengths <= paper("N4", "high"))
-    return np.where(np.isnan(lengths), np.nan, inside)
 
 
 def _change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -331,10 +333,6 @@ def _median_change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return median(np.expm1(np.abs(np.log(after / before))))
 
 
-def _mean_rearranged(stream: int, expected: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    return mean(_among_rearranged(expected, spread, stream))
-
-
 def _among_rearranged(expected: np.ndarray, spread: np.ndarray, stream: int = 0) -> np.ndarray:
     """Distances by chance: their means, and in draws of neurons one of their distribution each."""
     return expected if expected.ndim == 1 else scattered(expected, spread, expected.shape, stream)
@@ -344,10 +342,8 @@ def _by_rearranging(statistic: Statistic, shared: pd.DataFrame, sizes: pd.Series
     """A statistic of distances and lengths, of the distances that rearranged blocks give; NaN where there are none."""
     if shared["expected"].isna().any():
         return math.nan
-    return sample(
-        lambda expected, spread, its: statistic(_among_rearranged(expected, spread), its),
-        *(shared["expected"], shared["spread"], sizes),
-    )
+    columns = shared["expected"], shared["spread"], sizes
+    return sample(lambda expected, spread, its: statistic(_among_rearranged(expected, spread), its), *columns)
 
 
 def _beside_shuffled(statistic: Statistic, ours: list[np.ndarray], shuffled: list[list[np.ndarray]]) -> Measured:

@@ -50,8 +50,8 @@ def score(run: Run) -> Measured:
     row = rows.iloc[0]
     hits, either, positive = _counted(row)
     low, high = (2 * share / (1 + share) for share in wilson(hits, either))
-    f1, everything = row["f1"], 2 * positive / (row["reviews"] + positive)
-    return around(f1, f1 - low, high - f1, "reviews", everything)
+    everything = 2 * positive / (row["reviews"] + positive)
+    return around(row["f1"], row["f1"] - low, high - row["f1"], "reviews", everything)
 
 
 def effect(change: float, error: float, random: np.ndarray) -> Measured:
