@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from benchmarks.measuring import Measured, Row, Sizes, best_threads, on_threads, seconds
 from txray_lib.encoders.lstm import Encoder, LanguageModel
-from txray_lib.encoders.pretraining import pretrain
+from txray_lib.encoders.training import pretrain
 from txray_lib.profiles import Pretraining
 
 _LANES, _WINDOW, _UPDATES = 128, 35, 10

@@ -214,7 +214,7 @@ def jobs_of(run: Run) -> list[str]:
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(run, monkeypatch):
-    from txray_lib.encoders import pretraining
+    from txray_lib.encoders import training
     from txray_lib.steps import perform
 
     def weights() -> dict[str, bytes]:
@@ -222,18 +222,18 @@ def test_a_killed_training_goes_on_to_the_same_bytes(run, monkeypatch):
 
     whole = weights()
     shutil.rmtree(run.place("pretrain"))
-    save, saved = pretraining.save_checkpoint, []
+    save, saved = training.save_checkpoint, []
 
     def killed(*arguments):
         save(*arguments)
         saved.append(arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pretraining, "save_checkpoint", killed)
+    monkeypatch.setattr(training, "save_checkpoint", killed)
     with pytest.raises(KeyboardInterrupt):
         perform(run.task("pretrain"))
     assert len(saved) == 1
     assert not run.place("pretrain").exists()
-    monkeypatch.setattr(pretraining, "save_checkpoint", save)
+    monkeypatch.setattr(training, "save_checkpoint", save)
     perform(run.task("pretrain"))
     assert weights() == whole

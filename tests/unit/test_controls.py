@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 
 from txray_lib import probe
 from txray_lib.corpora import Corpus, Document
-from txray_lib.encoders import finetuning
+from txray_lib.encoders import training
 from txray_lib.encoders.encoded import Texts
-from txray_lib.encoders.finetuning import finetune, kept_updates
 from txray_lib.encoders.lstm import Encoder
-from txray_lib.encoders.pretraining import at_constant_rate, learning_rate, pretrain
+from txray_lib.encoders.training import at_constant_rate, finetune, kept_updates, learning_rate, pretrain
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Finetuning, Pretraining, Reviews
 
@@ -104,7 +103,7 @@ def test_a_killed_control_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     def run(checkpoint: Path | None = None) -> Any:
         return finetune(SETTINGS, an_encoder(), texts(40, 1), texts(20, 2), 1, checkpoint, updates=7)
 
-    calls, update = iter(range(5)), finetuning._update
+    calls, update = iter(range(5)), training._update
 
     def killing(*arguments: Any) -> float:
         if next(calls, None) is None:
@@ -112,7 +111,7 @@ def test_a_killed_control_goes_on_to_the_same_bits(tmp_path, monkeypatch):
         return update(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(finetuning, "_update", killing)
+        patch.setattr(training, "_update", killing)
         with pytest.raises(Killed):
             run(tmp_path / "c.safetensors")
     (gone_on, curve), (whole, whole_curve) = run(tmp_path / "c.safetensors"), run()
@@ -142,7 +141,7 @@ def test_the_constant_rate_is_the_mean_of_those_that_the_schedule_gave(monkeypat
         return given_rates[-1]
 
     stream = np.random.default_rng(0).integers(0, WORDS, 107).astype(np.int32)
-    monkeypatch.setattr("txray_lib.encoders.pretraining.learning_rate", noted)
+    monkeypatch.setattr("txray_lib.encoders.training.learning_rate", noted)
     pretrain(PRETRAINING, WORDS, stream, stream, 1, lambda epoch, encoder: None)
     windows = 5
     updates = [r for i, r in enumerate(given_rates) if i % (windows + 1) < windows]

@@ -15,11 +15,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from txray_lib.corpora import Corpus
-from txray_lib.encoders import finetuning, lstm, pretraining
+from txray_lib.encoders import lstm, training
 from txray_lib.encoders.encoded import Texts, balanced_sample, batches_by_length, encode_stream, encode_texts, padded
-from txray_lib.encoders.finetuning import finetune, last_hidden_states, predict, score
 from txray_lib.encoders.lstm import Classifier, Encoder, LanguageModel, has_bfloat16
-from txray_lib.encoders.pretraining import learning_rate, perplexity, pretrain
 from txray_lib.encoders.snapshots import (
     load_checkpoint,
     load_classifier,
@@ -28,6 +26,15 @@ from txray_lib.encoders.snapshots import (
     save_checkpoint,
     save_snapshot,
     untrained_encoder,
+)
+from txray_lib.encoders.training import (
+    finetune,
+    last_hidden_states,
+    learning_rate,
+    perplexity,
+    predict,
+    pretrain,
+    score,
 )
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Finetuning, Pretraining, Reviews
@@ -105,10 +112,11 @@ def whole_pretraining() -> Any:
 
 def kill_pretraining(checkpoint: Path, monkeypatch: pytest.MonkeyPatch, after: int, **changes: Any) -> dict[int, Any]:
     """The snapshots of a pretraining that was killed after so many updates, with a checkpoint at each."""
-    monkeypatch.setattr(pretraining, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(training, "READ_EVERY", 1)
     kept: dict[int, Any] = {}
     with monkeypatch.context() as patch:
-        patch.setattr(pretraining, "_update", killing(pretraining._update, after))
+        patch.setattr(training, "_update", killing(training._update, after))
         with pytest.raises(Killed):
             run_pretraining(checkpoint, kept, **changes)
     torch.rand(3)
@@ -125,7 +133,8 @@ def test_pretraining_goes_on_to_the_same_bits(tmp_path, monkeypatch, whole_pretr
 
 
 def test_pretraining_killed_after_a_snapshot_gives_the_same_bits(tmp_path, monkeypatch, whole_pretraining):
-    monkeypatch.setattr(pretraining, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(training, "READ_EVERY", 1)
     checkpoint = tmp_path / "c.safetensors"
 
     def kill_at_2(epoch: int, encoder: Encoder) -> None:
@@ -255,7 +264,7 @@ def whole_finetuning() -> tuple[Classifier, pd.DataFrame]:
 @pytest.mark.parametrize("after", [2, 7])
 def test_finetuning_goes_on_to_the_same_bits(tmp_path, monkeypatch, whole_finetuning, after):
     with monkeypatch.context() as patch:
-        patch.setattr(finetuning, "_update", killing(finetuning._update, after))
+        patch.setattr(training, "_update", killing(training._update, after))
         with pytest.raises(Killed):
             run_finetuning(tmp_path / "c.safetensors")
     classifier, curve = run_finetuning(tmp_path / "c.safetensors")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from txray_lib.corpora import UNKNOWN
-from txray_lib.encoders.finetuning import kept_updates
+from txray_lib.encoders.training import kept_updates
 from txray_lib.preferences import aggregate, in_second_half, write_sum
 from txray_lib.stages import Control, comparisons, finetuning_controls, has_constant, stages
 from txray_lib.steps import Task

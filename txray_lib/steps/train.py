@@ -15,7 +15,7 @@ import pandas as pd
 
 from txray_lib.corpora import Vocabulary
 from txray_lib.corpora.own import load_words
-from txray_lib.encoders import finetuning, pretraining
+from txray_lib.encoders import training
 from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.encoders.snapshots import (
@@ -42,13 +42,13 @@ def pretrain(task: Task, folder: Path, constant: bool = False) -> None:
         np.load(task.file("vocabulary", f"stream-{split}.npy"), allow_pickle=False) for split in ("train", "valid")
     )
     if constant:
-        settings = pretraining.at_constant_rate(settings, len(train))
+        settings = training.at_constant_rate(settings, len(train))
 
     def keep(epoch: int, encoder: Encoder) -> None:
         save_snapshot(encoder, task.scratch / f"epoch-{epoch}.safetensors", vocabulary.digest())
 
     checkpoint = task.scratch / "checkpoint.safetensors"
-    curve = pretraining.pretrain(settings, len(vocabulary), train, valid, task.profile.seed, keep, checkpoint, task.device)
+    curve = training.pretrain(settings, len(vocabulary), train, valid, task.profile.seed, keep, checkpoint, task.device)
     for path in task.scratch.glob("epoch-*.safetensors"):
         shutil.copy(path, folder)
     write_table(curve, folder / "curve.parquet")
@@ -84,19 +84,19 @@ def finetune(task: Task, folder: Path, seed: int | None = None, shuffled: int = 
     encoder = load_encoder(task.file("pretrain", f"epoch-{profile.pretraining.epochs}.safetensors"), digest)
     train, valid, updates = texts["train"], texts["valid"], None
     if shuffled:
-        updates = finetuning.kept_updates(read_table(task.file("finetune", "curve.parquet")), settings, len(train))
+        updates = training.kept_updates(read_table(task.file("finetune", "curve.parquet")), settings, len(train))
         train, valid = (part.with_shuffled_labels(seed, shuffled) for part in (train, valid))
     checkpoint = task.scratch / "checkpoint.safetensors"
-    classifier, curve = finetuning.finetune(settings, encoder, train, valid, seed, checkpoint, task.device, updates)
+    classifier, curve = training.finetune(settings, encoder, train, valid, seed, checkpoint, task.device, updates)
     scored = {"test": texts["test"]} if is_control else texts
     hidden = {
-        split: finetuning.last_hidden_states(classifier, part, task.device, f"scoring {split}")
+        split: training.last_hidden_states(classifier, part, task.device, f"scoring {split}")
         for split, part in scored.items()
     }
     shared = frozenset(json.loads(task.file("corpora", "facts.json").read_text(encoding="utf-8"))["shared"])
-    scores = finetuning.scores_table(classifier, scored, hidden, shared)
+    scores = training.scores_table(classifier, scored, hidden, shared)
     if is_control:
-        updates = updates or finetuning.kept_updates(curve, settings, len(train))
+        updates = updates or training.kept_updates(curve, settings, len(train))
         scores = scores.assign(updates=updates, seed=seed)
     else:
         for split, rows in hidden.items():
