@@ -53,9 +53,6 @@ def sentence_tables(hostile: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
     for side, right in (("before", 0.9), ("after", 0.8)):
         table[f"right_p_{side}"] = right - 0.01 * at * (side == "after")
     table["told_word"] = table["tag"]
-    feeling = table["sentiment"] != 0
-    for column, value in {"labelled": 40.0, "positive": 0.75, "elsewhere": 0.2, "elsewhere_reviews": 9.0}.items():
-        table[column] = np.where(feeling, value, np.nan)
     ranks = pd.DataFrame([(side, token, rank) for side in SIDES for token in at for rank in range(1, 6)])
     largest = ranks.set_axis(["side", "token", "rank"], axis=1)
     winners = [table[f"neuron_{side}"][token] for side, token in zip(largest["side"], largest["token"], strict=True)]

@@ -18,15 +18,12 @@ import torch
 from torch import Tensor
 
 from txray_lib.corpora import Corpus, Document, Vocabulary
-from txray_lib.encoders.encoded import padded
 from txray_lib.encoders.lstm import Classifier, Encoder, State, exact_products
 from txray_lib.preferences import NOBODY
 from txray_lib.probe import by_word, fit, majority, random_tags, read_activations, split_by_block
 
 SHORTEST, LONGEST = 8, 14
 SPLIT = "test"
-ELSEWHERE = 200
-"""Other reviews in which a word is occluded, at most."""
 LARGEST = 5
 """Activations of a token that are kept: enough to see the largest one being taken."""
 STEPS = 256
@@ -107,8 +104,7 @@ def sentence_tables(
     sentence: Sentence,
     corpus: Corpus,
     vocabulary: Vocabulary,
-    words: pd.DataFrame,
-    training: Corpus,
+    sentiment: Mapping[str, int],
     models: Mapping[str, Encoder | Classifier],
     tokens: int,
     seed: int,
@@ -118,8 +114,7 @@ def sentence_tables(
     """The tables `sentence` (a row a token), `sentence_activations` (the largest ones), `sentence_facts` (of a whole).
 
     corpus      the tagged text of the target stages, on whose other blocks probes are fitted and shares are taken
-    words       [word, sentiment] of the generated world
-    training    the labelled documents that the classifier was fine-tuned on
+    sentiment   of each lower-cased word, 1, −1 or 0
     models      the encoder "before", the classifier "after" and, where there is one, the classifier "shuffled"; they are
                 left on the CPU, in evaluation mode
     tokens      on which a probe is fitted; at most half of what the other blocks have
@@ -129,19 +124,18 @@ def sentence_tables(
     models = {name: model.cpu().eval() for name, model in models.items()}
     encoders = {name: getattr(model, "encoder", model) for name, model in models.items()}
     states = {name: _states(encoder, sentence, vocabulary) for name, encoder in encoders.items()}
-    table, facts = _text(sentence, vocabulary, words), Facts()
+    table, facts = _text(sentence, vocabulary, sentiment), Facts()
     for name, rows in states.items():
         table = table.join(_winners(rows).add_suffix(f"_{name}"))
-    for name in (name for name in models if name != BEFORE):
+    tuned = [name for name in models if name != BEFORE]
+    for name in tuned:
         table = table.join(_attributed(models[name], sentence, vocabulary, name, max_tokens, facts))
         table = table.join(_changed(states[BEFORE], states[name]).add_suffix(f"_{name}"))
     others = Corpus(corpus.name, tuple(d for d in corpus if d.block != sentence.document.block and len(d)))
-    table = table.join(_labelled(table, training, vocabulary))
-    table = table.join(_elsewhere(table, models[AFTER], others, vocabulary, max_tokens))
     parts = split_by_block(others, min(tokens, others.token_count // 2), seed)
     read = {name: [read_activations(e, p, vocabulary, device) for p in parts] for name, e in encoders.items()}
     table = table.join(_probed(read, states, parts, sentence, vocabulary, seed, facts))
-    for name in (name for name in models if name != BEFORE):
+    for name in tuned:
         old, new = read[BEFORE][1], read[name][1]
         facts.append((name, "change_middle", float(np.median((new - old).norm(dim=1).numpy()))))
         facts.append((name, "other_winner", float((_winners(old)["neuron"] != _winners(new)["neuron"]).mean())))
@@ -163,9 +157,8 @@ def _states(encoder: Encoder, sentence: Sentence, vocabulary: Vocabulary) -> Ten
     return encoder(ids.unsqueeze(0))[0][0, sentence.start :]
 
 
-def _text(sentence: Sentence, vocabulary: Vocabulary, words: pd.DataFrame) -> pd.DataFrame:
+def _text(sentence: Sentence, vocabulary: Vocabulary, sentiment: Mapping[str, int]) -> pd.DataFrame:
     """What stands there, and where: the document's name and label, the token's position in it."""
-    sentiment = words.set_index("word")["sentiment"].to_dict()
     return pd.DataFrame(
         {
             "document": sentence.document.name,
@@ -237,36 +230,6 @@ def _attributed(
         "occluded": occlusion(output, tokens, baseline),
     }
     return pd.DataFrame({f"{column}_{name}": values.numpy() for column, values in columns.items()})
-
-
-def _labelled(table: pd.DataFrame, training: Corpus, vocabulary: Vocabulary) -> pd.DataFrame:
-    """In how many training documents each evaluative word stands, and what share of these is positive; NaN for other words."""
-    found = {word: np.zeros(2) for word in table.loc[table["sentiment"] != 0, "feature"]}
-    for document in training:
-        for word in found.keys() & {vocabulary.seen(token) for token in document.tokens}:
-            found[word] += (1, document.label or 0)
-    counts = np.array([found.get(word, (np.nan, np.nan)) for word in table["feature"]])
-    share = np.divide(counts[:, 1], counts[:, 0], out=np.full(len(counts), np.nan), where=counts[:, 0] > 0)
-    return pd.DataFrame({"labelled": counts[:, 0], "positive": share})
-
-
-@torch.no_grad()
-def _elsewhere(
-    table: pd.DataFrame, classifier: Classifier, others: Corpus, vocabulary: Vocabulary, max_tokens: int
-) -> pd.DataFrame:
-    """The occlusion of each evaluative word in other reviews, of the logit after the whole review: its median, and in how many
-    reviews; NaN for other words. Every place where the word stands in a review is replaced at once."""
-    texts = [_ids(d.tokens[:max_tokens], vocabulary) for d in others]
-    medians, counts = np.full(len(table), np.nan), np.full(len(table), np.nan)
-    for at in np.flatnonzero(table["sentiment"]):
-        own = int(vocabulary.encode([table["feature"][at]])[0])
-        held = [ids for ids in texts if own in ids][:ELSEWHERE]
-        counts[at] = len(held)
-        if held:
-            without = [torch.where(ids == own, vocabulary.unknown, ids) for ids in held]
-            logits = [classifier(*padded([ids.numpy() for ids in part])) for part in (held, without)]
-            medians[at] = np.median((logits[0] - logits[1]).numpy())
-    return pd.DataFrame({"elsewhere": medians, "elsewhere_reviews": counts})
 
 
 def _changed(before: Tensor, after: Tensor) -> pd.DataFrame:

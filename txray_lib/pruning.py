@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 
 from txray_lib.encoders.encoded import Texts, balanced_sample
-from txray_lib.encoders.finetuning import last_hidden_states, predict, score
 from txray_lib.encoders.lstm import Classifier, Encoder
+from txray_lib.encoders.training import last_hidden_states, predict, score
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pruning
 from txray_lib.transfer import AVOIDED, GAINED
 
 BEFORE_CLASSIFIER = "before the classifier"
 OUT_OF_ENCODER = "out of the encoder"
-SIZE, VARIANCE, MASS = "size", "variance", "mass"
+SIZE, VARIANCE = "size", "variance"
 TOLERANCE = 0.05
-"""How far the weights of a random set may be from those of the set that it stands beside."""
+"""How far the variance of a random set may be from that of the set that it stands beside."""
 _RESAMPLES = 200
 
 Sets = dict[str, np.ndarray]
@@ -105,13 +105,13 @@ def pruning_tables(
     """Tab. 2 in both ways, a row for each set, way and split, and what each random set beside it does.
 
     Before the classifier all `texts` are scored, from their last `hidden` states; out of the encoder a label-balanced
-    sample of `settings.reviews` of each split. Columns: set, neurons, mass_share, way, split, reviews, f1_base, f1, change
-    (F1's, relative; missing where the base is 0), random_low, random_high (2.5 and 97.5 % of the changes by random sets of
-    equal size), sampling_error.
+    sample of `settings.reviews` of each split. Columns: set, neurons, f1_base, f1, change (F1's, relative; missing where the
+    base is 0), random_low, random_high (2.5 and 97.5 % of the changes by random sets of equal size), sampling_error, way, split,
+    reviews, mass_share.
 
     Random sets are of equal size, and beside that of equal variance of the last hidden state over the training reviews
-    (the first of `hidden`), and of equal activation mass where such sets exist. Columns of the second table: set,
-    neurons, match ("size", "variance" or "mass"), way, draw, change, split.
+    (the first of `hidden`) where such sets exist. Columns of the second table: set, neurons, match ("size" or "variance"),
+    draw, change, way, split.
     """
     rows, drawn = [], []
     sets, mass = pruning_sets(transfer, settings.set_size), transfer["mass_after"].to_numpy()
@@ -120,22 +120,18 @@ def pruning_tables(
     random = {
         name: {
             SIZE: draw_equal_size(neurons, len(mass), most, seed),
-            VARIANCE: draw_equal_weight(variance, neurons, most, seed),
-            MASS: draw_equal_weight(mass, neurons, most, seed),
+            VARIANCE: draw_equal_variance(variance, neurons, most, seed),
         }
         for name, neurons in sets.items()
     }
     for split, part in texts.items():
         sample = part.take(balanced_sample(part.labels, settings.reviews, seed))
-        ways = {
-            BEFORE_CLASSIFIER: (part, settings.random_sets, partial(predict_pruned, classifier, hidden[split])),
-            OUT_OF_ENCODER: (
-                sample,
-                settings.recurrent_random_sets,
-                partial(predict_without, classifier, sample, device),
-            ),
-        }
-        for way, (scored, count, predict_cut) in ways.items():
+        cut_classifier = partial(predict_pruned, classifier, hidden[split])
+        cut_encoder = partial(predict_without, classifier, sample, device)
+        for way, scored, count, predict_cut in (
+            (BEFORE_CLASSIFIER, part, settings.random_sets, cut_classifier),
+            (OUT_OF_ENCODER, sample, settings.recurrent_random_sets, cut_encoder),
+        ):
             found, chance = _cut(sets, random, scored.labels, count, predict_cut, seed)
             rows.append(found.assign(way=way, split=split, reviews=len(scored)))
             drawn.append(chance.assign(way=way, split=split))
@@ -157,23 +153,21 @@ def _cut(
     f1_base = score(base, labels).f1
     rows, drawn, known = [], [], dict[bytes, list[float]]()
     for name, neurons in sets.items():
-        pruned = predict_cut([neurons])[:, 0]
-        f1, equal = score(pruned, labels).f1, [np.nan]
+        low = high = np.nan
         for match, alike in random[name].items():
             if not (cut := alike[:count]):
                 continue
             if (key := np.concatenate(cut).tobytes()) not in known:
                 known[key] = [relative_change(score(each, labels).f1, f1_base) for each in predict_cut(cut).T]
             drawn += [(name, len(neurons), match, draw, change) for draw, change in enumerate(known[key])]
-            equal = known[key] if match == SIZE else equal
-        low, high = np.quantile(equal, [0.025, 0.975])
-        error = sampling_error(base, pruned, labels, seed)
+            if match == SIZE:
+                low, high = np.quantile(known[key], [0.025, 0.975])
+        pruned = predict_cut([neurons])[:, 0]
+        f1, error = score(pruned, labels).f1, sampling_error(base, pruned, labels, seed)
         rows.append((name, len(neurons), f1_base, f1, relative_change(f1, f1_base), low, high, error))
     columns = ["set", "neurons", "f1_base", "f1", "change", "random_low", "random_high", "sampling_error"]
-    return (
-        pd.DataFrame(rows, columns=columns),
-        pd.DataFrame(drawn, columns=["set", "neurons", "match", "draw", "change"]),
-    )
+    random_columns = ["set", "neurons", "match", "draw", "change"]
+    return pd.DataFrame(rows, columns=columns), pd.DataFrame(drawn, columns=random_columns)
 
 
 def set_changes(classifier: Classifier, sets: Sets, texts: dict[str, Texts], hidden: dict[str, Tensor]) -> pd.DataFrame:
@@ -201,15 +195,13 @@ def sampling_error(base: np.ndarray, pruned: np.ndarray, labels: np.ndarray, see
     for label in (False, True):
         if of_label := int((true == label).sum()):
             weights[:, true == label] = random.multinomial(of_label, np.full(of_label, 1 / of_label), _RESAMPLES)
-    before, after = (_resampled_f1(predictions > 0.5, true, weights) for predictions in (base, pruned))
+    before, after = (
+        2 * (weights @ (called & true)) / np.maximum(weights @ called + true.sum(), 1)
+        for called in (base > 0.5, pruned > 0.5)
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         changes = (after - before) / before
     return float(np.std(changes, ddof=1)) if np.isfinite(changes).all() else np.nan
-
-
-def _resampled_f1(positive: np.ndarray, true: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    hits, called = weights @ (positive & true), weights @ positive
-    return 2 * hits / np.maximum(called + true.sum(), 1)
 
 
 def draw_equal_size(neurons: np.ndarray, units: int, count: int, seed: int) -> list[np.ndarray]:
@@ -221,21 +213,21 @@ def draw_equal_size(neurons: np.ndarray, units: int, count: int, seed: int) -> l
     return [random.choice(units, size, replace=False) for _ in range(count)]
 
 
-def draw_equal_weight(weights: np.ndarray, neurons: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
-    """Random sets of the same size whose `weights` (units,) sum to within `TOLERANCE` of those of `neurons`.
+def draw_equal_variance(variance: np.ndarray, neurons: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
+    """Random sets of the same size whose `variance` (units,) sums to within `TOLERANCE` of that of `neurons`.
 
     A random set exchanges neurons at random, each time for one that brings it nearer. It counts as found where it is not
     mostly the given set over again: its overlap may be no more than halfway between chance's and all. None where too few
     are found.
     """
-    size, units = len(neurons), len(weights)
+    size, units = len(neurons), len(variance)
     if not 0 < size < units:
         return []
     random = np.random.default_rng([seed, size, *np.sort(neurons)])
-    goal, most_alike = weights[neurons].sum(), (1 + size / units) / 2
+    goal, most_alike = variance[neurons].sum(), (1 + size / units) / 2
     found: list[np.ndarray] = []
     for attempt in range(3 * count):
-        drawn = _exchange(goal, weights, random.permutation(units), size, random)
+        drawn = _exchange(goal, variance, random.permutation(units), size, random)
         if drawn is not None and len(np.intersect1d(drawn, neurons)) <= most_alike * size:
             found.append(drawn)
         if len(found) == count or (attempt >= 20 and not found):
@@ -244,17 +236,17 @@ def draw_equal_weight(weights: np.ndarray, neurons: np.ndarray, count: int, seed
 
 
 def _exchange(
-    goal: float, weights: np.ndarray, order: np.ndarray, size: int, random: np.random.Generator
+    goal: float, variance: np.ndarray, order: np.ndarray, size: int, random: np.random.Generator
 ) -> np.ndarray | None:
-    """The first `size` neurons of `order`, exchanged until their weights sum to the goal; None where that fails."""
+    """The first `size` neurons of `order`, exchanged until their variance sums to the goal; None where that fails."""
     inside, outside = order[:size].copy(), order[size:].copy()
-    missing = goal - weights[inside].sum()
-    near = TOLERANCE * abs(goal) + 1e-9 * np.abs(weights).sum()
+    missing = goal - variance[inside].sum()
+    near = TOLERANCE * goal + 1e-9 * variance.sum()
     for _ in range(200 + 20 * size):
         if abs(missing) <= near:
             return inside
         leaving = random.integers(size)
-        left = missing - (weights[outside] - weights[inside[leaving]])
+        left = missing - (variance[outside] - variance[inside[leaving]])
         nearer = np.flatnonzero(np.abs(left) < abs(missing))
         if len(nearer):
             entering = random.choice(nearer)

@@ -27,7 +27,6 @@ from txray_lib.preferences import NOBODY
 from txray_lib.profiles import load_profile
 
 SENTIMENT = {"great": 1, "terrible": -1}
-WORDS = pd.DataFrame({"word": ["great", "terrible", "river"], "sentiment": [1, -1, 0]})
 GREAT = "the river runs the great film runs ."
 
 
@@ -138,7 +137,7 @@ def made(reviews, vocabulary, encoder, classifier) -> Any:
 
     def make(**models: Encoder | Classifier) -> dict[str, pd.DataFrame]:
         models = {"before": encoder, "after": classifier, **models}
-        return sentence_tables(found, reviews, vocabulary, WORDS, reviews, models, 60, seed=1, max_tokens=400)
+        return sentence_tables(found, reviews, vocabulary, SENTIMENT, models, 60, seed=1, max_tokens=400)
 
     return make
 
@@ -175,23 +174,6 @@ def test_the_same_weights_change_nothing_and_other_weights_do(made):
     assert facts["before", "told"] == facts["after", "told"]
     assert (other["sentence"]["change_after"] > 0).all()
     assert not any(column.endswith("_shuffled") for column in rows)
-
-
-def test_what_the_labels_say_of_a_word_and_what_it_does_elsewhere(made, reviews, vocabulary, classifier):
-    rows = made()["sentence"].set_index("feature")
-    assert rows.index[rows["labelled"].notna()].tolist() == ["great"]
-    held = [d for d in reviews if "great" in [t.lower() for t in d.tokens]]
-    great = rows.loc["great"]
-    assert (great["labelled"], great["positive"]) == (len(held), np.mean([d.label for d in held]))
-    effects = []
-    for each in (d for d in held if d.block != "own"):
-        ids = torch.from_numpy(vocabulary.encode(each.tokens).astype(np.int64))
-        without = torch.where(ids == vocabulary.encode(["great"])[0], vocabulary.unknown, ids)
-        with torch.no_grad():
-            logits = [classifier(x[None], torch.tensor([len(x)])).item() for x in (ids, without)]
-        effects.append(logits[0] - logits[1])
-    assert great["elsewhere_reviews"] == len(effects) == 2
-    assert great["elsewhere"] == pytest.approx(np.median(effects), abs=1e-5)
 
 
 def test_only_a_run_on_generated_text_publishes_a_sentence():

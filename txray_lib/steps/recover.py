@@ -35,9 +35,9 @@ def follow_sentence(task: Task, folder: Path) -> None:
     """
     profile, vocabulary = task.profile, read_vocabulary(task)
     corpus = load_corpus_file(task.file("tags", "target.parquet"))
-    words = read_table(task.file("corpora", "truth.parquet"))
+    sentiment = read_table(task.file("corpora", "truth.parquet")).set_index("word")["sentiment"].to_dict()
     limit = profile.finetuning.max_tokens
-    found = pick_sentence(corpus, vocabulary, words.set_index("word")["sentiment"].to_dict(), limit)
+    found = pick_sentence(corpus, vocabulary, sentiment, limit)
     if found is None:
         for name in SENTENCE_TABLES:
             write_table(pd.DataFrame(), folder / f"{name}.parquet")
@@ -47,9 +47,8 @@ def follow_sentence(task: Task, folder: Path) -> None:
     if "finetune-shuffled-1" in task.needs:
         shuffled = task.file("finetune-shuffled-1", "supervised.safetensors")
         models["shuffled"] = load_classifier(shuffled, vocabulary.digest())
-    training = load_corpus_file(task.file("corpora", "target.parquet")).split("train")
     probed = profile.controls.probe_tokens
-    made = sentence_tables(found, corpus, vocabulary, words, training, models, probed, profile.seed, limit, task.device)
+    made = sentence_tables(found, corpus, vocabulary, sentiment, models, probed, profile.seed, limit, task.device)
     winners = {*made["sentence"]["neuron_before"], *made["sentence"]["neuron_after"]} - {NOBODY}
     records = [
         _read_records(task, before, winners).assign(side="before"),
