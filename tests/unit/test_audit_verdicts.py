@@ -29,7 +29,6 @@ from txray_lib.audit import (
     judge,
     measure,
     seeds,
-    siblings,
 )
 from txray_lib.audit.intervals import SEEDS, Measured, around, plain
 from txray_lib.audit.pruning import effect
@@ -225,8 +224,7 @@ def test_siblings_differ_in_the_seed_alone(run):
     (run("made-seed-5", seed=5).folder / "measured.parquet").unlink()
     old = run("made-seed-6", seed=6).folder / "measured.parquet"
     write_table(read_table(old).drop(columns="chance"), old)
-    assert [folder.name for folder in siblings(first)] == ["made-seed-2"], "settings, name, no table, another table"
-    assert set(seeds(first)["profile"]) == {"made", "made-seed-2"}
+    assert set(seeds(first)["profile"]) == {"made", "made-seed-2"}, "settings, name, no table, another table"
 
 
 def test_with_siblings_number_and_chance_are_means_over_seeds_and_five_real_ones_can_reproduce(run):

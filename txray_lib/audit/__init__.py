@@ -115,26 +115,22 @@ def decide(its: Claim, ours: Measured, number: int, generated: bool) -> tuple[st
 
 
 def seeds(results: Results) -> pd.DataFrame:
-    """What was measured in this run and its siblings, a row for each claim and run: COLUMNS and profile. A run whose own table
-    is not of today's claims is measured now."""
-    own = results.table("measured")[COLUMNS] if _is_current(results.folder) else measure(results)
-    parts = [own.assign(profile=results.profile)]
-    for folder in siblings(results):
-        parts.append(read_table(folder / "measured.parquet").assign(profile=folder.name))
-    return pd.concat(parts, ignore_index=True)
+    """What was measured in this run and in those named `{profile}-seed-N` that differ from it in the seed alone, live ones
+    before frozen ones of the same name: COLUMNS and profile, a row for each claim and run.
 
-
-def siblings(results: Results) -> list[Path]:
-    """Folders of runs named `{profile}-seed-N` that differ from this one in the seed alone; live ones before frozen ones of the
-    same name. One that was measured for other claims than today's is passed over: it is to be run again."""
-    own, known = results.folder.parent, [places.live_results(), places.frozen_results()]
-    parents, found = known if own in known else [own], {}
-    for parent in parents:
-        places.note_opened(parent / f"{results.profile}-seed-*" / "**")
-        for folder in sorted(parent.glob(f"{results.profile}-seed-*")):
-            if _is_current(folder) and _settings(folder) == _settings(results.folder):
-                found.setdefault(folder.name, folder)
-    return [found[name] for name in sorted(found)]
+    A run that was measured for other claims than today's is measured now; another one is passed over: it is to be run again.
+    """
+    own = _read_measured(results.folder)
+    found = {results.profile: measure(results) if own is None else own}
+    live, frozen = places.live_results(), places.frozen_results()
+    parent = results.folder.parent
+    for folders in (live, frozen) if parent in (live, frozen) else (parent,):
+        places.note_opened(folders / f"{results.profile}-seed-*" / "**")
+        for folder in sorted(folders.glob(f"{results.profile}-seed-*")):
+            table = _read_measured(folder)
+            if table is not None and _settings(folder) == _settings(results.folder):
+                found.setdefault(folder.name, table)
+    return pd.concat([found[name].assign(profile=name) for name in sorted(found)], ignore_index=True)
 
 
 def is_generated(results: Results) -> bool:
@@ -190,12 +186,13 @@ def _over_runs(rows: pd.DataFrame) -> tuple[Measured, int]:
     return over_seeds(known["value"], known["chance"]), len(known)
 
 
-def _is_current(folder: Path) -> bool:
-    """Whether a folder holds a measured table of all claims that are judged today."""
+def _read_measured(folder: Path) -> pd.DataFrame | None:
+    """The measured table of a folder; none where it lacks a claim that is judged today."""
     if not (folder / "measured.parquet").is_file():
-        return False
+        return None
     table = read_table(folder / "measured.parquet")
-    return set(COLUMNS) <= set(table) and {its.id for its in judged()} <= set(table["id"])
+    is_current = set(COLUMNS) <= set(table) and {its.id for its in judged()} <= set(table["id"])
+    return table[COLUMNS] if is_current else None
 
 
 def _settings(folder: Path) -> dict[str, Any]:
