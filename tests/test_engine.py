@@ -134,6 +134,7 @@ def test_a_missing_file_is_made_again_and_a_damaged_one_is_told(run, planned):
     (run.place("probe") / "probe.parquet").unlink()
     assert engine.make_run(run, "micro")
     assert (run.place("probe") / "probe.parquet").is_file()
+    run.note("tables").unlink()
     damaged = run.place("prune") / "pruning.parquet"
     damaged.write_bytes(damaged.read_bytes()[:-9] + b"123456789")
     with pytest.raises(TxrayError, match=r"pruning\.parquet is damaged: .*Delete it and run the same command again"):
