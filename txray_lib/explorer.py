@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,17 +78,13 @@ def points(results: Results, level: float) -> pd.DataFrame:
     Columns of the table `transfer`, and c, the number of the comparison in `explored`; expected, q and above (q ≤ level), missing
     where there is no null.
     """
-    order = explored(results)["comparison"]
-    rows = results.table("transfer")
-    rows = rows[rows["comparison"].isin(order) & (rows["state"] != "never preferred")]
-    rows = rows.drop_duplicates(["comparison", "layer", "neuron"])  # one comparison may belong to two questions
-    rows = rows.assign(c=rows["comparison"].map(dict(zip(order, range(len(order)), strict=True))))
-    if not results.has("nulls"):
-        rows = rows.assign(expected=np.nan, q=np.nan, above=pd.NA).astype({"above": "boolean"})
-        return rows.reset_index(drop=True)
-    nulls = results.table("nulls")[["comparison", "layer", "neuron", "expected", "q"]]
-    both = rows.merge(nulls, on=["comparison", "layer", "neuron"], how="left")
-    return both.assign(above=(both["q"] <= level).astype("boolean").mask(both["q"].isna()))
+    pairs = explored(results)
+    numbers = pd.Series(pairs.index, index=pairs["comparison"])
+    rows = pd.concat([results.beside_null(question, level) for question in pairs["question"].unique()])
+    rows = rows[rows["comparison"].isin(numbers.index) & (rows["state"] != "never preferred")]
+    rows = rows.drop_duplicates(["comparison", "neuron"]).reset_index(drop=True)  # a comparison of two questions
+    above = rows["above"].astype("boolean").mask(rows["q"].isna())
+    return rows.assign(c=rows["comparison"].map(numbers), above=above)
 
 
 def chart(points: pd.DataFrame, comparison: int, neuron: int) -> alt.VConcatChart:
@@ -234,20 +229,18 @@ def _neuron_bodies(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """By script: by neuron `w`, its tokens in all stages, and `s`, by number of the stage what it prefers there."""
     bodies: dict[str, dict[int, Any]] = {}
     for number, table in enumerate(tables.values()):
-        rows = distributions(table).assign(feature=lambda found: found["feature"].astype(str))
-        rows = rows.sort_values(["neuron", "p", "feature"], ascending=[True, False, True], kind="stable")
-        tags = _tags(table)
+        tags = _by_neuron(grouped_by_tag(table), "tag")
         near = similar(table)
-        for neuron, own in _by_neuron(rows, ["feature", "p", "count", "mass"]):
+        for neuron, own in _by_neuron(distributions(table), "feature").items():
             body = bodies.setdefault(shard_of(neuron), {}).setdefault(neuron, {"w": {}, "s": {}})
             words: dict[str, int] = body["w"]
             body["s"][number] = {
                 "t": [words.setdefault(word, len(words)) for word in own["feature"]],
-                "p": _parts(own["p"]),
-                "c": own["count"].tolist(),
-                "g": tags[neuron],
-                "m": round(float(own["mass"].sum()), 2),
-                "k": int(own["count"].sum()),
+                "p": own["part"],
+                "c": own["count"],
+                "g": [pair for pair in zip(tags[neuron]["tag"], tags[neuron]["part"], strict=True) if pair[1]],
+                "m": round(float(np.sum(own["mass"])), 2),
+                "k": sum(own["count"]),
                 "n": [[other, round(distance, 3)] for other, distance in near.get(neuron, [])],
             }
     for shard in bodies.values():
@@ -256,25 +249,12 @@ def _neuron_bodies(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     return bodies
 
 
-def _tags(table: pd.DataFrame) -> dict[int, list[tuple[str, int]]]:
-    """The parts of P_n by tag, the largest first; those too small for a whole number are left out."""
-    rows = grouped_by_tag(table).sort_values(["neuron", "p"], ascending=[True, False], kind="stable")
-    return {
-        neuron: [(str(tag), part) for tag, part in zip(own["tag"], _parts(own["p"]), strict=True) if part]
-        for neuron, own in _by_neuron(rows, ["tag", "p"])
-    }
-
-
-def _by_neuron(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Columns of each neuron in turn, out of rows that lie in the order of neurons."""
-    neurons, starts = np.unique(rows["neuron"].to_numpy(), return_index=True)
-    parts = {name: np.split(rows[name].to_numpy(), starts[1:]) for name in columns}
-    for index, neuron in enumerate(neurons):
-        yield int(neuron), {name: part[index] for name, part in parts.items()}
-
-
-def _parts(p: np.ndarray) -> list[int]:
-    return np.rint(np.asarray(p, float) * PARTS_OF_P).astype(int).tolist()
+def _by_neuron(rows: pd.DataFrame, name: str) -> dict[int, dict[str, list]]:
+    """Of each neuron its rows column by column, the largest probability first, with `part`, it as a whole number."""
+    rows = rows.astype({name: str}).astype({name: object})
+    rows = rows.assign(part=(rows["p"] * PARTS_OF_P).round().astype(int))
+    rows = rows.sort_values(["neuron", "p", name], ascending=[True, False, True], kind="stable")
+    return rows.groupby("neuron")[list(rows.columns.drop(["layer", "neuron"]))].agg(list).to_dict("index")
 
 
 def similar(preferences: pd.DataFrame, most: int = SIMILAR) -> dict[int, list[tuple[int, float]]]:
@@ -304,20 +284,14 @@ def _token_bodies(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     token may have any name."""
     winners: dict[str, dict[int, list[int]]] = {}
     for number, table in enumerate(tables.values()):
-        for token, total, pairs in _winners(table):
-            winners.setdefault(token, {})[number] = [total, *pairs]
+        sums = table.groupby(["feature", "neuron"], observed=True)["count"].sum().reset_index()
+        for token, total in sums.groupby("feature", observed=True)["count"].sum().items():
+            winners.setdefault(token, {})[number] = [total]
+        sums = sums.sort_values(["feature", "count", "neuron"], ascending=[True, False, True], kind="stable")
+        most = sums.groupby("feature", observed=True).head(WINNERS)
+        for token, neuron, wins in most.itertuples(index=False):
+            winners[token][number] += [neuron, wins]
     bodies: dict[str, list[Any]] = {}
     for token in sorted(winners):
         bodies.setdefault(bucket_of(token), []).append([token, winners[token]])
     return bodies
-
-
-def _winners(table: pd.DataFrame) -> Iterator[tuple[str, int, list[int]]]:
-    """Each token, how often some neuron won it, and the neurons that won most of that, each followed by its wins."""
-    sums = table.groupby(["feature", "neuron"], observed=True)["count"].sum().reset_index()
-    sums = sums.sort_values(["feature", "count", "neuron"], ascending=[True, False, True], kind="stable")
-    codes, starts = np.unique(sums["feature"].cat.codes.to_numpy(), return_index=True)
-    words = sums["feature"].cat.categories
-    pairs = np.split(sums[["neuron", "count"]].to_numpy(), starts[1:])
-    for code, own in zip(codes, pairs, strict=True):
-        yield str(words[code]), int(own[:, 1].sum()), own[:WINNERS].ravel().tolist()

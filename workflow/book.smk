@@ -2,6 +2,7 @@
 # note of what it opened, and a mark that changes when that does.
 from txray_lib import engine
 from txray_lib.book import building, handouts
+from txray_lib.engine.tracking import code_hash, module_file
 from txray_lib.places import root
 
 PROFILE = config["profile"]
@@ -28,7 +29,7 @@ rule site:
     params:
         strict=config["strict"],
         carried=building.hash_archive(),
-        code=building.hash_code("book.extension", "book.files", "book.building"),
+        code=code_hash(*map(module_file, ("book.extension", "book.files", "book.building"))),
     run:
         engine.say("the pages of the site")
         engine.apart(building.make_site, [page.out for page in PAGES.values()], bool(config["strict"]))
@@ -46,7 +47,7 @@ for NAME, PAGE in PAGES.items():
         params:
             settings=PAGE.settings,
             mark=building.mark_of(PAGE.note),
-            code=building.hash_page(PAGE),
+            code=code_hash(PAGE.source, module_file("book.notebooks")),
         run:
             engine.say(f"executing {rule.removeprefix('page-')}")
             page = PAGES[rule.removeprefix("page-")]
@@ -63,7 +64,7 @@ for NAME, NOTE in NOTES.items():
         params:
             given=str(PARTS[NAME][2:]),
             mark=building.mark_of(NOTE),
-            code=building.hash_code(CODE[NAME]),
+            code=code_hash(module_file(CODE[NAME])),
         run:
             engine.say(f"for the book: {rule}")
             engine.apart(building.make_noted, NOTES[rule], params.mark, *PARTS[rule][1:])

@@ -27,7 +27,7 @@ import yaml
 from txray_lib import engine, explorer, places
 from txray_lib.book import handouts, notebooks
 from txray_lib.book.files import carried_files, list_files
-from txray_lib.engine.tracking import LIBRARY, code_hash, module_file
+from txray_lib.engine.tracking import LIBRARY
 from txray_lib.errors import TxrayError
 from txray_lib.figures.theme import PICTURES
 from txray_lib.results import open_results
@@ -140,16 +140,6 @@ def list_handouts() -> list[Path]:
 def list_shards(profile: str) -> list[Path]:
     """The script of the explorer that every run has."""
     return [places.root() / SHARDS / profile / f"{explorer.shard_of(0)}.js"]
-
-
-def hash_code(*modules: str) -> str:
-    """A hash of modules of the library and of all that they import."""
-    return code_hash(*map(module_file, modules))
-
-
-def hash_page(page: Page) -> str:
-    """A hash of the code in a page's source, of what it imports, and of what executes it."""
-    return code_hash(page.source, module_file("book.notebooks"))
 
 
 def hash_archive() -> str:
