@@ -32,6 +32,7 @@ _PUBLIC = {
     "tag_corpus": "tagging",
     "collect": "collection",
     "from_activations": "collection",
+    "add": "preferences",
     "compare": "transfer",
     "TxrayError": "errors",
 }

@@ -18,8 +18,8 @@ Every distance lies in [0, 1], is symmetric, and is missing where a side is empt
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -55,11 +55,6 @@ class Definitions:
             if value not in CHOICES:
                 raise TxrayError(f"there is no definition {field.name} = {value!r}. {nearest(str(value), CHOICES)}")
 
-    @property
-    def is_papers(self) -> bool:
-        """Whether all three are the paper's."""
-        return self == Definitions()
-
     def __str__(self) -> str:
         changed = [field.name for field in fields(self) if getattr(self, field.name) != PAPER]
         return "the paper's definitions" if not changed else f"the released code's {' and '.join(changed)}"
@@ -72,7 +67,7 @@ def compare(
     names: tuple[str, str] = ("before", "after"),
     definitions: Definitions | None = None,
 ) -> pd.DataFrame:
-    """The transfer between two stages' preferences of an encoder with `units` neurons in its one layer; `names` are theirs.
+    """The transfer between two stages' preferences of one layer, which has `units` neurons; `names` are theirs.
 
     Distances are missing, never 0 or 1, where a side is empty ("ill-defined", §2.2). `definitions` are the paper's
     unless others are given; they change distances, never lengths or states.
@@ -83,8 +78,13 @@ def compare(
             raise TxrayError(
                 f"the preferences {name} name neuron {side['neuron'].max()}, but the encoder has {units} neurons"
             )
+    layers = sorted({*before["layer"].unique(), *after["layer"].unique()}) or [0]
+    if len(layers) > 1:
+        raise TxrayError(
+            f"the preferences are of the layers {', '.join(map(str, layers))}: compare one layer at a time"
+        )
     named = {"comparison": ":".join(names), "before": names[0], "after": names[1]}
-    table = pd.DataFrame({**named, "layer": np.int8(0), "neuron": np.arange(units, dtype=np.int32)})
+    table = pd.DataFrame({**named, "layer": np.int8(layers[0]), "neuron": np.arange(units, dtype=np.int32)})
     for name, side in (("before", before), ("after", after)):
         sizes = neurons(side).set_index("neuron")[_SIZES].reindex(table["neuron"], fill_value=0)
         for size in _SIZES:
@@ -147,33 +147,24 @@ class Side:
     sums: np.ndarray
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A distance, (neurons, k), of p and q, each (cells, k), that are the `weights` of a side's cells, (cells, k), normalised
-    for each neuron; `owner` says whose each cell is."""
-
-    weights: Callable[[Side], np.ndarray]
-    distance: Callable[[np.ndarray, np.ndarray, sparse.csr_array], np.ndarray]
-
-
 def between(measure: str, before: Side, after: Side, owner: sparse.csr_array) -> np.ndarray:
     """The distance of every neuron's two sides, (neurons, k), in [0, 1]; NaN where a side is empty.
 
     owner  (neurons, cells), 1 where the cell is the neuron's, as `owners` gives it. Raises TxrayError for an unknown
     measure.
     """
-    known = named(measure)
+    check_measure(measure)
+    weights, distance = MEASURES[measure]
     with np.errstate(invalid="ignore", divide="ignore"):
-        p, q = (normalised(known.weights(side), owner) for side in (before, after))
-        distance = known.distance(p, q, owner)
-    return np.where(np.diff(owner.indptr)[:, None] > 0, np.clip(distance, 0.0, 1.0), np.nan)
+        p, q = (normalised(weights(side), owner) for side in (before, after))
+        found = distance(p, q, owner)
+    return np.where(np.diff(owner.indptr)[:, None] > 0, np.clip(found, 0.0, 1.0), np.nan)
 
 
-def named(measure: str) -> Measure:
-    """The measure of that name. Raises TxrayError for an unknown one."""
+def check_measure(measure: str) -> None:
+    """Raises TxrayError for an unknown measure."""
     if measure not in MEASURES:
         raise TxrayError(f"there is no measure {measure!r}. {nearest(measure, MEASURES)}")
-    return MEASURES[measure]
 
 
 def normalised(weights: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
@@ -271,10 +262,6 @@ def _means(side: Side) -> np.ndarray:
     return side.sums / np.maximum(side.counts, 1)
 
 
-def _masses(side: Side) -> np.ndarray:
-    return side.sums
-
-
 def _presence(side: Side) -> np.ndarray:
     return (side.counts > 0).astype(np.float64)
 
@@ -292,9 +279,10 @@ def _rarefied(side: Side, draws: np.ndarray, owner: sparse.csr_array) -> np.ndar
 
 
 MEASURES = {
-    "hellinger": Measure(_means, _hellinger),
-    "mass_hellinger": Measure(_masses, _hellinger),
-    "jensen_shannon": Measure(_means, _jensen_shannon),
-    "ochiai": Measure(_presence, _squared),
+    "hellinger": (_means, _hellinger),
+    "mass_hellinger": (attrgetter("sums"), _hellinger),
+    "jensen_shannon": (_means, _jensen_shannon),
+    "ochiai": (_presence, _squared),
 }
-"""The distances by name. Ochiai's is the squared Hellinger distance of two uniform distributions."""
+"""By name: the weights of a side's cells, (cells, k), and the distance, (neurons, k), of both sides' weights p and q once they are
+normalised for each neuron; `owner` says whose each cell is. Ochiai's is the squared Hellinger distance of uniform distributions."""
