@@ -8,9 +8,7 @@ does not grow with the corpus; which documents are read together changes no reco
 
 from __future__ import annotations
 
-import ctypes
 import math
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,7 +33,6 @@ PART_TOKENS = 2**16
 """Of the documents whose records are held at once; several such parts are on their way at a time."""
 WINDOW = 16
 """Shorter ones waste less of their last slot and cost more calls: of 8, 16, 32 the best for paragraphs and reviews."""
-_MMAP_THRESHOLD = -3  # of malloc.h
 _COLUMNS = ["document", "block", "layer", "feature", "tag", "neuron", "activation", "prediction", "y"]
 
 
@@ -104,13 +101,12 @@ def collect_parts(
     if not (hasattr(encoder, "words") and hasattr(encoder, "units")):
         raise TxrayError(
             f"a module {type(encoder).__name__} without `words` and `units` cannot be read: give it both, the numbers of its"
-            " words and of its neurons, or wrap it in a module that has them"
+            " words and of its neurons"
         )
     if encoder.words != len(vocabulary):
         raise TxrayError(
             f"the encoder knows {encoder.words} words, the vocabulary has {len(vocabulary)}: they belong to different runs"
         )
-    _give_large_blocks_back()
     unfinished: deque[_Part] = deque()
 
     def texts() -> Iterator[tuple[int, np.ndarray]]:
@@ -269,13 +265,6 @@ def _shapes(found: object) -> object:
     if isinstance(found, (tuple, list)):
         return tuple(map(_shapes, found))
     return tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-
-
-def _give_large_blocks_back() -> None:
-    """From now on glibc gives a freed megabyte back to the system at once. By itself it keeps ever larger blocks in a heap,
-    which is broken up by what a window leaves behind and grows with the text."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 2**20)
 
 
 class _Part:

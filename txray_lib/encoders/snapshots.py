@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,6 @@ from txray_lib.places import whole_file
 _SAID = "txray"
 """The one entry of a file's header, so that equal weights make equal bytes: what is said of them, and the hash of it all."""
 _OTHER_KINDS = ("_l1", "_reverse", "weight_hr_l0")
-_CONVERT = (
-    "Where you trust it, convert it in your own code:\n"
-    '  state = torch.load("{name}", map_location="cpu", weights_only=True)\n'
-    '  safetensors.torch.save_file({{k: v.clone() for k, v in state.items()}}, "{stem}.safetensors")'
-)
 
 
 def save_snapshot(model: Encoder | Classifier, path: Path, vocabulary_hash: str) -> None:
@@ -82,26 +78,27 @@ def load_own_encoder(
             f"there is no file {path}. A path in a profile is relative to the folder of the profile's file, or to TXRAY_DATA."
         )
     if path.suffix != ".safetensors":
-        how = _CONVERT.format(name=path.name, stem=path.stem)
-        raise TxrayError(f"{path} is no safetensors file, and nothing else is read: a pickle may run any code. {how}")
+        raise TxrayError(
+            f"{path} is no safetensors file, and nothing else is read: a pickle may run any code. Where you trust it, read it in"
+            " your own code and write its tensors with safetensors.torch.save_file."
+        )
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise TxrayError(
-            f"{path} cannot be read as safetensors ({error}). Write it again with safetensors.torch."
-        ) from None
+        raise TxrayError(f"{path} cannot be read as safetensors ({error}): write it again") from None
     if other := sorted(n for n in tensors if n.startswith(f"{lstm}.") and n.endswith(_OTHER_KINDS)):
         raise TxrayError(
             f"{path} holds {other[0]}: the encoder is one LSTM layer in one direction, without a projection (§3.1). Collect"
-            " another kind of encoder in your own code, as the page 'A chapter of your own' shows."
+            " another kind in your own code, as the page 'A chapter of your own' shows."
         )
     encoder = Encoder(len(rows), embedding_size, units)
-    weights = {
-        name: _own_tensor(tensors, f"{lstm}.{name}", like.shape, path) for name, like in encoder.lstm.named_parameters()
-    }
-    encoder.lstm.load_state_dict(weights)
-    words = _own_tensor(tensors, f"{embedding}.weight", encoder.embedding.weight.shape, path)
-    encoder.embedding.weight.data.copy_(words[list(rows)])
+    weights = {}
+    for name, like in encoder.state_dict().items():
+        module, _, parameter = name.partition(".")
+        theirs = {"embedding": embedding, "lstm": lstm}[module]
+        weights[name] = _own_tensor(tensors, f"{theirs}.{parameter}", like.shape, path)
+    weights["embedding.weight"] = weights["embedding.weight"][list(rows)]
+    encoder.load_state_dict(weights)
     return encoder.eval()
 
 
@@ -114,21 +111,12 @@ def _own_tensor(tensors: dict[str, Tensor], name: str, wanted: torch.Size, path:
     tensor = tensors[name]
     if tensor.shape != wanted:
         raise TxrayError(
-            f"{path}: {name} has the shape {tuple(tensor.shape)}, and {tuple(wanted)} is wanted: a row for each line of"
-            " encoder.vocabulary, columns as pretraining.embedding_size says, and 4 rows of an LSTM's tensor for each of"
-            " pretraining.units."
+            f"{path}: {name} has the shape {tuple(tensor.shape)}, and {tuple(wanted)} is wanted, by encoder.vocabulary and by"
+            " pretraining.embedding_size and pretraining.units of the profile"
         )
     if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
         raise TxrayError(f"{path}: {name} holds values that are not finite numbers. Train it with a lower rate.")
     return tensor.float()
-
-
-def add_to_curve(progress: dict[str, Any], epoch: float, **measures: float) -> None:
-    """Rows for the curve of a training in its `progress`, which `save_checkpoint` keeps."""
-    progress["curve"] += [
-        {"epoch": float(epoch), "measure": name, "value": value, "seconds": progress["seconds"]}
-        for name, value in measures.items()
-    ]
 
 
 def save_checkpoint(
@@ -147,10 +135,14 @@ def load_checkpoint(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Put back what `save_checkpoint` wrote; gives the `extra` tensors and `progress`."""
     tensors, metadata = _load(path)
-    groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "extra": {}}
+    groups: dict[str, dict[str, Tensor]] = defaultdict(dict)
+    moments: dict[int, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in tensors.items():
         group, _, rest = name.partition(".")
-        if rest:
+        if group == "optimiser":
+            number, _, moment = rest.partition(".")
+            moments[int(number)][moment] = tensor
+        else:
             groups[group][rest] = tensor
     try:
         model.load_state_dict(groups["model"])
@@ -158,11 +150,7 @@ def load_checkpoint(
         raise TxrayError(
             f"the checkpoint {path} belongs to another profile: {error}. Delete it to train anew."
         ) from None
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in groups["optimiser"].items():
-        number, _, moment = name.partition(".")
-        moments.setdefault(int(number), {})[moment] = tensor
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": dict(moments)})
     torch.set_rng_state(tensors["random"])
     return groups["extra"], json.loads(metadata["progress"])
 
@@ -190,7 +178,7 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             raise ValueError("their content is not what was written")
     except (SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise TxrayError(
-            f"the weights {path} are damaged ({error}). Delete the file and run the same command again."
+            f"the weights {path} are damaged ({error}): delete the file and run the command again"
         ) from None
     return tensors, metadata
 
