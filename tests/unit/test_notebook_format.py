@@ -7,7 +7,6 @@ from pathlib import Path
 
 import jupytext
 import pytest
-import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
@@ -21,20 +20,3 @@ def test_a_notebook_is_as_jupytext_writes_it(path: Path) -> None:
     notebook = jupytext.read(path)
     assert VERSIONS.sub("", jupytext.writes(notebook, "md:myst")) == text
     assert not [cell for cell in notebook.cells if cell.get("outputs")]
-
-
-def test_the_hooks_are_what_this_repository_has() -> None:
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
-    assert {hook["id"] for hook in hooks} == {"ruff", "ruff-format", "notebooks", "no-executed-notebooks"}
-    named = [word for hook in hooks for word in hook["entry"].split() if word.startswith("tests/")]
-    assert named
-    assert all((ROOT / name).is_file() for name in named)
-
-
-def test_the_scheduled_build_runs_both_commands_of_the_readme() -> None:
-    text = (ROOT / ".github" / "workflows" / "book.yml").read_text(encoding="utf-8")
-    workflow = yaml.safe_load(text)
-    assert "schedule" in workflow[True]  # YAML reads `on` as true
-    commands = [step.get("run", "") for step in workflow["jobs"]["build"]["steps"]]
-    assert any(command.startswith("make test") for command in commands)
-    assert "make book" in commands
