@@ -31,11 +31,12 @@ from scipy.stats import false_discovery_control
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.preferences import NOBODY
 from txray_lib.progress import bar
-from txray_lib.transfer import AVOIDED, GAINED, SHARED, Side, between, named, owners
+from txray_lib.transfer import AVOIDED, GAINED, SHARED, Side, between, check_measure, owners
 
 SEED = 20200712
 PERMUTATIONS = 1000
 CAP = 50_000
+KINDS = ("swap", "split")
 COLUMNS = ["block", "neuron", "feature", "activation"]
 SETTLED = 0.001
 """More arrangements are not drawn for neurons whose q cannot be above this."""
@@ -151,8 +152,8 @@ def draw_null(
         raise TxrayError(f"there is no null {kind!r}. {nearest(kind, KINDS)}")
     if permutations < 1:
         raise TxrayError(f"permutations is {permutations}: a null needs at least 1")
-    named(measure)
-    cells, deals = KINDS[kind](before, after, units)
+    check_measure(measure)
+    cells, deals = _read(kind, before, after, units)
     random, neurons = np.random.default_rng(seed), len(cells.neurons)
     sides = cells.sides(deals.observed)
     observed, states = between(measure, *sides, cells.owner)[:, 0], _count_changed(cells, sides)[:, 0]
@@ -263,45 +264,43 @@ def _tabulate_states(observed: np.ndarray, null: np.ndarray, preferred: int) -> 
     return pd.DataFrame(rows, columns=["state", "observed", "expected", "null_05", "null_95", "tail", "p"])
 
 
-def read_one_text(before: pd.DataFrame, after: pd.DataFrame, units: int) -> tuple[Cells, Swaps]:
-    """Two stages that read one text: a block's sign is 1 where the first side has its records before.
-
-    Raises TxrayError where a block has not as many tokens before as after, or a neuron is not the encoder's.
-    """
-    _check(before, after, units)
-    blocks = _present(before["block"], after["block"])
-    tokens = [_tokens(side, blocks) for side in (before, after)]
-    if len(others := blocks[tokens[0] != tokens[1]]):
+def _read(kind: str, before: pd.DataFrame, after: pd.DataFrame, units: int) -> tuple[Cells, Swaps | Splits]:
+    """What blocks add to the first side: a block's sign is 1 where that has its records before ("swap"), or where the block is
+    dealt to it ("split", in which blocks of one name in two texts are two blocks). Raises TxrayError as `draw_null` does."""
+    for name, records in (("before", before), ("after", after)):
+        if missing := [column for column in COLUMNS if column not in records]:
+            raise TxrayError(f"the records {name} have no column {missing[0]!r}: a null needs records, not preferences")
+        if not len(records):
+            raise TxrayError(f"the text {name} has no token: a distance needs two sides")
+        if (highest := records["neuron"].max()) >= units:
+            raise TxrayError(f"the records {name} name neuron {highest}, but the encoder has {units} neurons")
+    sides = before, after
+    if kind == "swap":
+        blocks = [_present(before["block"], after["block"])] * 2
+    else:
+        blocks = [_present(side["block"], side["block"]) for side in sides]
+    tokens = [
+        np.bincount(_codes(side["block"], its), minlength=len(its)) for side, its in zip(sides, blocks, strict=True)
+    ]
+    neurons, owner, (first, second) = _summed(sides, blocks)
+    totals = [side.sum(axis=1)[:, None] for side in (first, second)]
+    if kind == "split":
+        moved, is_before = (
+            sparse.csr_array(sparse.hstack([first, second])),
+            np.repeat([True, False], list(map(len, blocks))),
+        )
+        cells = Cells(neurons, owner, moved, np.zeros_like(totals[0]), totals[0] + totals[1])
+        return cells, Splits(np.concatenate(tokens), is_before)
+    if len(others := blocks[0][tokens[0] != tokens[1]]):
         raise TxrayError(
             f"the block {others[0]!r} has other tokens after than before: these stages did not read one text. "
             "The null of two texts is 'split'."
         )
-    neurons, owner, (first, second) = _summed((before, after), (blocks, blocks))
-    totals = [side.sum(axis=1)[:, None] for side in (first, second)]
-    return Cells(neurons, owner, first - second, totals[1], totals[0] + totals[1]), Swaps(len(blocks))
-
-
-def read_two_texts(before: pd.DataFrame, after: pd.DataFrame, units: int) -> tuple[Cells, Splits]:
-    """One encoder on two texts: a block's sign is 1 where it is dealt to the first side.
-
-    Blocks of one name in two texts are two blocks. Raises TxrayError where a text has no block or a neuron is not the
-    encoder's.
-    """
-    _check(before, after, units)
-    for name, side in (("before", before), ("after", after)):
-        if not len(side):
-            raise TxrayError(f"the text {name} has no token: a distance needs two texts")
-    blocks = [_present(side["block"], side["block"]) for side in (before, after)]
-    neurons, owner, (first, second) = _summed((before, after), blocks)
-    moved = sparse.csr_array(sparse.hstack([first, second]))
-    total = first.sum(axis=1)[:, None] + second.sum(axis=1)[:, None]
-    tokens = np.concatenate([_tokens(side, its) for side, its in zip((before, after), blocks, strict=True)])
-    is_before = np.repeat([True, False], [len(its) for its in blocks])
-    return Cells(neurons, owner, moved, np.zeros_like(total), total), Splits(tokens, is_before)
+    return Cells(neurons, owner, first - second, totals[1], totals[0] + totals[1]), Swaps(len(blocks[0]))
 
 
 def _summed(
-    sides: tuple[pd.DataFrame, pd.DataFrame], blocks: tuple[pd.Index, pd.Index]
+    sides: tuple[pd.DataFrame, pd.DataFrame], blocks: list[pd.Index]
 ) -> tuple[np.ndarray, sparse.csr_array, list[sparse.csr_array]]:
     """The preferred neurons, whose each cell is, and counts and activation sums of each side, (2 · cells, blocks): equal
     records give equal sums, to the last bit."""
@@ -331,19 +330,3 @@ def _present(before: pd.Series, after: pd.Series) -> pd.Index:
 def _codes(column: pd.Series, values: pd.Index) -> np.ndarray:
     """The position in `values` of each row's value, (rows,)."""
     return values.get_indexer(column.cat.categories.astype(object))[column.cat.codes.to_numpy()].astype(np.int64)
-
-
-def _tokens(records: pd.DataFrame, blocks: pd.Index) -> np.ndarray:
-    """The tokens of each block, (blocks,), those that are nobody's with them."""
-    return np.bincount(_codes(records["block"], blocks), minlength=len(blocks))
-
-
-def _check(before: pd.DataFrame, after: pd.DataFrame, units: int) -> None:
-    for name, records in (("before", before), ("after", after)):
-        if missing := [column for column in COLUMNS if column not in records]:
-            raise TxrayError(f"the records {name} have no column {missing[0]!r}: a null needs records, not preferences")
-        if len(records) and (highest := records["neuron"].max()) >= units:
-            raise TxrayError(f"the records {name} name neuron {highest}, but the encoder has {units} neurons")
-
-
-KINDS = {"swap": read_one_text, "split": read_two_texts}

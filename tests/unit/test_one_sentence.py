@@ -18,13 +18,10 @@ from txray_lib import probe
 from txray_lib.collection import collect
 from txray_lib.corpora import Corpus, Document
 from txray_lib.encoders.lstm import Classifier, Encoder
-from txray_lib.engine.plan import declare
 from txray_lib.errors import TxrayError
-from txray_lib.figures import theme
-from txray_lib.figures.sentence import MAX_LETTERS, PANELS, four_ways, lines
+from txray_lib.figures.sentence import MAX_LETTERS, lines
 from txray_lib.one_sentence import integrated_gradients, occlusion, pick_sentence, sentence_tables
 from txray_lib.preferences import NOBODY
-from txray_lib.profiles import load_profile
 
 SENTIMENT = {"great": 1, "terrible": -1}
 GREAT = "the river runs the great film runs ."
@@ -176,11 +173,6 @@ def test_the_same_weights_change_nothing_and_other_weights_do(made):
     assert not any(column.endswith("_shuffled") for column in rows)
 
 
-def test_only_a_run_on_generated_text_publishes_a_sentence():
-    named = {name: {step.name for step in declare(load_profile(name))} for name in ("demo", "small", "paper", "truth")}
-    assert [name for name, steps in named.items() if "sentence" in steps] == ["demo"]
-
-
 def test_every_token_has_a_short_line_of_its_own():
     tokens = written_tables(HOSTILE)["sentence"].assign(token="w" * 300)
     names = lines(tokens)
@@ -188,17 +180,3 @@ def test_every_token_has_a_short_line_of_its_own():
     assert all(len(name) <= MAX_LETTERS + 7 for name in names)
     with pytest.raises(TxrayError, match="no token"):
         lines(tokens.iloc[:0])
-
-
-@pytest.mark.parametrize("missing", [False, True])
-def test_the_charts_draw_what_was_found_with_its_control(missing):
-    tables = written_tables(HOSTILE)
-    tokens = tables["sentence"]
-    found = pd.DataFrame({method: [(i + 1) / 20 for i in range(len(tokens))] for method in PANELS})
-    control = found * (float("nan") if missing else 0.5)
-    panels = theme.finish(four_ways(tokens, found, control), "A sentence.").to_dict()
-    drawn = [rows for rows in panels["datasets"].values() if rows and "found" in rows[0]]
-    assert len(panels["hconcat"]) == len(PANELS)
-    for rows in drawn:
-        assert [row["found"] for row in rows] == found["probing"].tolist()
-        assert [row["control"] for row in rows] == [None if missing else x for x in control["probing"].round(4)]

@@ -242,9 +242,3 @@ def test_a_definition_changes_distances_and_no_state_or_length(before: Sums, aft
 def test_bad_input_is_named(wrong, says):
     with pytest.raises(TxrayError, match=says):
         wrong()
-
-
-def test_definitions_say_what_they_change():
-    assert str(Definitions("released", "paper", "released")) == "the released code's distance and length"
-    assert Definitions().is_papers
-    assert not RELEASED_DISTANCE.is_papers
