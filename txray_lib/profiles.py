@@ -114,7 +114,7 @@ class Nulls(Settings):
 
 
 class TruthNoise(Settings):
-    """What stands between a planted assignment and the activations seen, as in `planted.PlantedEncoder`; all 0 is none."""
+    """What stands between a planted assignment and the activations seen, as in `planted.Planted`; all 0 is none."""
 
     jitter: Annotated[float, Ge(0), Le(0.17)]
     flips: Share
