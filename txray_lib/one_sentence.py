@@ -130,7 +130,9 @@ def sentence_tables(
     tuned = [name for name in models if name != BEFORE]
     for name in tuned:
         table = table.join(_attributed(models[name], sentence, vocabulary, name, max_tokens, facts))
-        table = table.join(_changed(states[BEFORE], states[name]).add_suffix(f"_{name}"))
+        moved = states[name] - states[BEFORE]
+        table[f"change_{name}"] = moved.norm(dim=1).numpy()
+        table[f"moved_{name}"] = moved.abs().argmax(dim=1).numpy()
     others = Corpus(corpus.name, tuple(d for d in corpus if d.block != sentence.document.block and len(d)))
     parts = split_by_block(others, min(tokens, others.token_count // 2), seed)
     read = {name: [read_activations(e, p, vocabulary, device) for p in parts] for name, e in encoders.items()}
@@ -230,12 +232,6 @@ def _attributed(
         "occluded": occlusion(output, tokens, baseline),
     }
     return pd.DataFrame({f"{column}_{name}": values.numpy() for column, values in columns.items()})
-
-
-def _changed(before: Tensor, after: Tensor) -> pd.DataFrame:
-    """How far the hidden state of each token lies from what it was, and the neuron that differs most."""
-    moved = after - before
-    return pd.DataFrame({"change": moved.norm(dim=1).numpy(), "moved": moved.abs().argmax(dim=1).numpy()})
 
 
 def _probed(

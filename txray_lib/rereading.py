@@ -76,7 +76,14 @@ def carry_through(corpus: Corpus, lanes: int) -> Corpus:
 
 def mark_ends(corpus: Corpus) -> Corpus:
     """A mark after each sentence, and another one after each document (C13)."""
-    return Corpus(corpus.name, tuple(_marked(document) for document in corpus if len(document)))
+    marked = []
+    for document in (document for document in corpus if len(document)):
+        tokens, tags = list[str](), list[str]()
+        for sentence in _sentences(document):
+            tokens += [*sentence.tokens, _MARK]
+            tags += [*(sentence.tags or ()), MARK_TAG]
+        marked.append(replace(document, tokens=(*tokens, _MARK), tags=(*tags, MARK_TAG), gold=None, sentences=(0,)))
+    return Corpus(corpus.name, tuple(marked))
 
 
 @dataclass(frozen=True)
@@ -102,11 +109,3 @@ def _sentences(document: Document) -> list[Document]:
         for start, end in pairwise((*document.sentences, len(document)))
         if end > start
     ]
-
-
-def _marked(document: Document) -> Document:
-    tokens, tags = list[str](), list[str]()
-    for sentence in _sentences(document):
-        tokens += [*sentence.tokens, _MARK]
-        tags += [*(sentence.tags or ()), MARK_TAG]
-    return replace(document, tokens=(*tokens, _MARK), tags=(*tags, MARK_TAG), gold=None, sentences=(0,))

