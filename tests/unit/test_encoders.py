@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from txray_lib.corpora import Corpus
 from txray_lib.encoders import lstm, training
-from txray_lib.encoders.encoded import Texts, balanced_sample, batches_by_length, encode_stream, encode_texts, padded
+from txray_lib.encoders.encoded import Texts, balanced_sample, batches_by_length, encode_stream, encode_texts
 from txray_lib.encoders.lstm import Classifier, Encoder, LanguageModel, has_bfloat16
 from txray_lib.encoders.snapshots import (
     load_checkpoint,
@@ -132,30 +132,13 @@ def test_pretraining_goes_on_to_the_same_bits(tmp_path, monkeypatch, whole_pretr
     pd.testing.assert_frame_equal(curve, whole_curve, check_exact=True)
 
 
-def test_pretraining_killed_after_a_snapshot_gives_the_same_bits(tmp_path, monkeypatch, whole_pretraining):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
-    monkeypatch.setattr(training, "READ_EVERY", 1)
-    checkpoint = tmp_path / "c.safetensors"
-
-    def kill_at_2(epoch: int, encoder: Encoder) -> None:
-        if epoch == 2:
-            raise Killed
-
-    with pytest.raises(Killed):
-        pretrain(PRETRAINING, WORDS, TRAIN, VALID, 1, kill_at_2, checkpoint)
-    kept, curve = run_pretraining(checkpoint)
-    assert list(kept) == [2, 3]
-    assert same(kept[3], whole_pretraining[0][3])
-    pd.testing.assert_frame_equal(curve, whole_pretraining[1], check_exact=True)
-
-
 ROUNDS = pytest.mark.skipif(
     not has_bfloat16("cpu"), reason="this processor has no bfloat16 products: training with them was NOT tried"
 )
 
 
 @ROUNDS
-def test_rounded_products_train_nearly_as_well_and_leave_whole_weights(whole_pretraining):
+def test_rounded_products_train_nearly_as_well_leave_whole_weights_and_go_on(tmp_path, monkeypatch, whole_pretraining):
     rounded, curve = run_pretraining(precision="bfloat16")
     exact, exact_curve = whole_pretraining
     last = PRETRAINING.epochs
@@ -164,21 +147,12 @@ def test_rounded_products_train_nearly_as_well_and_leave_whole_weights(whole_pre
     assert not same(rounded[last], exact[last])
     measured, wanted = (c.query("measure == 'valid_perplexity'")["value"].to_numpy() for c in (curve, exact_curve))
     np.testing.assert_allclose(measured, wanted, rtol=0.05)
-
-
-@ROUNDS
-def test_rounded_pretraining_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     kept = kill_pretraining(tmp_path / "c.safetensors", monkeypatch, WINDOWS + 1, precision="bfloat16")
     run_pretraining(tmp_path / "c.safetensors", kept, precision="bfloat16")
-    whole, _ = run_pretraining(precision="bfloat16")
-    assert same(whole[PRETRAINING.epochs], kept[PRETRAINING.epochs])
-
-
-@ROUNDS
-def test_rounded_finetuning_leaves_whole_weights(whole_finetuning):
-    rounded, _ = run_finetuning(precision="bfloat16")
-    assert all(weight.dtype == torch.float32 for weight in rounded.state_dict().values())
-    assert not same(whole_finetuning[0].state_dict(), rounded.state_dict())
+    assert same(rounded[last], kept[last])
+    assert all(
+        weight.dtype == torch.float32 for weight in run_finetuning(precision="bfloat16")[0].state_dict().values()
+    )
 
 
 def test_snapshots_come_in_order_and_only_those_wanted(whole_pretraining):
@@ -186,21 +160,16 @@ def test_snapshots_come_in_order_and_only_those_wanted(whole_pretraining):
     assert list(run_pretraining(epochs=4, snapshots=[0, 4, 3, 1])[0]) == [0, 1, 3, 4]
     snapshots = whole_pretraining[0]
     assert not any(same(snapshots[epoch], snapshots[epoch + 1]) for epoch in range(3))
-
-
-def test_the_curve_has_each_measure_once_an_epoch(whole_pretraining):
-    curve = whole_pretraining[1]
-    rows = curve.groupby("epoch")["measure"].apply(sorted).to_dict()
+    rows = whole_pretraining[1].groupby("epoch")["measure"].apply(sorted).to_dict()
     each = ["learning_rate", "train_perplexity", "valid_perplexity"]
     assert rows == {0.0: ["valid_perplexity"], 1.0: each, 2.0: each, 3.0: each}
+    assert same(untrained_encoder(WORDS, 5, 6, seed=1).state_dict(), snapshots[0])
 
 
 def test_the_seed_decides(whole_pretraining):
-    again, _ = run_pretraining()
-    assert same(again[3], whole_pretraining[0][3])
     kept: dict[int, Any] = {}
     pretrain(PRETRAINING, WORDS, TRAIN, VALID, 2, lambda e, m: kept.update({e: m.state_dict()}))
-    assert not same(kept[3], again[3])
+    assert not same(kept[3], whole_pretraining[0][3])
 
 
 def test_pretraining_learns_what_can_be_learnt():
@@ -225,10 +194,6 @@ def test_the_perplexity_of_a_constant_distribution_by_hand(bias, expected):
 def test_the_schedule_by_hand():
     rate = [learning_rate(PRETRAINING, done) / 0.02 for done in (0, 0.1, 0.2, 0.6, 1)]
     assert rate == pytest.approx([0.04, 0.52, 1.0, 0.5, 0.0])
-    rising = [learning_rate(PRETRAINING, done) for done in np.linspace(0, 0.2, 9)]
-    falling = [learning_rate(PRETRAINING, done) for done in np.linspace(0.2, 1, 9)]
-    assert rising == sorted(rising)
-    assert falling == sorted(falling, reverse=True)
     constant = PRETRAINING.model_copy(update={"schedule": "constant"})
     assert {learning_rate(constant, done) for done in (0, 0.1, 1)} == {0.02}
 
@@ -239,7 +204,6 @@ def test_the_schedule_by_hand():
         (TRAIN[:7], VALID, {}, r"7 tokens are too few for 4 lanes.*batch_size"),
         (TRAIN, VALID[:1], {}, "1 tokens are too few"),
         (TRAIN, VALID, {"learning_rate": 1e20}, r"pretraining loss became (nan|inf): lower pretraining.learning_rate"),
-        (TRAIN, VALID, {"learning_rate": 1e6}, "learning_rate"),
     ],
 )
 def test_a_pretraining_that_cannot_be_is_told(train, valid, changes, told):
@@ -273,17 +237,14 @@ def test_finetuning_goes_on_to_the_same_bits(tmp_path, monkeypatch, whole_finetu
     pd.testing.assert_frame_equal(curve, whole_curve, check_exact=True)
 
 
-def test_embeddings_are_frozen_and_nothing_else_is():
+def test_embeddings_are_frozen_and_nothing_else_is(whole_finetuning):
     torch.manual_seed(5)
     encoder = Encoder(WORDS, 5, 6)
+    torch.manual_seed(1)
     before = {k: v.clone() for k, v in Classifier(encoder).state_dict().items()}
-    classifier, _ = finetune(FINETUNING, encoder, texts(40, 1), texts(20, 2), 1)
-    after = classifier.state_dict()
-    assert all(torch.equal(v, before[f"encoder.{k}"]) for k, v in encoder.state_dict().items()), (
-        "the argument was trained"
-    )
+    after = whole_finetuning[0].state_dict()
     assert [k for k, v in before.items() if torch.equal(v, after[k])] == ["encoder.embedding.weight"]
-    assert all(p.requires_grad for p in classifier.parameters())
+    assert all(p.requires_grad for p in whole_finetuning[0].parameters())
 
 
 def test_finetuning_stops_at_its_target(whole_finetuning):
@@ -349,7 +310,7 @@ def test_what_is_no_such_snapshot_is_told(tmp_path, encoder, classifier):
             load(tmp_path / f"{name}.safetensors", digest)
 
 
-@pytest.mark.parametrize("left", [0, 5, 60, -1])
+@pytest.mark.parametrize("left", [0, 5, -1])
 def test_truncated_weights_are_an_error(tmp_path, encoder, left):
     path = tmp_path / "e.safetensors"
     save_snapshot(encoder, path, "hash")
@@ -420,12 +381,6 @@ def test_batches_hold_every_text_once(lengths: list[int], size: int, shuffled: b
         assert read == sorted(lengths, reverse=True)
 
 
-def test_padding_is_on_the_right():
-    batch, lengths = padded([np.array([5, 6]), np.array([], np.int32), np.array([7])])
-    assert batch.tolist() == [[5, 6], [0, 0], [7, 0]]
-    assert lengths.tolist() == [2, 0, 1]
-
-
 def test_a_processor_without_rounded_products_is_told_as_one(monkeypatch):
     monkeypatch.setattr(lstm, "has_bfloat16", lambda device: False)
     with pytest.raises(TxrayError, match="say precision: float32"):
@@ -462,14 +417,10 @@ def test_a_snapshot_of_a_run_is_read_as_ones_own(tmp_path, encoder):
     assert same(encoder.state_dict(), load_own_encoder(tmp_path / "own.safetensors", range(8), 4, 7).state_dict())
 
 
-def test_the_untrained_encoder_is_what_pretraining_begins_from(whole_pretraining):
-    assert same(untrained_encoder(WORDS, 5, 6, seed=1).state_dict(), whole_pretraining[0][0])
-
-
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({"size": 8}, r"rnn\.weight_ih_l0 has the shape \(16, 3\), and \(16, 8\) is wanted.*pretraining\.units"),
+        ({"size": 8}, r"encoder\.weight has the shape \(5, 3\), and \(5, 8\) is wanted.*pretraining\.units"),
         ({"units": 6}, r"rnn\.weight_ih_l0 has the shape \(16, 3\), and \(24, 3\) is wanted"),
         ({"rows": (0, 1)}, r"encoder\.weight has the shape \(5, 3\), and \(2, 3\) is wanted"),
         ({"rnn.bias_hh_l0": None}, r"no tensor rnn\.bias_hh_l0, wanted of shape \(16,\)\. Did you mean"),
@@ -490,14 +441,10 @@ def test_tensors_that_do_not_fit_are_told(theirs, asked, told):
     assert str(theirs) in str(error.value)
 
 
-def test_a_pickle_is_refused_with_the_lines_that_convert_it(theirs, tmp_path, monkeypatch):
+def test_what_is_no_safetensors_file_is_told(theirs, tmp_path):
     torch.save(load_file(theirs), tmp_path / "model.pt")
-    with pytest.raises(TxrayError, match="a pickle may run any code") as error:
+    with pytest.raises(TxrayError, match=r"a pickle may run any code.*save_file"):
         read(tmp_path / "model.pt")
-    *_, load, save = str(error.value).splitlines()
-    monkeypatch.chdir(tmp_path)
-    exec(f"import torch, safetensors.torch\n{load.strip()}\n{save.strip()}", {})
-    assert same(read(tmp_path / "model.safetensors").state_dict(), read(theirs).state_dict())
     torch.save(load_file(theirs), tmp_path / "model.safetensors")
     with pytest.raises(TxrayError, match="cannot be read as safetensors"):
         read(tmp_path / "model.safetensors")
