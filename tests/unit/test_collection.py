@@ -18,9 +18,9 @@ from txray_lib import collection
 from txray_lib.collection import NEAR_TIE, WINDOW, collect, collect_parts, from_activations, windows
 from txray_lib.corpora import UNKNOWN, Corpus, Document, Vocabulary
 from txray_lib.corpora.vocabulary import END
-from txray_lib.encoders.lstm import Classifier, Encoder
+from txray_lib.encoders.lstm import Encoder
 from txray_lib.errors import TxrayError
-from txray_lib.preferences import KEYS, NOBODY, add, aggregate
+from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.steps.collect import shard_ends
 from txray_lib.transfer import AVOIDED, GAINED, compare
 
@@ -62,23 +62,9 @@ def test_batched_is_one_token_at_a_time(encoder, corpus, vocabulary, batch_size)
     collected = collect(encoder, corpus, vocabulary, batch_size=batch_size)
     activations = np.concatenate(one_token_at_a_time(encoder, corpus, vocabulary))
     assert len(collected.records) == corpus.token_count == len(activations) > 300
+    assert collected.preferences["count"].sum() == corpus.token_count - collected.nobody
     assert_same_but_for_near_ties(collected.records, activations, collected.near_ties)
     assert collected.records["neuron"].nunique() > 2, "a corpus that one neuron takes would test nothing"
-
-
-def test_many_short_and_long_documents_in_mixed_order(encoder, vocabulary):
-    random = np.random.default_rng(5)
-    lengths = [0, 1, 127, 128, 129, 256, 257, 3, 0, 300, 2, 128]
-    documents = tuple(
-        Document(f"d{i}", "train", f"b{i % 4}", tuple(random.choice(vocabulary.words[:-1], n)), tags=("NN",) * n)
-        for i, n in enumerate(lengths)
-    )
-    corpus = Corpus("made", documents)
-    activations = np.concatenate(one_token_at_a_time(encoder, corpus, vocabulary))
-    for batch_size in (1, 5, 12):
-        collected = collect(encoder, corpus, vocabulary, batch_size)
-        assert collected.records["document"].tolist() == np.repeat(np.arange(12), lengths).tolist()
-        assert_same_but_for_near_ties(collected.records, activations, collected.near_ties)
 
 
 @pytest.mark.parametrize(("part_tokens", "batch_size"), [(1, 64), (40, 3), (200, 1)])
@@ -91,13 +77,8 @@ def test_parts_give_the_table_of_the_whole(classifier, corpus, vocabulary, part_
     joined = collect(classifier, corpus, vocabulary, batch_size)
     assert (joined.documents, joined.nobody) == (whole.documents, whole.nobody)
     activations = np.concatenate(one_token_at_a_time(classifier.encoder, corpus, vocabulary))
-    for records in (
-        joined.records,
-        pd.concat(
-            [part.records.astype(dict.fromkeys(("block", "feature", "tag"), object)) for part in parts],
-            ignore_index=True,
-        ),
-    ):
+    plain = dict.fromkeys(("block", "feature", "tag"), object)
+    for records in (joined.records, pd.concat([part.records.astype(plain) for part in parts], ignore_index=True)):
         for column in TEXT_COLUMNS:
             assert records[column].tolist() == whole.records[column].tolist()
         np.testing.assert_allclose(records["prediction"].astype(float), whole.records["prediction"], atol=1e-6)
@@ -123,16 +104,6 @@ def test_no_more_is_read_ahead_than_the_slots_need(encoder, vocabulary, monkeypa
         assert taken <= 2 * number + 6
 
 
-def test_shards_by_document_add_to_the_whole(encoder, corpus, vocabulary):
-    whole = collect(encoder, corpus, vocabulary, 1).records
-    shards = [collect(encoder, Corpus("s", corpus.documents[i::2]), vocabulary, 1).records for i in range(2)]
-    tables = [
-        table.astype({"feature": object, "tag": object}).sort_values(KEYS, ignore_index=True)
-        for table in (aggregate(whole), add([aggregate(shard) for shard in shards]))
-    ]
-    pd.testing.assert_frame_equal(*tables)
-
-
 def test_the_same_weights_and_text_twice_change_nothing(encoder, corpus, vocabulary):
     sides = [collect(encoder, corpus, vocabulary) for _ in range(2)]
     pd.testing.assert_frame_equal(sides[0].records, sides[1].records)
@@ -141,13 +112,6 @@ def test_the_same_weights_and_text_twice_change_nothing(encoder, corpus, vocabul
     for column in ("hellinger", "hellinger_tag"):
         assert (table[column].dropna() == 0).all()
         assert table[column].notna().tolist() == (table["length_before"] > 0).tolist()
-
-
-def test_counts_sum_to_the_tokens_less_nobodys(encoder, corpus, vocabulary):
-    collected = collect(encoder, corpus, vocabulary)
-    assert aggregate(collected.records)["count"].sum() == corpus.token_count - collected.nobody
-    assert collected.nobody == (collected.records["neuron"] == NOBODY).sum()
-    assert (collected.records["activation"][collected.records["neuron"] != NOBODY] > 0).all()
 
 
 def test_planted_tokens_appear_at_their_neuron_and_no_other(corpus, vocabulary, planted):
@@ -174,6 +138,9 @@ def test_ties_go_to_the_lowest_neuron_and_are_counted(corpus, vocabulary, plante
 
 def test_a_records_token_is_what_the_encoder_saw(encoder, corpus, vocabulary):
     records = collect(encoder, corpus, vocabulary).records
+    assert records["prediction"].isna().all(), "an encoder has no ŷ"
+    text = Corpus("wiki", tuple(replace(d, label=None) for d in corpus))
+    assert set(collect(encoder, text, vocabulary).records["y"]) == {-1}
     assert records["feature"].tolist() == [vocabulary.seen(t) for d in corpus for t in d.tokens]
     assert {"the", "great", "film", UNKNOWN} <= set(records["feature"])
     assert "The" not in set(records["feature"])
@@ -191,35 +158,16 @@ def test_a_cased_vocabulary_keeps_case_and_a_literal_end_mark_is_unknown(vocabul
     assert collect(Encoder(4, 2, 3), text, cased).records["feature"].tolist() == ["The", "the", UNKNOWN, UNKNOWN]
 
 
-def test_columns_have_the_types_that_preferences_reads(classifier, corpus, vocabulary):
-    records = collect(classifier, corpus, vocabulary).records
-    types = {
-        "document": "int32",
-        "layer": "int8",
-        "neuron": "int32",
-        "activation": "float32",
-        "prediction": "float32",
-        "y": "int8",
-    }
-    assert {name: str(records[name].dtype) for name in types} == types
-    assert set(KEYS) <= set(records.columns)
-
-
 def test_y_hat_is_the_classifier_on_the_last_hidden_state(classifier, corpus, vocabulary):
     records = collect(classifier, corpus, vocabulary, batch_size=2).records
+    types = {"document": "int32", "layer": "int8", "neuron": "int32", "activation": "float32", "y": "int8"}
+    assert {name: str(records[name].dtype) for name in types} == types
     weight, bias = classifier.output.weight.detach().numpy()[0], classifier.output.bias.item()
     for number, activations in enumerate(one_token_at_a_time(classifier.encoder, corpus, vocabulary)):
         here = records[records["document"] == number]["prediction"]
         if len(here):
             expected = 1 / (1 + np.exp(-(activations[-1] @ weight + bias)))
             np.testing.assert_allclose(here, expected, atol=1e-6)
-
-
-def test_an_encoder_has_no_y_hat_and_unlabelled_text_no_y(encoder, corpus, vocabulary):
-    text = Corpus("wiki", tuple(replace(d, label=None) for d in corpus))
-    records = collect(encoder, text, vocabulary).records
-    assert records["prediction"].isna().all()
-    assert set(records["y"]) == {-1}
 
 
 def test_a_text_that_cannot_be_read_is_told(encoder, corpus, vocabulary):
@@ -236,25 +184,12 @@ def test_a_text_that_cannot_be_read_is_told(encoder, corpus, vocabulary):
             collect(encoder, text, words)
 
 
-def test_a_classifier_of_the_planted_encoder_reads_only_the_last_token(vocabulary, planted):
-    model = Classifier(planted(vocabulary, 2, {"great": {1: 3}, "film": {0: 3}}))
-    with torch.no_grad():
-        model.output.weight.copy_(torch.tensor([[-4.0, 4.0]]))
-        model.output.bias.zero_()
-    text = Corpus(
-        "t", tuple(Document(w, "train", "b", ("film", "great", w), tags=("NN",) * 3) for w in ("great", "film"))
-    )
-    predictions = collect(model, text, vocabulary).records.groupby("document")["prediction"].first()
-    assert predictions[0] > 0.9
-    assert predictions[1] < 0.1
-
-
 @given(st.lists(st.integers(0, 70), max_size=12), st.integers(1, 8))
 def test_each_text_is_read_once_as_if_alone(encoder, lengths: list[int], slots: int):
     random = np.random.default_rng(1)
     texts, starts = [random.integers(0, 8, n) for n in lengths], np.cumsum([0, *lengths])
     read = np.full((starts[-1], 7), np.nan, np.float32)
-    for window in windows(encoder, zip(starts.tolist(), texts), slots):
+    for window in windows(encoder, zip(starts.tolist(), texts, strict=False), slots):
         assert window.activations.shape == (len(window.size), WINDOW, 7)
         assert 0 < len(window.size) <= slots
         place, there = window.places()
@@ -267,13 +202,9 @@ def test_each_text_is_read_once_as_if_alone(encoder, lengths: list[int], slots: 
             np.testing.assert_allclose(read[start : start + len(ids)], alone.numpy(), atol=2e-6)
 
 
-def test_no_slot_stays_empty_while_a_text_waits(encoder):
+def test_slots_are_full_while_texts_wait(encoder):
     lengths = np.sort(np.random.default_rng(2).integers(1, 400, 200))[::-1]
-    begun = iter(range(200))
-    rows = [len(window.size) for window in windows(encoder, ((next(begun), np.zeros(n, int)) for n in lengths), 16)]
-    ends = next(i for i, row in enumerate(rows) if row < 16)
-    assert next(begun, None) is None
-    assert sum(rows[:ends]) * WINDOW > 0.9 * lengths.sum(), "slots are full until no text waits"
+    rows = [len(window.size) for window in windows(encoder, ((0, np.zeros(n, np.int64)) for n in lengths), 16)]
     assert lengths.sum() / (sum(rows) * WINDOW) > 0.9, "of all slots of all windows"
 
 

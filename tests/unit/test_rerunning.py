@@ -17,7 +17,6 @@ from telling_tables import write_tables
 
 from txray_lib import places
 from txray_lib.book.notebooks import execute, set_values
-from txray_lib.errors import TxrayError
 
 PAGE = """---
 kernelspec: {name: python3, display_name: Python 3, language: python}
@@ -84,16 +83,13 @@ def download(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return execute(folder / "page.md", folder / "alone" / "page.ipynb", {"profile": "tiny"}, folder)
 
 
-def test_a_downloaded_page_has_one_cell_of_parameters_with_its_values(download: Path) -> None:
-    cells = [cell for cell in nbformat.read(download, 4).cells if "parameters" in str(cell.metadata.get("tags"))]
-    assert [cell.source for cell in cells] == ['profile = "tiny"  # whose tables\nneuron = -1  # by the rule']
-
-
 def test_plain_papermill_runs_a_download_without_the_repository(download: Path, site: Path) -> None:
     papermill = [sys.executable, "-m", "papermill", download.name, "mine.ipynb", "-p", "neuron", "12"]
     tables = str(download.parents[1] / "tables")
     done = run(papermill, download.parent, PYTHONPATH=str(site), TXRAY_RESULTS=tables)
     assert done.returncode == 0, done.stderr[-2000:]
+    cells = [cell for cell in nbformat.read(download, 4).cells if "parameters" in str(cell.metadata.get("tags"))]
+    assert [cell.source for cell in cells] == ['profile = "tiny"  # whose tables\nneuron = -1  # by the rule']
     said = nbformat.read(download.parent / "mine.ipynb", 4).cells[-1].outputs[0].text.split()
     assert said == ["tiny", "12", f"{tables}/tiny", str(site / "txray_lib" / "__init__.py")]
 
@@ -123,7 +119,3 @@ def test_a_checkout_around_the_current_folder_is_found_when_the_package_stands_e
         [sys.executable, "-c", "from txray_lib import places; print(places.root())"], tmp_path, PYTHONPATH=str(site)
     )
     assert alone.stdout.strip() == str(site)
-
-
-def test_an_error_in_a_notebook_is_its_message() -> None:
-    assert TxrayError("no tables")._render_traceback_() == ["TxrayError: no tables"]

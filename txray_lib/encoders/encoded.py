@@ -34,10 +34,6 @@ class Texts:
         """The texts at some positions."""
         return Texts(tuple(self.names[i] for i in chosen), tuple(self.ids[i] for i in chosen), self.labels[chosen])
 
-    def without(self, names: frozenset[str]) -> np.ndarray:
-        """Positions of the texts that are not among `names`."""
-        return np.array([i for i, name in enumerate(self.names) if name not in names], dtype=np.int64)
-
     def cut(self, tokens: int) -> Texts:
         """The first `tokens` tokens of each text."""
         return Texts(self.names, tuple(i[:tokens] for i in self.ids), self.labels)

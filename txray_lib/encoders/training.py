@@ -259,7 +259,8 @@ def scores_table(
     rows = []
     for split, part in texts.items():
         predictions = predict(classifier, hidden[split])
-        for treatment, kept in (("kept", np.arange(len(part))), ("removed", part.without(shared))):
+        apart = [i for i, name in enumerate(part.names) if name not in shared]
+        for treatment, kept in (("kept", range(len(part))), ("removed", apart)):
             rows.append(
                 {"split": split, "shared_texts": treatment, **asdict(score(predictions[kept], part.labels[kept]))}
             )
