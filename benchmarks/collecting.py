@@ -20,7 +20,7 @@ from benchmarks.measuring import (
     draw_lengths,
     in_new_process,
     on_threads,
-    seconds,
+    raced,
     timed,
     vocabulary,
 )
@@ -35,26 +35,24 @@ _START = 64
 
 
 def overhead(sizes: Sizes) -> Measured:
-    text, encoder, known = (
-        corpus(draw_lengths("paragraphs", sizes.tokens), sizes.words),
-        _encoder(sizes),
-        vocabulary(sizes),
-    )
+    text, encoder, known = _stage(sizes)
     ids, start = _in_parts([known.encode(d.tokens) for d in text]), Corpus("text", text.documents[:_START])
-    bare_threads = best_threads(lambda: _pass(encoder, ids[:_START], sizes))
-    our_threads = best_threads(lambda: _collected(encoder, start, known, sizes))
-    sides = {
-        "bare": on_threads(bare_threads, lambda: _pass(encoder, ids, sizes)),
-        "collection": on_threads(our_threads, lambda: _collected(encoder, text, known, sizes)),
-    }
-    best = seconds(sides, sizes.rounds)
+    best, threads = raced(
+        {
+            "bare": (lambda: _pass(encoder, ids[:_START], sizes), lambda: _pass(encoder, ids, sizes)),
+            "collection": (
+                lambda: _collected(encoder, start, known, sizes),
+                lambda: _collected(encoder, text, known, sizes),
+            ),
+        },
+        sizes.rounds,
+    )
     return Measured(
         best["collection"] / best["bare"],
         {
             "bare tokens a second": sizes.tokens / best["bare"],
             "collected tokens a second": sizes.tokens / best["collection"],
-            "threads, bare": bare_threads,
-            "threads, collection": our_threads,
+            **threads,
         },
     )
 
@@ -65,42 +63,35 @@ def overhead_on_gpu(sizes: Sizes) -> Measured | None:
 
 def released_way(sizes: Sizes) -> Measured:
     """Seconds a token of the released code's loop over few tokens, beside those of collection over many."""
-    text, encoder, known = (
-        corpus(draw_lengths("paragraphs", sizes.tokens), sizes.words),
-        _encoder(sizes),
-        vocabulary(sizes),
-    )
+    text, encoder, known = _stage(sizes)
     few = np.concatenate([known.encode(d.tokens) for d in text])[: sizes.few]
     start = Corpus("text", text.documents[:_START])
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "activations.csv"
-        their_threads = best_threads(lambda: _as_released(encoder, few[: sizes.few // 10], path))
-        our_threads = best_threads(lambda: _collected(encoder, start, known, sizes))
-        sides = {
-            "theirs": on_threads(their_threads, lambda: _as_released(encoder, few, path)),
-            "ours": on_threads(our_threads, lambda: _collected(encoder, text, known, sizes)),
-        }
-        best = seconds(sides, sizes.rounds)
+        best, threads = raced(
+            {
+                "ours": (
+                    lambda: _collected(encoder, start, known, sizes),
+                    lambda: _collected(encoder, text, known, sizes),
+                ),
+                "theirs": (
+                    lambda: _as_released(encoder, few[: sizes.few // 10], path),
+                    lambda: _as_released(encoder, few, path),
+                ),
+            },
+            sizes.rounds,
+        )
     ours, theirs = sizes.tokens / best["ours"], len(few) / best["theirs"]
     return Measured(
         ours / theirs,
-        {
-            "ours, tokens a second": ours,
-            "theirs, tokens a second": theirs,
-            "threads, ours": our_threads,
-            "threads, theirs": their_threads,
-        },
+        {"ours, tokens a second": ours, "theirs, tokens a second": theirs, **threads},
         f"The loop reads {len(few):,} tokens, collection {sizes.tokens:,}; tokens a second are compared.",
     )
 
 
 def released_disk(sizes: Sizes) -> Measured:
     """Bytes a token: records as Parquet against the full activation vector as text."""
-    text, encoder, known = (
-        corpus(draw_lengths("paragraphs", sizes.tokens), sizes.words),
-        _encoder(sizes),
-        vocabulary(sizes),
-    )
+    text, encoder, known = _stage(sizes)
     with tempfile.TemporaryDirectory() as name:
         theirs, ours = Path(name) / "activations.csv", Path(name) / "records.parquet"
         _as_released(encoder, known.encode(text.documents[0].tokens)[: sizes.few // 10], theirs)
@@ -180,23 +171,12 @@ def peak(sizes: Sizes) -> float:
     """
     b, best = torch.rand(sizes.units, 4 * sizes.units, device=sizes.device), 0.0
     for rows in (256, 512, 2048):
-        operations = 8 * rows * sizes.units**2
-        taken = _product(
-            torch.rand(rows, sizes.units, device=sizes.device), b, max(1, min(100, int(2e11 / operations)))
-        )
-        best = max(best, operations / taken)
+        a, operations = torch.rand(rows, sizes.units, device=sizes.device), 8 * rows * sizes.units**2
+        repeats = max(1, min(100, int(2e11 / operations)))
+        best_threads(lambda a=a: a @ b)
+        taken = min(timed(lambda a=a, repeats=repeats: [a @ b for _ in range(repeats)]) for _ in range(3))
+        best = max(best, operations * repeats / taken)
     return best
-
-
-def _product(a: torch.Tensor, b: torch.Tensor, repeats: int) -> float:
-    """Seconds of one product, the best of three times `repeats`."""
-
-    def side() -> None:
-        for _ in range(repeats):
-            a @ b
-
-    best_threads(lambda: a @ b)
-    return min(timed(side) for _ in range(3)) / repeats
 
 
 @torch.no_grad()
@@ -208,6 +188,11 @@ def _as_released(encoder: Encoder, ids: np.ndarray, path: Path) -> None:
             activations, state = encoder(torch.tensor([[int(word)]], device=device), state)
             numbers = ",".join(map(str, activations[0, 0].tolist()))
             file.write(f"w{word},NN,{numbers}\n")
+
+
+def _stage(sizes: Sizes) -> tuple[Corpus, Encoder, Vocabulary]:
+    """A text of paragraphs, an encoder, its words."""
+    return corpus(draw_lengths("paragraphs", sizes.tokens), sizes.words), _encoder(sizes), vocabulary(sizes)
 
 
 def _encoder(sizes: Sizes) -> Encoder:

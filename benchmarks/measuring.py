@@ -74,6 +74,16 @@ def seconds(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, fl
     return best
 
 
+def raced(sides: dict[str, tuple[Callable[[], object], ...]], rounds: int) -> tuple[dict[str, float], dict[str, float]]:
+    """`seconds` of sides, each on as many threads as suit it, which a shorter call finds; and what these threads are.
+
+    sides  by name the shorter call and the whole
+    """
+    threads = {name: best_threads(short) for name, (short, _) in sides.items()}
+    best = seconds({name: on_threads(threads[name], whole) for name, (_, whole) in sides.items()}, rounds)
+    return best, {f"threads, {name}": number for name, number in threads.items()}
+
+
 def timed(side: Callable[[], object]) -> float:
     """Seconds that a call takes, until the device has done its work."""
     began = time.perf_counter()

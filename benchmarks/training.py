@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.measuring import Measured, Row, Sizes, best_threads, on_threads, seconds
+from benchmarks.measuring import Measured, Row, Sizes, raced
 from txray_lib.encoders.lstm import Encoder, LanguageModel
 from txray_lib.encoders.training import pretrain
 from txray_lib.profiles import Pretraining
@@ -38,12 +38,10 @@ def pretraining(sizes: Sizes) -> Measured:
     stream = np.random.default_rng(1).integers(0, sizes.words, updates + lanes).astype(np.int32)
     valid = stream[: 4 * _WINDOW]
     start = stream[: 3 * _WINDOW * lanes]
-    plain_threads = best_threads(lambda: _plain(sizes, start, lanes))
-    our_threads = best_threads(lambda: _ours(sizes, start, valid, lanes))
-    best = seconds(
+    best, threads = raced(
         {
-            "plain": on_threads(plain_threads, lambda: _plain(sizes, stream, lanes)),
-            "ours": on_threads(our_threads, lambda: _ours(sizes, stream, valid, lanes)),
+            "plain": (lambda: _plain(sizes, start, lanes), lambda: _plain(sizes, stream, lanes)),
+            "ours": (lambda: _ours(sizes, start, valid, lanes), lambda: _ours(sizes, stream, valid, lanes)),
         },
         sizes.rounds,
     )
@@ -54,8 +52,7 @@ def pretraining(sizes: Sizes) -> Measured:
             "plain, tokens a second": updates / best["plain"],
             "lanes": lanes,
             "window": _WINDOW,
-            "threads, ours": our_threads,
-            "threads, plain": plain_threads,
+            **threads,
         },
     )
 
