@@ -61,7 +61,7 @@ def take_encoder(task: Task, folder: Path) -> None:
     """
     own, model = task.profile.encoder, task.profile.pretraining
     vocabulary, rows = load_words(task.own[own.vocabulary], task.profile.vocabulary.lowercase)
-    for epoch in own.snapshots:
+    for epoch in model.snapshots:
         if epoch in own.files:
             path = task.own[own.files[epoch]]
             encoder = load_own_encoder(path, rows, model.embedding_size, model.units, own.embedding, own.lstm)
