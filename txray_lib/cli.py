@@ -115,14 +115,15 @@ def freeze(profile: ProfileName, measured: Measured = False) -> None:
     """Keep the tables of a finished run in results/, where git and every reader find them."""
     from txray_lib.engine.run import Run
     from txray_lib.profiles import load_profile
-    from txray_lib.results import Results
+    from txray_lib.results import read_parameters
     from txray_lib.steps import read_note
 
     current = Run(load_profile(profile))
     name = current.profile.name
     if not current.is_there("tables"):
         raise TxrayError(f"the run {name!r} is not finished: `txray run {profile}` finishes it.")
-    if Results(name, current.place("tables"), "live").is_outdated:
+    made = read_parameters(current.place("tables"), current.profile.model_dump())
+    if {**made, "about": ""} != {**current.profile.parameters, "about": ""}:
         raise TxrayError(f"the tables of {name!r} are older than its profile: `txray run {profile}` makes them anew.")
     frozen = places.frozen_results(name)
     partial = frozen.with_name(f".{name}.partial")

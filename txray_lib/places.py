@@ -13,6 +13,8 @@ from txray_lib.errors import TxrayError
 
 DATA_VARIABLE = "TXRAY_DATA"
 """The environment variable that names a folder of corpora."""
+FOLDER_VARIABLES = ("TXRAY_ROOT", "TXRAY_RESULTS")
+"""Others that name folders: the compendium's, and one with the tables of runs."""
 OPENED_VARIABLE = "TXRAY_OPENED"
 """The environment variable that names the file in which a page that is executed notes what it opens."""
 

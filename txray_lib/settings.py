@@ -106,7 +106,7 @@ class Corpora(Settings):
 
 
 class OwnEncoder(Settings):
-    """Weights of the user's own in place of pretraining (`training.own`).
+    """Weights of the user's own in place of pretraining (`encoders.snapshots`).
 
     files       snapshots by epoch, as {1: early.safetensors, 9: late.safetensors, 10: last.safetensors}; RQ1 needs three or more
                 that are trained. Without an epoch 0 the untrained encoder is drawn from the seed

@@ -22,7 +22,9 @@ from txray_lib import __version__, places
 from txray_lib.errors import TxrayError
 from txray_lib.places import whole_file
 
-pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what it freed, and grows with the text that is collected
+pa.set_memory_pool(
+    pa.system_memory_pool()
+)  # Arrow's own keeps what it freed, and grows with the text that is collected
 
 _KEY = b"txray"
 _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "flair")

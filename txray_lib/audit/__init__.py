@@ -17,7 +17,7 @@ within half the distance from that number to chance. The verdict, decided in thi
     inconclusive    anything else that was measured: no interval, one that reaches over the border, or a number that chance gives
 
 Intervals are Student's over seeds where there are two or more, else those of the one run; they are read claim by claim, without
-a correction for their number. May touch: errors, definitions, paper, places, preferences, results, tables, transfer.
+a correction for their number. May touch: errors, paper, places, preferences, results, tables, transfer.
 Needs no torch.
 """
 

@@ -1,4 +1,4 @@
-"""Ours for the claims of §3.1 and §3.2 and those of §3.3 that prune nothing. May touch: paper, results, transfer, intervals, run.
+"""Ours for the claims of §3.1 and §3.2 and those of §3.3 that prune nothing. May touch: paper, results, transfer, intervals.
 
 Units that are not in the tables are not drawn again: blocks of text, whose shares of mass and of tokens have no interval in one
 run, and epochs. Every stage reads as many tokens: activation is judged per token (K32), and masses as shares.

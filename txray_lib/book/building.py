@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Page:
 
     @property
     def settings(self) -> str:
-        return json.dumps([self.parameters, self.title])
+        return json.dumps([self.parameters, self.title, os.environ.get("TXRAY_RESULTS", "")])
 
 
 def build_book(profile: str = CHAPTERS, strict: bool = True, show: str = "") -> Path:
@@ -149,7 +150,7 @@ def hash_archive() -> str:
 
 def make_noted(note: Path, mark: str, make: Callable[..., object], *given: Any) -> None:
     """Call what makes a part of the book, and note the mark under which that is done, what it opens, and a hash of that."""
-    draft = note.with_suffix(".draft")
+    draft, began = note.with_suffix(".draft"), time.time()
     places.write_text("", draft)
     os.environ[places.OPENED_VARIABLE] = str(draft)
     try:
@@ -159,7 +160,8 @@ def make_noted(note: Path, mark: str, make: Callable[..., object], *given: Any) 
         del os.environ[places.OPENED_VARIABLE]
         draft.unlink()
     opened = sorted(os.path.relpath(line, places.root()) for line in lines)
-    said = {"mark": mark, "opened": opened, "hash": _hash_opened(opened)}
+    is_older = all((places.root() / name).stat().st_mtime <= began for name in _found(opened))
+    said = {"mark": mark, "opened": opened, "hash": _hash_opened(opened) if is_older else "changed meanwhile"}
     places.write_text(json.dumps(said, indent=1), note)
 
 
@@ -173,10 +175,13 @@ def mark_of(note: Path) -> str:
 
 
 def _hash_opened(patterns: list[str]) -> str:
-    found = (
-        name for pattern in patterns for name in sorted(glob.glob(pattern, root_dir=places.root(), recursive=True))
-    )
-    return _hash_files(found)
+    return _hash_files(_found(patterns))
+
+
+def _found(patterns: list[str]) -> list[str]:
+    """Names below the root of the files that patterns stand for."""
+    names = [n for each in patterns for n in sorted(glob.glob(each, root_dir=places.root(), recursive=True))]
+    return [name for name in names if (places.root() / name).is_file()]
 
 
 def _hash_files(names: Iterable[str]) -> str:
@@ -219,7 +224,10 @@ def make_site(pages: list[Path], strict: bool) -> None:
 
 
 def _build(strict: bool) -> None:
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "--all"]
+    builder = shutil.which("jupyter-book", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if not builder:
+        raise TxrayError("jupyter-book is not installed in this environment: `make book` sets one up")
+    command = [builder, "build", ".", "--all"]
     command += ["-W", "-n", "--keep-going"] if strict else []
     done = subprocess.run(command, cwd=places.root(), capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""Calls Snakemake, which decides what is up to date and makes what is not (`workflow/Snakefile`). May touch: steps, places.
+"""Calls Snakemake, which decides what is up to date and makes what is not (`workflow/Snakefile`). May touch: errors, profiles, steps, places.
 
     plan      the steps of a profile: what each needs, and the settings that it is given
     run       a run: a profile, its steps, where their files lie
@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -40,27 +41,31 @@ def make_run(run: Run, profile: str, until: Sequence[str] = (), show: str = "") 
     Where Snakemake, or the folder of its rules, is not there, what is missing is made in order.
     """
     require_device(run.device)
+    for file in {run.profile.own_file(file) for name in run.needed(until) for file in run.step(name).own}:
+        if not file.is_file():
+            raise TxrayError(
+                f"{file} cannot be read: the profile {run.profile.name} names it, and there is no such file"
+            )
+    lock, what = run.folder / ".lock", f"the run {run.profile.name!r}"
     for name in run.needed(until):
-        for file in map(run.profile.own_file, run.step(name).own):
-            if not file.is_file():
-                raise TxrayError(
-                    f"{file} cannot be read: the profile {run.profile.name} names it, and there is no such file"
-                )
-        if not show and not run.is_there(name):
-            run.note(name).unlink(missing_ok=True)
+        if run.note(name).is_file() and not run.is_there(name):
+            say(f"{name}: a file is missing")
+            if not show:
+                with _alone(lock, what):
+                    run.note(name).unlink(missing_ok=True)
     if not _is_installed() or not WORKFLOW.is_dir():
         say("Snakemake is not at hand: what is there is taken as it is")
-        return bool(run.make(*until))
-    given = str(Path(profile).absolute()) if Path(profile).is_file() else profile
+        with _alone(lock, what):
+            return bool(run.make(*until))
+    given = str(Path(profile).absolute()) if profile.endswith((".yaml", ".yml")) else profile
     config = {"profile": given, "device": run.device, "until": ",".join(until)}
-    return call(config, run.folder / ".lock", f"the run {run.profile.name!r}", cores=1, show=show)
+    return call(config, lock, what, cores=1, show=show)
 
 
 def train_run(profile: str) -> Run:
     """The run of a profile with its encoders and tagged text, made now where they are missing or out of date; no tables."""
     run = Run(load_profile(profile))
-    with ThreadPoolExecutor(1) as pool:  # the thread of a notebook has an event loop, which Snakemake wants for itself
-        pool.submit(make_run, run, profile, ("tags", "finetune")).result()
+    make_run(run, profile, ("tags", "finetune"))
     return run
 
 
@@ -85,10 +90,20 @@ def call(
         raise TxrayError(
             "Snakemake is not installed in this environment: `make book` sets one up, or `pip install -e .[flow]`"
         )
+    for variable in (places.DATA_VARIABLE, *places.FOLDER_VARIABLES):  # Snakemake works in the root
+        if variable in os.environ:
+            os.environ[variable] = os.path.abspath(os.environ[variable])
+    asked = (snakefile, config, cores, show)
     if show:
-        return _call_snakemake(snakefile, config, cores, show)
+        return _in_thread(_call_snakemake, *asked)
     with _alone(lock, what), _interruptible():
-        return _call_snakemake(snakefile, config, cores)
+        return _in_thread(_call_snakemake, *asked)
+
+
+def _in_thread(function: Callable[..., bool], *given: Any) -> bool:
+    """Call a function in a thread: that of a notebook, or of a browser's driver, has an event loop, and Snakemake wants its own."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *given).result()
 
 
 def _is_installed() -> bool:

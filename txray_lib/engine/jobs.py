@@ -53,10 +53,12 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def end_jobs() -> None:
-    """Kill every process that `apart` has started."""
+    """Kill every process that `apart` has started, and those that they started, as the builder of the site."""
     with _STARTING:
         STOPPED.set()
         for child in multiprocessing.active_children():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
             child.kill()
 
 
@@ -72,7 +74,8 @@ def _without_main() -> Iterator[None]:
 
 
 def _prepare(environment: dict[str, str]) -> None:
-    """Take over the environment of the process that asks, leave Ctrl-C to it, and end where it does."""
+    """Take over the environment of the process that asks, leave Ctrl-C to it, and end where it does, as the head of a group."""
+    os.setpgid(0, 0)
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -81,4 +84,4 @@ def _prepare(environment: dict[str, str]) -> None:
 
 def _die_with_parent() -> None:
     wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
+    os.killpg(0, signal.SIGKILL)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1]
 _DATA = (".yaml", ".npz")
-_CALLED = {"yaml": "PyYAML"}
+_CALLED = {"yaml": "PyYAML", "vl_convert": "vl-convert-python"}
 """Packages that are imported under another name than they are installed by."""
 _STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
 _CELL = re.compile(r"^```\{code-cell\}.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -36,7 +36,7 @@ def code_hash(*sources: Path) -> str:
 
 
 def module_file(name: str) -> Path:
-    """The file of a module of the library, as "steps.models"."""
+    """The file of a module of the library, as "steps.train"."""
     return LIBRARY / f"{name.replace('.', '/')}.py"
 
 

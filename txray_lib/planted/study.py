@@ -49,7 +49,7 @@ def study_tables(study: TruthStudy, seed: int, what: str = "") -> dict[str, pd.D
     """The tables of a study with one seed, by name; `what` names the progress bar.
 
     All have texts ("one": both encoders read the same tokens; "two": each its own sample of one corpus), noise (its name),
-    tokens (of each side), tokens_a_neuron, seed, way (of collecting, as in `ways`).
+    tokens (of each side), tokens_a_neuron, seed, way (of collecting).
 
     truth_states     rule, state, true and found (neurons), precision (missing where none is found). Rules: "one token", the
                      paper's: preferred is what holds a token; "a tenth": what holds at least a tenth of an even share of the

@@ -1,6 +1,6 @@
 """The tables that the book reads, gathered with their provenance, and what the audit measures in them: the step tables.
 
-Of a study of what is known its own tables alone. May touch: audit, corpora, provenance, results, tables.
+Of a study of what is known its own tables alone. May touch: audit, corpora, results, tables.
 """
 
 from __future__ import annotations
