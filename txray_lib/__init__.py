@@ -6,7 +6,7 @@
     text = run.corpus("target")
     before = tx.collect(run.model("zero-shot"), text, run.vocabulary).preferences
     after = tx.collect(run.model("supervised"), text, run.vocabulary).preferences
-    table = tx.compare(before, after, units=200)    # a row a neuron: shared, avoided, gained; distance; lengths
+    table = tx.compare(before, after, run.profile.pretraining.units)  # a row a neuron: shared, avoided, gained; distance; lengths
 
     tx.open_results("demo").transfer("rq3")         # the same from tables alone, without torch
 

@@ -76,7 +76,7 @@ def show(frame: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = 
 def draw(chart: alt.TopLevelMixin, text: str, names: dict[str, str] | None = None) -> None:
     """A figure in the book's colours; `text` says what it shows to whoever cannot see it. Its first sentence is the caption.
     `names` says what short columns of its data are, for whoever downloads them."""
-    display(finish(chart, text, names))
+    display(finish(chart, UNDEFINED.sub("–", text), names))
 
 
 def say(text: str) -> None:

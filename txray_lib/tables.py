@@ -22,9 +22,8 @@ from txray_lib import __version__, places
 from txray_lib.errors import TxrayError
 from txray_lib.places import whole_file
 
-pa.set_memory_pool(
-    pa.system_memory_pool()
-)  # Arrow's own keeps what it freed, and grows with the text that is collected
+# Arrow's own pool keeps what it freed, and grows with the text that is collected.
+pa.set_memory_pool(pa.system_memory_pool())
 
 _KEY = b"txray"
 _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "flair")

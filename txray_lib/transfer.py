@@ -284,5 +284,8 @@ MEASURES = {
     "jensen_shannon": (_means, _jensen_shannon),
     "ochiai": (_presence, _squared),
 }
-"""By name: the weights of a side's cells, (cells, k), and the distance, (neurons, k), of both sides' weights p and q once they are
+"""What nulls and planted encoders are measured with; `compare` computes the paper's distance from its own definition, and tests
+hold the two against each other.
+
+By name: the weights of a side's cells, (cells, k), and the distance, (neurons, k), of both sides' weights p and q once they are
 normalised for each neuron; `owner` says whose each cell is. Ochiai's is the squared Hellinger distance of uniform distributions."""

@@ -1,4 +1,6 @@
-"""Calls Snakemake, which decides what is up to date and makes what is not (`workflow/Snakefile`). May touch: errors, profiles, steps, places.
+"""Calls Snakemake, which decides what is up to date and makes what is not (`workflow/Snakefile`).
+
+May touch: errors, profiles, steps, places.
 
     plan      the steps of a profile: what each needs, and the settings that it is given
     run       a run: a profile, its steps, where their files lie
