@@ -257,8 +257,8 @@ def _by_neuron(rows: pd.DataFrame, name: str) -> dict[int, dict[str, list]]:
     return rows.groupby("neuron")[list(rows.columns.drop(["layer", "neuron"]))].agg(list).to_dict("index")
 
 
-def similar(preferences: pd.DataFrame, most: int = SIMILAR) -> dict[int, list[tuple[int, float]]]:
-    """For each neuron of a stage the `most` nearest others: (neuron, Hellinger distance of their P), nearest first.
+def similar(preferences: pd.DataFrame) -> dict[int, list[tuple[int, float]]]:
+    """For each neuron of a stage the `SIMILAR` nearest others: (neuron, Hellinger distance of their P), nearest first.
 
     Neurons with no token in common are left out: at a distance of 1 nobody is nearer than another.
     """
@@ -272,7 +272,7 @@ def similar(preferences: pd.DataFrame, most: int = SIMILAR) -> dict[int, list[tu
     np.fill_diagonal(overlap, 0)
     found = {}
     for index, neuron in enumerate(neurons):
-        nearest = np.argsort(-overlap[index], kind="stable")[:most]
+        nearest = np.argsort(-overlap[index], kind="stable")[:SIMILAR]
         found[int(neuron)] = [
             (int(neurons[i]), float(np.sqrt(max(0.0, 1 - overlap[index, i])))) for i in nearest if overlap[index, i] > 0
         ]

@@ -13,8 +13,10 @@ from txray_lib.errors import TxrayError
 
 DATA_VARIABLE = "TXRAY_DATA"
 """The environment variable that names a folder of corpora."""
-FOLDER_VARIABLES = ("TXRAY_ROOT", "TXRAY_RESULTS")
-"""Others that name folders: the compendium's, and one with the tables of runs."""
+ROOT_VARIABLE = "TXRAY_ROOT"
+"""The environment variable that names the compendium's folder."""
+RESULTS_VARIABLE = "TXRAY_RESULTS"
+"""The environment variable that names a folder with the tables of runs, in place of live and frozen ones."""
 OPENED_VARIABLE = "TXRAY_OPENED"
 """The environment variable that names the file in which a page that is executed notes what it opens."""
 
@@ -22,7 +24,7 @@ OPENED_VARIABLE = "TXRAY_OPENED"
 def root() -> Path:
     """The compendium's folder: `TXRAY_ROOT`, else the checkout that this package stands in, else the one we work in (it holds
     profiles and notebooks), else the package's parent, in which nothing will be found."""
-    if given := os.environ.get("TXRAY_ROOT"):
+    if given := os.environ.get(ROOT_VARIABLE):
         return Path(given)
     home = Path(__file__).resolve().parents[1]
     for folder in (home, *home.parents, Path.cwd(), *Path.cwd().parents):

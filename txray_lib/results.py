@@ -219,7 +219,7 @@ def benchmarks_file() -> Path:
 
 def _parents() -> list[Path]:
     """Where folders of tables lie, best first. With `TXRAY_RESULTS` nowhere else: a reader who points at tables means those."""
-    if given := os.environ.get("TXRAY_RESULTS"):
+    if given := os.environ.get(places.RESULTS_VARIABLE):
         return [Path(given)]
     return [places.live_results(), places.frozen_results()]
 
@@ -236,6 +236,6 @@ def _advice(given: str, name: str, folders: list[Path]) -> str:
         return f"there is no profile {name!r}. {nearest(name, known)}"
     begun = next((folder for folder in folders if folder.is_dir()), None)
     lacks = f"in {begun} are not complete: {', '.join(_missing(begun))} missing" if begun else "are not there"
-    now = f" (now {folders[0].parent})" if os.environ.get("TXRAY_RESULTS") else ""
+    now = f" (now {folders[0].parent})" if os.environ.get(places.RESULTS_VARIABLE) else ""
     way = f"Compute them with `txray run {given}`, or set TXRAY_RESULTS{now} to a folder that holds {name}/."
     return f"the tables of {name!r} {lacks}. {way}"

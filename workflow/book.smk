@@ -5,7 +5,7 @@ import os
 from txray_lib import engine
 from txray_lib.book import building, handouts
 from txray_lib.engine.tracking import code_hash, module_file
-from txray_lib.places import root
+from txray_lib.places import RESULTS_VARIABLE, root
 
 PROFILE = config["profile"]
 PAGES = {page.name: page for page in building.list_pages(PROFILE)}
@@ -64,7 +64,7 @@ for NAME, NOTE in NOTES.items():
         output:
             below([*PARTS[NAME][0], NOTE]),
         params:
-            given=str([*PARTS[NAME][2:], os.environ.get("TXRAY_RESULTS", "")]),
+            given=str([*PARTS[NAME][2:], os.environ.get(RESULTS_VARIABLE, "")]),
             mark=building.mark_of(NOTE),
             code=code_hash(module_file(CODE[NAME])),
         run:

@@ -13,6 +13,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from small_training import FINETUNING, WORDS, Killed, killing, same, texts
+from small_training import PRETRAINING as DROPPING
 
 from txray_lib import probe
 from txray_lib.corpora import Corpus, Document
@@ -21,37 +23,12 @@ from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.lstm import Encoder
 from txray_lib.encoders.training import at_constant_rate, finetune, kept_updates, learning_rate, pretrain
 from txray_lib.errors import TxrayError
-from txray_lib.profiles import Finetuning, Pretraining, Reviews
-
-WORDS = 11
-SETTINGS = Finetuning(
-    reviews=Reviews(train=40, valid=20, test=20),
-    max_tokens=20,
-    epochs=3,
-    evaluations_per_epoch=2,
-    batch_size=8,
-    learning_rate=0.02,
-    target_f1=1.0,
-)
-
-
-class Killed(BaseException):
-    """Ends a training from the inside, as a kill would."""
-
-
-def texts(count: int, seed: int) -> Texts:
-    random = np.random.default_rng(seed)
-    ids = tuple(random.integers(0, WORDS, n).astype(np.int32) for n in random.integers(1, 9, count))
-    return Texts(tuple(f"t{i}" for i in range(count)), ids, np.arange(count) % 2)
+from txray_lib.profiles import Pretraining
 
 
 def an_encoder() -> Encoder:
     torch.manual_seed(5)
     return Encoder(WORDS, 5, 6)
-
-
-def same(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> bool:
-    return before.keys() == after.keys() and all(torch.equal(v, after[k]) for k, v in before.items())
 
 
 @given(st.lists(st.integers(0, 1), max_size=30), st.integers(0, 5), st.integers(1, 3))
@@ -64,7 +41,7 @@ def test_shuffled_labels_leave_their_counts_and_the_reviews(labels: list[int], s
 
 
 def test_shuffled_labels_tell_nothing_of_the_real_ones_and_each_number_is_another():
-    real = texts(2000, 1)
+    real = texts(2000, 1, 1)
     first, second = (real.with_shuffled_labels(1, number).labels for number in (1, 2))
     assert (first == real.labels).mean() == pytest.approx(0.5, abs=0.05)
     assert (first == second).mean() == pytest.approx(0.5, abs=0.05)
@@ -86,13 +63,13 @@ def a_curve(rows: list[tuple[float, float, float]]) -> pd.DataFrame:
     ids=["reaches the target", "first of the highest accuracy", "at once"],
 )
 def test_the_updates_of_the_kept_classifier_by_hand(rows, updates):
-    settings = SETTINGS.model_copy(update={"target_f1": 0.8})
+    settings = FINETUNING.model_copy(update={"target_f1": 0.8})
     assert kept_updates(a_curve(rows), settings, 40) == updates
 
 
 @pytest.mark.parametrize("target", [1.0, 0.0])
 def test_on_real_labels_so_many_updates_give_the_kept_classifier_itself(target):
-    settings, train, valid = SETTINGS.model_copy(update={"target_f1": target}), texts(40, 1), texts(20, 2)
+    settings, train, valid = FINETUNING.model_copy(update={"target_f1": target}), texts(40, 1, 1), texts(20, 2, 1)
     real, curve = finetune(settings, an_encoder(), train, valid, 1)
     updates = kept_updates(curve, settings, len(train))
     again, _ = finetune(settings, an_encoder(), train, valid, 1, updates=updates)
@@ -101,17 +78,10 @@ def test_on_real_labels_so_many_updates_give_the_kept_classifier_itself(target):
 
 def test_a_killed_control_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     def run(checkpoint: Path | None = None) -> Any:
-        return finetune(SETTINGS, an_encoder(), texts(40, 1), texts(20, 2), 1, checkpoint, updates=7)
-
-    calls, update = iter(range(5)), training._update
-
-    def killing(*arguments: Any) -> float:
-        if next(calls, None) is None:
-            raise Killed
-        return update(*arguments)
+        return finetune(FINETUNING, an_encoder(), texts(40, 1, 1), texts(20, 2, 1), 1, checkpoint, updates=7)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_update", killing)
+        patch.setattr(training, "_update", killing(training._update, 5))
         with pytest.raises(Killed):
             run(tmp_path / "c.safetensors")
     (gone_on, curve), (whole, whole_curve) = run(tmp_path / "c.safetensors"), run()
@@ -119,18 +89,7 @@ def test_a_killed_control_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(curve.drop(columns="seconds"), whole_curve.drop(columns="seconds"), check_exact=True)
 
 
-PRETRAINING = Pretraining(
-    embedding_size=5,
-    units=6,
-    dropout=0.0,
-    epochs=3,
-    snapshots=[0, 1, 2, 3],
-    batch_size=4,
-    window=5,
-    learning_rate=0.02,
-    weight_decay=0.01,
-    schedule="one-cycle",
-)
+PRETRAINING = DROPPING.model_copy(update={"dropout": 0.0})
 
 
 def test_the_constant_rate_is_the_mean_of_those_that_the_schedule_gave(monkeypatch):

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from small_training import FINETUNING, PRETRAINING, WORDS, Killed, killing, same, texts
 
 from txray_lib.corpora import Corpus
 from txray_lib.encoders import lstm, training
@@ -37,56 +38,10 @@ from txray_lib.encoders.training import (
     score,
 )
 from txray_lib.errors import TxrayError
-from txray_lib.profiles import Finetuning, Pretraining, Reviews
 
-WORDS = 11
 TRAIN = np.random.default_rng(0).integers(0, WORDS, 107).astype(np.int32)
 VALID = np.random.default_rng(1).integers(0, WORDS, 40).astype(np.int32)
 WINDOWS = 5
-PRETRAINING = Pretraining(
-    embedding_size=5,
-    units=6,
-    dropout=0.3,
-    epochs=3,
-    snapshots=[0, 1, 2, 3],
-    batch_size=4,
-    window=5,
-    learning_rate=0.02,
-    weight_decay=0.01,
-    schedule="one-cycle",
-)
-FINETUNING = Finetuning(
-    reviews=Reviews(train=40, valid=20, test=20),
-    max_tokens=20,
-    epochs=3,
-    evaluations_per_epoch=2,
-    batch_size=8,
-    learning_rate=0.02,
-    target_f1=1.0,
-)
-
-
-class Killed(BaseException):
-    """Ends a training from the inside, as a kill would."""
-
-
-def texts(count: int, seed: int) -> Texts:
-    """Labels of chance: no encoder can learn them, so fine-tuning never reaches its target."""
-    random = np.random.default_rng(seed)
-    ids = tuple(random.integers(0, WORDS, n).astype(np.int32) for n in random.integers(0, 9, count))
-    return Texts(tuple(f"t{i}" for i in range(count)), ids, np.arange(count) % 2)
-
-
-def killing(function: Any, after: int) -> Any:
-    """`function`, which kills instead of running once it has run `after` times."""
-    calls = iter(range(after))
-
-    def wrapper(*arguments: Any, **named: Any) -> Any:
-        if next(calls, None) is None:
-            raise Killed
-        return function(*arguments, **named)
-
-    return wrapper
 
 
 def run_pretraining(checkpoint: Path | None = None, kept: dict[int, Any] | None = None, **changes: Any) -> Any:
@@ -99,10 +54,6 @@ def run_pretraining(checkpoint: Path | None = None, kept: dict[int, Any] | None 
     settings = PRETRAINING.model_copy(update=changes)
     curve = pretrain(settings, WORDS, TRAIN, VALID, 1, keep, checkpoint)
     return kept, curve.drop(columns="seconds")
-
-
-def same(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> bool:
-    return before.keys() == after.keys() and all(torch.equal(v, after[k]) for k, v in before.items())
 
 
 @pytest.fixture(scope="module")

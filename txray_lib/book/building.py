@@ -67,7 +67,7 @@ class Page:
 
     @property
     def settings(self) -> str:
-        return json.dumps([self.parameters, self.title, os.environ.get("TXRAY_RESULTS", "")])
+        return json.dumps([self.parameters, self.title, os.environ.get(places.RESULTS_VARIABLE, "")])
 
 
 def build_book(profile: str = CHAPTERS, strict: bool = True, show: str = "") -> Path:
@@ -160,8 +160,9 @@ def make_noted(note: Path, mark: str, make: Callable[..., object], *given: Any) 
         del os.environ[places.OPENED_VARIABLE]
         draft.unlink()
     opened = sorted(os.path.relpath(line, places.root()) for line in lines)
-    is_older = all((places.root() / name).stat().st_mtime <= began for name in _found(opened))
-    said = {"mark": mark, "opened": opened, "hash": _hash_opened(opened) if is_older else "changed meanwhile"}
+    found = _find_opened(opened)
+    is_older = all((places.root() / name).stat().st_mtime <= began for name in found)
+    said = {"mark": mark, "opened": opened, "hash": _hash_files(found) if is_older else "changed meanwhile"}
     places.write_text(json.dumps(said, indent=1), note)
 
 
@@ -170,15 +171,11 @@ def mark_of(note: Path) -> str:
     if not note.is_file():
         return uuid.uuid4().hex
     said = json.loads(note.read_text(encoding="utf-8"))
-    now = _hash_opened(said["opened"])
+    now = _hash_files(_find_opened(said["opened"]))
     return said["mark"] if now == said["hash"] else now
 
 
-def _hash_opened(patterns: list[str]) -> str:
-    return _hash_files(_found(patterns))
-
-
-def _found(patterns: list[str]) -> list[str]:
+def _find_opened(patterns: list[str]) -> list[str]:
     """Names below the root of the files that patterns stand for."""
     names = [n for each in patterns for n in sorted(glob.glob(each, root_dir=places.root(), recursive=True))]
     return [name for name in names if (places.root() / name).is_file()]

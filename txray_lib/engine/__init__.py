@@ -16,7 +16,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +30,7 @@ from txray_lib.engine.jobs import ERRORS, STOPPED, apart, end_jobs
 from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import load_profile
-from txray_lib.steps import perform
+from txray_lib.steps import perform, say
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 _WHY = ("mtime", "params", "input")
@@ -92,7 +91,11 @@ def call(
         raise TxrayError(
             "Snakemake is not installed in this environment: `make book` sets one up, or `pip install -e .[flow]`"
         )
-    for variable in (places.DATA_VARIABLE, *places.FOLDER_VARIABLES):  # Snakemake works in the root
+    for variable in (
+        places.DATA_VARIABLE,
+        places.ROOT_VARIABLE,
+        places.RESULTS_VARIABLE,
+    ):  # Snakemake works in the root
         if variable in os.environ:
             os.environ[variable] = os.path.abspath(os.environ[variable])
     asked = (snakefile, config, cores, show)
@@ -167,10 +170,6 @@ class _Progress(logging.Handler):
 def make_step(run: Run, name: str) -> None:
     """A job of the Snakefile: one step, in a process of its own."""
     apart(perform, run.task(name))
-
-
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def require_device(device: str) -> None:

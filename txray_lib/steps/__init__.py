@@ -66,7 +66,7 @@ class Task:
         return require_whole(self.needs[step], name)
 
     def say(self, line: str) -> None:
-        _say(f"    {line}")
+        say(f"    {line}")
 
     @cached_property
     def scratch(self) -> Path:
@@ -86,7 +86,7 @@ def perform(task: Task) -> None:
         partial.mkdir(parents=True)
         module, _, name = task.function.rpartition(".")
         function = getattr(importlib.import_module(f"txray_lib.steps.{module}"), name)
-        _say(f"{task.name}: {(function.__doc__ or '').partition(chr(10))[0]}")
+        say(f"{task.name}: {(function.__doc__ or '').partition(chr(10))[0]}")
         function(task, partial, **task.arguments)
         seconds = round(time.monotonic() - began, 2)
         _write_note(partial, seconds)
@@ -95,7 +95,7 @@ def perform(task: Task) -> None:
         os.replace(partial, task.place)
     for old in (task.workshop / ".unfinished").glob(f"{task.name}.*"):
         shutil.rmtree(old, ignore_errors=True)
-    _say(f"    {seconds:.1f} s")
+    say(f"    {seconds:.1f} s")
 
 
 def _write_note(folder: Path, seconds: float) -> None:
@@ -134,7 +134,7 @@ def require_whole(place: Path, name: str) -> Path:
     return path
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
