@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from txray_lib.corpora.documents import Corpus, Document
-from txray_lib.corpora.tokenise import BREAK, cut_passages, sentence_starts
+from txray_lib.corpora.tokenise import cut_passages, sentence_starts
 from txray_lib.errors import TxrayError
 from txray_lib.places import DATA_VARIABLE
 
@@ -136,6 +136,6 @@ def _read_reviews(texts: Mapping[str, str], split: str, kind: str) -> Iterator[D
     films = texts[f"{split}/urls_{kind}.txt"].splitlines()
     numbers = {name: int(name.split("/")[2].split("_")[0]) for name in texts if name.startswith(f"{split}/{kind}/")}
     for name, number in sorted(numbers.items(), key=lambda item: item[1]):
-        tokens, sentences = cut_passages(BREAK.split(texts[name]))
+        tokens, sentences = cut_passages([texts[name]])
         film = _FILM.search(films[number])[0]
         yield Document(name, split, film, tokens, sentences, label=int(kind == "pos"))

@@ -1,6 +1,6 @@
 """What the encoder sees of a token: one vocabulary, from the pretraining corpus.
 
-May touch: errors, places, documents.
+May touch: errors, places, documents, tokenise.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from txray_lib.corpora.documents import UNKNOWN, Corpus
+from txray_lib.corpora.tokenise import compose
 from txray_lib.errors import TxrayError
 from txray_lib.places import write_text
 
@@ -26,8 +27,8 @@ END = "<eos>"
 class Vocabulary:
     """The words an encoder knows, by id: features in order of frequency, `<unk>` among them, and `<eos>` as last id.
 
-    words      the word of every id: an embedding has `len(vocabulary)` rows
-    lowercase  whether a token is lower-cased before it is looked up
+    words      the word of every id, in one spelling (Unicode NFC): an embedding has `len(vocabulary)` rows
+    lowercase  whether a token is lower-cased before it is looked up; its spelling never matters
     """
 
     words: tuple[str, ...]
@@ -35,6 +36,7 @@ class Vocabulary:
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "words", tuple(map(compose, self.words)))
         if UNKNOWN not in self.words or self.words[-1] != END or len(set(self.words)) < len(self.words):
             raise TxrayError(f"a vocabulary needs distinct words with {UNKNOWN} among them and {END} as the last one.")
         object.__setattr__(self, "_ids", {word: i for i, word in enumerate(self.words[:-1])})
@@ -55,12 +57,11 @@ class Vocabulary:
     def encode(self, tokens: Sequence[str]) -> np.ndarray:
         """The id of each token, int32, shape (tokens,); never that of `<eos>`."""
         ids, unknown = self._ids, self.unknown
-        forms = map(str.lower, tokens) if self.lowercase else tokens
-        return np.fromiter((ids.get(form, unknown) for form in forms), np.int32, len(tokens))
+        return np.fromiter((ids.get(form, unknown) for form in _forms(tokens, self.lowercase)), np.int32, len(tokens))
 
     def seen(self, token: str) -> str:
         """The token as the encoder sees it: lower-cased where the vocabulary is, or `<unk>`."""
-        form = token.lower() if self.lowercase else token
+        [form] = _forms([token], self.lowercase)
         return form if form in self._ids else UNKNOWN
 
     def unknown_share(self, corpus: Corpus) -> float:
@@ -92,6 +93,10 @@ class Vocabulary:
         return vocabulary
 
 
+def _forms(tokens: Iterable[str], lowercase: bool) -> Iterable[str]:
+    return map(compose, map(str.lower, tokens) if lowercase else tokens)
+
+
 def build_vocabulary(corpus_train: Corpus, size: int, lowercase: bool = True) -> Vocabulary:
     """The `size` most frequent words of a corpus, `<unk>` counted among them, ties in alphabetical order.
 
@@ -102,7 +107,7 @@ def build_vocabulary(corpus_train: Corpus, size: int, lowercase: bool = True) ->
         raise TxrayError(f"a vocabulary of {size} words was asked for: it needs at least {UNKNOWN} and one word.")
     counts = Counter[str]()
     for document in corpus_train.require_text():
-        counts.update(map(str.lower, document.tokens) if lowercase else document.tokens)
+        counts.update(_forms(document.tokens, lowercase))
     del counts[END]
     ranked = [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))][:size]
     if UNKNOWN not in ranked:
