@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from txray_lib.corpora.documents import UNKNOWN, Corpus, Document, deal_blocks
-from txray_lib.corpora.tokenise import BREAK, cut_passages
+from txray_lib.corpora.tokenise import cut_passages
 from txray_lib.corpora.vocabulary import END, Vocabulary
 from txray_lib.errors import TxrayError
 
@@ -227,8 +227,8 @@ def _check_columns(columns: Sequence[str], names: Mapping[str, str], path: Path)
 
 def _read_row(name: str, line: int, row: Mapping[str, Any], faults: Faults) -> tuple[Document, str]:
     """The document of a row, without its label, and what that is called; what is wrong with the row is added to `faults`."""
-    passages = BREAK.split(row["text"]) if isinstance(row["text"], str) else []
-    tokens, sentences = cut_passages(part for passage in passages for part in passage.splitlines())
+    passages = row["text"].splitlines() if isinstance(row["text"], str) else []
+    tokens, sentences = cut_passages(passages)
     if not tokens:
         faults["no text that holds a token. Remove the row, or give it its text."].append(f"{line}")
     label = str(row["label"]).strip() if isinstance(row["label"], str | int) else ""
