@@ -24,10 +24,10 @@ from benchmarks.measuring import (
     timed,
     vocabulary,
 )
-from txray_lib.collection import PART_TOKENS, WINDOW, collect, collect_parts, windows
+from txray_lib.collection import PART_TOKENS, collect, collect_parts
 from txray_lib.corpora import Corpus, Vocabulary
 from txray_lib.corpora.documents import load_corpus_file, save_corpus, stream_corpus_file
-from txray_lib.encoders.lstm import Encoder
+from txray_lib.encoders.lstm import WINDOW, Encoder, windows
 from txray_lib.tables import write_tables
 
 _START = 64

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,8 @@ from pandas.api.types import union_categoricals
 from torch import Tensor, nn
 
 from txray_lib.corpora import Corpus, Document, Vocabulary
-from txray_lib.encoders.lstm import Classifier, Encoder, State, exact_products
+from txray_lib.corpora.tokenise import compose
+from txray_lib.encoders.lstm import Classifier, Encoder, Window, windows
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.progress import bar
@@ -31,8 +31,7 @@ from txray_lib.progress import bar
 NEAR_TIE = 1e-6
 PART_TOKENS = 2**16
 """Of the documents whose records are held at once; several such parts are on their way at a time."""
-WINDOW = 16
-"""Shorter ones waste less of their last slot and cost more calls: of 8, 16, 32 the best for paragraphs and reviews."""
+_END = object()
 _COLUMNS = ["document", "block", "layer", "feature", "tag", "neuron", "activation", "prediction", "y"]
 
 
@@ -65,8 +64,9 @@ def collect(
 
     `batch_size` documents are read side by side. ŷ is that of the document's first `max_tokens` tokens, as the classifier
     read it in fine-tuning; records go on to the end. An encoder is any module with `words`, `units` and the `forward` of
-    `Encoder`; it is left as it was found, and TF32 off. Raises TxrayError for an empty corpus, documents without tags, a
-    vocabulary that is not the encoder's, a module that gives something else, or activations that are not numbers.
+    `Encoder`, of any floating-point type; it is tried on two texts of three tokens, left as it was found, and TF32 off.
+    Raises TxrayError for an empty corpus, documents without tags, a vocabulary that is not the encoder's, a module that gives
+    something else, or activations that are not numbers.
     """
     total = corpus.require_text().token_count
     parts = [*collect_parts(model, corpus, vocabulary, batch_size, device, what, max_tokens, total)]
@@ -98,28 +98,25 @@ def collect_parts(
     is the number of the first document in the records. A part is yielded when its last document has been read.
     """
     encoder, classifier = (model.encoder, model) if isinstance(model, Classifier) else (model, None)
-    if not (hasattr(encoder, "words") and hasattr(encoder, "units")):
-        raise TxrayError(
-            f"a module {type(encoder).__name__} without `words` and `units` cannot be read: give it both, the numbers of its"
-            " words and of its neurons"
-        )
-    if encoder.words != len(vocabulary):
-        raise TxrayError(
-            f"the encoder knows {encoder.words} words, the vocabulary has {len(vocabulary)}: they belong to different runs"
-        )
+    _require_encoder(encoder, vocabulary)
+    if batch_size < 1:
+        raise TxrayError(f"{batch_size} documents cannot be read side by side: give a batch_size of 1 or more")
     unfinished: deque[_Part] = deque()
 
     def texts() -> Iterator[tuple[int, np.ndarray]]:
         document, token = first, 0
-        for held in _grouped(documents):
+        for held in grouped(documents):
             ids = [vocabulary.encode(d.tokens) for d in held]
-            part = _Part(_text(held, document), ids, token, classifier, max_tokens)
+            part = _Part(text_columns(held, document), ids, token, classifier, max_tokens)
             unfinished.append(part)
             yield from ((part.starts[i], ids[i]) for i in np.argsort(-part.lengths, kind="stable"))
             document, token = document + len(held), part.stop
 
-    with bar(total or 0, what, "token") as ticker:
-        for window in windows(encoder, texts(), batch_size, device):
+    with (
+        bar(total or 0, what, "token") as ticker,
+        closing(windows(encoder, texts(), batch_size, device)) as reading,
+    ):
+        for window in reading:
             found = find_largest(window.activations)
             for part in unfinished:
                 part.write(window, *found)
@@ -137,26 +134,31 @@ def from_activations(
     (tokens, units) for each document of a tagged corpus in turn.
 
     `seen` gives the feature that a token is to the encoder: lower-cased here, `vocabulary.seen` where words are unknown. ŷ is
-    missing. Raises TxrayError for a document without tags, an array of another shape, values that are not finite, more or
-    fewer arrays than documents, or a layer beyond 127.
+    missing. Raises TxrayError for a document without tags, an array of another shape or kind, values that are not finite,
+    more or fewer arrays than documents, or a layer beyond 127.
     """
-    if not 0 <= layer <= np.iinfo(np.int8).max:
-        raise TxrayError(f"there is no layer {layer}: number the layers of an encoder from 0, up to 127")
-    documents, units, arrays = corpus.require_text().documents, None, iter(activations)
-    found = []
+    if not isinstance(layer, (int, np.integer)) or not 0 <= layer <= np.iinfo(np.int8).max:
+        raise TxrayError(f"there is no layer {layer!r}: number the layers of an encoder from 0, up to 127")
+    if isinstance(activations, Mapping) or not isinstance(activations, Iterable):
+        raise TxrayError(
+            f"the activations are a {type(activations).__name__}; a list is wanted, or anything that gives an array for each"
+            f" document of {corpus.name!r} in turn, such as [arrays[d.name] for d in corpus]"
+        )
+    documents, units, found, given = corpus.require_text().documents, None, [], iter(activations)
     for number, document in enumerate(documents):
         _require_tags(document)
-        if (array := next(arrays, None)) is None:
+        array = next(given, _END)
+        if array is _END:
             raise TxrayError(f"there are activations for {number} documents, and {corpus.name!r} has {len(corpus)}")
         values = _checked(array, document, units)
         units = values.shape[1]
         found.append(find_largest(values))
-    if next(arrays, None) is not None:
+    if next(given, _END) is not _END:
         raise TxrayError(f"there are activations for more than the {len(corpus)} documents of {corpus.name!r}")
     activation, neuron, ties = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    feature = _categorical([seen(token) for document in documents for token in document.tokens])
+    feature = categorical([compose(seen(token)) for document in documents for token in document.tokens])
     others = {"layer": np.int8(layer), "prediction": np.float32(np.nan)}
-    records = _records(_text(documents, 0), activation, neuron, feature=feature, **others)
+    records = make_records(text_columns(documents, 0), activation, neuron, feature=feature, **others)
     return Collected(records, int((records["neuron"] == NOBODY).sum()), int(ties.sum()), len(documents))
 
 
@@ -166,7 +168,7 @@ def find_largest(activations: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
     NumPy's argmax on one thread is seven times as fast as torch's on two.
     """
-    activations = activations.float()
+    activations = activations.detach().float()
     if activations.device.type == "cpu":
         neuron = torch.from_numpy(activations.numpy().argmax(axis=-1)).unsqueeze(-1)
     else:
@@ -175,96 +177,6 @@ def find_largest(activations: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarra
     second = activations.scatter(-1, neuron, -math.inf).amax(dim=-1, keepdim=True)
     found = (part.squeeze(-1).cpu().numpy() for part in (largest, neuron, largest - second < NEAR_TIE))
     return tuple(found)
-
-
-@dataclass(frozen=True)
-class Window:
-    """The next tokens of the text in each slot.
-
-    place        where the first of them stands: the place of the text's first token, and how many have been read, (rows,)
-    size         how many there are, from 1 to WINDOW, (rows,)
-    activations  (rows, WINDOW, units) on the encoder's device; what lies past a row's `size` means nothing
-    """
-
-    place: np.ndarray
-    size: np.ndarray
-    activations: Tensor
-
-    def places(self) -> tuple[np.ndarray, np.ndarray]:
-        """The place of each token, and whether there is one, (rows, WINDOW) each."""
-        step = np.arange(WINDOW)
-        return self.place[:, None] + step, step < self.size[:, None]
-
-
-@torch.no_grad()
-def windows(
-    encoder: Encoder, texts: Iterable[tuple[int, np.ndarray]], slots: int, device: str = "cpu"
-) -> Iterator[Window]:
-    """Read texts in at most `slots` rows, in their order as slots become free: the place that is given to a text's first
-    token, and its ids, an int array.
-
-    The encoder is left as it was found, and TF32 off. Raises TxrayError where it gives something else than `Encoder`.
-    """
-    waiting = ((place, ids) for place, ids in texts if len(ids))
-    here: list[tuple[int, np.ndarray]] = []
-    offset, ended, step = np.empty(0, np.int64), np.empty(0, bool), np.arange(WINDOW)
-    kind = next((p.dtype for p in encoder.parameters()), torch.float32)
-    state: State = (torch.zeros(1, 0, encoder.units, device=device, dtype=kind),) * 2
-    with _evaluating(encoder, device):
-        while True:
-            going = np.flatnonzero(~ended)
-            taken = list(islice(waiting, slots - len(going)))
-            if len(going) < len(here) or taken:
-                rows = torch.from_numpy(going).to(device)
-                start = torch.zeros(1, len(taken), encoder.units, device=device, dtype=kind)
-                state = tuple(torch.cat([part.index_select(1, rows), start], dim=1) for part in state)
-            here = [*(here[row] for row in going), *taken]
-            if not here:
-                return
-            offset = np.concatenate([offset[going] + WINDOW, np.zeros(len(taken), np.int64)])
-            length = np.array([len(text) for _, text in here])
-            size = np.minimum(length - offset, WINDOW)
-            ended = offset + WINDOW >= length
-            ids = np.zeros((len(here), WINDOW), np.int64)
-            ids[step < size[:, None]] = np.concatenate(
-                [text[first : first + WINDOW] for (_, text), first in zip(here, offset.tolist(), strict=True)]
-            )
-            found = encoder(torch.from_numpy(ids).to(device), state)
-            _check(found, encoder, len(here))
-            activations, state = found
-            yield Window(np.array([place for place, _ in here]) + offset, size, activations)
-
-
-@contextmanager
-def _evaluating(module: nn.Module, device: str) -> Iterator[None]:
-    """In this context a module is on `device` and in evaluation mode; afterwards it is as it was."""
-    exact_products()
-    modes = [(part, part.training) for part in module.modules()]
-    home = next((p.device for p in module.parameters()), device)
-    module.eval().to(device)
-    try:
-        yield
-    finally:
-        module.to(home)
-        for part, training in modes:
-            part.training = training
-
-
-def _check(found: object, encoder: Encoder, rows: int) -> None:
-    state = (1, rows, encoder.units)
-    wanted = ((rows, WINDOW, encoder.units), (state, state))
-    if (given := _shapes(found)) != wanted:
-        raise TxrayError(
-            f"the module {type(encoder).__name__} gave {given} for {rows} texts of {WINDOW} tokens, and {wanted} is wanted:"
-            " activations (texts, tokens, units), and the state to go on from, a pair of (1, texts, units)"
-        )
-
-
-def _shapes(found: object) -> object:
-    """The shapes of tensors, however they are nested; of anything else what it is."""
-    if isinstance(found, (tuple, list)):
-        return tuple(map(_shapes, found))
-    return tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
 
 
 class _Part:
@@ -301,7 +213,7 @@ class _Part:
         if self.last is not None:
             _, ended, read = np.intersect1d(place[mine], self.ends, return_indices=True)
             row, step = (index[ended] for index in np.nonzero(mine))
-            self.last[read] = window.activations[row, step].cpu()
+            self.last[read] = window.activations[row, step].float().cpu()
 
     def collected(self, vocabulary: Vocabulary) -> Collected:
         """Its records, once nothing is left to read."""
@@ -312,11 +224,12 @@ class _Part:
         predictions = np.full(len(self.ids), np.nan, np.float32)
         if self.classifier is not None:
             output = self.classifier.output
-            logits = self.last @ output.weight.detach().cpu().T + output.bias.detach().cpu()
-            predictions = torch.sigmoid(logits.squeeze(1)).numpy().astype(np.float32)
+            weight, bias = (parameter.detach().float().cpu() for parameter in (output.weight, output.bias))
+            logits = self.last @ weight.T + bias
+            predictions = torch.sigmoid(logits.squeeze(1)).numpy()
         seen, codes = np.unique(np.concatenate(self.ids), return_inverse=True)
         words = pd.Index([vocabulary.words[i] for i in seen], dtype=object)
-        records = _records(
+        records = make_records(
             self.text,
             self.activation,
             self.neuron,
@@ -327,8 +240,8 @@ class _Part:
         return Collected(records, int((records["neuron"] == NOBODY).sum()), self.near_ties, len(self.ids))
 
 
-def _grouped(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Documents in a row, of `PART_TOKENS` tokens or a few more together."""
+def grouped(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Documents in a row, of `PART_TOKENS` tokens or a few more together. Raises TxrayError where one has no tags."""
     held, tokens = list[Document](), 0
     for document in documents:
         _require_tags(document)
@@ -346,14 +259,34 @@ def _require_tags(document: Document) -> None:
         raise TxrayError(f"the document {document.name!r} has not one tag a token: tag the corpus first (`tag_corpus`)")
 
 
-def _checked(array: np.ndarray | Tensor, document: Document, units: int | None) -> Tensor:
+def _require_encoder(encoder: object, vocabulary: Vocabulary) -> None:
+    name, numbers = type(encoder).__name__, [getattr(encoder, of, None) for of in ("words", "units")]
+    if not isinstance(encoder, nn.Module) or not all(isinstance(number, int) for number in numbers):
+        raise TxrayError(
+            f"a {name} is no encoder: a torch module with `words` and `units` is wanted, the numbers of its words and of its"
+            " neurons. Of a module inside another, as DataParallel has it, give the inner one (`.module`)."
+        )
+    if encoder.words != len(vocabulary):
+        raise TxrayError(
+            f"the encoder knows {encoder.words} words, the vocabulary has {len(vocabulary)}: they belong to different runs"
+        )
+    if encoder.units < 2:
+        raise TxrayError(f"the module {name} has {encoder.units} units: the most excited of 2 or more is recorded")
+
+
+def _checked(array: object, document: Document, units: int | None) -> Tensor:
     """Activations that somebody computed, as float32 on the CPU."""
-    wanted = f"numbers of the shape ({len(document)}, {units or 'units, 2 or more'}) are wanted, a row for each token"
+    wanted = (
+        f"real numbers of the shape ({len(document)}, {units or 'units, 2 or more'}) are wanted, a row for each token"
+    )
     try:
-        numbers = array.detach().float().cpu() if isinstance(array, Tensor) else np.array(array, np.float32)
-    except (TypeError, ValueError):
-        raise TxrayError(f"the activations of {document.name!r} are a {type(array).__name__}; {wanted}") from None
-    values = torch.as_tensor(numbers)
+        given = array.detach().to_dense().cpu() if isinstance(array, Tensor) else torch.as_tensor(np.array(array))
+        numbers = not given.is_complex()
+    except (TypeError, ValueError, RuntimeError):
+        numbers = False
+    if not numbers:
+        raise TxrayError(f"the activations of {document.name!r} are a {type(array).__name__}; {wanted}")
+    values = given.float()
     if values.ndim != 2 or len(values) != len(document) or values.shape[1] != (units or max(values.shape[1], 2)):
         raise TxrayError(f"the activations of {document.name!r} have the shape {tuple(values.shape)}; {wanted}")
     if not torch.isfinite(values).all():
@@ -361,24 +294,26 @@ def _checked(array: np.ndarray | Tensor, document: Document, units: int | None) 
     return values
 
 
-def _text(documents: Sequence[Document], first: int) -> dict[str, Any]:
+def text_columns(documents: Sequence[Document], first: int) -> dict[str, Any]:
     """The columns of records that the text alone gives; the documents are numbered from `first`."""
     lengths = [len(document) for document in documents]
     labels = np.array([-1 if document.label is None else document.label for document in documents], dtype=np.int8)
     return {
         "document": np.repeat(np.arange(first, first + len(documents), dtype=np.int32), lengths),
-        "block": _categorical([document.block for document in documents]).repeat(lengths),
-        "tag": _categorical([tag for document in documents for tag in document.tags or ()]),
+        "block": categorical([document.block for document in documents]).repeat(lengths),
+        "tag": categorical([tag for document in documents for tag in document.tags or ()]),
         "y": np.repeat(labels, lengths),
     }
 
 
-def _records(text: dict[str, Any], activation: np.ndarray, neuron: np.ndarray, **columns: Any) -> pd.DataFrame:
+def make_records(text: dict[str, Any], activation: np.ndarray, neuron: np.ndarray, **columns: Any) -> pd.DataFrame:
+    """Records from `text_columns`, of each token the largest activation and its neuron (`find_largest`), and what else there is:
+    feature, layer, prediction. Tokens whose maximum is not positive are nobody's."""
     somebodys = np.where(activation > 0, neuron, NOBODY).astype(np.int32)
     return pd.DataFrame({**text, "activation": activation, "neuron": somebodys, **columns})[_COLUMNS]
 
 
-def _categorical(values: Sequence[str]) -> pd.Categorical:
+def categorical(values: Sequence[str]) -> pd.Categorical:
     """Categories in alphabetical order; numbering by a dictionary is several times as fast as by sorting objects."""
     number = {value: i for i, value in enumerate(sorted(set(values)))}
     codes = np.fromiter(map(number.__getitem__, values), np.int32, len(values))

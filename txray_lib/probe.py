@@ -1,4 +1,4 @@
-"""A linear probe: how much of a token's tag its activations hold (beside Fig. 3). May touch: corpora, collection.
+"""A linear probe: how much of a token's tag its activations hold (beside Fig. 3). May touch: corpora, encoders.
 
 A multinomial logistic regression from the activations at a token to its tag, trained on some blocks of a text and tested
 on others; beside it what the token's word alone gives, and what nothing at all gives.
@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from txray_lib.collection import windows
 from txray_lib.corpora import Corpus, Document, Vocabulary
-from txray_lib.encoders.lstm import Encoder
+from txray_lib.encoders.lstm import Encoder, windows
 from txray_lib.errors import TxrayError
 
 L2 = 1e-4
@@ -52,7 +51,6 @@ def read_activations(encoder: Encoder, corpus: Corpus, vocabulary: Vocabulary, d
     for window in windows(encoder, zip(starts[:-1], ids, strict=True), _BATCH, device):
         for first, size, activations in zip(window.place, window.size, window.activations.cpu(), strict=True):
             rows[first : first + size] = activations[:size]
-    encoder.cpu()
     return rows
 
 

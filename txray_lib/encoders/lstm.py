@@ -1,9 +1,17 @@
-"""The encoder E of the paper, one LSTM layer (S1), and the two models that train it. May touch: errors, torch."""
+"""The encoder E of the paper, one LSTM layer (S1), the two models that train it, and texts that such an encoder reads.
+
+May touch: errors, torch.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -11,6 +19,9 @@ from torch.nn import functional
 from txray_lib.errors import TxrayError
 
 State = tuple[Tensor, Tensor]
+
+WINDOW = 16
+"""Shorter ones waste less of their last slot and cost more calls: of 8, 16, 32 the best for paragraphs and reviews."""
 
 
 def rounded_to(precision: str, device: str) -> torch.autocast:
@@ -107,3 +118,115 @@ class Classifier(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         return self.logits(self.last_hidden_states(ids, lengths))
+
+
+@dataclass(frozen=True)
+class Window:
+    """The next tokens of the text in each slot.
+
+    place        where the first of them stands: the place of the text's first token, and how many have been read, (rows,)
+    size         how many there are, from 1 to WINDOW, (rows,)
+    activations  (rows, WINDOW, units) on the encoder's device; what lies past a row's `size` means nothing
+    """
+
+    place: np.ndarray
+    size: np.ndarray
+    activations: Tensor
+
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """The place of each token, and whether there is one, (rows, WINDOW) each."""
+        step = np.arange(WINDOW)
+        return self.place[:, None] + step, step < self.size[:, None]
+
+
+@torch.no_grad()
+def windows(
+    encoder: Encoder, texts: Iterable[tuple[int, np.ndarray]], slots: int, device: str = "cpu"
+) -> Iterator[Window]:
+    """Read texts in at most `slots` rows, in their order as slots become free: the place that is given to a text's first
+    token, and its ids, an int array.
+
+    The encoder is first tried on two texts of three tokens, so that texts and time cannot be taken for each other; it is left as
+    it was found, and TF32 off. Raises TxrayError where it gives something else than `Encoder`.
+    """
+    waiting = ((place, ids) for place, ids in texts if len(ids))
+    here: list[tuple[int, np.ndarray]] = []
+    offset, ended, step = np.empty(0, np.int64), np.empty(0, bool), np.arange(WINDOW)
+    kind = next((p.dtype for p in encoder.parameters() if p.is_floating_point()), torch.float32)
+    state: State = (torch.zeros(1, 0, encoder.units, device=device, dtype=kind),) * 2
+    with _evaluating(encoder, device):
+        _try(encoder, torch.zeros(1, 2, encoder.units, device=device, dtype=kind))
+        while True:
+            going = np.flatnonzero(~ended)
+            taken = list(islice(waiting, slots - len(going)))
+            if len(going) < len(here) or taken:
+                rows = torch.from_numpy(going).to(device)
+                start = torch.zeros(1, len(taken), encoder.units, device=device, dtype=kind)
+                state = tuple(torch.cat([part.index_select(1, rows), start], dim=1) for part in state)
+            here = [*(here[row] for row in going), *taken]
+            if not here:
+                return
+            offset = np.concatenate([offset[going] + WINDOW, np.zeros(len(taken), np.int64)])
+            length = np.array([len(text) for _, text in here])
+            size = np.minimum(length - offset, WINDOW)
+            ended = offset + WINDOW >= length
+            ids = np.zeros((len(here), WINDOW), np.int64)
+            ids[step < size[:, None]] = np.concatenate(
+                [text[first : first + WINDOW] for (_, text), first in zip(here, offset.tolist(), strict=True)]
+            )
+            activations, state = _read(encoder, torch.from_numpy(ids).to(device), state)
+            yield Window(np.array([place for place, _ in here]) + offset, size, activations)
+
+
+@contextmanager
+def _evaluating(module: nn.Module, device: str) -> Iterator[None]:
+    """In this context a module is on `device` and in evaluation mode; afterwards it is as it was."""
+    exact_products()
+    modes = [(part, part.training) for part in module.modules()]
+    home = next((p.device for p in module.parameters()), device)
+    module.eval().to(device)
+    try:
+        yield
+    finally:
+        module.to(home)
+        for part, training in modes:
+            part.training = training
+
+
+def _try(encoder: Encoder, start: Tensor) -> None:
+    """Read two texts of three tokens, the last word among them; what the module itself says against it is told."""
+    ids = torch.zeros(2, 3, dtype=torch.int64, device=start.device)
+    ids[:, -1] = encoder.words - 1
+    try:
+        _read(encoder, ids, (start, start.clone()))
+    except TxrayError:
+        raise
+    except Exception as error:
+        raise TxrayError(
+            f"the module {type(encoder).__name__} of {encoder.words} words and {encoder.units} units cannot read 2 texts of 3"
+            f" tokens ({type(error).__name__}: {error}). Its forward is given ids (texts, tokens) and the state, a pair of"
+            " (1, texts, units), and gives activations (texts, tokens, units) and the state to go on from."
+        ) from error
+
+
+def _read(encoder: Encoder, ids: Tensor, state: State) -> tuple[Tensor, State]:
+    """What the module gives for ids (texts, tokens), detached, once its shapes are those of `Encoder`."""
+    found = encoder(ids, state)
+    states = (1, len(ids), encoder.units)
+    wanted = ((*ids.shape, encoder.units), (states, states))
+    if (given := _shapes(found)) != wanted:
+        raise TxrayError(
+            f"the module {type(encoder).__name__} gave {given} for {len(ids)} texts of {ids.shape[1]} tokens, and {wanted} is"
+            " wanted: activations (texts, tokens, units), and the state to go on from, a pair of (1, texts, units)"
+        )
+    activations, (hidden, cell) = found
+    if activations.is_complex():
+        raise TxrayError(f"the module {type(encoder).__name__} gave complex activations, and real ones are wanted")
+    return activations.detach(), (hidden.detach(), cell.detach())
+
+
+def _shapes(found: object) -> object:
+    """The shapes of tensors, however they are nested; of anything else what it is."""
+    if isinstance(found, (tuple, list)):
+        return tuple(map(_shapes, found))
+    return tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
