@@ -357,9 +357,15 @@ def test_an_encoder_under_other_names_gives_the_activations_of_its_own_layers(th
     torch.testing.assert_close(encoder(torch.tensor([[0, 1, 2, 3, 4]]))[0], expected)
 
 
-def test_a_snapshot_of_a_run_is_read_as_ones_own(tmp_path, encoder):
-    save_snapshot(encoder, tmp_path / "own.safetensors", "")
-    assert same(encoder.state_dict(), load_own_encoder(tmp_path / "own.safetensors", range(8), 4, 7).state_dict())
+@pytest.mark.parametrize("wrapper", ["", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_a_snapshot_is_read_as_ones_own_also_out_of_a_wrapper(tmp_path, encoder, wrapper):
+    path, wanted = tmp_path / "own.safetensors", encoder.state_dict()
+    save_file({f"{wrapper}{name}": tensor for name, tensor in wanted.items()}, path)
+    assert same(wanted, load_own_encoder(path, range(8), 4, 7).state_dict())
+    save_file({f"{wrapper}{name}": tensor.bfloat16() for name, tensor in wanted.items()}, path)
+    read = load_own_encoder(path, range(8), 4, 7).state_dict()
+    assert same({name: tensor.bfloat16().float() for name, tensor in wanted.items()}, read)
+    assert same(read, load_own_encoder(path, range(8), 4, 7, f"{wrapper}embedding", f"{wrapper}lstm").state_dict())
 
 
 @pytest.mark.parametrize(
@@ -370,6 +376,8 @@ def test_a_snapshot_of_a_run_is_read_as_ones_own(tmp_path, encoder):
         ({"rows": (0, 1)}, r"encoder\.weight has the shape \(5, 3\), and \(2, 3\) is wanted"),
         ({"rnn.bias_hh_l0": None}, r"no tensor rnn\.bias_hh_l0, wanted of shape \(16,\)\. Did you mean"),
         ({"rnn.weight_ih_l1": torch.ones(16, 4)}, r"holds rnn\.weight_ih_l1: the encoder is one LSTM layer"),
+        ({"rnn.weight_hh_l0": torch.ones(12, 4)}, r"holds a recurrent layer rnn with the weights of an RNN or a GRU"),
+        ({"rnn.weight_hh_l0": torch.ones(4, 4)}, r"holds a recurrent layer rnn with the weights of an RNN or a GRU"),
         ({"rnn.weight_hh_l0_reverse": torch.ones(16, 4)}, "in one direction"),
         ({"rnn.weight_hr_l0": torch.ones(2, 4)}, "without a projection"),
         ({"encoder.weight": torch.full((5, 3), torch.nan)}, r"encoder\.weight holds values that are not finite"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ from txray_lib.places import whole_file
 _SAID = "txray"
 """The one entry of a file's header, so that equal weights make equal bytes: what is said of them, and the hash of it all."""
 _OTHER_KINDS = ("_l1", "_reverse", "weight_hr_l0")
+_WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.)+")
+"""What DataParallel and torch.compile put before every name."""
 
 
 def save_snapshot(model: Encoder | Classifier, path: Path, vocabulary_hash: str) -> None:
@@ -66,12 +69,13 @@ def load_own_encoder(
     """An encoder of the user's own, its embedding's rows taken in the order `rows`, (words,); other types as float32.
 
     With E for `embedding_size`, U for `units`, W for the words, the file holds what a `torch.nn.Embedding` called `embedding`
-    and a `torch.nn.LSTM` of one layer called `lstm` (gates i, f, g, o) hold; what else is there is left alone:
+    and a `torch.nn.LSTM` of one layer called `lstm` (gates i, f, g, o) hold, by itself or within DataParallel or a compiled
+    module; what else is there is left alone:
 
         embedding.weight  (W, E)    lstm.weight_ih_l0  (4U, E)    lstm.weight_hh_l0  (4U, U)    lstm.bias_ih_l0, _hh_l0  (4U,)
 
-    Raises TxrayError naming the tensor that is missing, of another shape (with the one that is wanted), or not finite;
-    for an LSTM of several layers, directions or with a projection; and for a file that is no safetensors file.
+    Raises TxrayError naming the tensor that is missing, of another shape (with the one that is wanted), or not finite; for an
+    RNN, a GRU, an LSTM of several layers, directions or with a projection; and for a file that is no safetensors file.
     """
     if not path.is_file():
         raise TxrayError(
@@ -86,10 +90,14 @@ def load_own_encoder(
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise TxrayError(f"{path} cannot be read as safetensors ({error}): write it again") from None
-    if other := sorted(n for n in tensors if n.startswith(f"{lstm}.") and n.endswith(_OTHER_KINDS)):
+    tensors = {_WRAPPERS.sub("", name): tensor for name, tensor in tensors.items()} | tensors
+    other = sorted(n for n in tensors if n.startswith(f"{lstm}.") and n.endswith(_OTHER_KINDS))
+    recurrent = tensors.get(f"{lstm}.weight_hh_l0")
+    if other or (recurrent is not None and recurrent.shape in ((units, units), (3 * units, units))):
+        held = other[0] if other else f"a recurrent layer {lstm} with the weights of an RNN or a GRU"
         raise TxrayError(
-            f"{path} holds {other[0]}: the encoder is one LSTM layer in one direction, without a projection (§3.1). Collect"
-            " another kind in your own code, as the page 'A chapter of your own' shows."
+            f"{path} holds {held}: the encoder is one LSTM layer in one direction, without a projection (§3.1). Collect another"
+            " kind in your own code, as the page 'A chapter of your own' shows."
         )
     encoder = Encoder(len(rows), embedding_size, units)
     weights = {}
