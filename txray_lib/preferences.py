@@ -44,8 +44,21 @@ def aggregate(records: pd.DataFrame) -> pd.DataFrame:
     return _summed(sums)
 
 
+def require_preferences(table: object, name: str) -> None:
+    """Raises TxrayError where a table that somebody gives lacks columns of preferences."""
+    if missing := {*KEYS, *SUMS} - set(getattr(table, "columns", ())):
+        raise TxrayError(
+            f"{name} are a {type(table).__name__} without {', '.join(sorted(missing))}: a stage's preferences are wanted, such"
+            " as `tx.collect(…).preferences`"
+        )
+
+
 def add(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Preferences of shards added to those of the whole: exactly in the counts."""
+    """Preferences of shards added to those of the whole: exactly in the counts. Raises TxrayError for anything else."""
+    if not len(tables):
+        raise TxrayError("there are no preferences to add: give those of one shard or more")
+    for number, table in enumerate(tables):
+        require_preferences(table, f"the preferences numbered {number}")
     return _summed(pd.concat([t.astype({"feature": object, "tag": object}) for t in tables], ignore_index=True))
 
 

@@ -27,7 +27,7 @@ from scipy import sparse
 from scipy.special import gammaln, rel_entr
 
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.preferences import CHOICES, PAPER, aggregate, distributions, neurons
+from txray_lib.preferences import CHOICES, PAPER, aggregate, distributions, neurons, require_preferences
 
 SHARED, AVOIDED, GAINED, NEVER = STATES = ("shared", "avoided", "gained", "never preferred")
 _SIZES = ["length", "tag_length", "count", "mass"]
@@ -74,6 +74,7 @@ def compare(
     """
     definitions = definitions or Definitions()
     for name, side in (("before", before), ("after", after)):
+        require_preferences(side, f"the preferences {name}")
         if len(side) and not 0 <= side["neuron"].min() <= side["neuron"].max() < units:
             raise TxrayError(
                 f"the preferences {name} name neuron {side['neuron'].max()}, but the encoder has {units} neurons"

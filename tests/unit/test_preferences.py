@@ -26,6 +26,7 @@ from txray_lib.preferences import (
     write_sum,
 )
 from txray_lib.tables import read_table
+from txray_lib.transfer import compare
 
 Row = tuple[int, str, str, int, float]
 PLAIN = {"feature": object, "tag": object}
@@ -143,6 +144,7 @@ def test_any_parts_add_to_the_whole_in_memory_and_on_disk(
     written = read_table(path)
     pd.testing.assert_frame_equal(written.astype(PLAIN), whole, rtol=1e-12)
     assert written["count"].tolist() == whole["count"].tolist()
+    assert written["feature"].cat.categories.is_monotonic_increasing
     assert [p.name for p in path.parent.iterdir()] == ["preferences.parquet"]
 
 
@@ -152,13 +154,30 @@ def many(layer: int = 0) -> pd.DataFrame:
     return aggregate(records(rows, predictions=[0.1] * 300)).assign(layer=np.int8(layer))
 
 
-def test_sums_on_disk_are_those_in_memory_in_their_order(tmp_path):
+def test_layers_are_added_apart_and_compared_with_themselves(tmp_path):
     parts = [many(layer) for layer in (1, 0, 1, 2)] * 5
+    whole = add(parts)
+    assert whole.groupby("layer")["count"].sum().to_dict() == {0: 1500, 1: 3000, 2: 1500}
     write_sum(iter(parts), tmp_path / "disk.parquet", 100)
-    table, expected = read_table(tmp_path / "disk.parquet"), add(parts)
-    pd.testing.assert_frame_equal(table.astype(PLAIN), expected.astype(PLAIN), rtol=1e-12)
-    assert table["count"].tolist() == expected["count"].tolist()
-    assert table["feature"].cat.categories.is_monotonic_increasing
+    pd.testing.assert_frame_equal(read_table(tmp_path / "disk.parquet").astype(PLAIN), whole.astype(PLAIN), rtol=1e-12)
+    assert set(compare(many(5), many(5), 4)["layer"]) == {5}
+    for before, after in ((many(0), many(5)), (whole, whole)):
+        with pytest.raises(TxrayError, match=r"of the layers 0, .*compare one layer at a time"):
+            compare(before, after, 4)
+
+
+def test_what_are_no_preferences_is_told():
+    for give, told in (
+        (lambda: add([]), "no preferences to add"),
+        (lambda: add([many(), many().drop(columns=["tag", "y"])]), "numbered 1 are a DataFrame without tag, y"),
+        (
+            lambda: compare(many(), records(HAND), 4),
+            "the preferences after are a DataFrame without activation_sum, count",
+        ),
+        (lambda: compare(None, many(), 4), "the preferences before are a NoneType without"),
+    ):
+        with pytest.raises(TxrayError, match=told):
+            give()
 
 
 def test_what_cannot_be_summed_is_told_and_leaves_the_table_that_was_there(tmp_path, monkeypatch):
