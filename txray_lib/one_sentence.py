@@ -174,33 +174,26 @@ def _text(sentence: Sentence, vocabulary: Vocabulary, sentiment: Mapping[str, in
     )
 
 
-def _winners(states: Tensor) -> pd.DataFrame:
-    """The largest activation of each token with its neuron, the lowest of equal ones and nobody's where it is not positive,
-    and the second."""
+def _ranked(states: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Activations (tokens, units) and their neurons, the largest first and the lowest of equal ones before the others."""
     value, neuron = (-states).sort(dim=1, stable=True)
-    return pd.DataFrame(
-        {
-            "neuron": neuron[:, 0].where(value[:, 0] < 0, NOBODY).numpy(),
-            "activation": -value[:, 0].numpy(),
-            "second": neuron[:, 1].numpy(),
-            "second_activation": -value[:, 1].numpy(),
-        }
-    )
+    return -value.numpy(), neuron.numpy()
+
+
+def _winners(states: Tensor) -> pd.DataFrame:
+    """The largest activation of each token with its neuron, nobody's where it is not positive, and the second."""
+    value, neuron = _ranked(states)
+    winner = np.where(value[:, 0] > 0, neuron[:, 0], NOBODY)
+    columns = {"neuron": winner, "activation": value[:, 0], "second": neuron[:, 1], "second_activation": value[:, 1]}
+    return pd.DataFrame(columns)
 
 
 def _largest(states: Tensor, side: str) -> pd.DataFrame:
     """The largest activations of each token: token (from 0), rank (from 1), neuron, activation, side."""
-    value, neuron = (-states).sort(dim=1, stable=True)
-    kept = min(LARGEST, states.shape[1])
-    return pd.DataFrame(
-        {
-            "token": np.repeat(np.arange(len(states)), kept),
-            "rank": np.tile(np.arange(1, kept + 1), len(states)),
-            "neuron": neuron[:, :kept].numpy().ravel(),
-            "activation": -value[:, :kept].numpy().ravel(),
-            "side": side,
-        }
-    )
+    value, neuron = (part[:, :LARGEST] for part in _ranked(states))
+    token, rank = (index.ravel() for index in np.indices(value.shape))
+    columns = {"token": token, "rank": rank + 1, "neuron": neuron.ravel(), "activation": value.ravel()}
+    return pd.DataFrame(columns).assign(side=side)
 
 
 def _attributed(

@@ -42,7 +42,8 @@ def follow_sentence(task: Task, folder: Path) -> None:
         for name in SENTENCE_TABLES:
             write_table(pd.DataFrame(), folder / f"{name}.parquet")
         return
-    before, after = _sides(task)
+    by_role = {stage.role: stage for stage in stages(profile)}
+    before, after = by_role["zero-shot"], by_role["supervised"]
     models = {"before": load_model(task, before), "after": load_model(task, after)}
     if "finetune-shuffled-1" in task.needs:
         shuffled = task.file("finetune-shuffled-1", "supervised.safetensors")
@@ -66,12 +67,6 @@ def recover_planted(task: Task, folder: Path, seed: int, study: dict[str, Any]) 
         write_table(table, folder / f"{name}.parquet")
     hashes = {f"encyclopedia-{seed}": content_hash(generate_population(planned, seed))}
     places.write_text(json.dumps({"hashes": hashes}), folder / "facts.json")
-
-
-def _sides(task: Task) -> tuple[Stage, Stage]:
-    """The stages before and after supervision."""
-    by_role = {stage.role: stage for stage in stages(task.profile)}
-    return by_role["zero-shot"], by_role["supervised"]
 
 
 def _read_records(task: Task, stage: Stage, neurons: set[int]) -> pd.DataFrame:
