@@ -4,8 +4,6 @@ finds what is there and nothing else."""
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +11,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_training import FINETUNING, WORDS, Killed, killing, same, texts
+from small_training import FINETUNING, WORDS, same, texts
 from small_training import PRETRAINING as DROPPING
 
 from txray_lib import probe
 from txray_lib.corpora import Corpus, Document
-from txray_lib.encoders import training
 from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.lstm import Encoder
 from txray_lib.encoders.training import at_constant_rate, finetune, kept_updates, learning_rate, pretrain
@@ -74,19 +71,6 @@ def test_on_real_labels_so_many_updates_give_the_kept_classifier_itself(target):
     updates = kept_updates(curve, settings, len(train))
     again, _ = finetune(settings, an_encoder(), train, valid, 1, updates=updates)
     assert same(real.state_dict(), again.state_dict())
-
-
-def test_a_killed_control_goes_on_to_the_same_bits(tmp_path, monkeypatch):
-    def run(checkpoint: Path | None = None) -> Any:
-        return finetune(FINETUNING, an_encoder(), texts(40, 1, 1), texts(20, 2, 1), 1, checkpoint, updates=7)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "_update", killing(training._update, 5))
-        with pytest.raises(Killed):
-            run(tmp_path / "c.safetensors")
-    (gone_on, curve), (whole, whole_curve) = run(tmp_path / "c.safetensors"), run()
-    assert same(gone_on.state_dict(), whole.state_dict())
-    pd.testing.assert_frame_equal(curve.drop(columns="seconds"), whole_curve.drop(columns="seconds"), check_exact=True)
 
 
 PRETRAINING = DROPPING.model_copy(update={"dropout": 0.0})
@@ -156,8 +140,11 @@ def test_the_probe_finds_what_activations_hold():
         noise = 0.05 * torch.randn(len(given), 20, generator=torch.Generator().manual_seed(seed))
         return 0.1 * directions[np.unique(given, return_inverse=True)[1]] + noise + 0.5
 
-    told = probe.fit(encoded(train_tags, 3), train_tags).tell(encoded(tags, 4))
-    assert (told == tags).mean() > 0.97
+    fitted, rows = probe.fit(encoded(train_tags, 3), train_tags), encoded(tags, 4)
+    probable = fitted.probabilities(rows)
+    assert (fitted.tell(rows) == tags).mean() > 0.97
+    assert probable.sum(axis=1) == pytest.approx(np.ones(1000))
+    assert (fitted.tell(rows) == fitted.names[probable.argmax(axis=1)]).all()
 
 
 def test_the_probe_finds_nothing_in_noise():
@@ -165,6 +152,14 @@ def test_the_probe_finds_nothing_in_noise():
     noise = [torch.randn(count, 20, generator=torch.Generator().manual_seed(count)) for count in (3000, 1000)]
     told = probe.fit(noise[0], train_tags).tell(noise[1])
     assert (told == tags).mean() == pytest.approx((tags == "NN").mean(), abs=0.03)
+
+
+def test_a_control_task_gives_each_word_one_tag_of_those_that_occur():
+    words, tags = np.arange(2000) % 500, np.array(["NN"] * 1500 + ["VB"] * 500, dtype=object)
+    task = probe.random_tags(words, tags, 1)
+    assert sorted(task) == list(range(500))
+    assert pd.Series(task).value_counts(normalize=True).to_dict() == pytest.approx({"NN": 0.75, "VB": 0.25}, abs=0.06)
+    assert task == probe.random_tags(words, tags, 1) != probe.random_tags(words, tags, 2)
 
 
 def test_a_word_alone_and_nothing_by_hand():

@@ -163,11 +163,13 @@ def test_a_pretraining_that_cannot_be_is_told(train, valid, changes, told):
         pretrain(settings, WORDS, train, valid, 1, lambda epoch, encoder: None)
 
 
-def run_finetuning(checkpoint: Path | None = None, **changes: Any) -> tuple[Classifier, pd.DataFrame]:
+def run_finetuning(
+    checkpoint: Path | None = None, updates: int | None = None, **changes: Any
+) -> tuple[Classifier, pd.DataFrame]:
     torch.manual_seed(5)
     encoder = Encoder(WORDS, 5, 6)
     settings = FINETUNING.model_copy(update=changes)
-    classifier, curve = finetune(settings, encoder, texts(40, 1), texts(20, 2), 1, checkpoint)
+    classifier, curve = finetune(settings, encoder, texts(40, 1), texts(20, 2), 1, checkpoint, updates=updates)
     return classifier, curve.drop(columns="seconds")
 
 
@@ -176,14 +178,14 @@ def whole_finetuning() -> tuple[Classifier, pd.DataFrame]:
     return run_finetuning()
 
 
-@pytest.mark.parametrize("after", [2, 7])
-def test_finetuning_goes_on_to_the_same_bits(tmp_path, monkeypatch, whole_finetuning, after):
+@pytest.mark.parametrize(("after", "updates"), [(2, None), (7, None), (5, 7)], ids=["early", "late", "a control"])
+def test_finetuning_goes_on_to_the_same_bits(tmp_path, monkeypatch, whole_finetuning, after, updates):
     with monkeypatch.context() as patch:
         patch.setattr(training, "_update", killing(training._update, after))
         with pytest.raises(Killed):
-            run_finetuning(tmp_path / "c.safetensors")
-    classifier, curve = run_finetuning(tmp_path / "c.safetensors")
-    whole, whole_curve = whole_finetuning
+            run_finetuning(tmp_path / "c.safetensors", updates)
+    classifier, curve = run_finetuning(tmp_path / "c.safetensors", updates)
+    whole, whole_curve = run_finetuning(updates=updates) if updates else whole_finetuning
     assert same(whole.state_dict(), classifier.state_dict())
     pd.testing.assert_frame_equal(curve, whole_curve, check_exact=True)
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from sentence_tables import sentence_tables as written_tables
 from telling_tables import HOSTILE
 
-from txray_lib import probe
 from txray_lib.collection import collect
 from txray_lib.corpora import Corpus, Document
 from txray_lib.encoders.lstm import Classifier, Encoder
@@ -70,24 +69,6 @@ def test_shares_of_a_recurrent_classifier_sum_to_what_the_text_makes_of_it(ids: 
     )
     nothing = occlusion(output, vectors, baseline)[torch.tensor(ids) == 7]
     assert nothing.abs().sum() < 1e-12, "what is its own baseline accounts for nothing"
-
-
-def test_a_fitted_probe_tells_the_most_probable_tag_and_its_probabilities_sum_to_one():
-    rows = torch.randn(300, 5, generator=torch.Generator().manual_seed(1))
-    tags = np.where(rows[:, 0] + 0.3 * rows[:, 1] > 0, "NN", "VB").astype(object)
-    fitted = probe.fit(rows[:200], tags[:200])
-    p, told = fitted.probabilities(rows[200:]), fitted.tell(rows[200:])
-    assert p.sum(axis=1) == pytest.approx(np.ones(100))
-    assert (told == fitted.names[p.argmax(axis=1)]).all()
-    assert (told == tags[200:]).mean() > 0.9
-
-
-def test_a_control_task_gives_each_word_one_tag_of_those_that_occur():
-    words, tags = np.arange(2000) % 500, np.array(["NN"] * 1500 + ["VB"] * 500, dtype=object)
-    task = probe.random_tags(words, tags, 1)
-    assert sorted(task) == list(range(500))
-    assert pd.Series(task).value_counts(normalize=True).to_dict() == pytest.approx({"NN": 0.75, "VB": 0.25}, abs=0.06)
-    assert task == probe.random_tags(words, tags, 1) != probe.random_tags(words, tags, 2)
 
 
 def document(name: str, *sentences: str, split: str = "test", block: str = "b") -> Document:
