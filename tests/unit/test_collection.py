@@ -355,15 +355,11 @@ def test_a_module_that_gives_something_else_is_told(corpus, vocabulary, model, t
         collect(model, corpus, vocabulary)
 
 
-def test_words_that_the_embedding_lacks_are_told(corpus):
+def test_words_that_the_embedding_lacks_are_told(corpus, vocabulary):
+    model = Own(5)
+    model.words = 8
     with pytest.raises(TxrayError, match=r"Own of 8 words.*index out of range"):
-        collect(giving_words(8, 5), corpus, Vocabulary((*"abcdef", UNKNOWN, END)))
-
-
-def giving_words(said: int, held: int) -> Own:
-    made = Own(held)
-    made.words = said
-    return made
+        collect(model, corpus, vocabulary)
 
 
 def test_activations_of_ones_own_give_the_records_of_collect(encoder, corpus, vocabulary):

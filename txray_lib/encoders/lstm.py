@@ -154,7 +154,7 @@ def windows(
     offset, ended, step = np.empty(0, np.int64), np.empty(0, bool), np.arange(WINDOW)
     kind = next((p.dtype for p in encoder.parameters() if p.is_floating_point()), torch.float32)
     state: State = (torch.zeros(1, 0, encoder.units, device=device, dtype=kind),) * 2
-    with _evaluating(encoder, device):
+    with evaluating(encoder, device):
         _try(encoder, torch.zeros(1, 2, encoder.units, device=device, dtype=kind))
         while True:
             going = np.flatnonzero(~ended)
@@ -179,7 +179,7 @@ def windows(
 
 
 @contextmanager
-def _evaluating(module: nn.Module, device: str) -> Iterator[None]:
+def evaluating(module: nn.Module, device: str) -> Iterator[None]:
     """In this context a module is on `device` and in evaluation mode; afterwards it is as it was."""
     exact_products()
     modes = [(part, part.training) for part in module.modules()]
@@ -198,7 +198,7 @@ def _try(encoder: Encoder, start: Tensor) -> None:
     ids = torch.zeros(2, 3, dtype=torch.int64, device=start.device)
     ids[:, -1] = encoder.words - 1
     try:
-        _read(encoder, ids, (start, start.clone()))
+        _read(encoder, ids, (start, start))
     except TxrayError:
         raise
     except Exception as error:
