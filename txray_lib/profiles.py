@@ -8,15 +8,37 @@ from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.settings import Corpora, Count, Even, Name, OwnEncoder, Positive, Settings, Share
+from txray_lib.settings import Corpora, Count, Even, Name, OwnEncoder, Positive, Settings, Share, TransformerEncoder
 
 _ENDINGS = (".yaml", ".yml")
 
 Precision = Literal["float32", "bfloat16"]
+
+_ENCODERS = {"own files": OwnEncoder, "a transformer": TransformerEncoder}
+
+
+def _kind_of_encoder(given: object) -> str:
+    named = isinstance(given, dict) and "transformer" in given
+    return "a transformer" if named or isinstance(given, TransformerEncoder) else "own files"
+
+
+EncoderSettings = Annotated[
+    Annotated[OwnEncoder, Tag("own files")] | Annotated[TransformerEncoder, Tag("a transformer")],
+    Discriminator(_kind_of_encoder),
+]
 
 Way = Annotated[str, StringConstraints(pattern=r"^(argmax|positive|top-[1-9][0-9]*)$")]
 
@@ -179,7 +201,7 @@ class Profile(Settings):
     world: World | None = None
     vocabulary: VocabularySettings
     tagger: Literal["own"]
-    encoder: OwnEncoder | None = None
+    encoder: EncoderSettings | None = None
     pretraining: Pretraining
     finetuning: Finetuning
     collection: Collection
@@ -217,7 +239,20 @@ class Profile(Settings):
     def own_files(self) -> tuple[str, ...]:
         """The user's own files that the run reads, as the profile names them."""
         corpora = [c.path for c in (self.corpora.pretraining, self.corpora.target) if c.path]
-        return (*corpora, *((self.encoder.vocabulary, *self.encoder.files.values()) if self.encoder else ()))
+        return (*corpora, *self.encoder_files)
+
+    @property
+    def encoder_files(self) -> tuple[str, ...]:
+        """Those of them that make the encoder: of a Transformer all that lie in its folders."""
+        if self.encoder is None:
+            return ()
+        given = tuple(self.encoder.files.values())
+        if isinstance(self.encoder, OwnEncoder):
+            return (self.encoder.vocabulary, *given)
+        folders = {name: self.own_file(name) for name in given}
+        return tuple(
+            f"{name}/{p.name}" for name, place in folders.items() for p in sorted(place.glob("*")) if p.is_file()
+        )
 
     def own_file(self, name: str) -> Path:
         """Where a file of the user's own lies, or would lie: in the folder of the profile's file, else in TXRAY_DATA."""
@@ -256,7 +291,7 @@ def load_profile(name: str) -> Profile:
     if own := profile.encoder:
         given = {"epochs": max(own.files), "snapshots": sorted({0, *own.files})}
         profile = profile.model_copy(update={"pretraining": profile.pretraining.model_copy(update=given)})
-    if profile.own_files:
+    if profile.encoder or profile.own_files:
         profile._folder = path.absolute().parent
     return profile
 
@@ -304,10 +339,10 @@ def _merged(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """One profile over another, group by group; `files` are taken whole: epochs of other snapshots are not to be mixed in."""
+    """One profile over another, group by group; snapshots are taken whole: epochs of other snapshots are not to be mixed in."""
     result = {**below, **above}
     for key, value in above.items():
-        if isinstance(value, dict) and isinstance(below.get(key), dict) and key != "files":
+        if isinstance(value, dict) and isinstance(below.get(key), dict) and key not in ("files", "transformer"):
             result[key] = _overlay(below[key], value)
     return result
 
@@ -315,7 +350,7 @@ def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 def _problem(error: Any) -> str:
     """A problem that pydantic found, by its key and in a sentence."""
     location = [str(part) for part in error["loc"]]
-    key, given = ".".join(location), repr(error["input"])
+    key, given = ".".join(part for part in location if part not in _ENCODERS), repr(error["input"])
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key. {nearest(location[-1], _keys(location[:-1]))}"
     if error["type"] == "missing":
@@ -330,8 +365,10 @@ def _keys(location: list[str]) -> list[str]:
     """The keys of a group; a name of one's own choice on the way, as that of a noise, is passed over."""
     group: type[BaseModel] = Profile
     for name in location:
-        if name in group.model_fields:
+        if name in _ENCODERS:
+            group = _ENCODERS[name]
+        elif name in group.model_fields:
             annotation = group.model_fields[name].annotation
             kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
-            group = next(kind for kind in kinds if issubclass(kind, BaseModel))
+            group = next((kind for kind in kinds if issubclass(kind, BaseModel)), group)
     return [*group.model_fields, "base"] if group is Profile else list(group.model_fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from txray_lib.encoders.training import last_hidden_states, predict, score
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pruning
 from txray_lib.transfer import AVOIDED, GAINED
+
+if TYPE_CHECKING:
+    from txray_lib.encoders.transformers import MeanClassifier
 
 BEFORE_CLASSIFIER = "before the classifier"
 OUT_OF_ENCODER = "out of the encoder"
@@ -253,3 +257,68 @@ def _exchange(
             missing = left[entering]
             inside[leaving], outside[entering] = outside[entering], inside[leaving]
     return None
+
+
+def layer_pruning_tables(
+    classifier: MeanClassifier,
+    transfer: pd.DataFrame,
+    texts: dict[str, Texts],
+    settings: Pruning,
+    seed: int,
+    device: str = "cpu",
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tab. 2 for a Transformer: the sets of all layers at once, silenced in the feed-forward networks; C and D of each layer too.
+
+    The tables of `pruning_tables` with a column `layer`, −1 for all layers at once, in one way, on a label-balanced sample of
+    `settings.reviews` of each split. `settings.recurrent_random_sets` random sets have as many neurons in the same layers.
+    """
+    mass, units = transfer["mass_after"].sum(), classifier.encoder.units
+    chosen = {int(layer): pruning_sets(rows, settings.set_size) for layer, rows in transfer.groupby("layer")}
+    names = list(next(iter(chosen.values())))
+    cuts = {(-1, name): {layer: sets[name] for layer, sets in chosen.items()} for name in names}
+    cuts |= {(layer, name): {layer: sets[name]} for layer, sets in chosen.items() for name in ("C", "D")}
+    mass_of = transfer.set_index(["layer", "neuron"])["mass_after"]
+    rows, drawn = [], []
+    for split, part in texts.items():
+        sample = part.take(balanced_sample(part.labels, settings.reviews, seed))
+        labels, known = sample.labels, dict[bytes, np.ndarray]()
+
+        def predict_without_layers(cut: dict[int, np.ndarray], sample=sample, known=known) -> np.ndarray:
+            present = {layer: neurons for layer, neurons in cut.items() if len(neurons)}
+            key = b"".join(layer.to_bytes() + np.sort(neurons).tobytes() for layer, neurons in present.items())
+            if key not in known:
+                with classifier.encoder.without(present):
+                    known[key] = predict(classifier, last_hidden_states(classifier, sample, device))
+            return known[key]
+
+        base = predict_without_layers({})
+        f1_base = score(base, labels).f1
+        for (layer, name), cut in cuts.items():
+            size = sum(map(len, cut.values()))
+            given = {"set": name, "layer": np.int8(layer), "neurons": size, "way": OUT_OF_ENCODER, "split": split}
+            random = {
+                at: draw_equal_size(its, units, settings.recurrent_random_sets, 128 * seed + at)
+                for at, its in cut.items()
+            }
+            changes = []
+            for draw in range(settings.recurrent_random_sets if size else 0):
+                alike = {at: sets[draw] if sets else cut[at] for at, sets in random.items()}
+                changes.append(relative_change(score(predict_without_layers(alike), labels).f1, f1_base))
+                drawn.append({**given, "match": SIZE, "draw": draw, "change": changes[-1]})
+            pruned = predict_without_layers(cut)
+            low, high = np.quantile(changes, [0.025, 0.975]) if changes else (np.nan, np.nan)
+            f1 = score(pruned, labels).f1
+            rows.append(
+                {
+                    **given,
+                    "f1_base": f1_base,
+                    "f1": f1,
+                    "change": relative_change(f1, f1_base),
+                    "random_low": low,
+                    "random_high": high,
+                    "sampling_error": sampling_error(base, pruned, labels, seed),
+                    "reviews": len(sample),
+                    "mass_share": sum(mass_of[at].loc[its].sum() for at, its in cut.items()) / mass if mass else np.nan,
+                }
+            )
+    return pd.DataFrame(rows), pd.DataFrame(drawn)

@@ -9,13 +9,21 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MultipleOf
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 
 def _one_mark(delimiter: str) -> str:
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise ValueError('one character is wanted, as ";" or "\\t" for a tab')
     return delimiter
+
+
+def _word(label: object) -> object:
+    if isinstance(label, bool):
+        raise ValueError(
+            'YAML reads yes, no, true and false without quotes as no word; put it between quotes, as "yes"'
+        )
+    return str(label) if isinstance(label, int | float) else label
 
 
 Count = Annotated[int, Ge(1)]
@@ -66,21 +74,29 @@ class Columns(Settings):
 class CorpusSettings(Settings):
     """One corpus. `name` is the first half of its stages' names; `source` says where its text comes from; `path` is the
     file of the source "file": plain text to pretrain on, a table with labels as the target (`corpora.own`), of which
-    `columns` says what its columns are called and `delimiter` what stands between them, where it is otherwise."""
+    `columns` says what its columns are called, `delimiter` what stands between them where the header does not tell it, and
+    `positive` which label is 1 where it is not the second by number or alphabet."""
 
     name: Name
     source: Literal["world", "wikitext-2", "imdb", "file"]
     path: OwnFile | None = _GIVEN
     columns: Columns | None = _GIVEN
     delimiter: Annotated[str, AfterValidator(_one_mark)] | None = _GIVEN
+    positive: Annotated[str, BeforeValidator(_word)] | None = _GIVEN
+
+    def says_how(self) -> bool:
+        """Whether it says how a table is to be read."""
+        return any(given is not None for given in (self.columns, self.delimiter, self.positive))
 
     @model_validator(mode="after")
     def _has_its_path(self) -> CorpusSettings:
         if (self.path is None) == (self.source == "file"):
             wrong = "needs the path of a file" if self.path is None else f"reads no path, and {self.path!r} is given"
             raise ValueError(f"the source {self.source!r} {wrong}")
-        if self.path is None and (self.columns or self.delimiter):
-            raise ValueError(f"the source {self.source!r} reads no file, and columns or a delimiter are given")
+        if self.path is None and self.says_how():
+            raise ValueError(
+                f"the source {self.source!r} reads no file, and columns, a delimiter or a positive label are given"
+            )
         if self.delimiter and str(self.path).lower().endswith(".jsonl"):
             raise ValueError("a .jsonl file has no delimiter")
         return self
@@ -98,8 +114,8 @@ class Corpora(Settings):
             raise ValueError(
                 "pretraining reads 'world', 'wikitext-2' or 'file', the target needs labels: 'world', 'imdb' or 'file'"
             )
-        if self.pretraining.columns or self.pretraining.delimiter:
-            raise ValueError("pretraining reads plain text: columns and delimiter are the target's")
+        if self.pretraining.says_how():
+            raise ValueError("pretraining reads plain text: columns, delimiter and positive are the target's")
         if self.pretraining.name == self.target.name:
             raise ValueError(f"both corpora are named {self.target.name!r}; stages could not be told apart")
         return self
@@ -125,3 +141,50 @@ class OwnEncoder(Settings):
         if max(self.files) == 0:
             raise ValueError("files: epoch 0 is the untrained encoder; give a trained one under a later epoch")
         return self
+
+
+def _chosen(layers: object) -> object:
+    if layers == []:
+        raise ValueError("at least one layer is wanted, or all")
+    return None if layers == "all" else layers
+
+
+def _by_epoch(given: object) -> object:
+    return {1: given} if isinstance(given, str) else given
+
+
+class Reading(Settings):
+    """How a Transformer's layers are read (`encoders.transformers`).
+
+    layers     numbers from 0, or all, which is also what is read where nothing is said
+    site       "feed-forward": a layer's neurons after the activation function; "residual": what the layer leaves
+    pieces     the value of a word that was cut in pieces: of its last piece, or the mean or max over all of them
+    module     where the down projection of a layer is, its number as {}; needed for families that are not known
+    window     how many pieces go through at once: as many as the model allows, 512 at most, where nothing is said
+    context    how many pieces a recorded word has before and after it where a text is longer than a window: an eighth of that
+    precision  bfloat16 rounds products; records then differ from those of float32
+    """
+
+    layers: Annotated[list[Annotated[int, Ge(0), Le(127)]] | None, BeforeValidator(_chosen)] = _GIVEN
+    site: Literal["feed-forward", "residual"] = "feed-forward"
+    pieces: Literal["last", "mean", "max"] = "last"
+    module: Annotated[str, StringConstraints(pattern=r"^[^{}]+\{\}\.[^{}]+$")] | None = _GIVEN
+    window: Annotated[int, Ge(8)] | None = _GIVEN
+    context: Annotated[int, Ge(0)] | None = _GIVEN
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+class TransformerEncoder(Reading):
+    """A pretrained Transformer in place of the LSTM and its pretraining.
+
+    transformer  a folder as `save_pretrained` writes it, relative to that of the profile or to TXRAY_DATA; an installed package that
+                 holds one; or a name on the hub, as org/model or org/model@revision. Of several checkpoints each by its epoch,
+                 as {1: early, 9: late, 10: last}: the tokenizer is the last one's
+    """
+
+    transformer: Annotated[dict[Annotated[int, Ge(1)], OwnFile], Field(min_length=1), BeforeValidator(_by_epoch)]
+
+    @property
+    def files(self) -> dict[int, str]:
+        """The name of each checkpoint, by epoch."""
+        return self.transformer

@@ -21,6 +21,7 @@ COMPUTING = [
     "encoders",
     "preferences",
     "collection",
+    "layers",
     "rereading",
     "probe",
     "one_sentence",

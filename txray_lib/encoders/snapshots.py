@@ -57,6 +57,14 @@ def load_classifier(path: Path, vocabulary_hash: str | None = None) -> Classifie
     return classifier.eval()
 
 
+def load_weights(module: nn.Module, path: Path, vocabulary_hash: str) -> None:
+    """Put the weights of a snapshot into a module of any kind whose they are."""
+    try:
+        module.load_state_dict(_load_snapshot(path, vocabulary_hash))
+    except RuntimeError as error:
+        raise TxrayError(f"{path} does not hold the weights of a {type(module).__name__}: {error}") from None
+
+
 def untrained_encoder(words: int, embedding_size: int, units: int, seed: int) -> Encoder:
     """The encoder that pretraining with this seed would begin from."""
     torch.manual_seed(seed)

@@ -7,16 +7,27 @@ is tracked.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from txray_lib.profiles import Profile
+from txray_lib.settings import OwnEncoder, TransformerEncoder
 from txray_lib.stages import READ_OTHERWISE, Stage, control_stages, finetuning_controls, has_constant, stages
 
 _STAGES = ("corpora.pretraining.name", "corpora.target.name", "pretraining.snapshots")
 """The settings that stages and comparisons follow from."""
 _COUNTED = ("collection.exclude_unknown", *_STAGES)
 _FINETUNING = ("seed", "finetuning", "pretraining.epochs")
+_OF_TRANSFORMER = {
+    "train.take_encoder": "transform.take",
+    "prepare.encode_corpora": "transform.encode_corpora",
+    "train.finetune": "transform.finetune",
+    "collect.collect": "transform.collect",
+    "score.prune": "transform.prune",
+}
+"""What takes the place of some functions where the encoder is a Transformer."""
+_OF_LSTM = ("probe", "definitions")
+"""Steps that a Transformer has not, as it has no rereadings and no sentence."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,9 @@ def declare(profile: Profile) -> list[Step]:
         *_declare_readings(profile),
         *_declare_controls(profile),
     ]
-    if profile.corpora.target.source == "world":  # a sentence of a real corpus must not be published
+    if isinstance(profile.encoder, TransformerEncoder):
+        steps = _declare_transformer(steps)
+    elif profile.corpora.target.source == "world":  # a sentence of a real corpus must not be published
         steps += _declare_truth(profile)
     gathering = Step(
         "tables",
@@ -64,6 +77,20 @@ def declare(profile: Profile) -> list[Step]:
         own=tuple(dict.fromkeys(profile.own_files)),
     )
     return [*steps, gathering]
+
+
+def _declare_transformer(steps: list[Step]) -> list[Step]:
+    """The steps of a profile with a Transformer: its tokenizer cuts the texts, so it is taken first."""
+    kept = {step.name: step for step in steps if step.name not in _OF_LSTM and step.function != "reread.recollect"}
+    first = [kept.pop(name) for name in ("corpora", "tags", "pretrain")]
+    declared = []
+    for step in (*first, *kept.values()):
+        if step.function in _OF_TRANSFORMER:
+            needs = step.needs if step.name == "pretrain" else tuple(dict.fromkeys((*step.needs, "pretrain")))
+            settings = tuple(dict.fromkeys((*step.settings, "encoder", "finetuning.max_tokens")))
+            step = replace(step, function=_OF_TRANSFORMER[step.function], needs=needs, settings=settings)
+        declared.append(step)
+    return declared
 
 
 def _declare_texts(profile: Profile) -> list[Step]:
@@ -81,7 +108,7 @@ def _declare_texts(profile: Profile) -> list[Step]:
             "prepare.encode_corpora",
             needs=("corpora",),
             settings=("vocabulary", "encoder"),
-            own=(profile.encoder.vocabulary,) if profile.encoder else (),
+            own=(profile.encoder.vocabulary,) if isinstance(profile.encoder, OwnEncoder) else (),
         ),
     ]
 
@@ -91,7 +118,7 @@ def _declare_pretraining(profile: Profile) -> Step:
     if own is None:
         return Step("pretrain", "train.pretrain", ("vocabulary",), ("seed", "pretraining"))
     settings = ("seed", "pretraining", "encoder", "vocabulary.lowercase")
-    return Step("pretrain", "train.take_encoder", settings=settings, own=(own.vocabulary, *own.files.values()))
+    return Step("pretrain", "train.take_encoder", settings=settings, own=profile.encoder_files)
 
 
 def _declare_collection(profile: Profile, read: list[Stage]) -> list[Step]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from txray_lib import places
-from txray_lib.collection import collect_parts
+from txray_lib.collection import Collected, collect_parts
+from txray_lib.corpora import Document
 from txray_lib.corpora.documents import document_lengths, stream_corpus_file
 from txray_lib.errors import TxrayError
 from txray_lib.stages import Stage
@@ -32,30 +33,39 @@ def collect(task: Task, folder: Path, stage: Stage, shard: int = 0) -> None:
 
     Shards are numbered from 0; where there are fewer documents than shards, some are empty.
     """
-    model, settings, counts = load_model(task, stage), task.profile.collection, Counter[str]()
+    model, vocabulary, settings = load_model(task, stage), read_vocabulary(task), task.profile.collection
+
+    def read(documents: Iterator[Document], total: int, first: int) -> Iterator[Collected]:
+        most = task.profile.finetuning.max_tokens
+        return collect_parts(
+            model, documents, vocabulary, settings.batch_size, task.device, stage.name, most, total, first
+        )
+
+    write_records(task, folder, stage, shard, read)
+
+
+def write_records(
+    task: Task,
+    folder: Path,
+    stage: Stage,
+    shard: int,
+    read: Callable[[Iterator[Document], int, int], Iterator[Collected]],
+) -> None:
+    """Write what `read` gives of a stage's shard: it is given the documents, how many tokens they have, and the first's number."""
+    counts, shards = Counter[str](), task.profile.collection.shards
     path = task.file("tags", f"{text_of(task, stage)}.parquet")
     lengths = document_lengths(path)
     if not lengths.sum():
         raise TxrayError(f"the text of {stage.name} is empty: {path} holds no token. Run the step tags again.")
-    start, stop = map(int, shard_ends(lengths, settings.shards)[shard : shard + 2])
+    start, stop = map(int, shard_ends(lengths, shards)[shard : shard + 2])
 
-    def read() -> Iterator[pd.DataFrame]:
-        for part in collect_parts(
-            model,
-            stream_corpus_file(path, start, stop),
-            read_vocabulary(task),
-            settings.batch_size,
-            task.device,
-            stage.name,
-            task.profile.finetuning.max_tokens,
-            int(lengths[start:stop].sum()),
-            start,
-        ):
-            counts.update(documents=part.documents, tokens=len(part.records))
-            counts.update(nobody=part.nobody, near_ties=part.near_ties)
+    def written() -> Iterator[pd.DataFrame]:
+        for part in read(stream_corpus_file(path, start, stop), int(lengths[start:stop].sum()), start):
+            counts.update(documents=part.documents, nobody=part.nobody, near_ties=part.near_ties)
             yield part.records
 
-    write_tables(read() if start < stop else [pd.DataFrame()], folder / "records.parquet")
+    write_tables(written() if start < stop else [pd.DataFrame()], folder / "records.parquet")
+    counts["tokens"] = int(lengths[start:stop].sum())
     places.write_text(json.dumps({name: counts[name] for name in COUNTS}), folder / "counts.json")
 
 

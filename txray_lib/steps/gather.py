@@ -104,9 +104,11 @@ def _count_stages(task: Task) -> pd.DataFrame:
     for stage in stages(task.profile):
         counts = json.loads(task.file(f"collect-{stage.name}", "counts.json").read_text(encoding="utf-8"))
         preferences = read_table(task.file("preferences", f"{stage.name}.parquet"))
-        counts["excluded"] = counts["tokens"] - counts["nobody"] - int(preferences["count"].sum())
+        layers = max(preferences["layer"].nunique(), 1)
+        counts["excluded"] = layers * counts["tokens"] - counts["nobody"] - int(preferences["count"].sum())
         named = {key: getattr(stage, key) for key in ("role", "corpus", "snapshot", "epoch")}
-        neurons = {"preferred": preferences["neuron"].nunique(), "neurons": task.profile.pretraining.units}
+        preferred = len(preferences[["layer", "neuron"]].drop_duplicates())
+        neurons = {"preferred": preferred, "neurons": task.profile.pretraining.units}
         rows.append({"stage": stage.name, **named, **counts, **neurons})
     return pd.DataFrame(rows)
 

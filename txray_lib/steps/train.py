@@ -68,6 +68,11 @@ def take_encoder(task: Task, folder: Path) -> None:
         else:
             encoder = untrained_encoder(len(vocabulary), model.embedding_size, model.units, task.profile.seed)
         save_snapshot(encoder, folder / f"epoch-{epoch}.safetensors", vocabulary.digest())
+    write_empty_curve(folder)
+
+
+def write_empty_curve(folder: Path) -> None:
+    """The curve of an encoder that was not pretrained here."""
     empty = {"epoch": "float64", "measure": object, "value": "float64", "seconds": "float64"}
     write_table(pd.DataFrame(columns=list(empty)).astype(empty), folder / "curve.parquet")
 
@@ -78,16 +83,30 @@ def finetune(task: Task, folder: Path, seed: int | None = None, shuffled: int = 
     seed      of the order of batches and of the classifier; a control, which has one, is scored on the test alone
     shuffled  the number of a control on shuffled labels, from 1
     """
-    profile, settings, texts = task.profile, task.profile.finetuning, read_texts(task)
-    digest, is_control = read_vocabulary(task).digest(), seed is not None
+    vocabulary, last = read_vocabulary(task).digest(), f"epoch-{task.profile.pretraining.epochs}.safetensors"
+    encoder = load_encoder(task.file("pretrain", last), vocabulary)
+    finetune_encoder(task, folder, encoder, read_texts(task), vocabulary, seed, shuffled)
+
+
+def finetune_encoder(
+    task: Task,
+    folder: Path,
+    encoder: Encoder,
+    texts: dict[str, Texts],
+    digest: str,
+    seed: int | None,
+    shuffled: int,
+    kind: type[Classifier] = Classifier,
+) -> None:
+    """Fine-tune an encoder under a classifier of this kind, and score it: the files of the step finetune."""
+    profile, settings, is_control = task.profile, task.profile.finetuning, seed is not None
     seed = profile.seed if seed is None else seed
-    encoder = load_encoder(task.file("pretrain", f"epoch-{profile.pretraining.epochs}.safetensors"), digest)
     train, valid, updates = texts["train"], texts["valid"], None
     if shuffled:
         updates = training.kept_updates(read_table(task.file("finetune", "curve.parquet")), settings, len(train))
         train, valid = (part.with_shuffled_labels(seed, shuffled) for part in (train, valid))
     checkpoint = task.scratch / "checkpoint.safetensors"
-    classifier, curve = training.finetune(settings, encoder, train, valid, seed, checkpoint, task.device, updates)
+    classifier, curve = training.finetune(settings, encoder, train, valid, seed, checkpoint, task.device, updates, kind)
     scored = {"test": texts["test"]} if is_control else texts
     hidden = {
         split: training.last_hidden_states(classifier, part, task.device, f"scoring {split}")

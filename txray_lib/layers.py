@@ -1,0 +1,106 @@
+"""Records of the layers of a Transformer (§2.1, step 1): for each word and layer the neuron it excites most. May touch: collection.
+
+One pass serves all layers; each layer's maxima are taken while it computes, so that no activations are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from txray_lib.collection import Collected, categorical, find_largest, grouped, make_records, text_columns
+from txray_lib.corpora import UNKNOWN, Document
+from txray_lib.corpora.tokenise import compose
+from txray_lib.encoders.lstm import evaluating
+from txray_lib.encoders.pieces import Pieces, PieceWindow, encode_pieces
+from txray_lib.encoders.training import last_hidden_states, predict
+from txray_lib.encoders.transformers import MeanClassifier, Transformer, check_pieces, read_windows
+from txray_lib.errors import TxrayError
+from txray_lib.preferences import NOBODY
+from txray_lib.progress import bar
+
+
+def collect_layers(
+    model: Transformer | MeanClassifier,
+    pieces: Pieces,
+    documents: Iterable[Document],
+    batch_size: int = 64,
+    device: str = "cpu",
+    what: str = "",
+    max_tokens: int | None = None,
+    total: int | None = None,
+    first: int = 0,
+) -> Iterator[Collected]:
+    """Read tagged documents with a Transformer, or with a classifier whose ŷ is then recorded: a part for some thousand words.
+
+    A part's records stand layer after layer, those of a layer in the documents' order. A feature is the word, lower-cased where
+    the tokenizer makes no difference; one of which the tokenizer leaves nothing is nobody's. ŷ is that of a document's first
+    `max_tokens` words, as in fine-tuning. `batch_size` windows at most are read side by side; `total` words are what the
+    progress is told of; `first` is the number of the first document. The model is left as it was found, and TF32 off.
+
+    Raises TxrayError for documents without tags, a word longer than the model reads at once, a tokenizer of another model,
+    activations that are not numbers, and where no neuron of a layer is ever above zero.
+    """
+    transformer = model.encoder if isinstance(model, MeanClassifier) else model
+    check_pieces(pieces, transformer.embedding.num_embeddings, "the encoder")
+    with bar(total or 0, what, "word") as ticker, evaluating(model, device):
+        for held in grouped(documents):
+            part = _Part(transformer, held, pieces, first)
+            for words in read_windows(transformer, part.windows, part.hear, batch_size, device):
+                ticker.update(words)
+            predictions = None
+            if isinstance(model, MeanClassifier):
+                texts = encode_pieces(held, pieces, transformer.room, max_tokens)
+                predictions = predict(model, last_hidden_states(model, texts, device))
+                model.to(device)
+            yield part.collected(predictions)
+            first += len(held)
+
+
+class _Part:
+    """Some documents in a row, and what the layers say of their words: arrays (layers, words)."""
+
+    def __init__(self, transformer: Transformer, documents: Sequence[Document], pieces: Pieces, first: int) -> None:
+        self.layers = transformer.layers
+        self.documents, self.first, self.lowercase = documents, first, pieces.lowercase
+        self.lengths = np.array([len(document) for document in documents])
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.windows = [
+            window
+            for i, cut in enumerate(pieces.cut([document.tokens for document in documents]))
+            for window in pieces.windows(i, cut, transformer.room, transformer.context, documents[i].name)
+        ]
+        shape = (len(self.layers), int(self.lengths.sum()))
+        self.neuron, self.activation = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+        self.near_ties = 0
+
+    def hear(self, layer: int, batch: Sequence[PieceWindow], values: Tensor) -> None:
+        """Take the largest of each word's activations, (words, units)."""
+        largest, neuron, ties = find_largest(values)
+        at = np.concatenate([np.flatnonzero(w.sizes) + w.first + self.starts[w.text] for w in batch])
+        row = self.layers.index(layer)
+        self.activation[row, at], self.neuron[row, at] = largest, neuron
+        self.near_ties += int(ties.sum())
+
+    def collected(self, predictions: np.ndarray | None) -> Collected:
+        """Its records, of all layers."""
+        if not np.isfinite(self.activation).all():
+            raise TxrayError(
+                "the encoder's activations are not numbers: in bfloat16 take float32, else mend its weights"
+            )
+        feature = categorical([self._seen(token) for document in self.documents for token in document.tokens])
+        prediction: Any = np.float32(np.nan) if predictions is None else np.repeat(predictions, self.lengths)
+        text, tables = text_columns(self.documents, self.first), []
+        for row, layer in enumerate(self.layers):
+            others = {"feature": feature, "layer": np.int8(layer), "prediction": prediction}
+            tables.append(make_records(text, self.activation[row], self.neuron[row], **others))
+        records = pd.concat(tables, ignore_index=True)
+        return Collected(records, int((records["neuron"] == NOBODY).sum()), self.near_ties, len(self.documents))
+
+    def _seen(self, token: str) -> str:
+        lower = self.lowercase and token != UNKNOWN
+        return compose(token.lower() if lower else token)

@@ -1,0 +1,150 @@
+"""A Transformer in place of the LSTM: the steps vocabulary, pretrain, finetune, collect and prune of such a profile.
+
+May touch: corpora, encoders, layers, pruning, steps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from txray_lib import places
+from txray_lib.collection import Collected
+from txray_lib.corpora import Document
+from txray_lib.corpora.documents import load_corpus_file
+from txray_lib.encoders.encoded import Texts
+from txray_lib.encoders.pieces import Pieces, encode_pieces
+from txray_lib.encoders.snapshots import load_weights, save_snapshot
+from txray_lib.encoders.transformers import (
+    MeanClassifier,
+    Transformer,
+    find_folder,
+    load_transformer,
+    model_config,
+    untrained_transformer,
+)
+from txray_lib.errors import TxrayError
+from txray_lib.layers import collect_layers
+from txray_lib.pruning import layer_pruning_tables
+from txray_lib.stages import Stage
+from txray_lib.steps import Task
+from txray_lib.steps.collect import write_records
+from txray_lib.steps.score import read_rq3
+from txray_lib.steps.train import finetune_encoder, write_empty_curve
+from txray_lib.tables import write_table
+
+_SPLITS = ("train", "valid", "test")
+
+
+def take(task: Task, folder: Path) -> None:
+    """Take the checkpoints of a Transformer and its tokenizer; the untrained one is drawn from the seed."""
+    settings, units = task.profile.encoder, task.profile.pretraining.units
+    read = {}
+    for epoch, name in sorted(settings.files.items()):
+        beside = next((path.parent for own, path in task.own.items() if own.startswith(f"{name}/")), Path(name))
+        read[epoch] = load_transformer(find_folder(name, beside), settings)
+    last, pieces = read[max(read)]
+    if last.units != units:
+        raise TxrayError(f"pretraining.units is {units}, and a layer of this Transformer has {last.units} neurons")
+    if pieces.lowercase != task.profile.vocabulary.lowercase:
+        does = "lower-cases" if pieces.lowercase else "keeps the case of"
+        raise TxrayError(f"the tokenizer {does} words: say vocabulary.lowercase: {str(pieces.lowercase).lower()}")
+    config = json.dumps(model_config(last), sort_keys=True)
+    digest = _digest(config, pieces.to_json())
+    models = {epoch: transformer for epoch, (transformer, _) in read.items()}
+    models[0] = untrained_transformer(json.loads(config), settings, task.profile.seed)
+    for epoch, transformer in models.items():
+        if _shapes(transformer) != _shapes(last):
+            raise TxrayError(f"the checkpoint of epoch {epoch} is not of the same architecture as the last one")
+        save_snapshot(transformer, folder / f"epoch-{epoch}.safetensors", digest)
+    places.write_text(config, folder / "config.json")
+    places.write_text(pieces.to_json(), folder / "tokenizer.json")
+    write_empty_curve(folder)
+
+
+def encode_corpora(task: Task, folder: Path) -> None:
+    """Cut the reviews in pieces, and count what becomes of the words of the stages."""
+    transformer, pieces, _ = _read_model(task)
+    words = task.profile.finetuning.max_tokens
+    target = load_corpus_file(task.file("corpora", "target.parquet"))
+    for split in _SPLITS:
+        encode_pieces(target.split(split), pieces, transformer.room, words).save(folder / f"texts-{split}.npz")
+    rows = []
+    for role in ("pretraining", "target"):
+        corpus = load_corpus_file(task.file("corpora", f"stage-{role}.parquet"))
+        cuts, tokens = pieces.cut([document.tokens for document in corpus]), corpus.token_count
+        sizes = np.concatenate([cut.sizes for cut in cuts])
+        windows = sum(
+            len([*pieces.windows(i, cut, transformer.room, transformer.context)]) for i, cut in enumerate(cuts)
+        )
+        unknown = sum(int((cut.ids == pieces.unknown).sum()) for cut in cuts)
+        counted = {
+            "unknown_share": unknown / tokens,
+            "pieces": int(sizes.sum()),
+            "special_pieces": windows * (len(pieces.before) + len(pieces.after)),
+            "windows": windows,
+            "words_in_pieces": int((sizes > 1).sum()),
+            "words_without_a_piece": int((sizes == 0).sum()),
+            "vocabulary": len(pieces),
+        }
+        rows += [(corpus.name, measure, value) for measure, value in counted.items()]
+    write_table(pd.DataFrame(rows, columns=["corpus", "measure", "value"]), folder / "measures.parquet")
+
+
+def finetune(task: Task, folder: Path, seed: int | None = None, shuffled: int = 0) -> None:
+    """Fine-tune the Transformer on the labels, and score the classifier; arguments as those of `train.finetune`."""
+    transformer, _, digest = _read_model(task, f"epoch-{task.profile.pretraining.epochs}")
+    finetune_encoder(task, folder, transformer, _read_texts(task), digest, seed, shuffled, MeanClassifier)
+
+
+def collect(task: Task, folder: Path, stage: Stage, shard: int = 0) -> None:
+    """Collect the records of a stage, of all layers, or those of one of its shards."""
+    model, pieces, digest = _read_model(task)
+    if stage.snapshot == "supervised":
+        model = MeanClassifier(model)
+    load_weights(model, task.file(stage.trained, f"{stage.snapshot}.safetensors"), digest)
+    size, words = task.profile.collection.batch_size, task.profile.finetuning.max_tokens
+
+    def read(documents: Iterator[Document], total: int, first: int) -> Iterator[Collected]:
+        return collect_layers(model, pieces, documents, size, task.device, stage.name, words, total, first)
+
+    write_records(task, folder, stage, shard, read)
+
+
+def prune(task: Task, folder: Path) -> None:
+    """Silence the sets A–D of the layers and random ones, and score the classifier on test reviews."""
+    transformer, _, digest = _read_model(task)
+    classifier = MeanClassifier(transformer)
+    load_weights(classifier, task.file("finetune", "supervised.safetensors"), digest)
+    scored, settings, seed = {"test": _read_texts(task)["test"]}, task.profile.pruning, task.profile.seed
+    tables = layer_pruning_tables(classifier, read_rq3(task), scored, settings, seed, task.device)
+    for name, table in zip(("pruning", "pruning_random"), tables, strict=True):
+        write_table(table, folder / f"{name}.parquet")
+
+
+def _read_model(task: Task, snapshot: str = "") -> tuple[Transformer, Pieces, str]:
+    """The Transformer of a run, with the weights of a snapshot where one is named; its tokenizer; the hash of both."""
+    config = task.file("pretrain", "config.json").read_text(encoding="utf-8")
+    tokenizer = task.file("pretrain", "tokenizer.json").read_text(encoding="utf-8")
+    transformer = untrained_transformer(json.loads(config), task.profile.encoder, 0)
+    digest = _digest(config, tokenizer)
+    if snapshot:
+        load_weights(transformer, task.file("pretrain", f"{snapshot}.safetensors"), digest)
+    return transformer, Pieces.from_json(tokenizer), digest
+
+
+def _read_texts(task: Task) -> dict[str, Texts]:
+    return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")) for split in _SPLITS}
+
+
+def _shapes(transformer: Transformer) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in transformer.state_dict().items()}
+
+
+def _digest(config: str, tokenizer: str) -> str:
+    return hashlib.sha256(f"{config}\n{tokenizer}".encode()).hexdigest()
