@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from pandas.api.types import union_categoricals
 from torch import Tensor, nn
 
 from txray_lib.corpora import Corpus, Document, Vocabulary
@@ -69,16 +68,10 @@ def collect(
     something else, or activations that are not numbers.
     """
     total = corpus.require_text().token_count
-    parts = [*collect_parts(model, corpus, vocabulary, batch_size, device, what, max_tokens, total)]
-    if len(parts) == 1:
-        return parts[0]
-    columns = {}
-    for name, dtype in parts[0].records.dtypes.items():
-        pieces = [part.records[name] for part in parts]
-        categorical = isinstance(dtype, pd.CategoricalDtype)
-        columns[name] = union_categoricals(pieces) if categorical else np.concatenate(pieces)
-    sums = (sum(getattr(part, name) for part in parts) for name in ("nobody", "near_ties", "documents"))
-    return Collected(pd.DataFrame(columns), *sums)
+    (whole,) = collect_parts(
+        model, corpus, vocabulary, batch_size, device, what, max_tokens, total, part_tokens=total + 1
+    )
+    return whole
 
 
 def collect_parts(
@@ -91,6 +84,7 @@ def collect_parts(
     max_tokens: int | None = None,
     total: int | None = None,
     first: int = 0,
+    part_tokens: int | None = None,
 ) -> Iterator[Collected]:
     """`collect` for documents that need not fit in memory: a part for each `PART_TOKENS` tokens or so, in their order.
 
@@ -105,7 +99,7 @@ def collect_parts(
 
     def texts() -> Iterator[tuple[int, np.ndarray]]:
         document, token = first, 0
-        for held in grouped(documents):
+        for held in grouped(documents, part_tokens):
             ids = [vocabulary.encode(d.tokens) for d in held]
             part = _Part(text_columns(held, document), ids, token, classifier, max_tokens)
             unfinished.append(part)
@@ -240,14 +234,14 @@ class _Part:
         return Collected(records, int((records["neuron"] == NOBODY).sum()), self.near_ties, len(self.ids))
 
 
-def grouped(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Documents in a row, of `PART_TOKENS` tokens or a few more together. Raises TxrayError where one has no tags."""
+def grouped(documents: Iterable[Document], part_tokens: int | None = None) -> Iterator[list[Document]]:
+    """Documents in a row, of `part_tokens` (`PART_TOKENS`) or a few more together. Raises TxrayError where one has no tags."""
     held, tokens = list[Document](), 0
     for document in documents:
         _require_tags(document)
         held.append(document)
         tokens += len(document)
-        if tokens >= PART_TOKENS:
+        if tokens >= (part_tokens or PART_TOKENS):
             yield held
             held, tokens = [], 0
     if held:

@@ -74,17 +74,18 @@ def test_parts_give_the_table_of_the_whole(classifier, corpus, vocabulary, part_
     monkeypatch.setattr(collection, "PART_TOKENS", part_tokens)
     parts = [*collect_parts(classifier, iter(corpus), vocabulary, batch_size)]
     assert len(parts) > 1
-    assert sum(part.documents for part in parts) == len(corpus)
-    joined = collect(classifier, corpus, vocabulary, batch_size)
-    assert (joined.documents, joined.nobody) == (whole.documents, whole.nobody)
-    activations = np.concatenate(one_token_at_a_time(classifier.encoder, corpus, vocabulary))
+    documents, nobody, near_ties = (
+        sum(getattr(part, of) for part in parts) for of in ("documents", "nobody", "near_ties")
+    )
+    assert (documents, nobody) == (whole.documents, whole.nobody)
     plain = dict.fromkeys(("block", "feature", "tag"), object)
-    for records in (joined.records, pd.concat([part.records.astype(plain) for part in parts], ignore_index=True)):
-        for column in TEXT_COLUMNS:
-            assert records[column].tolist() == whole.records[column].tolist()
-        np.testing.assert_allclose(records["prediction"].astype(float), whole.records["prediction"], atol=1e-6)
-        assert_same_but_for_near_ties(records, activations, joined.near_ties)
-    assert joined.records.dtypes["feature"] == "category"
+    records = pd.concat([part.records.astype(plain) for part in parts], ignore_index=True)
+    for column in TEXT_COLUMNS:
+        assert records[column].tolist() == whole.records[column].tolist()
+    np.testing.assert_allclose(records["prediction"].astype(float), whole.records["prediction"], atol=1e-6)
+    activations = np.concatenate(one_token_at_a_time(classifier.encoder, corpus, vocabulary))
+    assert_same_but_for_near_ties(records, activations, near_ties)
+    assert all(whole.records.dtypes[column] == "category" for column in plain)
 
 
 def test_no_more_is_read_ahead_than_the_slots_need(encoder, vocabulary, monkeypatch):
