@@ -356,6 +356,15 @@ def test_a_module_that_gives_something_else_is_told(corpus, vocabulary, model, t
         collect(model, corpus, vocabulary)
 
 
+@pytest.mark.parametrize(("home", "device"), [("cpu", "gpu"), ("meta", "cpu")])
+def test_a_device_that_cannot_be_is_told(corpus, vocabulary, home, device):
+    model = Own(8).to(home).train()
+    with pytest.raises(TxrayError, match=f"module Own cannot be put on the device '{device}'"):
+        collect(model, corpus, vocabulary, device=device)
+    assert model.training
+    assert {p.device.type for p in model.parameters()} == {home}
+
+
 def test_words_that_the_embedding_lacks_are_told(corpus, vocabulary):
     model = Own(5)
     model.words = 8

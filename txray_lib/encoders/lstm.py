@@ -153,8 +153,8 @@ def windows(
     here: list[tuple[int, np.ndarray]] = []
     offset, ended, step = np.empty(0, np.int64), np.empty(0, bool), np.arange(WINDOW)
     kind = next((p.dtype for p in encoder.parameters() if p.is_floating_point()), torch.float32)
-    state: State = (torch.zeros(1, 0, encoder.units, device=device, dtype=kind),) * 2
     with evaluating(encoder, device):
+        state: State = (torch.zeros(1, 0, encoder.units, device=device, dtype=kind),) * 2
         _try(encoder, torch.zeros(1, 2, encoder.units, device=device, dtype=kind))
         while True:
             going = np.flatnonzero(~ended)
@@ -180,12 +180,19 @@ def windows(
 
 @contextmanager
 def evaluating(module: nn.Module, device: str) -> Iterator[None]:
-    """In this context a module is on `device` and in evaluation mode; afterwards it is as it was."""
+    """In this context a module is on `device` and in evaluation mode; afterwards it is as it was.
+
+    Raises TxrayError where it cannot be put there.
+    """
     exact_products()
     modes = [(part, part.training) for part in module.modules()]
     home = next((p.device for p in module.parameters()), device)
-    module.eval().to(device)
     try:
+        try:
+            module.eval().to(device)
+        except (RuntimeError, AssertionError) as error:
+            name = type(module).__name__
+            raise TxrayError(f"the module {name} cannot be put on the device {device!r}: {error}") from error
         yield
     finally:
         module.to(home)
