@@ -47,6 +47,7 @@ def collect_layers(
     """
     transformer = model.encoder if isinstance(model, MeanClassifier) else model
     check_pieces(pieces, transformer.embedding.num_embeddings, "the encoder")
+    positive, read = np.zeros(len(transformer.layers), np.int64), 0
     with bar(total or 0, what, "word") as ticker, evaluating(model, device):
         for held in grouped(documents):
             part = _Part(transformer, held, pieces, first)
@@ -58,7 +59,14 @@ def collect_layers(
                 predictions = predict(model, last_hidden_states(model, texts, device))
                 model.to(device)
             yield part.collected(predictions)
+            positive += (part.activation > 0).sum(axis=1)
+            read += part.activation.shape[1]
             first += len(held)
+    if read and not positive.all():
+        raise TxrayError(
+            f"no neuron of layer {transformer.layers[int(positive.argmin())]} is ever above zero in this text: choose another site,"
+            " or other layers"
+        )
 
 
 class _Part:

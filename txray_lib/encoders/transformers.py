@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from txray_lib.encoders.lstm import Classifier
@@ -232,7 +233,7 @@ def load_transformer(folder: Path, reading: Reading | None = None) -> tuple[Tran
         model, found = AutoModel.from_pretrained(
             folder, use_safetensors=True, local_files_only=True, output_loading_info=True, dtype=torch.float32
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise TxrayError(f"the weights in {folder} cannot be read: {str(error).strip().splitlines()[0]}") from None
     finally:
         logging.set_verbosity(loudness)
