@@ -25,7 +25,6 @@ from txray_lib.encoders.transformers import (
     Transformer,
     find_folder,
     load_transformer,
-    model_config,
     untrained_transformer,
 )
 from txray_lib.errors import TxrayError
@@ -54,7 +53,7 @@ def take(task: Task, folder: Path) -> None:
     if pieces.lowercase != task.profile.vocabulary.lowercase:
         does = "lower-cases" if pieces.lowercase else "keeps the case of"
         raise TxrayError(f"the tokenizer {does} words: say vocabulary.lowercase: {str(pieces.lowercase).lower()}")
-    config = json.dumps(model_config(last), sort_keys=True)
+    config = last.model.config.to_json_string(use_diff=False)
     digest = _digest(config, pieces.to_json())
     models = {epoch: transformer for epoch, (transformer, _) in read.items()}
     models[0] = untrained_transformer(json.loads(config), settings, task.profile.seed)
