@@ -103,16 +103,22 @@ def finetune(task: Task, folder: Path, seed: int | None = None, shuffled: int = 
 
 def collect(task: Task, folder: Path, stage: Stage, shard: int = 0) -> None:
     """Collect the records of a stage, of all layers, or those of one of its shards."""
-    model, pieces, digest = _read_model(task)
-    if stage.snapshot == "supervised":
-        model = MeanClassifier(model)
-    load_weights(model, task.file(stage.trained, f"{stage.snapshot}.safetensors"), digest)
+    model, pieces = load_stage(task, stage)
     size, words = task.profile.collection.batch_size, task.profile.finetuning.max_tokens
 
     def read(documents: Iterator[Document], total: int, first: int) -> Iterator[Collected]:
         return collect_layers(model, pieces, documents, size, task.device, stage.name, words, total, first)
 
     write_records(task, folder, stage, shard, read)
+
+
+def load_stage(task: Task, stage: Stage) -> tuple[Transformer | MeanClassifier, Pieces]:
+    """The model of a stage, as it was trained, and its tokenizer."""
+    model, pieces, digest = _read_model(task)
+    if stage.snapshot == "supervised":
+        model = MeanClassifier(model)
+    load_weights(model, task.file(stage.trained, f"{stage.snapshot}.safetensors"), digest)
+    return model.eval(), pieces
 
 
 def prune(task: Task, folder: Path) -> None:
