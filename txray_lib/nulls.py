@@ -31,13 +31,13 @@ from scipy.stats import false_discovery_control
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.preferences import NOBODY
 from txray_lib.progress import bar
-from txray_lib.transfer import AVOIDED, GAINED, SHARED, Side, between, check_measure, owners
+from txray_lib.transfer import AVOIDED, GAINED, SHARED, Side, between, by_layer, check_measure, owners
 
 SEED = 20200712
 PERMUTATIONS = 1000
 CAP = 50_000
 KINDS = ("swap", "split")
-COLUMNS = ["block", "neuron", "feature", "activation"]
+COLUMNS = ["block", "layer", "neuron", "feature", "activation"]
 SETTLED = 0.001
 """More arrangements are not drawn for neurons whose q cannot be above this."""
 TIE = 1e-7
@@ -145,6 +145,9 @@ def draw_null(
     preferred neurons). The second has a row for each of shared, avoided, gained, avoided or gained: observed (neurons),
     expected, null_05, null_95, tail ("as few" for shared, else "as many"), p.
 
+    Of several layers each has rows of its own, also in the second table, which then says which layer; both q are over the
+    neurons of all of them, and arrangements are doubled layer by layer.
+
     Raises TxrayError for an unknown kind or measure, fewer than one permutation, records of one text for "split" or of two for
     "swap", and a neuron that is not the encoder's.
     """
@@ -153,7 +156,31 @@ def draw_null(
     if permutations < 1:
         raise TxrayError(f"permutations is {permutations}: a null needs at least 1")
     check_measure(measure)
-    cells, deals = _read(kind, before, after, units)
+    _check_records(before, after, units)
+    found = []
+    for layer, *sides in by_layer(before, after):
+        null, counts = _draw_layer(kind, *sides, layer, units, permutations, seed, measure, cap, what)
+        found.append((null, counts.assign(layer=layer)))
+    tables, states = (pd.concat(parts, ignore_index=True) for parts in zip(*found, strict=True))
+    if len(found) == 1:
+        return tables, states.drop(columns="layer")
+    return tables.assign(q=adjust(tables["p"].to_numpy()), q_state=adjust(tables["p_state"].to_numpy())), states
+
+
+def _draw_layer(
+    kind: str,
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    layer: int,
+    units: int,
+    permutations: int,
+    seed: int,
+    measure: str,
+    cap: int,
+    what: str,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`draw_null` of the records of one layer: its arrangements are those of every other."""
+    cells, deals = _read(kind, before, after)
     random, neurons = np.random.default_rng(seed), len(cells.neurons)
     sides = cells.sides(deals.observed)
     observed, states = between(measure, *sides, cells.owner)[:, 0], _count_changed(cells, sides)[:, 0]
@@ -177,7 +204,7 @@ def draw_null(
                 ticker.update(size)
         drawn[chosen] = done = until
         until, chosen = min(2 * done, cap), np.flatnonzero(_is_open(reached, observed, done))
-    table = _tabulate(observed, null, reached, drawn, cells.neurons, units)
+    table = _tabulate(observed, null, reached, drawn, cells.neurons, layer, units)
     return table.rename(columns={"observed": measure}), _tabulate_states(states, changed, neurons)
 
 
@@ -213,7 +240,13 @@ def _is_open(reached: np.ndarray, observed: np.ndarray, done: int) -> np.ndarray
 
 
 def _tabulate(
-    observed: np.ndarray, null: np.ndarray, reached: np.ndarray, drawn: np.ndarray, neurons: np.ndarray, units: int
+    observed: np.ndarray,
+    null: np.ndarray,
+    reached: np.ndarray,
+    drawn: np.ndarray,
+    neurons: np.ndarray,
+    layer: int,
+    units: int,
 ) -> pd.DataFrame:
     """A row for each of `units` neurons from those of the preferred ones, (neurons,)."""
     has_distance, p = ~np.isnan(observed), (1 + reached) / (1 + drawn)
@@ -240,7 +273,7 @@ def _tabulate(
     )
     table = table.reindex(np.arange(units))
     table = table.fillna({"permutations": 0, "reached": 0}).astype({"permutations": np.int64, "reached": np.int64})
-    table.insert(0, "layer", np.int8(0))
+    table.insert(0, "layer", np.int8(layer))
     table.insert(1, "neuron", np.arange(units, dtype=np.int32))
     return table.reset_index(drop=True)
 
@@ -264,9 +297,7 @@ def _tabulate_states(observed: np.ndarray, null: np.ndarray, preferred: int) -> 
     return pd.DataFrame(rows, columns=["state", "observed", "expected", "null_05", "null_95", "tail", "p"])
 
 
-def _read(kind: str, before: pd.DataFrame, after: pd.DataFrame, units: int) -> tuple[Cells, Swaps | Splits]:
-    """What blocks add to the first side: a block's sign is 1 where that has its records before ("swap"), or where the block is
-    dealt to it ("split", in which blocks of one name in two texts are two blocks). Raises TxrayError as `draw_null` does."""
+def _check_records(before: pd.DataFrame, after: pd.DataFrame, units: int) -> None:
     for name, records in (("before", before), ("after", after)):
         if missing := [column for column in COLUMNS if column not in records]:
             raise TxrayError(f"the records {name} have no column {missing[0]!r}: a null needs records, not preferences")
@@ -274,6 +305,11 @@ def _read(kind: str, before: pd.DataFrame, after: pd.DataFrame, units: int) -> t
             raise TxrayError(f"the text {name} has no token: a distance needs two sides")
         if (highest := records["neuron"].max()) >= units:
             raise TxrayError(f"the records {name} name neuron {highest}, but the encoder has {units} neurons")
+
+
+def _read(kind: str, before: pd.DataFrame, after: pd.DataFrame) -> tuple[Cells, Swaps | Splits]:
+    """What blocks add to the first side: a block's sign is 1 where that has its records before ("swap"), or where the block is
+    dealt to it ("split", in which blocks of one name in two texts are two blocks). Raises TxrayError as `draw_null` does."""
     sides = before, after
     if kind == "swap":
         blocks = [_present(before["block"], after["block"])] * 2

@@ -44,6 +44,27 @@ def aggregate(records: pd.DataFrame) -> pd.DataFrame:
     return _summed(sums)
 
 
+def with_features(records: pd.DataFrame, of: str = "tokens", n: int = 1) -> pd.DataFrame:
+    """Records whose feature is an n-gram of "tokens" or "tags", with a space between them: no token holds one.
+
+    An n-gram is the feature of its last token's record and crosses no document, so that the first n − 1 tokens of each
+    have no row. The records of a document in a layer stand together, in the order of the text.
+    """
+    words = records["tag" if of == "tags" else "feature"]
+    place = records[["layer", "document"]].to_numpy(np.int64)
+    ends = np.arange(n - 1, len(records))
+    ends = ends[(place[ends] == place[ends - n + 1]).all(axis=1)]
+    names = words.cat.categories.astype(object).to_numpy()
+    codes = words.cat.codes.to_numpy(np.int64)
+    present, runs = names, codes[ends - n + 1]
+    for back in range(n - 2, -1, -1):
+        pairs, runs = np.unique(runs * len(names) + codes[ends - back], return_inverse=True)
+        first, last = np.divmod(pairs, len(names))
+        present = present[first] + " " + names[last]
+    feature = pd.Categorical.from_codes(runs, categories=pd.Index(present, dtype=object))
+    return records.iloc[ends].assign(feature=feature).reset_index(drop=True)
+
+
 def require_preferences(table: object, name: str) -> None:
     """Raises TxrayError where a table that somebody gives lacks columns of preferences."""
     if missing := {*KEYS, *SUMS} - set(getattr(table, "columns", ())):
@@ -102,18 +123,18 @@ def distributions(preferences: pd.DataFrame, by: str = "feature", probability: s
 
 
 def strongest(before: pd.DataFrame, after: pd.DataFrame, top: int, probability: str = PAPER) -> pd.DataFrame:
-    """The `top` most probable features of every neuron in either stage: [neuron, feature, before, after], probabilities, 0
-    where a side does not prefer the feature; the strongest of either side first."""
-    keys, sides = ["neuron", "feature"], []
+    """The `top` most probable features of every neuron in either stage: [layer, neuron, feature, before, after], probabilities,
+    0 where a side does not prefer the feature; the strongest of either side first."""
+    keys, sides = ["layer", "neuron", "feature"], []
     for rows in (before, after):
         sides.append(distributions(rows, probability=probability).astype({"feature": str})[[*keys, "p"]])
-    heads = [side.sort_values("p", ascending=False, kind="stable").groupby("neuron").head(top) for side in sides]
+    heads = [side.sort_values("p", ascending=False, kind="stable").groupby(keys[:2]).head(top) for side in sides]
     table = pd.concat(heads)[keys].drop_duplicates()
     for name, side in zip(("before", "after"), sides, strict=True):
         table = table.merge(side.rename(columns={"p": name}), on=keys, how="left")
     table = table.fillna({"before": 0.0, "after": 0.0})
     most = table[["before", "after"]].max(axis=1)
-    order = table.assign(most=most).sort_values(["neuron", "most", "feature"], ascending=[True, False, True])
+    order = table.assign(most=most).sort_values([*keys[:2], "most", "feature"], ascending=[True, True, False, True])
     return order.drop(columns="most").reset_index(drop=True)
 
 

@@ -67,10 +67,11 @@ def compare(
     names: tuple[str, str] = ("before", "after"),
     definitions: Definitions | None = None,
 ) -> pd.DataFrame:
-    """The transfer between two stages' preferences of one layer, which has `units` neurons; `names` are theirs.
+    """The transfer between two stages' preferences, a row for each of the `units` neurons of each layer; `names` are theirs.
 
-    Distances are missing, never 0 or 1, where a side is empty ("ill-defined", §2.2). `definitions` are the paper's
-    unless others are given; they change distances, never lengths or states.
+    A neuron is compared with itself, in its layer. Distances are missing, never 0 or 1, where a side is empty ("ill-defined",
+    §2.2). `definitions` are the paper's unless others are given; they change distances, never lengths or states. Raises
+    TxrayError for anything but preferences, a neuron that is not the encoder's, and for sides of other layers.
     """
     definitions = definitions or Definitions()
     for name, side in (("before", before), ("after", after)):
@@ -79,13 +80,39 @@ def compare(
             raise TxrayError(
                 f"the preferences {name} name neuron {side['neuron'].max()}, but the encoder has {units} neurons"
             )
-    layers = sorted({*before["layer"].unique(), *after["layer"].unique()}) or [0]
-    if len(layers) > 1:
+    layers = by_layer(before, after)
+    tables = [_compare_layer(*sides, layer, units, names, definitions) for layer, *sides in layers]
+    return pd.concat(tables, ignore_index=True)
+
+
+def by_layer(before: pd.DataFrame, after: pd.DataFrame) -> list[tuple[int, pd.DataFrame, pd.DataFrame]]:
+    """Each layer in turn with the rows of both sides, records or preferences; layer 0 of empty sides.
+
+    Raises TxrayError where one side has a layer that the other lacks: it would be compared with nothing.
+    """
+    layers = [sorted(map(int, side["layer"].unique())) for side in (before, after)]
+    if all(layers) and layers[0] != layers[1]:
+        first, second = (", ".join(map(str, own)) for own in layers)
         raise TxrayError(
-            f"the preferences are of the layers {', '.join(map(str, layers))}: compare one layer at a time"
+            f"before are the layers {first}, after the layers {second}: a neuron is compared with itself, so give the same layers"
+            " of both"
         )
+    both = layers[0] or layers[1] or [0]
+    if len(both) == 1:
+        return [(both[0], before, after)]
+    return [(layer, before[before["layer"] == layer], after[after["layer"] == layer]) for layer in both]
+
+
+def _compare_layer(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    layer: int,
+    units: int,
+    names: tuple[str, str],
+    definitions: Definitions,
+) -> pd.DataFrame:
     named = {"comparison": ":".join(names), "before": names[0], "after": names[1]}
-    table = pd.DataFrame({**named, "layer": np.int8(layers[0]), "neuron": np.arange(units, dtype=np.int32)})
+    table = pd.DataFrame({**named, "layer": np.int8(layer), "neuron": np.arange(units, dtype=np.int32)})
     for name, side in (("before", before), ("after", after)):
         sizes = neurons(side).set_index("neuron")[_SIZES].reindex(table["neuron"], fill_value=0)
         for size in _SIZES:
@@ -174,20 +201,23 @@ def normalised(weights: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
 
 
 def measured(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:
-    """All measures between two stages' preferences, a row a neuron.
+    """All measures between two stages' preferences, a row a neuron of each layer.
 
     Columns: layer, neuron, hellinger (that of `transfer.compare`), mass_hellinger, jensen_shannon, ochiai,
     rarefied_before, rarefied_after (features; missing where a side is empty). Raises TxrayError as `compare` does.
     """
     transfer = compare(before, after, units)
-    *sides, _, owner = sides_of(before, after, units)
-    table = transfer[["layer", "neuron", "hellinger"]].copy()
-    for measure in MEASURES:
-        if measure not in table:
-            table[measure] = between(measure, *sides, owner)[:, 0]
-    draws = np.minimum(*((owner @ side.counts)[:, 0] for side in sides))
-    before_, after_ = (_rarefied(side, draws, owner) for side in sides)
-    return table.assign(rarefied_before=before_, rarefied_after=after_)
+    table, found = transfer[["layer", "neuron", "hellinger"]].copy(), []
+    for _, *own in by_layer(before, after):
+        *sides, _, owner = sides_of(*own, units)
+        others = [measure for measure in MEASURES if measure != "hellinger"]
+        distances = {measure: between(measure, *sides, owner)[:, 0] for measure in others}
+        draws = np.minimum(*((owner @ side.counts)[:, 0] for side in sides))
+        lengths = (_rarefied(side, draws, owner) for side in sides)
+        found.append(
+            pd.DataFrame({**distances, **dict(zip(("rarefied_before", "rarefied_after"), lengths, strict=True))})
+        )
+    return table.join(pd.concat(found, ignore_index=True))
 
 
 def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:
@@ -199,6 +229,11 @@ def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> p
     1 − H² = (1 − H²_vocabulary)(1 − H²_common), where H²_vocabulary = 1 − √(ab) for the shares a and b of P before and after
     that lie on common features. It is no measure of a shift by itself: two samples of one corpus have such words too.
     """
+    tables = [_shift_layer(*sides, layer, units) for layer, *sides in by_layer(before, after)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _shift_layer(before: pd.DataFrame, after: pd.DataFrame, layer: int, units: int) -> pd.DataFrame:
     common = set(before["feature"].unique()) & set(after["feature"].unique())
     *sides, cells, owner = sides_of(aggregate(before), aggregate(after), units)
     is_common = cells.get_level_values("feature").isin(common)
@@ -211,7 +246,7 @@ def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> p
     alone = np.clip(np.sqrt(0.5 * np.square(difference).sum(axis=0)), 0.0, 1.0)
     return pd.DataFrame(
         {
-            "layer": np.int8(0),
+            "layer": np.int8(layer),
             "neuron": np.arange(units, dtype=np.int32),
             "hellinger_common": between("hellinger", *kept, kept_owner)[:, 0],
             "hellinger_vocabulary": np.where(np.diff(owner.indptr) > 0, alone, np.nan),
@@ -222,7 +257,7 @@ def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> p
 def sides_of(
     before: pd.DataFrame, after: pd.DataFrame, units: int
 ) -> tuple[Side, Side, pd.MultiIndex, sparse.csr_array]:
-    """Two stages' preferences on the cells of either: the sides (k = 1), the (neuron, feature) of each cell, whose it is."""
+    """Two stages' preferences of a layer on the cells of either: sides (k = 1), (neuron, feature) of each cell, whose it is."""
     summed = [
         side.astype({"feature": object})
         .groupby(["neuron", "feature"], observed=True)[["count", "activation_sum"]]

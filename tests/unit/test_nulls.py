@@ -314,3 +314,24 @@ BEFORE, AFTER = records([1, 2], [1, 2], [0, 1]), records([1, 1], [1, 2], [0, 1])
 def test_bad_input_is_named(wrong, says):
     with pytest.raises(TxrayError, match=says):
         wrong()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(stages=two_stages())
+@settings(max_examples=8)
+def test_layers_are_told_apart_and_q_is_over_all_of_them(kind, stages):
+    def layer_three(side: pd.DataFrame) -> pd.DataFrame:
+        return side.assign(layer=np.int8(3), neuron=side["neuron"].to_numpy()[::-1])
+
+    layers = {0: stages, 3: tuple(map(layer_three, stages))}
+    both = [pd.concat(sides, ignore_index=True) for sides in zip(*layers.values(), strict=True)]
+    table, states = draw_null(kind, *both, UNITS, 9, seed=3, cap=18)
+    alone = {layer: draw_null(kind, *sides, UNITS, 9, seed=3, cap=18) for layer, sides in layers.items()}
+    expected = pd.concat([each for each, _ in alone.values()], ignore_index=True)
+    q = {"q": adjust(expected["p"].to_numpy()), "q_state": adjust(expected["p_state"].to_numpy())}
+    pd.testing.assert_frame_equal(table, expected.assign(**q))
+    counts = [each.assign(layer=layer) for layer, (_, each) in alone.items()]
+    pd.testing.assert_frame_equal(states, pd.concat(counts, ignore_index=True))
+    for find in (measured, compare):
+        own = [find(*map(aggregate, sides), UNITS) for sides in layers.values()]
+        pd.testing.assert_frame_equal(find(*map(aggregate, both), UNITS), pd.concat(own, ignore_index=True))
