@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from txray_lib.corpora import Corpus, Document
 from txray_lib.corpora.documents import content_hash, shared_blocks
+from txray_lib.corpora.files import Faults, read_table
 from txray_lib.corpora.own import load_labelled, load_text, load_words
 from txray_lib.errors import TxrayError
 
@@ -36,9 +38,9 @@ def write_json(path: Path, rows: list[dict[str, object]]) -> Path:
     return write(path, "\ufeff" + "\n".join(map(json.dumps, rows)) + "\n\n")
 
 
-def error_of(path: Path, sizes: dict[str, int] = SIZES, columns: dict[str, str] | None = None) -> str:
+def error_of(path: Path, sizes: dict[str, int] = SIZES, **given: object) -> str:
     with pytest.raises(TxrayError) as error:
-        load_labelled(path, "mine", sizes, 1, columns)
+        load_labelled(path, "mine", sizes, 1, **given)
     assert str(path) in str(error.value)
     return str(error.value)
 
@@ -62,10 +64,43 @@ def test_what_is_wrong_with_a_text_is_told(tmp_path):
     path = tmp_path / "text.txt"
     with pytest.raises(TxrayError, match=r"text\.txt cannot be read \(No such file .*TXRAY_DATA"):
         load_text(path, "wiki", 1)
-    broken = {b" \n\n ": "is empty", b"one line": "holds 1 block", b"fi\n\xff\n": "byte 3 is not UTF-8"}
+    broken = {
+        b" \n\n ": "is empty",
+        b"one line": "holds 1 block",
+        b"fi\n\xff\n": "byte 3 is not UTF-8",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n": "is a Git LFS pointer.* git lfs pull",
+        b"PK\x03\x04\xff": "is a zip archive",
+        "text".encode("utf-16"): "is UTF-16",
+        b"<!DOCTYPE html><html>\n\nNot found": "is a web page",
+    }
     for content, told in broken.items():
         with pytest.raises(TxrayError, match=rf"text\.txt:? {told}"):
             load_text(write(path, content), "wiki", 1)
+
+
+def test_spelling_and_marks_that_nobody_sees_make_no_other_token_and_are_told(tmp_path):
+    composed, said = "Caf\u00e9 na\u00efve.\nA \u2764 <br /> heart.\nOne more.\n", list[str]()
+    apart = (
+        unicodedata.normalize("NFD", composed).replace("\u2764", "\u2764\ufe0f\u200e").replace("One", "O\x01n\u00ade")
+    )
+    apart = "\ufeff\ufeff" + apart.replace("<br />", "&lt;br /&gt;&#8206;").replace("more.\n", "more.\r")
+    read = load_text(write(tmp_path / "text.txt", apart), "wiki", 1, said.append)
+    assert read == load_text(write(tmp_path / "text.txt", composed), "wiki", 1)
+    assert [d.tokens for d in read] == [
+        ("Caf\u00e9", "na\u00efve", "."),
+        ("A", "\u2764", "heart", "."),
+        ("One", "more", "."),
+    ]
+    assert read.documents[1].sentences == (0, 2), "a line break escaped twice ends a sentence"
+    assert said[:2] == [
+        "text.txt: line ends as on an old Mac (CR) are read as line ends: 1",
+        "text.txt: 3 documents in 3 lines; the others hold no token",
+    ]
+    assert said[2].startswith("text.txt: marks that nobody sees are left out: 5 (U+200E LEFT-TO-RIGHT MARK, U+")
+    path = write(tmp_path / "words.txt", "<unk>\ncafe\u0301\n<eos>\n")
+    assert load_words(path, lowercase=True)[0].words == ("<unk>", "caf\u00e9", "<eos>")
+    with pytest.raises(TxrayError, match="line 2 'caf\u00e9': a word of an earlier line"):
+        load_words(write(path, "caf\u00e9\ncafe\u0301\n<unk>\n<eos>\n"), lowercase=True)
 
 
 def test_three_kinds_of_table_give_the_same_documents(tmp_path):
@@ -84,15 +119,95 @@ def test_three_kinds_of_table_give_the_same_documents(tmp_path):
     assert [d.label for d in read[0].corpus] == [1, 0, *(number % 2 for number in range(12))]
 
 
-LABELS = [[("neg", "pos"), "neg pos"], [(1, -1), "-1 1"], [("10", "9"), "9 10"], [(True, False), "False True"]]
+PIECES = st.text(alphabet='ab,;|\t"\n\\ .', min_size=1, max_size=12).filter(str.strip)
+LABELLED = st.lists(st.tuples(PIECES, st.sampled_from(["pos", "neg"])), max_size=12)
+ROWS_READ = {"text": "text", "label": "label"}
+
+
+def rows_of(path: Path, said: list[str]) -> list[tuple[str, str]]:
+    faults = Faults(list)
+    rows = read_table(path, ROWS_READ, None, faults, said.append)
+    faults.raise_any(path)
+    return [(fields["text"], fields["label"]) for _, fields in rows]
+
+
+@given(LABELLED, st.sampled_from(",;\t|"), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.booleans())
+def test_what_a_program_wrote_with_quotes_is_read_whatever_the_separator(tmp_path_factory, rows, mark, quoting, padded):
+    path, rows = tmp_path_factory.mktemp("tables") / "a.csv", [*rows, ("x", "pos"), ("y", "neg")]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        end = ("", "") if padded else ()
+        lines = [("text", "label"), *rows, *[("", "")] * (2 * padded)]
+        csv.writer(file, delimiter=mark, quoting=quoting).writerows((*line, *end) for line in lines)
+    said = list[str]()
+    assert rows_of(path, said) == rows
+    assert said[0].startswith(f"a.csv: {len(rows)} rows in ")
+    assert ("2 empty" in said[0]) == padded
+
+
+@given(LABELLED)
+def test_no_row_of_a_table_without_quoting_is_lost(tmp_path_factory, rows):
+    rows = [*((text.translate({9: " ", 10: " "}), label) for text, label in rows), ("x", "pos"), ("y", "neg")]
+    path = tmp_path_factory.mktemp("tables") / "a.tsv"
+    write(path, "\n".join(["text\tlabel", *map("\t".join, rows)]))
+    read = rows_of(path, [])
+    assert [label for _, label in read] == [label for _, label in rows]
+    assert [text.strip('"\\ ') for text, _ in read] == [text.strip('"\\ ') for text, _ in rows] or '"' in str(rows)
+
+
+def test_the_dialects_that_people_meet(tmp_path):
+    rest = "".join(f"plain review {number}\t{['neg', 'pos'][number % 2]}\n" for number in range(12))
+    texts = {
+        '"Nothing works in this one\tneg\nIt ends with: "wait for it"\tpos\n': ['"Nothing works in this one', 14],
+        '"He said \\"no\\", and\nleft"\tneg\n"So"\tpos\n': ['He said "no", and\nleft', 14],
+        '"He said ""no"", and\nleft"\tneg\n': ['He said "no", and\nleft', 13],
+    }
+    for rows, (first, count) in texts.items():
+        read = rows_of(write(tmp_path / "a.tsv", f"text\tlabel\n{rows}{rest}"), [])
+        assert (read[0][0], len(read)) == (first, count)
+    said = list[str]()
+    table = '\ufeff\ufefftext;label;;\r\nGood, all in all;pos;;\r\n;;;\r\n"Bad\nend";neg\r\n'
+    assert rows_of(write(tmp_path / "a.csv", table), said) == [("Good, all in all", "pos"), ("Bad\nend", "neg")]
+    told = "2 rows in 5 lines (the header, 1 empty, 1 inside quotes), columns apart by semicolons; quotes around a text are"
+    assert said == [f"a.csv: {told} none of its own"]
+
+
+LABELS = [
+    (("neg", "pos"), "neg pos"),
+    ((1, -1), "-1 1"),
+    (("10", "9"), "9 10"),
+    ((True, False), "False True"),
+    (("Positive", "negative"), "negative Positive"),
+    ((1.0, 0), "0 1.0"),
+    (("nan", "1"), "1 nan"),
+    (("caf\u00e9", "Cafe"), "Cafe caf\u00e9"),
+]
 
 
 @pytest.mark.parametrize(("given", "labels"), LABELS)
-def test_the_first_of_the_labels_is_0(tmp_path, given, labels):
-    rows = [{"text": text, "label": given[number % 2]} for number, (text, _) in enumerate(ROWS)]
-    read = load_labelled(write_json(tmp_path / "a.jsonl", rows), "mine", SIZES, 1)
-    assert " ".join(read.labels) == labels
-    assert [read.labels[d.label] for d in read.corpus] == [str(given[number % 2]) for number in range(12)]
+def test_the_first_of_the_labels_is_0_whatever_the_order_of_rows(tmp_path, given, labels):
+    for pair in (given, given[::-1]):
+        rows = [{"text": text, "label": pair[number % 2]} for number, (text, _) in enumerate(ROWS)]
+        read = load_labelled(write_json(tmp_path / "a.jsonl", rows), "mine", SIZES, 1)
+        assert " ".join(read.labels) == labels
+        assert [read.labels[d.label] for d in read.corpus] == [str(pair[number % 2]) for number in range(12)]
+
+
+def test_a_label_has_many_spellings_and_the_profile_says_which_is_positive(tmp_path):
+    spelled = ["ham", "Spam", "Ham", "spam", "ham", "Spam"]
+    path = write_csv(tmp_path / "a.csv", [(text, spelled[n % 6]) for n, (text, _) in enumerate(ROWS)])
+    said = list[str]()
+    read = load_labelled(path, "mine", SIZES, 1, positive="HAM", say=said.append)
+    assert read.labels == ("Spam", "ham")
+    assert [d.label for d in read.corpus] == [1, 0] * 6
+    assert said[1:] == [
+        "a.csv: the label 'Spam' is 0, 'ham' is 1, the class whose F1 is told",
+        "a.csv: labels that are taken for one of these: 'Ham', 'spam'",
+    ]
+    assert "no label 'junk', which is to be the positive one. Its labels are 'ham' (6), 'Spam' (6)" in error_of(
+        path, positive="junk"
+    )
+    path = write_csv(tmp_path / "a.csv", [(text, ("1", "0", "1.0")[n % 3]) for n, (text, _) in enumerate(ROWS)])
+    assert load_labelled(path, "mine", SIZES | {"train": 0}, 1, positive="0.0").labels == ("1", "0")
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=40, max_size=60), st.integers(0, 99))
@@ -125,8 +240,10 @@ def test_given_splits_are_kept_and_validation_is_taken_from_train(tmp_path):
 def test_columns_and_delimiter_are_those_of_the_profile_and_others_are_told(tmp_path):
     plain = load_labelled(write_csv(tmp_path / "a.csv"), "m", SIZES, 1)
     path = write(tmp_path / "b.csv", "\n".join(["text;sentiment;review", *(f"x;{y};{text}" for text, y in ROWS)]))
-    named = load_labelled(path, "m", SIZES, 1, {"text": "review", "label": "sentiment"}, ";")
-    assert (named.corpus, named.labels, named.unread) == (plain.corpus, ("no", "yes"), ("text",))
+    said = list[str]()
+    named = load_labelled(path, "m", SIZES, 1, {"text": "review", "label": "sentiment"}, ";", say=said.append)
+    assert (named.corpus, named.labels) == (plain.corpus, ("no", "yes"))
+    assert "b.csv: columns that are not read: text" in said
     rows = [{"review": t, "split": y, "author": f"a{i // 4}"} for i, (t, y) in enumerate(ROWS)]
     columns = {"text": "review", "label": "split", "block": "author"}
     named = load_labelled(write_json(tmp_path / "c.jsonl", rows), "m", SIZES, 1, columns)
@@ -158,7 +275,10 @@ def test_the_step_reads_the_columns_that_the_profile_names_and_counts_headings(t
     measures = read_table(tmp_path / "measures.parquet").set_index(["corpus", "measure"])["value"]
     assert (measures["wiki", "stage_documents"], measures["wiki", "stage_headings"]) == (7, 5)
     assert (measures["reviews", "documents"], measures["reviews", "finetuning_train_reviews"]) == (240, 40)
-    assert said == ["films.csv: the label 'no' is 0, 'yes' is 1, the class whose F1 is told"]
+    assert said == [
+        "films.csv: 240 rows in 241 lines (the header), columns apart by semicolons",
+        "films.csv: the label 'no' is 0, 'yes' is 1, the class whose F1 is told",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -167,15 +287,15 @@ def test_the_step_reads_the_columns_that_the_profile_names_and_counts_headings(t
         ("a.txt", "text,label\n", "its name must end in .csv, .tsv or .jsonl"),
         ("a.csv", "text,label\n", "has 0 labels, most often none. Two are needed"),
         ("a.csv", "txt,label\nFine.,1\n", "the columns txt, label: there is no 'text'. Name them text, label, split"),
-        ("a.csv", "text;label\nFine.;1\n", "the columns text;label: there is no 'text'; there is no 'label'"),
+        ("a.csv", "text^label\nFine.^1\n", "the columns text^label: there is no 'text'; there is no 'label'"),
         ("a.csv", "text,text,label\nA.,B.,1\n", "'text' is there twice"),
         ("a.csv", "text,label,Splits\nA.,1,test\n", "'Splits' is not read: is 'split' meant?"),
         ("a.csv", "text,label\nFine.,1\n<br />,0\n", "line 3: no text that holds a token"),
         ("a.csv", "text,label\nFine.,1\nPoor.,\n", "line 3: no label"),
         ("a.csv", "text,label\nFine, really.,1\n", "line 2 (3): not 2 columns, as the header"),
-        ("a.csv", 'text,label\n"Fine" it is.,1\n', "line 2: "),
-        ("a.csv", 'text,label\n"Fine.,1\nPoor.,0\n', "unexpected end of data"),
-        ("a.csv", "text,label\nA.,1\nB.,0\nC.,2\n", "has 3 labels, most often '1' (1), '0' (1), '2' (1). Two"),
+        ("a.csv", 'text,label\n"Fine, it" is.,1\n', "line 2: "),
+        ("a.csv", 'text,label\nPoor.,0\nSo.,1\n"Fine, it is.,1\n', "line 4: unexpected end of data"),
+        ("a.csv", "text,label\nA.,1\nB.,0\nC.,2\n", "has 3 labels, most often '0' (1), '1' (1), '2' (1). Two"),
         ("a.csv", "text,label,split\nFine.,1,dev\n", "line 2 'dev': no split out of train, valid, test"),
         ("a.csv", "text,label,block\nFine.,1,x\nPoor.,0,\n", "line 3: no block"),
         ("a.jsonl", '{"text": "Fine.", "label": 1}\n{"text": NaN, "label": 0}\n', "line 2: no text that holds a token"),

@@ -100,7 +100,7 @@ def compose(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _unescape(text: str) -> str:
+def resolve_entities(text: str) -> str:
     """The text without entities, those that were escaped twice (`&amp;lt;`) included."""
     for _ in range(2):
         text = _ENTITY.sub(lambda match: unescape(match.group()), text)
@@ -109,7 +109,7 @@ def _unescape(text: str) -> str:
 
 def _plain(text: str) -> str:
     """The text without tags and entities, its quotes, dashes and dots set in one way, inner marks set apart."""
-    text = _TAG.sub(" ", _unescape(text))
+    text = _TAG.sub(" ", resolve_entities(text))
     if not text.isascii() or "`" in text:
         text = compose(_FORMAT.sub("", text.replace("``", '"').translate(_CHARACTERS)))
     for pattern, form in _RUNS:
@@ -132,7 +132,7 @@ def cut_passages(passages: Iterable[str]) -> tuple[tuple[str, ...], tuple[int, .
     `<br>`, starts one."""
     tokens: list[str] = []
     sentences: list[int] = []
-    for passage in chain.from_iterable(_BREAK.split(_unescape(passage)) for passage in passages):
+    for passage in chain.from_iterable(_BREAK.split(resolve_entities(passage)) for passage in passages):
         cut = tokenise_like_wikitext(passage)
         sentences.extend(len(tokens) + start for start in sentence_starts(cut))
         tokens.extend(map(sys.intern, cut))

@@ -17,7 +17,6 @@ from txray_lib.corpora.documents import (
     label_balanced_sample,
     load_corpus_file,
     save_corpus,
-    shared_blocks,
     shared_texts,
 )
 from txray_lib.corpora.own import load_labelled, load_text, load_words
@@ -87,7 +86,7 @@ def encode_corpora(task: Task, folder: Path) -> None:
     pretraining = load_corpus_file(task.file("corpora", "pretraining.parquet"))
     settings, own = task.profile.vocabulary, task.profile.encoder
     if own:
-        vocabulary = load_words(task.own[own.vocabulary], settings.lowercase)[0]
+        vocabulary = load_words(task.own[own.vocabulary], settings.lowercase, task.say)[0]
     else:
         vocabulary = build_vocabulary(pretraining.split("train"), settings.size, settings.lowercase)
     vocabulary.save(folder / "vocabulary.json")
@@ -107,7 +106,7 @@ def _read_pretraining(task: Task) -> Corpus:
     if settings.source == "world":
         return worlds.encyclopedia(_world_size(task), profile.seed, settings.name)
     if settings.path:
-        return load_text(task.own[settings.path], settings.name, profile.seed)
+        return load_text(task.own[settings.path], settings.name, profile.seed, task.say)
     return load_wikitext(settings.name)
 
 
@@ -120,13 +119,8 @@ def _read_target(task: Task) -> tuple[Corpus, tuple[str, str] | None]:
         return load_imdb(settings.name), None
     sizes = profile.finetuning.reviews.model_dump()
     columns = settings.columns.model_dump() if settings.columns else {}
-    path = task.own[settings.path]
-    read = load_labelled(path, settings.name, sizes, profile.seed, columns, settings.delimiter)
-    task.say(f"{settings.path}: the label {read.labels[0]!r} is 0, {read.labels[1]!r} is 1, the class whose F1 is told")
-    if read.unread:
-        task.say(f"{settings.path}: columns that are not read: {', '.join(read.unread)}")
-    if both := shared_blocks(read.corpus):
-        task.say(f"{settings.path}: blocks with texts in more than one split: {both:,}")
+    path, positive = task.own[settings.path], settings.positive
+    read = load_labelled(path, settings.name, sizes, profile.seed, columns, settings.delimiter, positive, task.say)
     return read.corpus, read.labels
 
 

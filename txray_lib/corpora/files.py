@@ -1,0 +1,239 @@
+"""What stands in a user's files: their text, and the rows of tables in the dialects that people save them in.
+
+May touch: errors, tokenise. An error names the file, what is wrong, and all lines that have the fault.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from txray_lib.corpora.tokenise import UNSEEN, compose
+from txray_lib.errors import TxrayError
+
+Say = Callable[[str], None]
+Row = tuple[int, dict[str, Any]]
+"""The number of its line, the last of several, and its fields by column."""
+
+_NO_TEXT = {
+    b"version https://git-lfs": "a Git LFS pointer, which stands for a file that was not fetched. Fetch it: git lfs pull",
+    b"PK\x03\x04": "a zip archive, as .xlsx and .docx files are. Save its text as UTF-8, a table as CSV",
+    b"\x1f\x8b": "compressed by gzip. Unpack it",
+    b"%PDF-": "a PDF. Save its text as UTF-8",
+    b"\xff\xfe": "UTF-16. Save it as UTF-8",
+    b"\xfe\xff": "UTF-16. Save it as UTF-8",
+    b"<!DOCTYPE html": "a web page. Save its text as UTF-8",
+}
+"""How a file begins that is no text, what it is, and what to do."""
+_USUAL = {".csv": ",", ".tsv": "\t"}
+_MARKS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_DIALECTS: dict[str, dict[str, Any]] = {
+    "quotes around a text are none of its own": {},
+    "quotes around a text are none of its own, and those inside follow a backslash": {"escapechar": "\\"},
+    "every quote is one of the text": {"quoting": csv.QUOTE_NONE},
+}
+_QUOTING = 'Put a text with quotes, the separator or a line break between quotes ("), and write a quote in it twice.'
+_SHOWN = 10
+"""How many lines of a fault, and kinds of marks, are named."""
+
+
+class Faults(defaultdict[str, list[str]]):
+    """The lines of a file that are wrong, by what is wrong with them, so that one error names them all."""
+
+    def raise_any(self, path: Path) -> None:
+        """Raise TxrayError with the first lines of each fault and the number of all; do nothing where there is none."""
+        told = []
+        for what, lines in self.items():
+            more = f" and {len(lines) - _SHOWN:,} more" if len(lines) > _SHOWN else ""
+            told.append(f"{'lines' if len(lines) > 1 else 'line'} {', '.join(lines[:_SHOWN])}{more}: {what}")
+        if told:
+            raise TxrayError("\n  ".join([f"{path}:", *told]))
+
+
+class Unseen(Counter[str]):
+    """The marks that nobody sees, and how many of each were taken out."""
+
+    def clean(self, text: str) -> str:
+        """The text without them, in one spelling (Unicode NFC)."""
+        if text.isascii() and text.isprintable():
+            return text
+        self.update(UNSEEN.findall(text))
+        return compose(UNSEEN.sub("", text))
+
+    def tell(self, path: Path, say: Say) -> None:
+        if self:
+            kinds = [f"U+{ord(m):04X} {unicodedata.name(m, '')}".strip() for m, _ in self.most_common(_SHOWN)]
+            say(f"{path.name}: marks that nobody sees are left out: {self.total():,} ({', '.join(kinds)})")
+
+
+def read_text(path: Path, say: Say) -> str:
+    """A text file without byte order marks, its line ends as "\\n".
+
+    Raises TxrayError for one that is missing, empty, not UTF-8, or of a kind that is no text.
+    """
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8").lstrip("\ufeff").replace("\r\n", "\n")
+    except OSError as error:
+        remedy = "Paths in a profile are relative to the folder of its file, or to TXRAY_DATA."
+        raise TxrayError(f"{path} cannot be read ({error.strerror}). {remedy}") from None
+    except UnicodeDecodeError as error:
+        _require_text(path, content)
+        raise TxrayError(f"{path}: byte {error.start:,} is not UTF-8. Save the file as UTF-8.") from None
+    _require_text(path, content)
+    if not text.strip():
+        raise TxrayError(f"{path} is empty. Put your text there.")
+    if count := text.count("\r"):
+        say(f"{path.name}: line ends as on an old Mac (CR) are read as line ends: {count:,}")
+    return text.replace("\r", "\n")
+
+
+def _require_text(path: Path, content: bytes) -> None:
+    for start, what in _NO_TEXT.items():
+        if content.startswith(start):
+            raise TxrayError(f"{path} is {what}.")
+
+
+def count_lines(text: str) -> int:
+    """How many lines a text has, the last one with or without an end."""
+    return text.count("\n") + (not text.endswith("\n"))
+
+
+def read_table(path: Path, names: Mapping[str, str], delimiter: str | None, faults: Faults, say: Say) -> list[Row]:
+    """The rows of a .csv, .tsv or .jsonl file; lines that are none are added to `faults`. How it was read is said.
+
+    names      of text, label, and whatever else is asked for: what it is called in the file
+    delimiter  what stands between columns; without it, the mark that sets the header's names apart
+
+    Raises TxrayError for another kind of file, one that is not UTF-8, and a column that is missing or misspelt.
+    """
+    kind = path.suffix.lower()
+    if kind == ".jsonl":
+        return _read_json(path, names, faults, say)
+    if kind in _USUAL:
+        return _read_csv(path, names, delimiter, faults, say)
+    raise TxrayError(f"{path} is no table of labelled texts: its name must end in .csv, .tsv or .jsonl.")
+
+
+@dataclass
+class _Reading:
+    """A table read in one dialect: its header, its rows, how many lines were empty, and the lines that fit no header."""
+
+    header: list[str]
+    rows: list[Row]
+    empty: int
+    faults: Faults
+
+    def fit(self, label: str) -> tuple[bool, int]:
+        """Whether every line fits the header and has one of two labels, and how many rows do: least in a wrong dialect."""
+        labels = Counter(fields.get(label, "") for _, fields in self.rows)
+        del labels[""]
+        fitting = sum(count for _, count in labels.most_common(2))
+        return fitting == len(self.rows) and not self.faults, fitting
+
+
+def _read_csv(path: Path, names: Mapping[str, str], delimiter: str | None, faults: Faults, say: Say) -> list[Row]:
+    csv.field_size_limit(1 << 26)
+    text = read_text(path, say)
+    mark = delimiter or _find_delimiter(text, names, _USUAL[path.suffix.lower()])
+    readings = {how: _read_dialect(text, mark, dialect) for how, dialect in _DIALECTS.items()}
+    how, reading = max(readings.items(), key=lambda item: item[1].fit(names["label"]))
+    _check_columns(reading.header, names, path)
+    faults.update(reading.faults)
+    lines, rows, empty = count_lines(text), len(reading.rows), reading.empty
+    others = {"empty": empty, "inside quotes": 0 if faults else lines - 1 - rows - empty}
+    told = "".join(f", {count:,} {what}" for what, count in others.items() if count)
+    quoting = f"; {how}" if '"' in text else ""
+    say(
+        f"{path.name}: {rows:,} rows in {lines:,} lines (the header{told}), columns apart by {_MARKS.get(mark, mark)}{quoting}"
+    )
+    return reading.rows
+
+
+def _find_delimiter(text: str, names: Mapping[str, str], usual: str) -> str:
+    """The mark that sets apart the names of the columns that are asked for, or the usual one.
+
+    Sniffers look at the texts too, and take their commas for the mark of a table with semicolons.
+    """
+    header = text.lstrip().partition("\n")[0]
+    for mark in (usual, *_MARKS):
+        columns = next(csv.reader([header], delimiter=mark))
+        if {names["text"], names["label"]} <= {compose(column.strip()) for column in columns}:
+            return mark
+    return usual
+
+
+def _read_dialect(text: str, mark: str, dialect: Mapping[str, Any]) -> _Reading:
+    """Spreadsheets end all lines, or some, with the marks of empty columns: these are no columns, and no fault."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True, **dialect)
+    reading = _Reading([], [], 0, Faults(list))
+    for line, fields in _lines(reader, reading.faults):
+        while fields and not fields[-1].strip():
+            fields.pop()
+        width = len(reading.header)
+        if not fields:
+            reading.empty += 1
+        elif not width:
+            reading.header = [compose(column.strip()) for column in fields]
+        elif len(fields) > width:
+            reading.faults[f"not {width} columns, as the header. {_QUOTING}"].append(f"{line} ({len(fields)})")
+        else:
+            padded = [*fields, *[""] * (width - len(fields))]
+            reading.rows.append((line, dict(zip(reading.header, padded, strict=True))))
+    return reading
+
+
+def _lines(reader: Any, faults: Faults) -> Iterator[tuple[int, list[str]]]:
+    """The number and the fields of each row of a csv.reader, which goes on after a row that breaks the dialect."""
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            faults[f"{error}. {_QUOTING}"].append(f"{reader.line_num}")
+        else:
+            yield reader.line_num, fields
+
+
+def _read_json(path: Path, names: Mapping[str, str], faults: Faults, say: Say) -> list[Row]:
+    rows, text = list[Row](), read_text(path, say)
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(f"a {type(row).__name__}")
+            json.dumps(row, ensure_ascii=False).encode()
+            rows.append((number, {compose(name): "" if value is None else value for name, value in row.items()}))
+        except ValueError as error:
+            faults["no JSON object in whole characters. Write one a line."].append(f"{number} ({error})")
+    if rows:
+        _check_columns(list({column: None for _, row in rows for column in row}), names, path)
+    say(f"{path.name}: {len(rows):,} rows in {count_lines(text):,} lines")
+    return rows
+
+
+def _check_columns(columns: Sequence[str], names: Mapping[str, str], path: Path) -> None:
+    """Raise TxrayError where a column that is asked for is missing, misspelt, or there twice."""
+    needed = [name for column, name in names.items() if column in ("text", "label") or name != column]
+    problems = [f"there is no {name!r}" for name in needed if name not in columns]
+    problems += [f"{column!r} is there twice" for column, count in Counter(columns).items() if count > 1]
+    for column in sorted(set(columns) - set(names.values())):
+        if meant := get_close_matches(column.lower(), [c for c in ("split", "block") if names.get(c) == c], 1, 0.7):
+            problems.append(f"{column!r} is not read: is {meant[0]!r} meant?")
+    if problems:
+        raise TxrayError(
+            f"{path} has the columns {', '.join(columns)}: {'; '.join(problems)}. Name them text, label, split and block, or say in the"
+            " profile's corpora.target what they are called, as columns: {text: review, label: sentiment}, and what stands between"
+            " them, as delimiter: ;"
+        )
