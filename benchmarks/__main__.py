@@ -13,13 +13,15 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import browsing, building, collecting, comparing, training
+from benchmarks import browsing, building, collecting, comparing, training, transforming
 from benchmarks.measuring import Measured, Row, Sizes, machine
 from txray_lib import places
 from txray_lib.results import benchmarks_file
 from txray_lib.tables import commit, versions, write_table
 
-ROWS = {row.name: row for room in (collecting, comparing, training, building, browsing) for row in room.ROWS}
+ROWS = {
+    row.name: row for room in (collecting, transforming, comparing, training, building, browsing) for row in room.ROWS
+}
 
 
 def main() -> None:
