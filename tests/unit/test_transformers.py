@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
@@ -33,16 +34,26 @@ from txray_lib.encoders import training
 from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.pieces import Cut, Pieces, encode_pieces
 from txray_lib.encoders.training import finetune, last_hidden_states, predict, score
-from txray_lib.encoders.transformers import MeanClassifier, find_folder, load_transformer
+from txray_lib.encoders.transformers import (
+    FAMILIES,
+    MeanClassifier,
+    find_folder,
+    load_transformer,
+    untrained_transformer,
+)
+from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
+from txray_lib.example import write_example
 from txray_lib.layers import collect_layers
 from txray_lib.preferences import NOBODY
-from txray_lib.profiles import Finetuning, Pruning
+from txray_lib.profiles import Finetuning, Pruning, load_profile
 from txray_lib.pruning import layer_pruning_tables
+from txray_lib.results import open_results
 from txray_lib.settings import Reading
 from txray_lib.transfer import AVOIDED, GAINED, SHARED
 from txray_lib.worlds import WorldSize, encyclopedia
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LAYERS, WIDTH, UNITS = 2, 16, 24
 
@@ -63,16 +74,16 @@ def text() -> Corpus:
     return Corpus("wiki", tuple(documents))
 
 
-def train_a_little(model: torch.nn.Module, ids: torch.Tensor) -> None:
+def train_a_little(model: torch.nn.Module, ids: torch.Tensor, steps: int = 15) -> None:
     """Some steps towards the text, so that the neurons are not all alike."""
     optimiser = torch.optim.AdamW(model.parameters(), 0.01)
-    for _ in range(15):
+    for _ in range(steps):
         optimiser.zero_grad()
         model(input_ids=ids, labels=ids).loss.backward()
         optimiser.step()
 
 
-def save_bert(folder: Path, text: Corpus, seed: int = 0) -> Path:
+def save_bert(folder: Path, text: Corpus, steps: int = 15) -> Path:
     """A small BERT with a WordPiece tokenizer of 300 pieces, trained for some steps."""
     words = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     words.normalizer = normalizers.BertNormalizer()
@@ -82,7 +93,7 @@ def save_bert(folder: Path, text: Corpus, seed: int = 0) -> Path:
     )
     words.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     tokenizer = BertTokenizerFast(tokenizer_object=words)
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     config = BertConfig(
         vocab_size=words.get_vocab_size(),
         hidden_size=WIDTH,
@@ -92,7 +103,7 @@ def save_bert(folder: Path, text: Corpus, seed: int = 0) -> Path:
         max_position_embeddings=64,
     )
     model = BertForMaskedLM(config)
-    train_a_little(model, torch.tensor([tokenizer(" ".join(text.documents[-3].tokens)).input_ids[:60]]))
+    train_a_little(model, torch.tensor([tokenizer(" ".join(text.documents[-3].tokens)).input_ids[:60]]), steps)
     model.bert.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -319,7 +330,7 @@ def test_a_silenced_neuron_is_one_whose_output_counts_for_nothing(folder, text):
         whole = transformer(ids, lengths)
         with transformer.without({1: neurons}):
             silenced = transformer(ids, lengths)
-        down = transformer.model.get_submodule(transformer._path.format(1))
+        down = transformer.model.get_submodule(transformer.path.format(1))
         weight = down.weight if down.weight.shape[0] == UNITS else down.weight.T
         weight[neurons] = 0
         cut_out = transformer(ids, lengths)
@@ -417,6 +428,34 @@ def test_sets_are_silenced_in_all_layers_and_in_each_beside_random_ones(bert, re
         alone = predict(classifier, last_hidden_states(classifier, reviews[1]))
     silenced = table.query("set == 'D' and layer == -1")["f1"].item()
     assert silenced == score(alone, reviews[1].labels).f1
+
+
+SMALL = {"vocab_size": 50, "max_position_embeddings": 64}
+SIZES = {"num_hidden_layers": 2, "hidden_size": WIDTH, "intermediate_size": UNITS, "num_attention_heads": 2}
+OTHERWISE = {
+    "distilbert": {"n_layers": 2, "dim": WIDTH, "hidden_dim": UNITS, "n_heads": 2},
+    "gpt2": {"n_layer": 2, "n_embd": WIDTH, "n_inner": UNITS, "n_head": 2},
+    "gpt_neo": {"num_layers": 2, "hidden_size": WIDTH, "intermediate_size": UNITS, "num_heads": 2}
+    | {"attention_types": [[["global", "local"], 1]]},
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_layers_of_each_family_are_found(family):
+    sizes = OTHERWISE.get(family, SIZES | {"num_key_value_heads": 2, "head_dim": 8, "embedding_size": WIDTH})
+    config = {"model_type": family, **SMALL, **sizes}
+    ids, lengths = torch.randint(5, 50, (2, 7)), torch.tensor([7, 4])
+    for site, units in (("feed-forward", UNITS), ("residual", WIDTH)):
+        transformer, heard = untrained_transformer(config, Reading(site=site), 1), []
+        with (
+            torch.no_grad(),
+            transformer.listening(lambda layer, value, heard=heard: heard.append((layer, value.shape))),
+        ):
+            transformer(ids, lengths)
+        assert heard == [(layer, (2, 7, units)) for layer in range(2)]
+        assert transformer.units == units
+    named = untrained_transformer(config, Reading(module=FAMILIES[family]), 1)
+    assert named.layers == (0, 1)
 
 
 def spoil(folder: Path, name: str) -> None:
@@ -539,3 +578,92 @@ def test_the_real_minilm_prefers_words_that_belong_together():
     records = records_of(transformer, pieces, [document])
     assert len(records) == 6 * len(words)
     assert (records["activation"] > 0).mean() > 0.9
+
+
+PROFILE = """
+base: tiny
+about: A small Transformer on the world.
+encoder: {transformer: MODEL, context: 4}
+pretraining: {units: 24}
+collection: {tokens: 3000, batch_size: 16}
+vocabulary: {lowercase: CASE}
+finetuning:
+  reviews: {train: 40, valid: 20, test: 40}
+  max_tokens: 30
+  epochs: 1
+pruning: {set_size: 3, reviews: 20, random_sets: 0, recurrent_random_sets: 2}
+nulls: {permutations: 20, measures: [ochiai]}
+"""
+
+
+def make_run(workplace: Path, name: str, model: str, lowercase: bool) -> Run:
+    path = workplace / "profiles" / f"{name}.yaml"
+    path.write_text(PROFILE.replace("MODEL", model).replace("CASE", str(lowercase).lower()), encoding="utf-8")
+    run = Run(load_profile(name))
+    run.make()
+    return run
+
+
+def test_a_bert_with_three_checkpoints_answers_all_three_questions(workplace, text):
+    for steps in (5, 10, 15):
+        save_bert(workplace / "profiles" / f"bert-{steps}", text, steps)
+    run = make_run(workplace, "my-bert", "{1: bert-5, 2: bert-10, 9: bert-15}", True)
+    results = open_results("my-bert")
+    assert results.stages["role"].tolist() == ["untrained", "early", "before-last", "last", "zero-shot", "supervised"]
+    for question in ("rq1", "rq2", "rq3"):
+        rows = results.transfer(question)
+        assert rows.groupby("comparison").size().eq(LAYERS * UNITS).all()
+        nulls = results.beside_null(question)
+        assert nulls["expected"].notna().sum() > UNITS
+    stages = results.stages.set_index("role")
+    for role, stage in stages.iterrows():
+        counted = results.preferences(stage["stage"])["count"].sum()
+        assert counted + stage["nobody"] + stage["excluded"] == LAYERS * stage["tokens"], role
+    assert {"bert-15/config.json", "bert-15/model.safetensors"} <= set(results.provenance["files"])
+    assert set(results.table("pruning")["layer"]) == {-1, 0, 1}
+    assert set(results.table("control_transfer")["control"]) == {"shuffled-1", "seed-1"}
+    pieces = results.table("corpora").query("measure == 'pieces'")["value"]
+    assert (pieces > 3000).all()
+    assert not {"probe", "definitions", "sentence"} & set(run.steps)
+
+
+def test_a_gpt_of_ones_own_reads_a_text_and_a_table_as_the_page_says(workplace, text):
+    """The profile is that of the page on texts and encoders of one's own, at the size of a test."""
+    mine = write_example(workplace / "mine", WorldSize(12_000, {"train": 120, "valid": 2, "test": 60}, 700, 0.1))
+    save_gpt(mine.parent / "bert", text)
+    page = (REPOSITORY / "book" / "own.md").read_text(encoding="utf-8")
+    own = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[2])
+    assert own["base"] == "mine"
+    own["vocabulary"]["lowercase"], own["pretraining"]["units"] = False, UNITS
+    own["collection"] = {"tokens": 2000}
+    own["finetuning"] |= {"reviews": {"train": 40, "valid": 20, "test": 40}, "max_tokens": 20}
+    own["pruning"] |= {"reviews": 20, "set_size": 3}
+    own["controls"] = {"probe_tokens": 2}
+    own["nulls"] = {"permutations": 20}
+    path = mine.with_name("gpt.yaml")
+    path.write_text(yaml.safe_dump(own), encoding="utf-8")
+    Run(load_profile(str(path))).make()
+    results = open_results("gpt")
+    assert [results.asks(question) for question in ("rq1", "rq2", "rq3")] == [False, True, True]
+    assert "The" in set(results.preferences(results.stage("last"))["feature"])
+    assert "bert/model.safetensors" in results.provenance["files"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"units: 24": "units: 25"}, "pretraining.units is 25, and a layer of this Transformer has 24 neurons"),
+        ({"lowercase: true": "lowercase: false"}, "the tokenizer lower-cases words: say vocabulary.lowercase: true"),
+        ({"transformer: bert": "transformer: {1: other, 2: bert}"}, "the checkpoint of epoch 1 is not of the same"),
+    ],
+)
+def test_a_profile_that_does_not_fit_its_model_is_told(workplace, bert, gpt, changed, told):
+    shutil.copytree(bert, workplace / "profiles" / "bert")
+    shutil.copytree(gpt, workplace / "profiles" / "other")
+    text = PROFILE.replace("MODEL", "bert").replace("CASE", "true")
+    for old, new in changed.items():
+        assert old in text
+        text = text.replace(old, new)
+    (workplace / "profiles" / "mine.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(TxrayError, match=re.escape(told)):
+        Run(load_profile("mine")).make("pretrain")
