@@ -267,16 +267,15 @@ def layer_pruning_tables(
     seed: int,
     device: str = "cpu",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tab. 2 for a Transformer: the sets of all layers at once, silenced in the feed-forward networks; C and D of each layer too.
+    """Tab. 2 for a Transformer: the sets of all layers at once, silenced in the feed-forward networks; D of each layer too.
 
     The tables of `pruning_tables` with a column `layer`, −1 for all layers at once, in one way, on a label-balanced sample of
     `settings.reviews` of each split. `settings.recurrent_random_sets` random sets have as many neurons in the same layers.
     """
     mass, units = transfer["mass_after"].sum(), classifier.encoder.units
     chosen = {int(layer): pruning_sets(rows, settings.set_size) for layer, rows in transfer.groupby("layer")}
-    names = list(next(iter(chosen.values())))
-    cuts = {(-1, name): {layer: sets[name] for layer, sets in chosen.items()} for name in names}
-    cuts |= {(layer, name): {layer: sets[name]} for layer, sets in chosen.items() for name in ("C", "D")}
+    cuts = {(-1, name): {layer: sets[name] for layer, sets in chosen.items()} for name in next(iter(chosen.values()))}
+    cuts |= {(layer, "D"): {layer: sets["D"]} for layer, sets in chosen.items()}
     mass_of = transfer.set_index(["layer", "neuron"])["mass_after"]
     rows, drawn = [], []
     for split, part in texts.items():
