@@ -324,3 +324,12 @@ def test_a_correlation_that_chance_gives_too_lies_within_its_interval(other, is_
     its = one_in(other(transfer=rows, nulls=null), "K1")
     assert its.high < 0, "it excludes 0"
     assert its.beyond_high < 0 if is_learned else its.beyond_low < 0 < its.beyond_high
+
+
+def test_claims_on_the_one_layer_of_an_lstm_are_not_measured_on_a_transformer(other):
+    copy = other()
+    settings = {"name": "made", "seed": 4, "encoder": {"transformer": "bert"}}
+    (copy / "profile.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    table = measured_in(copy)
+    assert table["value"].isna().all()
+    assert "this encoder is a Transformer" in table.loc["N1", "why"]

@@ -29,7 +29,7 @@ from txray_lib.audit.intervals import (
 )
 from txray_lib.paper import value as paper
 from txray_lib.preferences import neurons
-from txray_lib.results import Results
+from txray_lib.results import Results, read_parameters
 from txray_lib.transfer import AVOIDED, GAINED, SHARED
 
 PAIRS = {
@@ -58,6 +58,11 @@ class Run:
     @cached_property
     def units(self) -> int:
         return int(self.results.stages["neurons"].max())
+
+    @cached_property
+    def is_transformer(self) -> bool:
+        """Whether the encoder is a Transformer, which has a neuron of each number in every layer."""
+        return "transformer" in (read_parameters(self.results.folder).get("encoder") or {})
 
     def name_of(self, pair: str) -> str:
         """The comparison of two stages that PAIRS names by their roles, as it stands in the run's tables."""
