@@ -207,7 +207,7 @@ def test_one_snapshot_alone_answers_what_needs_no_other(encoder: Run, mine: Path
 def test_the_code_for_other_encoders_runs(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(mine.parent)
     names: dict[str, object] = {}
-    _, encoder, comparison, arrays = blocks("python")
+    _, encoder, comparison, arrays, _ = blocks("python")
     exec(encoder, names)
     exec(comparison, names)
     changed, tagged = names["changed"], names["tagged"]

@@ -32,6 +32,8 @@ _PUBLIC = {
     "tag_corpus": "tagging",
     "collect": "collection",
     "from_activations": "collection",
+    "load_transformer": "encoders.transformers",
+    "collect_layers": "layers",
     "add": "preferences",
     "compare": "transfer",
     "TxrayError": "errors",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -29,8 +29,8 @@ TOLERANCE = 0.05
 """How far the variance of a random set may be from that of the set that it stands beside."""
 _RESAMPLES = 200
 
-Sets = dict[str, np.ndarray]
-"""The neurons of each set, (neurons,), by its letter."""
+Sets = dict[Any, np.ndarray]
+"""The neurons of each set, (neurons,), by its letter; of several layers by layer and letter."""
 
 
 def pruning_sets(transfer: pd.DataFrame, size: int) -> Sets:
@@ -146,7 +146,7 @@ def pruning_tables(
 
 def _cut(
     sets: Sets,
-    random: dict[str, dict[str, list[np.ndarray]]],
+    random: dict[Any, dict[str, list[np.ndarray]]],
     labels: np.ndarray,
     count: int,
     predict_cut: Callable[[Sequence[np.ndarray]], np.ndarray],
@@ -272,52 +272,47 @@ def layer_pruning_tables(
     The tables of `pruning_tables` with a column `layer`, −1 for all layers at once, in one way, on a label-balanced sample of
     `settings.reviews` of each split. `settings.recurrent_random_sets` random sets have as many neurons in the same layers.
     """
-    mass, units = transfer["mass_after"].sum(), classifier.encoder.units
-    chosen = {int(layer): pruning_sets(rows, settings.set_size) for layer, rows in transfer.groupby("layer")}
-    cuts = {(-1, name): {layer: sets[name] for layer, sets in chosen.items()} for name in next(iter(chosen.values()))}
-    cuts |= {(layer, "D"): {layer: sets["D"]} for layer, sets in chosen.items()}
-    mass_of = transfer.set_index(["layer", "neuron"])["mass_after"]
+    layers, units = classifier.encoder.layers, classifier.encoder.units
+    by_layer = [pruning_sets(transfer[transfer["layer"] == layer], settings.set_size) for layer in layers]
+    names, starts = by_layer[0], units * np.arange(len(layers))
+    sets = {
+        (-1, name): np.concatenate([s + own[name] for s, own in zip(starts, by_layer, strict=True)]) for name in names
+    }
+    sets |= {(layer, "D"): s + own["D"] for layer, s, own in zip(layers, starts, by_layer, strict=True)}
+    count, mass = settings.recurrent_random_sets, transfer["mass_after"].to_numpy()
+    random = {key: {SIZE: draw_in_layers(neurons, units, count, seed)} for key, neurons in sets.items()}
     rows, drawn = [], []
     for split, part in texts.items():
         sample = part.take(balanced_sample(part.labels, settings.reviews, seed))
-        labels, known = sample.labels, dict[bytes, np.ndarray]()
+        predict_cut = partial(predict_silenced, classifier, sample, device)
+        found, chance = _cut(sets, random, sample.labels, count, predict_cut, seed)
+        rows.append(found.assign(way=OUT_OF_ENCODER, split=split, reviews=len(sample)))
+        drawn.append(chance.assign(way=OUT_OF_ENCODER, split=split))
+    table, chance = pd.concat(rows, ignore_index=True), pd.concat(drawn, ignore_index=True)
+    table["mass_share"] = [mass[sets[key]].sum() / mass.sum() if mass.sum() else np.nan for key in table["set"]]
+    for each in (table, chance):
+        each["layer"], each["set"] = each["set"].str[0].astype(np.int8), each["set"].str[1]
+    return table, chance
 
-        def predict_without_layers(cut: dict[int, np.ndarray], sample=sample, known=known) -> np.ndarray:
-            present = {layer: neurons for layer, neurons in cut.items() if len(neurons)}
-            key = b"".join(layer.to_bytes() + np.sort(neurons).tobytes() for layer, neurons in present.items())
-            if key not in known:
-                with classifier.encoder.without(present):
-                    known[key] = predict(classifier, last_hidden_states(classifier, sample, device))
-            return known[key]
 
-        base = predict_without_layers({})
-        f1_base = score(base, labels).f1
-        for (layer, name), cut in cuts.items():
-            size = sum(map(len, cut.values()))
-            given = {"set": name, "layer": np.int8(layer), "neurons": size, "way": OUT_OF_ENCODER, "split": split}
-            random = {
-                at: draw_equal_size(its, units, settings.recurrent_random_sets, 128 * seed + at)
-                for at, its in cut.items()
-            }
-            changes = []
-            for draw in range(settings.recurrent_random_sets if size else 0):
-                alike = {at: sets[draw] if sets else cut[at] for at, sets in random.items()}
-                changes.append(relative_change(score(predict_without_layers(alike), labels).f1, f1_base))
-                drawn.append({**given, "match": SIZE, "draw": draw, "change": changes[-1]})
-            pruned = predict_without_layers(cut)
-            low, high = np.quantile(changes, [0.025, 0.975]) if changes else (np.nan, np.nan)
-            f1 = score(pruned, labels).f1
-            rows.append(
-                {
-                    **given,
-                    "f1_base": f1_base,
-                    "f1": f1,
-                    "change": relative_change(f1, f1_base),
-                    "random_low": low,
-                    "random_high": high,
-                    "sampling_error": sampling_error(base, pruned, labels, seed),
-                    "reviews": len(sample),
-                    "mass_share": sum(mass_of[at].loc[its].sum() for at, its in cut.items()) / mass if mass else np.nan,
-                }
-            )
-    return pd.DataFrame(rows), pd.DataFrame(drawn)
+def predict_silenced(classifier: MeanClassifier, texts: Texts, device: str, sets: Sequence[np.ndarray]) -> np.ndarray:
+    """ŷ (texts, sets) of a Transformer of which each set's neurons, numbered through the layers that are read, are silenced."""
+    encoder, predictions = classifier.encoder, []
+    for neurons in sets:
+        at, neuron = np.divmod(neurons, encoder.units)
+        with encoder.without({encoder.layers[i]: neuron[at == i] for i in np.unique(at)}):
+            predictions.append(predict(classifier, last_hidden_states(classifier, texts, device)))
+    return np.stack(predictions, axis=1)
+
+
+def draw_in_layers(neurons: np.ndarray, units: int, count: int, seed: int) -> list[np.ndarray]:
+    """Random sets of as many neurons in each layer; none beside no neuron. Equal sizes give equal sets."""
+    if not len(neurons):
+        return []
+    layers, sizes = np.unique(neurons // units, return_counts=True)
+    random = np.random.default_rng([seed, *layers, *sizes])
+    own = list(zip(layers, sizes, strict=True))
+    return [
+        np.concatenate([at * units + random.choice(units, size, replace=False) for at, size in own])
+        for _ in range(count)
+    ]

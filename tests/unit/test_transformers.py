@@ -29,7 +29,9 @@ from transformers import (
 from transformers.models.bert import BertTokenizerFast
 from transformers.models.gpt2 import GPT2TokenizerFast
 
+import txray_lib
 from txray_lib.corpora import UNKNOWN, Corpus, Document
+from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.encoders import training
 from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.pieces import Cut, Pieces, encode_pieces
@@ -627,7 +629,7 @@ def test_a_bert_with_three_checkpoints_answers_all_three_questions(workplace, te
     assert not {"probe", "definitions", "sentence"} & set(run.steps)
 
 
-def test_a_gpt_of_ones_own_reads_a_text_and_a_table_as_the_page_says(workplace, text):
+def test_a_gpt_of_ones_own_reads_a_text_and_a_table_as_the_page_says(workplace, text, monkeypatch):
     """The profile is that of the page on texts and encoders of one's own, at the size of a test."""
     mine = write_example(workplace / "mine", WorldSize(12_000, {"train": 120, "valid": 2, "test": 60}, 700, 0.1))
     save_gpt(mine.parent / "bert", text)
@@ -642,11 +644,17 @@ def test_a_gpt_of_ones_own_reads_a_text_and_a_table_as_the_page_says(workplace, 
     own["nulls"] = {"permutations": 20}
     path = mine.with_name("gpt.yaml")
     path.write_text(yaml.safe_dump(own), encoding="utf-8")
-    Run(load_profile(str(path))).make()
+    run = Run(load_profile(str(path)))
+    run.make()
     results = open_results("gpt")
     assert [results.asks(question) for question in ("rq1", "rq2", "rq3")] == [False, True, True]
     assert "The" in set(results.preferences(results.stage("last"))["feature"])
     assert "bert/model.safetensors" in results.provenance["files"]
+    names = {"tx": txray_lib, "tagged": load_corpus_file(run.file("tags", "target.parquet"))}
+    monkeypatch.chdir(workplace)
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[-1], names)
+    zero_shot = results.preferences(results.stage("zero-shot"))
+    assert names["preferences"]["count"].sum() == zero_shot["count"].sum()
 
 
 @pytest.mark.parametrize(
