@@ -312,6 +312,29 @@ def test_shards_in_several_jobs_give_the_table_of_the_whole(tiny_run, records, t
     pd.testing.assert_frame_equal(add([aggregate(part) for part in parts]), aggregate(joined))
 
 
+def test_pairs_of_words_go_through_the_steps_to_the_tables(tiny_run, tmp_path, new_workplace, monkeypatch):
+    source, fresh = tiny_run.folder, new_workplace(tmp_path / "fresh")
+    monkeypatch.setenv("TXRAY_ROOT", str(fresh))
+    profile = {"base": "tiny", "about": "Pairs.", "features": {"n": 2}, "nulls": {"permutations": 20, "measures": []}}
+    (fresh / "profiles" / "pairs.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+    run = Run(load_profile("pairs"))
+    for made in set(run.steps) - {"preferences", "transfer", "nulls", "tables"}:
+        shutil.copytree(source / made, run.place(made))
+    assert run.make() == ["preferences", "transfer", "nulls", "tables"]
+    results = Results("pairs", run.place("tables"), "live")
+    for stage in stages(run.profile):
+        pairs = results.preferences(stage.name)
+        read = read_table(run.file(f"collect-{stage.name}", "records.parquet"))
+        ends = read["document"].duplicated() & (read["neuron"] != NOBODY)
+        assert pairs["count"].sum() == ends.sum()
+        assert set(pairs["feature"].astype(str).str.count(" ")) == {1}
+        counted = results.stages.set_index("stage").loc[stage.name]
+        assert counted["tokens"] == ends.sum() + counted["nobody"] + counted["excluded"]
+    zero_shot, rq3 = results.preferences(results.stage("zero-shot")), results.beside_null("rq3")
+    assert rq3["length_before"].sum() == len(zero_shot[["neuron", "feature"]].drop_duplicates())
+    assert rq3.query("state == 'shared'")["expected"].notna().all()
+
+
 @pytest.fixture
 def snakemake() -> Callable[..., str]:
     """Runs the Snakefile as its own command: `snakemake(compendium, profile, *arguments)` gives what it printed."""

@@ -96,6 +96,13 @@ class Finetuning(Settings):
     precision: Precision = "float32"
 
 
+class Features(Settings):
+    """What a neuron can prefer (§2.1): n `tokens`, or `tags`, in a row. The record of the last one has the n-gram."""
+
+    of: Literal["tokens", "tags"] = "tokens"
+    n: Literal[1, 2, 3] = 1
+
+
 class Collection(Settings):
     """How much text a stage reads: the paper's 400,000 tokens. `exclude_unknown` leaves `<unk>` out of preferences;
     `shards` is into how many steps, each for some of the documents, the reading of a stage is divided."""
@@ -202,6 +209,7 @@ class Profile(Settings):
     vocabulary: VocabularySettings
     tagger: Literal["own"]
     encoder: EncoderSettings | None = None
+    features: Features | None = None
     pretraining: Pretraining
     finetuning: Finetuning
     collection: Collection

@@ -46,9 +46,17 @@ def write_tables(tables: Iterable[pd.DataFrame], path: Path, source: dict[str, A
             if writer is None:
                 metadata = {**(arrow.schema.metadata or {}), _KEY: json.dumps(source or {}).encode()}
                 schema = arrow.schema.with_metadata(metadata)
-                made = pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True)
+                made = pq.ParquetWriter(
+                    partial,
+                    schema,
+                    compression="zstd",
+                    compression_level=9,
+                    use_dictionary=[field.name for field in schema if not pa.types.is_floating(field.type)],
+                    use_byte_stream_split=[field.name for field in schema if pa.types.is_floating(field.type)],
+                    write_page_checksum=True,
+                )
                 writer = stack.enter_context(made)
-            writer.write_table(arrow.replace_schema_metadata(schema.metadata))
+            writer.write_table(arrow.replace_schema_metadata(schema.metadata), max(len(table), 1))
         if writer is None:
             raise ValueError(f"there is no table to write into {path.name}")
 

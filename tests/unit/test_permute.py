@@ -31,7 +31,7 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(permute, "draw_null", draw)
     monkeypatch.setattr(permute, "vocabulary_shift", lambda *_: pd.DataFrame({"layer": [0], "neuron": [0]}))
-    monkeypatch.setattr(permute, "_read_somebodys", read)
+    monkeypatch.setattr(permute, "read_counted", read)
     monkeypatch.setattr(permute, "_measure", lambda *_: pd.DataFrame({"neuron": [0]}))
     return task
 

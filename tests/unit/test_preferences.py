@@ -23,6 +23,7 @@ from txray_lib.preferences import (
     grouped_by_tag,
     in_second_half,
     neurons,
+    with_features,
     write_sum,
 )
 from txray_lib.tables import read_table
@@ -71,6 +72,36 @@ rows_of_records = st.lists(
     ),
     max_size=40,
 )
+
+
+def test_pairs_and_triples_are_worked_out_by_hand_and_cross_no_document():
+    rows = records(HAND)
+    pairs = with_features(rows, n=2)
+    assert pairs["feature"].tolist() == ["a a", "a a", "b a", "a c"]
+    assert pairs["activation"].tolist() == [3.0, 8.0, 5.0, -0.5]
+    assert with_features(rows, "tags", 3)["feature"].tolist() == ["NN NN VB", "NN VB JJ"]
+    assert with_features(rows, "tags")["feature"].tolist() == rows["tag"].tolist()
+    assert aggregate(pairs)[["neuron", "feature", "tag", "count", "activation_sum"]].to_numpy().tolist() == [
+        [0, "a a", "NN", 1, 3.0],
+        [0, "a a", "VB", 1, 8.0],
+        [2, "b a", "VB", 1, 5.0],
+    ]
+
+
+@given(rows_of_records, st.sampled_from([("tokens", "feature"), ("tags", "tag")]), st.integers(1, 3), st.integers(1, 2))
+def test_each_token_but_the_first_of_its_document_ends_an_n_gram_in_each_layer(rows, named, n, layers):
+    of, column = named
+    rows.sort(key=lambda row: row[0])
+    text = pd.concat([records(rows).assign(layer=np.int8(layer)) for layer in range(layers)], ignore_index=True)
+    found = with_features(text, of, n)
+    wanted = []
+    for _, document in text.groupby(["layer", "document"]):
+        words = document[column].tolist()
+        wanted += [" ".join(words[end - n : end]) for end in range(n, len(words) + 1)]
+    assert found["feature"].tolist() == wanted
+    lengths = text.groupby(["layer", "document"]).size()
+    assert len(found) == (lengths - (n - 1)).clip(lower=0).sum()
+    assert aggregate(found)["count"].sum() == (found["neuron"] != NOBODY).sum()
 
 
 def test_by_feature_and_by_tag_are_worked_out_by_hand():

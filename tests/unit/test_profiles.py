@@ -84,7 +84,7 @@ def test_columns_and_delimiter_of_a_table_are_parameters_where_they_are_given(wo
 
 def test_a_study_of_what_is_known_reads_its_own_groups_and_a_run_all_but_that():
     assert set(load_profile("truth").parameters) == {"name", "about", "seed", "truth"}
-    assert set(load_profile("demo").parameters) == set(Profile.model_fields) - {"truth", "encoder"}
+    assert set(load_profile("demo").parameters) == set(Profile.model_fields) - {"truth", "encoder", "features"}
     assert "world" not in load_profile("small").parameters
 
 
@@ -115,6 +115,7 @@ def test_a_misspelt_profile_names_the_nearest(name, told):
         ("pretraining: {snapshots: [0, 1, 2, 3, 4]}", "pretraining: snapshots must be distinct", "up to 3"),
         ("pretraining: {snapshots: [0, 1, 1, 2, 3]}", "pretraining: snapshots must be distinct", ""),
         ("tagger: owm", "tagger: ", "'own', not 'owm'"),
+        ("features: {n: 4}", "features.n: ", "1, 2 or 3, not 4"),
         ("finetuning: {reviews: {train: 121}}", "finetuning.reviews.train: ", "multiple of 2"),
         ("pruning: {reviews: 600}", "pruning.reviews: ", "train or test"),
         ("pruning: {set_size: 13}", "pruning.set_size 13", "24 units"),

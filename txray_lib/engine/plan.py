@@ -16,7 +16,7 @@ from txray_lib.stages import READ_OTHERWISE, Stage, control_stages, finetuning_c
 
 _STAGES = ("corpora.pretraining.name", "corpora.target.name", "pretraining.snapshots")
 """The settings that stages and comparisons follow from."""
-_COUNTED = ("collection.exclude_unknown", *_STAGES)
+_COUNTED = ("collection.exclude_unknown", "features", *_STAGES)
 _FINETUNING = ("seed", "finetuning", "pretraining.epochs")
 _OF_TRANSFORMER = {
     "train.take_encoder": "transform.take",

@@ -9,7 +9,7 @@ import pandas as pd
 
 from txray_lib.corpora import UNKNOWN
 from txray_lib.encoders.training import kept_updates
-from txray_lib.preferences import aggregate, in_second_half, write_sum
+from txray_lib.preferences import NOBODY, aggregate, in_second_half, with_features, write_sum
 from txray_lib.stages import Control, comparisons, finetuning_controls, has_constant, stages
 from txray_lib.steps import Task
 from txray_lib.tables import read_groups, read_table, write_table
@@ -23,21 +23,30 @@ def sum_preferences(task: Task, folder: Path) -> None:
     controls = {c.before.partition("/")[0] for c in comparisons(task.profile) if c.question == "control"}
     for stage in stages(task.profile):
         path = task.file(f"collect-{stage.name}", "records.parquet")
-        whole = (aggregate(records) for records in read_groups(path))
-        write_sum((excluding_unknown(task, part) for part in whole), folder / f"{stage.name}.parquet")
+        whole = (aggregate(counted(task, records)) for records in read_groups(path))
+        write_sum(whole, folder / f"{stage.name}.parquet")
         if stage.name in controls:
             second = in_second_half(group["block"] for group in read_groups(path, ["block"]))
             for name in ("first-half", "second-half"):
-                groups = read_groups(path)
+                groups = (counted(task, records) for records in read_groups(path))
                 half = (aggregate(r[r["block"].isin(second) == (name == "second-half")]) for r in groups)
-                write_sum((excluding_unknown(task, part) for part in half), folder / stage.name / f"{name}.parquet")
+                write_sum(half, folder / stage.name / f"{name}.parquet")
 
 
-def excluding_unknown(task: Task, preferences: pd.DataFrame) -> pd.DataFrame:
-    """Preferences without `<unk>` where the profile leaves it out, else as they are."""
+def counted(task: Task, records: pd.DataFrame) -> pd.DataFrame:
+    """Records with the features of the profile; those that hold `<unk>` are nobody's where it leaves that out."""
+    features = task.profile.features
+    if features:
+        records = with_features(records, features.of, features.n)
     if not task.profile.collection.exclude_unknown:
-        return preferences
-    return preferences[preferences["feature"] != UNKNOWN].reset_index(drop=True)
+        return records
+    unknown = [feature for feature in records["feature"].cat.categories if UNKNOWN in feature.split(" ")]
+    return records.assign(neuron=records["neuron"].mask(records["feature"].isin(unknown), NOBODY))
+
+
+def read_counted(task: Task, stage: str) -> pd.DataFrame:
+    """The records of a stage, as `counted` gives them."""
+    return counted(task, read_table(task.file(f"collect-{stage}", "records.parquet")))
 
 
 def compare_stages(task: Task, folder: Path) -> None:
@@ -103,4 +112,4 @@ def _gather_scores(task: Task, controls: list[Control]) -> pd.DataFrame:
 
 
 def _sum_records(task: Task, stage: str) -> pd.DataFrame:
-    return excluding_unknown(task, aggregate(read_table(task.file(f"collect-{stage}", "records.parquet"))))
+    return aggregate(read_counted(task, stage))

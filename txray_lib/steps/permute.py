@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from txray_lib.corpora import UNKNOWN
 from txray_lib.nulls import draw_null
-from txray_lib.preferences import NOBODY
 from txray_lib.results import FEW_BLOCKS
 from txray_lib.stages import Comparison, comparisons
 from txray_lib.steps import Task
+from txray_lib.steps.compare import read_counted
 from txray_lib.tables import read_table, write_table
 from txray_lib.transfer import measured, vocabulary_shift
 
@@ -49,7 +48,7 @@ def permute_stages(task: Task, folder: Path) -> None:
 def _permute(task: Task, comparison: Comparison, measure: str, path: Path) -> None:
     """The null of one comparison by one measure: the table of its preference states, the same by each, is written first."""
     kind, units = "split" if comparison.question == "rq2" else "swap", task.profile.pretraining.units
-    sides = [_read_somebodys(task, stage) for stage in (comparison.before, comparison.after)]
+    sides = [read_counted(task, stage) for stage in (comparison.before, comparison.after)]
     table, states = draw_null(
         kind,
         *sides,
@@ -70,14 +69,6 @@ def _permute(task: Task, comparison: Comparison, measure: str, path: Path) -> No
     named = {"comparison": comparison.name, "question": comparison.question, "kind": kind}
     write_table(states.assign(**named), path.with_suffix(".states.parquet"))
     write_table(table.assign(**named), path)
-
-
-def _read_somebodys(task: Task, stage: str) -> pd.DataFrame:
-    """The records of a stage that count: with `exclude_unknown`, tokens that are `<unk>` are nobody's."""
-    records = read_table(task.file(f"collect-{stage}", "records.parquet"))
-    if not task.profile.collection.exclude_unknown:
-        return records
-    return records.assign(neuron=records["neuron"].where(records["feature"] != UNKNOWN, NOBODY))
 
 
 def _measure(task: Task, comparison: Comparison) -> pd.DataFrame:

@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 
 from txray_lib import places
-from txray_lib.corpora import UNKNOWN
 from txray_lib.corpora.documents import content_hash, load_corpus_file
 from txray_lib.encoders.snapshots import load_classifier
 from txray_lib.one_sentence import pick_sentence, sentence_tables
@@ -22,6 +21,7 @@ from txray_lib.preferences import NOBODY
 from txray_lib.profiles import TruthStudy
 from txray_lib.stages import Stage, stages
 from txray_lib.steps import Task
+from txray_lib.steps.compare import read_counted
 from txray_lib.steps.train import load_model, read_vocabulary
 from txray_lib.tables import read_table, write_table
 
@@ -71,9 +71,7 @@ def recover_planted(task: Task, folder: Path, seed: int, study: dict[str, Any]) 
 
 def _read_records(task: Task, stage: Stage, neurons: set[int]) -> pd.DataFrame:
     """The records that some neurons were given at a stage: block, feature, tag, neuron, activation."""
-    rows = read_table(task.file(f"collect-{stage.name}", "records.parquet"))
+    rows = read_counted(task, stage.name)
     rows = rows[rows["neuron"].isin(neurons)]
-    if task.profile.collection.exclude_unknown:
-        rows = rows[rows["feature"] != UNKNOWN]
     words = {"block": str, "feature": str, "tag": str}
     return rows[["block", "feature", "tag", "neuron", "activation"]].astype(words)

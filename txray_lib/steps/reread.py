@@ -15,7 +15,7 @@ from txray_lib.rereading import READINGS, collect_as
 from txray_lib.stages import READ_OTHERWISE, Stage, stages
 from txray_lib.steps import Task
 from txray_lib.steps.collect import text_of
-from txray_lib.steps.compare import excluding_unknown
+from txray_lib.steps.compare import counted
 from txray_lib.steps.score import read_rq3, read_scored
 from txray_lib.steps.train import load_model, read_vocabulary
 from txray_lib.tables import read_table, write_table
@@ -40,7 +40,7 @@ def recollect(task: Task, folder: Path, reading: str) -> None:
             task.device,
             f"{stage.name}, reading {reading}",
         )
-        write_table(excluding_unknown(task, aggregate(collected.records)), folder / f"{stage.name}.parquet")
+        write_table(aggregate(counted(task, collected.records)), folder / f"{stage.name}.parquet")
 
 
 def compare_definitions(task: Task, folder: Path) -> None:
