@@ -51,6 +51,8 @@ def gather_tables(task: Task, folder: Path, parameters: dict[str, Any]) -> None:
         "corpora": _gather_corpora(task, tables.get("tag_accuracy")),
         "tag_counts": _count_tags(task),
     }
+    if tables["transfer"]["layer"].nunique() > 1:
+        tables = {name: _narrowed(table) for name, table in tables.items()}
     for stage in stages(task.profile):
         preferences = read_table(task.file("preferences", f"{stage.name}.parquet"))
         tables[f"preferences/{stage.name}"] = preferences
@@ -58,6 +60,11 @@ def gather_tables(task: Task, folder: Path, parameters: dict[str, Any]) -> None:
         write_table(table, folder / f"{name}.parquet", source)
     measured = audit.measure(Results(task.profile.name, folder, "live"))
     write_table(measured, folder / "measured.parquet", source)
+
+
+def _narrowed(table: pd.DataFrame) -> pd.DataFrame:
+    """Fractions as float32: where there are several layers, tables are so many times longer."""
+    return table.astype(dict.fromkeys(table.select_dtypes("float64").columns, "float32"))
 
 
 def gather_study(task: Task, folder: Path, seeds: dict[str, int], parameters: dict[str, Any]) -> None:
