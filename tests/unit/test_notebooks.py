@@ -45,7 +45,7 @@ def test_parameters_have_one_name_and_the_paper_is_the_default() -> None:
     for name, source in list_notebooks().items():
         known = parameters_of(source)
         assert "top_n" not in known
-        assert known.get("profile", "small") in ("small", "demo")
+        assert known.get("profile", "small") in ("small", "demo", "minilm")
         chosen = {known.get(choice, "paper") for choice in ("distance", "probability", "length")}
         assert chosen == {"paper"} or name == "definitions"  # which holds another choice against the paper's
         assert known.get("neuron", -1) == -1
