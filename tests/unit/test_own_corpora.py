@@ -261,7 +261,7 @@ def test_the_step_reads_the_columns_that_the_profile_names_and_counts_headings(t
         return Document(f"train/line-{number}", "train", f"article-{number // 3}", tuple(words))
 
     path = write(tmp_path / "films.csv", "\n".join(["review;stars", *(f"{t};{y}" for t, y in ROWS * 20)]))
-    target = "source: file, path: films.csv, columns: {text: review, label: stars}, delimiter: ;"
+    target = "source: file, path: films.csv, columns: {text: review, label: stars}, positive: 'no'"
     sizes = "finetuning: {reviews: {train: 40, valid: 8, test: 8}}\npruning: {reviews: 4}\n"
     corpora = f"corpora: {{pretraining: {{name: wiki, source: wikitext-2}}, target: {{{target}}}}}\n"
     write(
@@ -277,7 +277,7 @@ def test_the_step_reads_the_columns_that_the_profile_names_and_counts_headings(t
     assert (measures["reviews", "documents"], measures["reviews", "finetuning_train_reviews"]) == (240, 40)
     assert said == [
         "films.csv: 240 rows in 241 lines (the header), columns apart by semicolons",
-        "films.csv: the label 'no' is 0, 'yes' is 1, the class whose F1 is told",
+        "films.csv: the label 'yes' is 0, 'no' is 1, the class whose F1 is told",
     ]
 
 

@@ -128,6 +128,7 @@ def test_a_misspelt_profile_names_the_nearest(name, told):
         ("corpora: {target: {delimiter: ;}}", "corpora.target: ", "'world' reads no file"),
         ("corpora: {target: {columns: {text: a}}}", "corpora.target: ", "'world' reads no file"),
         ("corpora: {target: {source: file, path: a, delimiter: ';;'}}", "corpora.target.delimiter: ", "one character"),
+        ("corpora: {target: {source: file, path: a, positive: yes}}", "corpora.target.positive: ", "between quotes"),
         ("corpora: {target: {source: file, path: a.JSONL, delimiter: ;}}", "corpora.target: ", "has no delimiter"),
         ("corpora: {target: {columns: {txt: a}}}", "corpora.target.columns.txt: no such key", "Did you mean 'text'?"),
         ("corpora: {target: {columns: {label: text}}}", "corpora.target.columns: ", "from one column"),
