@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-import yaml
 
 from txray_lib import places
 from txray_lib.errors import TxrayError
@@ -148,6 +147,13 @@ def main() -> None:
         _exit(f"error: {error}", 1)
     except (KeyboardInterrupt, typer.Abort):
         status = 130
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _exit(
+            f"error: {error.filename}: {error.strerror}. Give a place that can be read and written, or mend this one.",
+            1,
+        )
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
@@ -174,8 +180,8 @@ def _compute(profile: str, until: list[str], device: str, show: str) -> None:
         typer.echo(f"{current.profile.name}: nothing to compute, all {len(current.needed(until))} steps are done")
 
 
-def _read_parameters(pairs: list[str]) -> dict[str, Any]:
-    """The values of NAME=VALUE; a YAML file in place of a profile's name is that name, which holds wherever a notebook runs."""
+def _read_parameters(pairs: list[str]) -> dict[str, str]:
+    """The texts of NAME=VALUE; a YAML file in place of a profile's name is that name, which holds wherever a notebook runs."""
     from txray_lib.profiles import profile_name
 
     parameters = {}
@@ -183,12 +189,7 @@ def _read_parameters(pairs: list[str]) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise TxrayError(f"{pair!r} is not NAME=VALUE, as in -p top_tokens=20")
-        try:
-            parameters[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise TxrayError(f"the value of {key!r}, {value!r}, is not a number, a list or a word") from None
-        if key in ("profile", "profiles", "data") and isinstance(parameters[key], str):
-            parameters[key] = ", ".join(profile_name(name.strip()) for name in parameters[key].split(","))
+        parameters[key] = profile_name(value) if key in ("profile", "beside", "other", "study", "data") else value
     return parameters
 
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +70,17 @@ def full_disk_told(where: Path) -> Iterator[None]:
             told = f"no space left on the disk while writing {where}. Free some and run the same command again."
             raise TxrayError(told) from error
         raise
+
+
+def require_place(file: Path) -> None:
+    """Raise TxrayError where no file can be written: in place of a folder, below a file, in a folder that is not ours."""
+    try:
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=next(folder for folder in file.absolute().parents if folder.exists())):
+            pass
+    except OSError as error:
+        raise TxrayError(f"{file} cannot be written: {error.strerror}. Give another place, or mend this one.") from None
 
 
 @contextlib.contextmanager

@@ -12,12 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
@@ -33,6 +33,72 @@ FEW_BLOCKS = 20
 NEEDED = ("provenance.json", "stages.parquet", "transfer.parquet")
 STUDY = ("provenance.json", "truth_states.parquet", "truth_measures.parquet", "truth_detection.parquet")
 """What a study of what is known writes in place of a run's tables."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(gt=0)]
+Formula = Literal["paper", "released"]
+
+
+class Parameters(BaseModel):
+    """The parameters of notebooks, by name, with what each may be: a name means the same on every page.
+
+    Which neurons and kinds of noise there are, the tables say; the names of stages and claims are checked by what reads them.
+    """
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid", validate_assignment=True)
+
+    level: Share
+    theme: Share
+    f1: Share
+    neuron: Annotated[int, Field(ge=-1)]
+    noise: str
+    min_length: Positive
+    max_length: Positive
+    shortest: Positive
+    longest: Positive
+    rank: Positive
+    rows: Positive
+    top_tokens: Positive
+    tags: Positive
+    top: Positive
+    most: Positive
+    least: Positive
+    largest: Annotated[int, Field(ge=1, le=5)]
+    arrangements: Positive
+    seed: Annotated[int, Field(ge=0)]
+    tokens: Positive | list[Amount]
+    units: Positive
+    reviews: Positive
+    tokens_a_neuron: Positive
+    lengths_before: list[Positive]
+    lengths_after: list[Positive]
+    machines: list[Positive]
+    memory_gb: Amount
+    disk_tb: Amount
+    untrained: bool
+    stop_words: bool
+    by: Literal["length", "tag_length"]
+    state: Literal["all", "shared", "avoided", "gained", "never preferred"]
+    distance: Formula
+    probability: Formula
+    length: Formula
+    question: Literal["rq1", "rq2", "rq3"]
+    split: Literal["train", "test"]
+    match: Literal["size", "variance"]
+    order: Literal["mass", "p"]
+    way: Literal["argmax", "top-3", "positive"]
+    texts: Literal["one", "two"]
+    verdict: Literal[
+        "all",
+        "reproduced",
+        "same direction",
+        "inconclusive",
+        "contradicted",
+        "impossible as stated",
+        "not stated",
+        "not tested",
+    ]
 
 
 @dataclass(frozen=True)
@@ -144,18 +210,22 @@ class Results:
         return self.table(f"preferences/{stage}")
 
 
-def open_results(profile: str) -> Results:
+def open_results(profile: str, **parameters: Any) -> Results:
     """The tables of a profile, by its name or its YAML file: below `TXRAY_RESULTS` if that is set, else live ones, else frozen.
 
+    parameters  of a notebook, by name: they are checked before anything is computed (`Parameters`)
     A folder in which a table is missing (a run that was stopped) is passed over. Raises TxrayError for a misspelt
-    profile, and for one without tables, with the way to get them.
+    profile, for one without tables, with the way to get them, and for a parameter beyond its limits.
     """
-    name = profile_name(profile)
+    check_parameters(**parameters)
+    name = profile_name(str(profile))  # papermill reads 2024 as a number
     folders = [parent / name for parent in _parents()]
     places.note_opened(*(folder / "**" for folder in folders))
     for folder in folders:
         if not _missing(folder):
-            return Results(name, folder, _origin(folder))
+            found = Results(name, folder, _origin(folder))
+            _check_in_run(found, **parameters)
+            return found
     raise TxrayError(_advice(profile, name, folders))
 
 
@@ -182,17 +252,15 @@ def read_parameters(folder: Path, below: dict[str, Any] | None = None) -> dict[s
     return given
 
 
-def check_neuron(run: Results, neuron: int) -> int:
-    """The number of a neuron of this run, or −1, by which a page picks one by its own rule; the parameter `neuron` of notebooks.
-
-    Raises TxrayError for any other number.
-    """
-    last = int(run.stages["neurons"].max()) - 1
-    if not -1 <= neuron <= last:
-        raise TxrayError(
-            f"the parameter neuron is {neuron}, and {run.profile!r} has the neurons 0 to {last}: give one, or -1"
-        )
-    return neuron
+def check_parameters(**given: Any) -> None:
+    """Raise TxrayError for the first parameter of a notebook that is not what its name may be (`Parameters`)."""
+    checked = Parameters.model_construct()
+    for name, value in given.items():
+        try:
+            setattr(checked, name, value)
+        except ValidationError as error:
+            said = max(error.errors(), key=lambda each: len(each["loc"]))["msg"].removeprefix("Input should be ")
+            raise TxrayError(f"the parameter {name} is {value!r}, and should be {said}") from None
 
 
 def extremes(transfer: pd.DataFrame, min_length: int, rank: int = 1) -> pd.DataFrame:
@@ -227,6 +295,16 @@ def _parents() -> list[Path]:
 def _missing(folder: Path) -> list[str]:
     needed = STUDY if (folder / STUDY[1]).is_file() else NEEDED
     return [name for name in needed if not (folder / name).is_file()]
+
+
+def _check_in_run(run: Results, neuron: int = -1, noise: str = "", **others: Any) -> None:
+    """Raise TxrayError for a neuron or a noise that the run does not have; −1 leaves the choice to a page's rule."""
+    if neuron >= 0 and neuron > (last := int(run.stages["neurons"].max()) - 1):
+        raise TxrayError(f"the parameter neuron is {neuron}, and {run.profile!r} has the neurons 0 to {last}, or -1")
+    if noise and noise not in (known := read_parameters(run.folder)["truth"]["noises"]):
+        raise TxrayError(
+            f"the parameter noise is {noise!r}, which {run.profile!r} does not have. {nearest(noise, known)}"
+        )
 
 
 def _advice(given: str, name: str, folders: list[Path]) -> str:

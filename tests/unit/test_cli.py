@@ -18,6 +18,7 @@ WRONG = {
     "d.yaml": "",
 }
 """Profiles that cannot be used."""
+PAGE = "# A page\n\n```{code-cell}\n:tags: [parameters]\n\nn = 1\n```\n"
 Call = Callable[..., tuple[int, str, str]]
 
 
@@ -68,7 +69,12 @@ def test_an_example_is_written(call, tmp_path, monkeypatch):
         (("notebook", "rq9"), "rq9"),
         (("notebook", "rq1", "-p", "top_tokens"), "'top_tokens' is not NAME=VALUE"),
         (("notebook", "rq1", "-p", "=3"), "'=3' is not NAME=VALUE"),
-        (("notebook", "rq1", "-p", "n=["), "is not a number, a list or a word"),
+        (("notebook", "rq1", "-p", "n=["), "n of rq1 takes int, as in 1; it was given '['"),
+        (("notebook", "rq1", "-o", "profiles"), "profiles cannot be written: Is a directory"),
+        (("notebook", "rq1", "-o", "."), ". cannot be written: Is a directory"),
+        (("notebook", "rq1", "-o", "d.yaml/x.ipynb"), "d.yaml/x.ipynb cannot be written: Not a directory"),
+        (("notebook", "rq1", "-o", "x" * 300), "cannot be written: File name too long"),
+        (("example", "d.yaml/mine"), "d.yaml/mine: Not a directory"),
         (("notebook", "rq1", "-p", "profile=mine/owm.yaml"), "there is no profile 'mine/owm.yaml'"),
         (("run", "tiny", "--device", "warp"), "warp"),
         (("run", "tiny", "--device", "cuda:77"), "cuda:77"),
@@ -77,7 +83,7 @@ def test_an_example_is_written(call, tmp_path, monkeypatch):
 )
 def test_an_error_is_one_message_status_1_and_nothing_written(call, workplace, monkeypatch, arguments, said):
     (workplace / "notebooks").mkdir()
-    (workplace / "notebooks" / "rq1.md").write_text("# A page\n")
+    (workplace / "notebooks" / "rq1.md").write_text(PAGE)
     for name, text in WRONG.items():
         (workplace / name).write_text(text)
     monkeypatch.chdir(workplace)
@@ -100,8 +106,18 @@ def test_a_notebook_takes_a_profile_by_its_file_from_wherever_it_is_called(call,
     monkeypatch.setattr(notebooks, "execute", lambda source, out, parameters, cwd: given.update(parameters))
     (tmp_path / "own.yaml").write_text("base: tiny\n")
     monkeypatch.chdir(tmp_path)
-    assert call("notebook", "rq3", "-p", "profile=own.yaml", "-p", "profiles=demo, own.yaml", "-p", "n=3")[0] == 0
-    assert given == {"profile": "own", "profiles": "demo, own", "n": 3}
+    assert call("notebook", "rq3", "-p", "profile=own.yaml", "-p", "beside=own.yaml", "-p", "n=012")[0] == 0
+    assert given == {"profile": "own", "beside": "own", "n": "012"}
+
+
+@pytest.mark.parametrize("command", [("run", "tiny"), ("book",), ("freeze", "tiny")])
+def test_a_file_in_the_place_of_a_folder_is_one_message_in_every_command(call, workplace, command):
+    for name in ("build", "results"):
+        (workplace / name).write_text("a file\n")
+    status, _, err = call(*command)
+    assert status == 1
+    assert err.startswith("error: ")
+    assert "Traceback" not in err
 
 
 def test_usage_errors_are_status_2_and_ctrl_c_130(call, monkeypatch):

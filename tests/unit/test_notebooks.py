@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import nbformat
 import pytest
 from telling_tables import write_tables
 
-from txray_lib.book.notebooks import execute, find_notebook, list_notebooks, parameters_of
+from txray_lib.book.notebooks import execute, find_notebook, list_notebooks, parameters_of, read_notebook
 from txray_lib.errors import TxrayError
-from txray_lib.results import open_results
+from txray_lib.results import check_parameters, open_results
 
 MINIMAL = """---
 kernelspec:
@@ -61,18 +62,90 @@ def test_parameters_reach_the_cells_and_the_kernel_is_this_interpreter(tmp_path:
     assert executed.cells[0].source.startswith("# The world")
 
 
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        ({"nam": "b"}, r"no parameter 'nam'\. Did you mean 'name'"),
-        ({"n": "many"}, "n of page takes int"),
-        ({"n": True}, "n of page takes int"),
-    ],
-)
-def test_a_parameter_that_does_not_fit_is_an_error(tmp_path: Path, given: dict[str, object], told: str) -> None:
+def test_every_parameter_that_has_limits_is_checked_where_the_tables_are_opened() -> None:
+    free = {
+        "profile",
+        "beside",
+        "other",
+        "study",
+        "data",
+        "notebook",
+        "benchmark",
+        "after",
+        "section",
+        "one",
+        "word",
+        "trained",
+    }
+    for name, source in list_notebooks().items():
+        code = "\n".join(cell.source for cell in read_notebook(source).cells if cell.cell_type == "code")
+        calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+        opens = [call for call in calls if ast.unparse(call.func) in ("open_results", "check_parameters")]
+        checked = {word.arg for call in opens for word in call.keywords if ast.unparse(word.value) == word.arg}
+        known = parameters_of(source)
+        assert set(known) == (checked | free) & set(known), name
+        check_parameters(**{parameter: known[parameter] for parameter in checked})
+
+
+READ = [
+    ("n", "012", 12),
+    ("n", "-1", -1),
+    ("n", "1_000", 1000),
+    ("share", "1e-2", 0.01),
+    ("share", "1", 1.0),
+    ("share", 1, 1.0),
+    ("on", "False", False),
+    ("name", "2024", "2024"),
+    ("name", "no", "no"),
+    ("name", "a #2", "a #2"),
+    ("sizes", "[1, 2e3]", [1.0, 2000.0]),
+]
+REFUSED = [
+    ("nam", "b", r"no parameter 'nam'\. Did you mean 'name'"),
+    ("n", "1:30", "n of page takes int, as in 1; it was given '1:30'"),
+    ("n", "1.5", "takes int"),
+    ("n", True, "takes int"),
+    ("n", 1.5, "takes int"),
+    ("share", "a tenth", "takes float"),
+    ("on", "perhaps", "takes bool"),
+    ("name", 3, "takes str"),
+    ("sizes", "3", "takes list"),
+    ("sizes", "[012]", "takes list"),
+]
+
+
+def typed(folder: Path) -> Path:
+    source = notebook(folder, "pass")
+    more = 'name = "a"\nshare = 0.5\non = True\nsizes = [1e9]'
+    source.write_text(source.read_text(encoding="utf-8").replace('name = "a"', more), encoding="utf-8")
+    return source
+
+
+@pytest.mark.usefixtures("executed")
+@pytest.mark.parametrize(("name", "given", "value"), READ)
+def test_a_parameter_is_read_as_the_type_of_its_default(
+    tmp_path: Path, name: str, given: object, value: object
+) -> None:
+    done = nbformat.read(execute(typed(tmp_path), tmp_path / "out.ipynb", {name: given}, tmp_path), 4)
+    found = done.metadata.papermill.parameters[name]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(("name", "given", "told"), REFUSED)
+def test_a_parameter_that_does_not_fit_is_an_error(tmp_path: Path, name: str, given: object, told: str) -> None:
     with pytest.raises(TxrayError, match=told):
-        execute(notebook(tmp_path, "pass"), tmp_path / "out.ipynb", given, tmp_path)
+        execute(typed(tmp_path), tmp_path / "out.ipynb", {name: given}, tmp_path)
     assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_a_temporary_folder_too_long_for_sockets_is_none_too_long_for_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 90)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    executed = nbformat.read(execute(notebook(tmp_path, "print(n)"), tmp_path / "out.ipynb", {}, tmp_path), 4)
+    assert executed.cells[-1].outputs[0].text == "1\n"
 
 
 def test_a_misspelt_notebook_and_one_without_parameters_are_errors(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import pytest
 import yaml
 from telling_tables import write_study, write_tables
 
+from txray_lib.audit import VERDICTS
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import load_profile
-from txray_lib.results import check_neuron, extremes, list_results, open_results
+from txray_lib.results import check_parameters, extremes, list_results, open_results
+from txray_lib.transfer import STATES
 
 
 @pytest.fixture
@@ -82,10 +84,36 @@ def test_what_a_run_does_not_have_is_told_with_the_nearest_name(frozen: Path) ->
         run.transfer("rq4")
     with pytest.raises(TxrayError, match="supervized"):
         run.stage("supervized")
-    assert [check_neuron(run, known) for known in (-1, 0, 39)] == [-1, 0, 39]
-    for neuron in (-2, 40):
-        with pytest.raises(TxrayError, match=rf"neuron is {neuron}, and 'demo' has the neurons 0 to 39"):
-            check_neuron(run, neuron)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"neuron": 40}, "neuron is 40, and 'demo' has the neurons 0 to 39"),
+        ({"neuron": -2}, "neuron is -2, and should be greater than or equal to -1"),
+        ({"neuron": True}, "neuron is True"),
+        ({"level": float("nan")}, "level is nan, and should be a finite number"),
+        ({"level": float("inf")}, "level is inf"),
+        ({"level": 1.01}, "level is 1.01, and should be less than or equal to 1"),
+        ({"tokens": [1e9, float("inf")]}, r"tokens is \[1000000000.0, inf\], and should be a finite number"),
+        ({"top_tokens": 0}, "top_tokens is 0, and should be greater than or equal to 1"),
+        ({"top_tokens": 2.5}, "top_tokens is 2.5"),
+        ({"min_length": "5"}, "min_length is '5'"),
+        ({"by": "size"}, "by is 'size', and should be 'length' or 'tag_length'"),
+        ({"level": 0.05, "rank": -1}, "rank is -1"),
+    ],
+)
+def test_a_parameter_beyond_its_limits_is_told_by_name(frozen: Path, given: dict[str, object], told: str) -> None:
+    with pytest.raises(TxrayError, match=f"the parameter {told}"):
+        open_results("demo", **given)
+
+
+def test_parameters_within_their_limits_and_verdicts_and_states_are_those_of_their_rooms(frozen: Path) -> None:
+    for neuron in (-1, 0, 39):
+        open_results("demo", neuron=neuron, level=1, untrained=False)
+    for name, words in (("verdict", VERDICTS), ("state", STATES)):
+        for word in ("all", *words):
+            check_parameters(**{name: word})
 
 
 def transfer(rows: list[tuple[int, float, int, int]]) -> pd.DataFrame:

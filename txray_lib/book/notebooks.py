@@ -1,9 +1,10 @@
 """Executes a text notebook with parameters, by papermill. May touch: errors, places, results, course (stripping).
 
 What papermill only warns of is an error here: a parameter that the notebook does not have, a notebook without a cell tagged
-`parameters`. The values are written into that cell, so that the executed notebook, downloaded from a page, has one cell of
+`parameters`. Text on the command line is read as the type of a default says: 012 is twelve, and 2024 a name where a name
+stands. The values are written into that cell, so that the executed notebook, downloaded from a page, has one cell of
 parameters, holding those of the page: papermill or JupyterLab runs it again as it stands. Kernels listen on unix sockets, where
-there are any, so that a taken port cannot get in the way.
+there are any, so that a taken port cannot get in the way, and where the path of the temporary folder is not too long for one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from txray_lib import places
 from txray_lib.course.stripping import Version, version_of
 from txray_lib.errors import TxrayError, nearest
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     import nbformat
 
 PARAMETERS = "parameters"
+LONGEST_SOCKET = 80
+"""Bytes of a folder in which a kernel can listen: the path of a unix socket is at most 103, with what a kernel appends."""
 READING = "reading"
 """The tag of a Markdown cell that says what a person read in the tables of a frozen run."""
 
@@ -57,13 +62,14 @@ def execute(
 
     Cells for a teacher are left out, unless that is the `version` asked for; what was read in other tables than those shown
     is left out too. `title` takes the place of the notebook's own.
-    Raises TxrayError for a misspelt parameter, for a value of another type than the default, and for a cell that fails,
-    with that cell's own message.
+    Raises TxrayError for a misspelt parameter, for a value of another type than the default (text is read as that type), for
+    a place that cannot be written, and for a cell that fails, with that cell's own message.
     """
+    places.require_place(out)
     notebook = version_of(read_notebook(source), version)
     cell = _parameters_cell(notebook, source)
     defaults = _defaults(cell, source)
-    _check(parameters, defaults, source)
+    parameters = _read(parameters, defaults, source)
     cell.source = set_values(cell.source, parameters)
     used = {**defaults, **parameters}
     notebook.cells = [c for c in notebook.cells if _is_read_here(c, used, source)]
@@ -160,15 +166,27 @@ def _defaults(cell: nbformat.NotebookNode, source: Path) -> dict[str, Any]:
     return defaults
 
 
-def _check(parameters: dict[str, Any], defaults: dict[str, Any], source: Path) -> None:
-    for name, value in parameters.items():
+def _read(given: dict[str, Any], defaults: dict[str, Any], source: Path) -> dict[str, Any]:
+    """The values of parameters. Text is read as the type of the default says; the limits of a value are its page's to check.
+
+    Raises TxrayError for a name that the notebook does not have, and for a value of another type.
+    """
+    values = {}
+    for name, value in given.items():
         if name not in defaults:
             raise TxrayError(f"the notebook {source.stem} has no parameter {name!r}. {nearest(name, defaults)}")
-        wanted = type(defaults[name])
-        if type(value) is not wanted and not (wanted is float and type(value) is int):
+        default = defaults[name]
+        kind = type(default)
+        try:
+            if kind is list and isinstance(value, str):
+                values[name] = TypeAdapter(list[type(default[0])]).validate_json(value)
+            else:
+                values[name] = TypeAdapter(kind).validate_python(value, strict=not isinstance(value, str))
+        except ValidationError:
             raise TxrayError(
-                f"the parameter {name} of {source.stem} takes {wanted.__name__}, as in {defaults[name]!r}; it was given {value!r}"
-            )
+                f"the parameter {name} of {source.stem} takes {kind.__name__}, as in {default!r}; it was given {value!r}"
+            ) from None
+    return values
 
 
 def _run(notebook: nbformat.NotebookNode, source: Path, cwd: Path) -> nbformat.NotebookNode:
@@ -178,7 +196,8 @@ def _run(notebook: nbformat.NotebookNode, source: Path, cwd: Path) -> nbformat.N
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="txray-") as folder:
-        sockets = {"transport": "ipc", "ip": f"{folder}/k"} if os.name == "posix" else {}
+        fits = os.name == "posix" and len(os.fsencode(folder)) < LONGEST_SOCKET
+        sockets = {"transport": "ipc", "ip": f"{folder}/k"} if fits else {}
         try:
             return papermill.execute_notebook(
                 notebook,
