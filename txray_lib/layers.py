@@ -6,7 +6,6 @@ One pass serves all layers; each layer's maxima are taken while it computes, so 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,15 +99,14 @@ class _Part:
             raise TxrayError(
                 "the encoder's activations are not numbers: in bfloat16 take float32, else mend its weights"
             )
-        feature = categorical([self._seen(token) for document in self.documents for token in document.tokens])
-        prediction: Any = np.float32(np.nan) if predictions is None else np.repeat(predictions, self.lengths)
+        tokens = [token for document in self.documents for token in document.tokens]
+        if self.lowercase:
+            tokens = [token if token == UNKNOWN else token.lower() for token in tokens]
+        feature = categorical([compose(token) for token in tokens])
+        prediction = np.float32(np.nan) if predictions is None else np.repeat(predictions, self.lengths)
         text, tables = text_columns(self.documents, self.first), []
         for row, layer in enumerate(self.layers):
             others = {"feature": feature, "layer": np.int8(layer), "prediction": prediction}
             tables.append(make_records(text, self.activation[row], self.neuron[row], **others))
         records = pd.concat(tables, ignore_index=True)
         return Collected(records, int((records["neuron"] == NOBODY).sum()), self.near_ties, len(self.documents))
-
-    def _seen(self, token: str) -> str:
-        lower = self.lowercase and token != UNKNOWN
-        return compose(token.lower() if lower else token)
