@@ -10,7 +10,8 @@ beside a page that was opened from disk, but runs a script that lies there. So e
     PROFILE/n3.js   the neurons 12 to 15: of every stage their tokens, tags, mass and nearest neighbours
     PROFILE/ta.js   the tokens that begin with a, and the neurons that win most of their occurrences
 
-Preferences may be published; records may not, and none is read here. An encoder has one layer, so a neuron is its number.
+Preferences may be published; records may not, and none is read here. In all of it neurons are counted through the layers: a
+neuron's number is its own, plus the neurons of all layers before it.
 May touch: figures, places, preferences, results, tags.
 """
 
@@ -31,7 +32,7 @@ from txray_lib.figures.plane import lengths_axis
 from txray_lib.figures.theme import ROLES, STATES, TEXT
 from txray_lib.places import write_text
 from txray_lib.preferences import distributions, grouped_by_tag
-from txray_lib.results import Results
+from txray_lib.results import NEURON, Results
 from txray_lib.tags import tag_class
 
 PER_SHARD = 4
@@ -48,7 +49,7 @@ WITHOUT_DISTANCE = ("gained", "avoided")
 """The preference states that have no distance, a row below the points for each."""
 NAMES = {
     "c": "comparison",
-    "n": "neuron",
+    "n": "number",
     "s": "state",
     "x": "length",
     "d": "hellinger",
@@ -61,6 +62,7 @@ NAMES = {
     "o": "not_above_null",
 }
 """What the short columns of the chart's data are, for whoever downloads them."""
+IN_LAYER = {"layer:N": "layer", "neuron:N": "neuron"}
 TOLD = {"n:N": "neuron", "s:N": "state", "d:Q": "distance", "e:Q": "distance by chance", "q:Q": "q"}
 TOLD |= {"lb:Q": "length before", "la:Q": "length after", "mb:Q": "mass before", "ma:Q": "mass after"}
 
@@ -75,31 +77,49 @@ def explored(results: Results) -> pd.DataFrame:
 def points(results: Results, level: float) -> pd.DataFrame:
     """A row per comparison and neuron that either of its stages prefers.
 
-    Columns of the table `transfer`, and c, the number of the comparison in `explored`; expected, q and above (q ≤ level), missing
-    where there is no null.
+    Columns of the table `transfer`, and c, the number of the comparison in `explored`; number, the neuron's; expected, q and above
+    (q ≤ level), missing where there is no null.
     """
     pairs = explored(results)
     numbers = pd.Series(pairs.index, index=pairs["comparison"])
     rows = pd.concat([results.beside_null(question, level) for question in pairs["question"].unique()])
     rows = rows[rows["comparison"].isin(numbers.index) & (rows["state"] != "never preferred")]
-    rows = rows.drop_duplicates(["comparison", "neuron"]).reset_index(drop=True)  # a comparison of two questions
+    rows = rows.drop_duplicates(["comparison", *NEURON]).reset_index(drop=True)  # a comparison of two questions
     above = rows["above"].astype("boolean").mask(rows["q"].isna())
-    return rows.assign(c=rows["comparison"].map(numbers), above=above)
+    return rows.assign(c=rows["comparison"].map(numbers), above=above, number=_numbers(rows, units_of(results)))
 
 
-def chart(points: pd.DataFrame, comparison: int, neuron: int) -> alt.VConcatChart:
+def units_of(results: Results) -> int:
+    """The neurons of a layer."""
+    return int(results.stages["neurons"].max())
+
+
+def _numbers(rows: pd.DataFrame, units: int) -> pd.Series:
+    """The number of each row's neuron, counted through the layers."""
+    return rows["layer"].astype(np.int64) * units + rows["neuron"]
+
+
+def chart(points: pd.DataFrame, comparison: int, neuron: int, units: int = 0) -> alt.VConcatChart:
     """Every neuron of every comparison: distance against length, and below it those without a distance (Fig. 4, 6, 8 in one).
 
     points      of `points`
-    comparison  the number of the one that is drawn first; neuron the one that has the ring first, -1 for none
+    comparison  the number of the one that is drawn first; neuron the number of the one that has the ring first, -1 for none
+    units       the neurons of a layer, where there are several layers: the layer of the ring is drawn
     """
     rows = records(points)
     longest = max((row["x"] for row in rows if "x" in row), default=10.0)
     base = alt.Chart(alt.InlineData(values=rows)).transform_filter("datum.c === comparison")
+    told = TOLD
+    if units:
+        told = IN_LAYER | {name: title for name, title in TOLD.items() if name != "n:N"}
+        place = {"layer": f"floor(datum.n / {units})", "neuron": f"datum.n % {units}"}
+        base = base.transform_calculate(**place).transform_filter("datum.layer === layer")
     base = base.encode(color=alt.Color("s:N", scale=_states(), legend=None))
-    panels = alt.vconcat(_scatter(base, longest), _below(base, longest), spacing=6)
+    panels = alt.vconcat(_scatter(base, longest, told), _below(base, longest, told), spacing=6)
     drawn, chosen = alt.param(name="comparison", value=comparison), alt.param(name="chosen", value=neuron)
     panels = panels.properties(title="How far did each neuron move?").add_params(drawn, chosen)
+    if units:
+        panels = panels.add_params(alt.param(name="layer", value=max(neuron, 0) // units))
     return panels.resolve_scale(color="shared")
 
 
@@ -125,7 +145,7 @@ def _states() -> alt.Scale:
     return alt.Scale(domain=states, range=[STATES[state].light for state in states])
 
 
-def _scatter(base: alt.Chart, longest: float) -> alt.LayerChart:
+def _scatter(base: alt.Chart, longest: float, told: dict[str, str]) -> alt.LayerChart:
     y = alt.Y("d:Q", title="Hellinger distance H", scale=alt.Scale(domain=[0, 1]))
     shared = base.transform_filter("isValid(datum.d)")
     shared = shared.encode(lengths_axis("x", longest, title="features preferred (log scale)"), y)
@@ -135,11 +155,11 @@ def _scatter(base: alt.Chart, longest: float) -> alt.LayerChart:
         filled.mark_point(filled=True, size=32, opacity=0.5),
         hollow.mark_point(filled=False, size=28, strokeWidth=1.1, opacity=0.7),
         ring.mark_point(size=210, strokeWidth=3, opacity=1),
-        _target(shared, list(TOLD), "picked"),
+        _target(shared, told, "picked"),
     ).properties(width=WIDTH, height=290)
 
 
-def _below(base: alt.Chart, longest: float) -> alt.LayerChart:
+def _below(base: alt.Chart, longest: float, told: dict[str, str]) -> alt.LayerChart:
     axis = alt.Axis(domain=False, ticks=False, grid=False)
     y = alt.Y("s:N", title=None, scale=alt.Scale(domain=list(WITHOUT_DISTANCE)), axis=axis)
     x = lengths_axis("x", longest, title=None, labels=False, ticks=False, domain=False)
@@ -148,14 +168,16 @@ def _below(base: alt.Chart, longest: float) -> alt.LayerChart:
     return alt.layer(
         rest.mark_tick(thickness=1.5, height=14, opacity=0.6),
         ring.mark_tick(thickness=3, height=20, opacity=1),
-        _target(rest, [name for name in TOLD if name not in ("d:Q", "e:Q", "q:Q")], "picked_below"),
+        _target(
+            rest, {name: title for name, title in told.items() if name not in ("d:Q", "e:Q", "q:Q")}, "picked_below"
+        ),
     ).properties(width=WIDTH, height=alt.Step(22))
 
 
-def _target(points: alt.Chart, told: list[str], name: str) -> alt.Chart:
+def _target(points: alt.Chart, told: dict[str, str], name: str) -> alt.Chart:
     """Points that cannot be seen, but told of on hovering and clicked."""
     # Vega-Lite reads a nominal field of the nearest point from the right place only where it has a format.
-    tips = [alt.Tooltip(each, title=TOLD[each], **({"format": ""} if each.endswith(":N") else {})) for each in told]
+    tips = [alt.Tooltip(each, title=told[each], **({"format": ""} if each.endswith(":N") else {})) for each in told]
     click = alt.selection_point(name=name, fields=["n"], on="click", nearest=True, toggle=False, clear=False)
     return points.mark_point(filled=True, size=60, opacity=0).encode(tooltip=tips).add_params(click)
 
@@ -181,7 +203,8 @@ def _told(results: Results, level: float) -> dict[str, Any]:
         "base": results.profile,
         "per": PER_SHARD,
         "level": level,
-        "neurons": int(results.stages["neurons"].max()),
+        "neurons": units_of(results),
+        "layers": [int(layer) for layer in results.table("transfer")["layer"].unique()],
         "tags": {tag: tag_class(tag) for tag in sorted(tags)},
         "stages": [
             {"name": row.stage, "tokens": int(row.tokens), "ink": [ROLES[row.role].light, ROLES[row.role].dark]}
@@ -202,6 +225,7 @@ def write_shards(results: Results, folder: Path) -> list[Path]:
     """Write the scripts of one profile into `folder`, anew and whole, and return their paths."""
     stages = list(results.roles)
     tables = {stage: results.preferences(stage) for stage in stages}
+    tables = {stage: rows.assign(neuron=_numbers(rows, units_of(results))) for stage, rows in tables.items()}
     shutil.rmtree(folder, ignore_errors=True)
     bodies = {**_neuron_bodies(tables), **_token_bodies(tables)}
     return [_write(folder, name, body) for name, body in bodies.items()]
@@ -230,7 +254,7 @@ def _neuron_bodies(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     bodies: dict[str, dict[int, Any]] = {}
     for number, table in enumerate(tables.values()):
         tags = _by_neuron(grouped_by_tag(table), "tag")
-        near = similar(table)
+        near = {n: found for _, layer in table.groupby("layer") for n, found in similar(layer).items()}
         for neuron, own in _by_neuron(distributions(table), "feature").items():
             body = bodies.setdefault(shard_of(neuron), {}).setdefault(neuron, {"w": {}, "s": {}})
             words: dict[str, int] = body["w"]
@@ -258,7 +282,7 @@ def _by_neuron(rows: pd.DataFrame, name: str) -> dict[int, dict[str, list]]:
 
 
 def similar(preferences: pd.DataFrame) -> dict[int, list[tuple[int, float]]]:
-    """For each neuron of a stage the `SIMILAR` nearest others: (neuron, Hellinger distance of their P), nearest first.
+    """For each neuron of a layer the `SIMILAR` nearest others: (neuron, Hellinger distance of their P), nearest first.
 
     Neurons with no token in common are left out: at a distance of 1 nobody is nearer than another.
     """
@@ -280,17 +304,19 @@ def similar(preferences: pd.DataFrame) -> dict[int, list[tuple[int, float]]]:
 
 
 def _token_bodies(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    """By script: pairs [token, by stage [all its wins, neuron, wins, neuron, wins, …]]. Pairs and not an object, so that a
-    token may have any name."""
-    winners: dict[str, dict[int, list[int]]] = {}
+    """By script: pairs [token, by stage [all its wins, neuron, wins, neuron, wins, …]]; of the third layer of the first stage the
+    key is "0.2". Pairs and not an object, so that a token may have any name."""
+    winners: dict[str, dict[int | str, list[int]]] = {}
     for number, table in enumerate(tables.values()):
-        sums = table.groupby(["feature", "neuron"], observed=True)["count"].sum().reset_index()
-        for token, total in sums.groupby("feature", observed=True)["count"].sum().items():
-            winners.setdefault(token, {})[number] = [total]
-        sums = sums.sort_values(["feature", "count", "neuron"], ascending=[True, False, True], kind="stable")
-        most = sums.groupby("feature", observed=True).head(WINNERS)
-        for token, neuron, wins in most.itertuples(index=False):
-            winners[token][number] += [neuron, wins]
+        for layer, rows in table.groupby("layer"):
+            key = f"{number}.{layer}" if layer else number
+            sums = rows.groupby(["feature", "neuron"], observed=True)["count"].sum().reset_index()
+            for token, total in sums.groupby("feature", observed=True)["count"].sum().items():
+                winners.setdefault(token, {})[key] = [total]
+            sums = sums.sort_values(["feature", "count", "neuron"], ascending=[True, False, True], kind="stable")
+            most = sums.groupby("feature", observed=True).head(WINNERS)
+            for token, neuron, wins in most.itertuples(index=False):
+                winners[token][key] += [neuron, wins]
     bodies: dict[str, list[Any]] = {}
     for token in sorted(winners):
         bodies.setdefault(bucket_of(token), []).append([token, winners[token]])

@@ -7,6 +7,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from telling_tables import HOSTILE, write_tables
@@ -20,6 +21,15 @@ from txray_lib.tables import read_table, write_table
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
     return Results("tiny", write_tables(tmp_path / "tiny"), "frozen")
+
+
+def write_second_layer(results: Results) -> None:
+    """A layer 2 beside the layer 0 of all tables: the same neurons in reversed order."""
+    for path in results.folder.rglob("*.parquet"):
+        rows = read_table(path)
+        if {"layer", "neuron"} <= {*rows}:
+            second = rows.assign(layer=np.int8(2), neuron=results.stages["neurons"].max() - 1 - rows["neuron"])
+            write_table(pd.concat([rows, second.astype(rows.dtypes)], ignore_index=True), path, results.provenance)
 
 
 def body(path: Path) -> object:
@@ -135,3 +145,33 @@ def test_the_chart_draws_every_point_and_begins_with_what_was_asked(results: Res
     (rows,) = spec["datasets"].values()
     assert len(rows) == len(points)
     assert explorer.chart(points.iloc[:0], 0, -1).to_dict()
+
+
+def test_neurons_of_several_layers_are_counted_through_them(results: Results, tmp_path: Path) -> None:
+    alone = {path.stem: body(path) for path in explorer.write_shards(results, tmp_path / "one" / "tiny")}
+    write_second_layer(results)
+    units, results = explorer.units_of(results), Results("tiny", results.folder, "frozen")
+    both = {path.stem: body(path) for path in explorer.write_shards(results, tmp_path / "two" / "tiny")}
+    neurons = [
+        {int(n): own for name, each in made.items() if name[1:].isdigit() for n, own in each.items()}
+        for made in (alone, both)
+    ]
+    assert {n for n in neurons[1] if n < units} == set(neurons[0])
+    assert len(neurons[1]) == 2 * len(neurons[0])
+    for n, own in neurons[0].items():
+        second = neurons[1][2 * units + units - 1 - n]
+        for stage, its in own["s"].items():
+            assert neurons[1][n]["s"][stage] == its
+            theirs = second["s"][stage]
+            assert {second["w"][t] for t in theirs["t"]} == {own["w"][t] for t in its["t"]}
+            assert all(other // units == 2 for other, _ in theirs["n"])
+    won = dict(both["tr"])["river"]
+    assert won["0"] == dict(alone["tr"])["river"]["0"]
+    assert won["0.2"][0] == won["0"][0]
+    assert all(n // units == 2 for n in won["0.2"][1::2])
+    points = explorer.points(results, 0.05)
+    assert not points.duplicated(["comparison", "number"]).any()
+    drawn = explorer.chart(points, 1, 2 * units + 7, units).to_dict()
+    assert {each["name"]: each.get("value") for each in drawn["params"]}["layer"] == 2
+    told = json.loads(re.search(r'json">(.*?)</script>', explorer.frames(results, 0.05, 1, 7)[0].data, re.DOTALL)[1])
+    assert told["layers"] == [0, 2]

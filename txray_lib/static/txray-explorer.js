@@ -61,6 +61,9 @@
 
   function explore(told, points, controls, detail, figure) {
     const byComparison = told.comparisons.map((_, c) => points.filter(point => point.c === c));
+    // Neurons are counted through the layers; of an encoder with one layer that is their own number.
+    const several = told.layers.length > 1, layerOf = n => Math.floor(n / told.neurons);
+    const name = n => several ? `${n % told.neurons} of layer ${layerOf(n)}` : `${n}`;
     const state = { c: Number(detail.dataset.comparison ?? 0), n: Number(detail.dataset.neuron ?? -1), tokens: TOKENS };
     let view = null, turn = 0;
 
@@ -75,17 +78,19 @@
     if (points.some(each => each.e !== undefined)) order.value = "distance above chance";
     const shown = make("select", { id: "txray-shown" }, ...SHOWN.map(name => make("option", {}, name)));
     const list = make("select", { id: "txray-list", size: 6 });
+    const layer = make("select", { id: "txray-layer" }, ...told.layers.map(each => make("option", {}, `${each}`)));
     const listed = make("label", { for: "txray-list" });
     const found = make("div", { class: "txray-found", role: "status" });
     const answer = make("p", { class: "txray-answer" });
     const labelled = (text, input) => make("span", { class: "txray-choice" }, make("label", { for: input.id }, text), input);
-    controls.replaceChildren(make("div", { class: "txray-choices" }, labelled("Comparison", comparison), form), found, answer);
+    controls.replaceChildren(make("div", { class: "txray-choices" }, labelled("Comparison", comparison), several ? labelled("Layer", layer) : null, form), found, answer);
     detail.before(make("div", { class: "txray-explorer" },
       make("div", { class: "txray-choices" }, listed, labelled("Show", shown), labelled("Ordered by", order),
         make("button", { type: "button", onclick: downloadAll }, "Download (CSV)")),
       list));
 
-    const own = () => byComparison[state.c];
+    const inLayer = several ? () => layerOf(Math.max(state.n, 0)) : () => 0;
+    const own = () => several ? byComparison[state.c].filter(each => layerOf(each.n) === inLayer()) : byComparison[state.c];
     const point = () => own().find(each => each.n === state.n);
 
     function kept() {
@@ -98,12 +103,17 @@
     function fill() {
       const rows = kept();
       list.replaceChildren(...rows.map(each => make("option", { value: each.n, selected: each.n === state.n },
-        `${each.n} · ${each.s}${each.d === undefined ? "" : ` · distance ${digits(each.d)}`}`
+        `${each.n % told.neurons} · ${each.s}${each.d === undefined ? "" : ` · distance ${digits(each.d)}`}`
         + `${each.e === undefined ? "" : ` · by chance ${digits(each.e)}`} · prefers ${whole(each.lb)} → ${whole(each.la)}`)));
       listed.textContent = plural(rows.length, "neuron");
+      layer.value = `${inLayer()}`;
     }
 
     comparison.addEventListener("change", () => { state.c = Number(comparison.value); fill(); show(); });
+    layer.addEventListener("change", () => {
+      state.n = Number(layer.value) * told.neurons;
+      choose(kept()[0]?.n ?? state.n, state.c, true);
+    });
     order.addEventListener("change", fill);
     shown.addEventListener("change", fill);
     list.addEventListener("change", () => choose(Number(list.value)));
@@ -117,8 +127,10 @@
     function fromAddress() {
       const wanted = new URLSearchParams(location.hash.slice(1));
       if (!wanted.has("neuron")) return false;
-      const n = Number(wanted.get("neuron")), c = Number(wanted.get("comparison") ?? state.c);
-      if (n >= told.neurons) { found.textContent = `The address names neuron ${n}; this encoder has the neurons 0 to ${told.neurons - 1}.`; return false; }
+      const own = Number(wanted.get("neuron")), c = Number(wanted.get("comparison") ?? state.c);
+      const at = Number(wanted.get("layer") ?? told.layers[0]), n = at * told.neurons + own;
+      if (!told.layers.includes(at)) { found.textContent = `This encoder has no layer ${wanted.get("layer")}.`; return false; }
+      if (own >= told.neurons) { found.textContent = `The address names neuron ${own}; this encoder has the neurons 0 to ${told.neurons - 1}.`; return false; }
       if (!Number.isInteger(n) || n < 0) { found.textContent = `The address names no neuron: “${wanted.get("neuron")}” is not a number.`; return false; }
       const next = Number.isInteger(c) && told.comparisons[c] ? c : state.c;
       if (n === state.n && next === state.c) return false;
@@ -128,9 +140,10 @@
       return true;
     }
 
-    function choose(n, c = state.c) {
-      if (c !== state.c) { state.c = c; comparison.value = c; state.n = n; fill(); }
+    function choose(n, c = state.c, anew = false) {
+      const other = anew || c !== state.c || (several && layerOf(n) !== inLayer());
       state.n = n;
+      if (other) { state.c = c; comparison.value = c; fill(); }
       state.tokens = TOKENS;
       show();
     }
@@ -156,7 +169,8 @@
 
     async function find(wanted) {
       if (!wanted) { found.textContent = "Type the number of a neuron, or a word."; return; }
-      if (/^\d+$/.test(wanted) && own().some(each => each.n === Number(wanted))) { found.replaceChildren(); choose(Number(wanted)); return; }
+      const asked = inLayer() * told.neurons + Number(wanted);
+      if (/^\d+$/.test(wanted) && Number(wanted) < told.neurons && own().some(each => each.n === asked)) { found.replaceChildren(); choose(asked); return; }
       const beyond = /^\d+$/.test(wanted) && Number(wanted) >= told.neurons ? ` This encoder has the neurons 0 to ${told.neurons - 1}.` : "";
       let known;
       try { known = await load(`${told.base}/${bucket(wanted)}`); } catch { known = []; }
@@ -170,12 +184,13 @@
 
     function winners([word, stages], side, s) {
       const line = make("p", {}, `${side}, ${told.stages[s].name}: `);
-      if (!stages[s]) { line.append(`no neuron wins “${word}”.`); return line; }
-      const [total, ...pairs] = stages[s];
+      const won = stages[inLayer() ? `${s}.${inLayer()}` : s];
+      if (!won) { line.append(`no neuron wins “${word}”.`); return line; }
+      const [total, ...pairs] = won;
       line.append(`“${word}” is won ${plural(total, "time")}, most often by neuron `);
       for (let i = 0; i < pairs.length; i += 2) {
         const n = pairs[i];
-        line.append(make("button", { type: "button", onclick: () => choose(n) }, `${n}`), ` (${percent(pairs[i + 1] / total)}) `);
+        line.append(make("button", { type: "button", onclick: () => choose(n) }, `${n % told.neurons}`), ` (${percent(pairs[i + 1] / total)}) `);
       }
       return line;
     }
@@ -186,14 +201,14 @@
       for (const option of list.options) if (Number(option.value) === state.n) option.selected = true;
       if (!point()) { list.selectedIndex = -1; }
       mark();
-      if (!isFirst) history.replaceState(null, "", `#neuron=${state.n}&comparison=${state.c}`);
+      if (!isFirst) history.replaceState(null, "", `#neuron=${state.n % told.neurons}&comparison=${state.c}${several ? `&layer=${inLayer()}` : ""}`);
       try {
         const shard = await load(`${told.base}/n${Math.floor(state.n / told.per)}`);
         if (mine !== turn) return;
         draw(shard[state.n]);
       } catch (error) {
         if (mine === turn) detail.replaceChildren(make("p", { class: "txray-error", role: "alert" },
-          `The data of neuron ${state.n} could not be loaded (${error.message}). The explorer needs the folder _static/explorer beside the pages.`));
+          `The data of neuron ${name(state.n)} could not be loaded (${error.message}). The explorer needs the folder _static/explorer beside the pages.`));
       }
       detail.dataset.shown = `${state.n}`;
       detail.dataset.took = (performance.now() - begun).toFixed(1);
@@ -202,6 +217,7 @@
     function mark() {
       tell();
       if (!view) return;
+      if (several) view.signal("layer", inLayer());
       view.signal("comparison", state.c).signal("chosen", state.n).runAsync();
     }
 
@@ -230,13 +246,13 @@
     function draw(neuron) {
       const its = told.comparisons[state.c], at = point();
       const sides = [["before", its.before], ["after", its.after]];
-      const heading = make("h3", { id: "txray-chosen", tabindex: "-1" }, `Neuron ${state.n}`);
+      const heading = make("h3", { id: "txray-chosen", tabindex: "-1" }, `Neuron ${name(state.n)}`);
       const moves = make("span", { class: "txray-moves" },
         make("button", { type: "button", onclick: () => step(-1), "aria-label": "previous neuron of the list" }, "‹ previous"),
         make("button", { type: "button", onclick: () => step(1), "aria-label": "next neuron of the list" }, "next ›"));
       const head = make("div", { class: "txray-head" }, heading, moves);
       const says = make("p", { role: "status" }, summary(at, its));
-      answer.replaceChildren(make("strong", {}, `Neuron ${state.n}`), ` · ${at ? at.s : "prefers nothing here"}${at?.d === undefined ? "" : ` · distance ${digits(at.d)}`} · `,
+      answer.replaceChildren(make("strong", {}, `Neuron ${name(state.n)}`), ` · ${at ? at.s : "prefers nothing here"}${at?.d === undefined ? "" : ` · distance ${digits(at.d)}`} · `,
         make("a", { href: "#txray-chosen", onclick: event => { event.preventDefault(); heading.focus(); heading.scrollIntoView(); } }, "its words are below"));
       if (!neuron) { detail.replaceChildren(head, says); return; }
       const other = { before: neuron.s[its.after], after: neuron.s[its.before] };
@@ -244,7 +260,7 @@
       const scale = { tag: most(its => its?.g.map(([, p]) => p) ?? []), token: most(its => its?.p.slice(0, 1) ?? []) };
       const columns = sides.map(([side, s]) => column(side, s, neuron, other[side], scale));
       detail.replaceChildren(head, says, make("div", { class: "txray-sides" }, ...columns), everywhere(neuron),
-        make("p", { class: "txray-row" }, make("button", { type: "button", onclick: () => downloadOne(neuron) }, `Download the features of neuron ${state.n} in every stage (CSV)`)));
+        make("p", { class: "txray-row" }, make("button", { type: "button", onclick: () => downloadOne(neuron) }, `Download the features of neuron ${name(state.n)} in every stage (CSV)`)));
     }
 
     function summary(at, its) {
@@ -273,7 +289,7 @@
       if (its.t.length > state.tokens)
         box.append(make("button", { type: "button", onclick: () => { state.tokens *= 4; draw(neuron); } }, `show more of ${whole(its.t.length)}`));
       box.append(make("p", { class: "txray-near" }, its.n.length ? "Similar preferences here: " : "No other neuron has a feature in common with it here.",
-        ...its.n.flatMap(([n, distance]) => [make("button", { type: "button", onclick: () => choose(n) }, `${n}`), ` (${digits(distance)}) `])));
+        ...its.n.flatMap(([n, distance]) => [make("button", { type: "button", onclick: () => choose(n) }, `${n % told.neurons}`), ` (${digits(distance)}) `])));
       return box;
     }
 
@@ -300,12 +316,12 @@
 
     // Downloads, saved by the loader of charts, which this page has too
     function downloadAll() {
-      const head = ["neuron", "state", "length_before", "length_after", "mass_before", "mass_after", "hellinger", "expected", "q"];
-      txraySaveTable(`${told.base}-comparison-${state.c}`, [head, ...own().map(p => [p.n, p.s, p.lb, p.la, p.mb, p.ma, p.d, p.e, p.q])]);
+      const head = ["layer", "neuron", "state", "length_before", "length_after", "mass_before", "mass_after", "hellinger", "expected", "q"];
+      txraySaveTable(`${told.base}-comparison-${state.c}`, [head, ...own().map(p => [layerOf(p.n), p.n % told.neurons, p.s, p.lb, p.la, p.mb, p.ma, p.d, p.e, p.q])]);
     }
     function downloadOne(neuron) {
       const rows = told.stages.flatMap((stage, s) => (neuron.s[s]?.t ?? []).map((t, i) => [stage.name, neuron.w[t], neuron.s[s].p[i] / PARTS, neuron.s[s].c[i]]));
-      txraySaveTable(`${told.base}-neuron-${state.n}`, [["stage", "feature", "p", "count"], ...rows]);
+      txraySaveTable(`${told.base}-neuron-${name(state.n).replaceAll(" ", "-")}`, [["stage", "feature", "p", "count"], ...rows]);
     }
 
     fromAddress();
