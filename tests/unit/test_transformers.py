@@ -629,7 +629,12 @@ def test_a_bert_with_three_checkpoints_answers_all_three_questions(workplace, te
     assert (pieces > 3000).all()
     assert not {"probe", "definitions", "sentence"} & set(run.steps)
     assert isinstance(run.model("supervised"), MeanClassifier)
-    assert run.model("early").layers == (0, 1)
+    early = pd.concat(
+        [p.preferences for p in collect_layers(run.model("early"), run.pieces, run.corpus("pretraining"))]
+    )
+    assert early["count"].sum() == results.preferences(results.stage("early"))["count"].sum()
+    with pytest.raises(TxrayError, match="has a tokenizer and no vocabulary"):
+        _ = run.vocabulary
 
 
 def test_a_gpt_of_ones_own_reads_a_text_and_a_table_as_the_page_says(workplace, text, monkeypatch):

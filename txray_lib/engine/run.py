@@ -28,6 +28,7 @@ from txray_lib.steps import NOTE, Task, is_whole, perform, require_whole
 
 if TYPE_CHECKING:
     from txray_lib.encoders.lstm import Classifier, Encoder
+    from txray_lib.encoders.pieces import Pieces
     from txray_lib.encoders.transformers import Transformer
 
 
@@ -100,8 +101,17 @@ class Run:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """What the encoders of a finished run see of a token."""
+        """What the encoders of a finished run see of a token; a Transformer has `pieces` instead."""
+        if isinstance(self.profile.encoder, TransformerEncoder):
+            raise TxrayError(f"the run {self.profile.name!r} has a tokenizer and no vocabulary: it is `run.pieces`")
         return Vocabulary.load(self.file("vocabulary", "vocabulary.json"))
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """The tokenizer of a finished run with a Transformer."""
+        from txray_lib.encoders.pieces import Pieces
+
+        return Pieces.from_json(self.file("pretrain", "tokenizer.json").read_text(encoding="utf-8"))
 
     def corpus(self, which: Literal["pretraining", "target"]) -> Corpus:
         """The tagged text that the stages on a corpus read."""
