@@ -7,7 +7,7 @@ May touch: errors, profiles, steps, places.
     tracking  the code that a result follows from
     jobs      a process for each job
 
-One process at a time makes a run.
+One process at a time makes a run; of a small encoder it makes two steps at once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from txray_lib.engine.jobs import ERRORS, STOPPED, apart, end_jobs
 from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import load_profile
-from txray_lib.steps import perform, say
+from txray_lib.steps import Task, perform, say
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 _WHY = ("mtime", "params", "input")
@@ -60,7 +60,7 @@ def make_run(run: Run, profile: str, until: Sequence[str] = (), show: str = "") 
             return bool(run.make(*until))
     given = str(Path(profile).absolute()) if profile.endswith((".yaml", ".yml")) else profile
     config = {"profile": given, "device": run.device, "until": ",".join(until)}
-    return call(config, lock, what, cores=1, show=show)
+    return call(config, lock, what, cores=min(2, os.cpu_count() or 1) if run.is_small else 1, show=show)
 
 
 def train_run(profile: str) -> Run:
@@ -168,8 +168,16 @@ class _Progress(logging.Handler):
 
 
 def make_step(run: Run, name: str) -> None:
-    """A job of the Snakefile: one step, in a process of its own."""
-    apart(perform, run.task(name))
+    """A job of the Snakefile: one step, in a process of its own. Where two run at once each has one thread."""
+    apart(_perform, run.task(name), 1 if run.is_small else None)
+
+
+def _perform(task: Task, threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    perform(task)
 
 
 def require_device(device: str) -> None:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from txray_lib.encoders.transformers import Transformer
 
 
+_SMALL = 256
+"""Units below which a second thread of PyTorch gains nothing."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A profile on its way, and on which device it computes."""
@@ -47,6 +51,12 @@ class Run:
     @property
     def folder(self) -> Path:
         return places.run_folder(self.profile.name)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a second step at once gains more than a second thread: an LSTM of few units, computed on the processor."""
+        lstm = not isinstance(self.profile.encoder, TransformerEncoder)
+        return lstm and self.device == "cpu" and self.profile.pretraining.units < _SMALL
 
     def step(self, name: str) -> Step:
         if name not in self.steps:

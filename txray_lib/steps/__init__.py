@@ -95,7 +95,7 @@ def perform(task: Task) -> None:
         os.replace(partial, task.place)
     for old in (task.workshop / ".unfinished").glob(f"{task.name}.*"):
         shutil.rmtree(old, ignore_errors=True)
-    say(f"    {seconds:.1f} s")
+    say(f"    {task.name}: {seconds:.1f} s")
 
 
 def _write_note(folder: Path, seconds: float) -> None:
