@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,6 +42,36 @@ def shell_of_its_own() -> Iterator[InteractiveShell]:
         yield shell
     finally:
         sys.modules["__main__"] = main
+
+
+def printed_code(text: Path) -> list[str]:
+    """The code that a Markdown text shows between its words, without blocks and roles; a line break in it is a space."""
+    words = re.sub(r"^```.*?^```$", "", text.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    words = re.sub(r"\{\w+(?::\w+)*\}`[^`]*`", "", words)
+    return [" ".join(code.split()) for code in re.findall(r"(?<!`)`([^`]+)`(?!`)", words)]
+
+
+def try_proposals(text: Path) -> int:
+    """Run each change of a cell that a page proposes in its words, on the names that its cells left: how many there were.
+
+    A proposal assigns to a name of the page, or computes with its names.
+    """
+    names, tried = InteractiveShell.instance().user_ns, 0
+    for code in printed_code(text):
+        try:
+            body = ast.parse(code).body
+        except SyntaxError:
+            continue
+        if not body or not isinstance(body[0], ast.Assign | ast.Expr) or isinstance(body[0].value, ast.Name):
+            continue
+        used = {node.id for node in ast.walk(body[0].value) if isinstance(node, ast.Name)} - set(dir(builtins))
+        if used and used <= set(names):
+            exec(code, dict(names))
+            tried += 1
+        elif isinstance(body[0], ast.Assign):  # in a function, whose names are gone
+            whole = text.read_text(encoding="utf-8").replace(code, "")
+            assert all(re.search(rf"\b{name}\b", whole) for name in used), f"{text.name} has no {used}: {code}"
+    return tried
 
 
 def displayed(what: Callable[..., None], *arguments: Any, **options: Any) -> str:

@@ -118,6 +118,14 @@ def test_text_and_labels_become_the_chapters_of_a_book(quick: Run) -> None:
     assert str(root) not in (quick.place("tables") / "profile.yaml").read_text(encoding="utf-8")
 
 
+def test_the_code_of_the_readme_runs_on_a_finished_run(quick: Run, mine: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, object] = {}
+    exec(code.replace("tx.compare", "changed = tx.compare").replace('"demo"', repr(str(mine / "quick.yaml"))), names)
+    transfer = open_results("quick").transfer("rq3")
+    assert names["changed"]["hellinger"].to_numpy() == pytest.approx(transfer["hellinger"].to_numpy(), nan_ok=True)
+
+
 def test_a_changed_file_is_read_again(
     quick: Run, mine: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

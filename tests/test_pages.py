@@ -9,7 +9,7 @@ from typing import Any
 import jupytext
 import pytest
 import vl_convert
-from running import run_cells
+from running import run_cells, try_proposals
 from telling_tables import HOSTILE, write_benchmarks, write_study, write_tables
 
 from txray_lib.book.notebooks import list_notebooks, parameters_of
@@ -47,6 +47,7 @@ def test_every_notebook_runs_on_every_kind_of_tables(name: str, tables: str) -> 
     assert not re.search(r"\bnan\b", shown.text, re.IGNORECASE)
     assert not shown.printed
     if tables == "whole":
+        try_proposals(list_notebooks()[name])
         has_profile = "profile" in parameters_of(list_notebooks()[name])
         assert "tiny" in shown.text or not has_profile  # the source of its numbers
         for chart in shown.charts:

@@ -69,7 +69,7 @@ def execute(
     notebook = version_of(read_notebook(source), version)
     cell = _parameters_cell(notebook, source)
     defaults = _defaults(cell, source)
-    parameters = _read(parameters, defaults, source)
+    parameters = read_values(parameters, defaults, source)
     cell.source = set_values(cell.source, parameters)
     used = {**defaults, **parameters}
     notebook.cells = [c for c in notebook.cells if _is_read_here(c, used, source)]
@@ -166,7 +166,7 @@ def _defaults(cell: nbformat.NotebookNode, source: Path) -> dict[str, Any]:
     return defaults
 
 
-def _read(given: dict[str, Any], defaults: dict[str, Any], source: Path) -> dict[str, Any]:
+def read_values(given: dict[str, Any], defaults: dict[str, Any], source: Path) -> dict[str, Any]:
     """The values of parameters. Text is read as the type of the default says; the limits of a value are its page's to check.
 
     Raises TxrayError for a name that the notebook does not have, and for a value of another type.
