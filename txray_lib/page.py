@@ -159,10 +159,11 @@ def interval(value: float, low: float, high: float, unit: str) -> str:
 def _source(run: Results) -> str:
     its = run.provenance
     corpora = ", ".join(f"{name} {digest[:12]}" for name, digest in its["corpora"].items())
+    layer = "" if run.layer is None else f", layer {run.layer}"
     how = "computed in this checkout" if run.origin == "live" else "frozen tables of an earlier run"
     weights = f", weights {its['weights'][:12]}" if its.get("weights", its["commit"]) != its["commit"] else ""
     return (
-        f"{run.profile}: {how}; seed {its['seed']}; corpora {corpora}; commit {str(its['commit'])[:12]}{weights},"
+        f"{run.profile}{layer}: {how}; seed {its['seed']}; corpora {corpora}; commit {str(its['commit'])[:12]}{weights},"
         f" {its['created'][:10]}; {its.get('command', '')}"
     ).rstrip("; ")
 

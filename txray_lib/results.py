@@ -106,11 +106,13 @@ class Results:
     """The tables of one profile, read when asked for.
 
     origin  "live" where this checkout computed them (`build/results/`), else "frozen"
+    layer   of an encoder of several layers the one whose rows are read; None reads all
     """
 
     profile: str
     folder: Path
     origin: Origin
+    layer: int | None = None
 
     def table(self, name: str) -> pd.DataFrame:
         """A table by its file's name without ending, as "scores" or "preferences/imdb-supervised"."""
@@ -118,7 +120,10 @@ class Results:
             raise TxrayError(
                 f"{self.profile!r} is a study of planted encoders, which has no {name}: name a run, as demo."
             )
-        return read_table(self.folder / f"{name}.parquet")
+        rows = read_table(self.folder / f"{name}.parquet")
+        if self.layer is None or "layer" not in rows:
+            return rows
+        return rows[rows["layer"] == self.layer].reset_index(drop=True)
 
     def has(self, name: str) -> bool:
         """Whether the run wrote this table."""
@@ -212,21 +217,30 @@ class Results:
 
 def open_results(profile: str, **parameters: Any) -> Results:
     """The tables of a profile, by its name or its YAML file: below `TXRAY_RESULTS` if that is set, else live ones, else frozen.
+    `minilm@3` are the rows of its layer 3: a page that knows one layer shows that.
 
     parameters  of a notebook, by name: they are checked before anything is computed (`Parameters`)
     A folder in which a table is missing (a run that was stopped) is passed over. Raises TxrayError for a misspelt
-    profile, for one without tables, with the way to get them, and for a parameter beyond its limits.
+    profile, for one without tables, with the way to get them, for a layer that it does not have, and for a parameter beyond
+    its limits.
     """
     check_parameters(**parameters)
-    name = profile_name(str(profile))  # papermill reads 2024 as a number
+    profile, layer = _layer_of(str(profile))  # papermill reads 2024 as a number
+    name = profile_name(profile)
     folders = [parent / name for parent in _parents()]
     places.note_opened(*(folder / "**" for folder in folders))
     for folder in folders:
         if not _missing(folder):
-            found = Results(name, folder, _origin(folder))
+            found = Results(name, folder, _origin(folder), layer)
             _check_in_run(found, **parameters)
             return found
     raise TxrayError(_advice(profile, name, folders))
+
+
+def _layer_of(given: str) -> tuple[str, int | None]:
+    """The profile and the layer that `minilm@3` names; without a number all layers."""
+    profile, _, layer = given.rpartition("@")
+    return (profile, int(layer)) if profile and layer.isdecimal() else (given, None)
 
 
 def list_results() -> dict[str, Origin]:
@@ -299,6 +313,8 @@ def _missing(folder: Path) -> list[str]:
 
 def _check_in_run(run: Results, neuron: int = -1, noise: str = "", **others: Any) -> None:
     """Raise TxrayError for a neuron or a noise that the run does not have; −1 leaves the choice to a page's rule."""
+    if run.layer is not None and run.table("transfer").empty:
+        raise TxrayError(f"{run.profile!r} has no layer {run.layer}: its layers are numbered from 0")
     if neuron >= 0 and neuron > (last := int(run.stages["neurons"].max()) - 1):
         raise TxrayError(f"the parameter neuron is {neuron}, and {run.profile!r} has the neurons 0 to {last}, or -1")
     if noise and noise not in (known := read_parameters(run.folder)["truth"]["noises"]):

@@ -14,6 +14,7 @@ from txray_lib.audit import VERDICTS
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import load_profile
 from txray_lib.results import check_parameters, extremes, list_results, open_results
+from txray_lib.tables import read_table, write_table
 from txray_lib.transfer import STATES
 
 
@@ -157,3 +158,20 @@ def test_results_of_another_profile_than_todays_are_outdated(frozen: Path) -> No
     ):
         (frozen / "profile.yaml").write_text(yaml.safe_dump({**plain, **changed}))
         assert open_results("demo").is_outdated == outdated
+
+
+def test_a_layer_of_several_is_opened_alone(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
+    folder = write_tables(tmp_path / "demo")
+    for path in (folder / "transfer.parquet", *(folder / "preferences").glob("*.parquet")):
+        rows = read_table(path)
+        both = pd.concat([rows, rows.assign(layer=rows["layer"] + 3)], ignore_index=True)
+        write_table(both, path, {})
+    whole, one = open_results("demo"), open_results("demo@3")
+    assert (one.profile, one.layer) == ("demo", 3)
+    assert len(whole.transfer("rq2")) == 2 * len(one.transfer("rq2"))
+    for rows in (one.transfer("rq2"), one.preferences(one.stage("last"))):
+        assert set(rows["layer"]) == {3}
+    assert len(one.stages) == len(whole.stages)
+    with pytest.raises(TxrayError, match="'demo' has no layer 2"):
+        open_results("demo@2")
