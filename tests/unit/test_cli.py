@@ -120,6 +120,14 @@ def test_a_file_in_the_place_of_a_folder_is_one_message_in_every_command(call, w
     assert "Traceback" not in err
 
 
+def test_a_temporary_folder_too_long_for_the_sockets_of_processes_is_told(call, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("d" * 90)))
+    status, _, err = call("run", "tiny")
+    assert status == 1
+    assert err.startswith("error: the path of the temporary folder")
+    assert "Set TMPDIR to a shorter one" in err
+
+
 def test_usage_errors_are_status_2_and_ctrl_c_130(call, monkeypatch):
     def stop(*given):
         raise KeyboardInterrupt

@@ -25,12 +25,11 @@ from typing import Any
 
 import yaml
 
-from txray_lib import engine, explorer, places
+from txray_lib import engine, places
 from txray_lib.book import handouts, notebooks
 from txray_lib.book.files import carried_files, list_files
 from txray_lib.engine.tracking import LIBRARY
 from txray_lib.errors import TxrayError
-from txray_lib.figures.theme import PICTURES
 from txray_lib.results import open_results
 
 CHAPTERS = "small"
@@ -80,7 +79,6 @@ def build_book(profile: str = CHAPTERS, strict: bool = True, show: str = "") -> 
     run = open_results(profile)
     if run.is_study:
         raise TxrayError(f"{run.profile} is a study, told on a page of every book: name a run, such as {CHAPTERS}")
-    os.environ.setdefault(PICTURES, "no")  # the site draws every chart itself
     page = places.root() / SITE
     config = {"profile": run.profile, "strict": "yes" if strict else ""}
     lock = places.root() / "build" / ".book.lock"
@@ -140,7 +138,7 @@ def list_handouts() -> list[Path]:
 
 def list_shards(profile: str) -> list[Path]:
     """The script of the explorer that every run has."""
-    return [places.root() / SHARDS / profile / f"{explorer.shard_of(0)}.js"]
+    return [places.root() / SHARDS / profile / "n0.js"]
 
 
 def hash_archive() -> str:
@@ -199,6 +197,9 @@ def _hash_content(path: Path, modified: int, size: int) -> str:
 
 def make_page(page: Page) -> None:
     """The notebook that becomes a page: executed, or as it stands."""
+    from txray_lib.figures.theme import PICTURES  # charts are not needed to see that there is nothing to do
+
+    os.environ.setdefault(PICTURES, "no")  # the site draws every chart itself
     if TRAINED in notebooks.parameters_of(page.source):
         notebooks.write_unexecuted(page.source, page.out)
     else:
@@ -207,6 +208,8 @@ def make_page(page: Page) -> None:
 
 def make_shards(profile: str) -> None:
     """The explorer's scripts of one run; those of another are gone."""
+    from txray_lib import explorer
+
     folder = places.root() / SHARDS
     shutil.rmtree(folder, ignore_errors=True)
     explorer.write_shards(open_results(profile), folder / profile)

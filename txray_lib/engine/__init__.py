@@ -16,6 +16,7 @@ import contextlib
 import logging
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,8 @@ from txray_lib.profiles import load_profile
 from txray_lib.steps import Task, perform, say
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
+LONGEST_TEMPORARY = 75
+"""Characters of the path of a temporary folder: that of a unix socket, 107, less what `multiprocessing` appends to it."""
 _WHY = ("mtime", "params", "input")
 
 
@@ -90,6 +93,11 @@ def call(
     if not _is_installed():
         raise TxrayError(
             "Snakemake is not installed in this environment: `make book` sets one up, or `pip install -e .[flow]`"
+        )
+    if len(os.fsencode(tempfile.gettempdir())) > LONGEST_TEMPORARY:
+        raise TxrayError(
+            f"the path of the temporary folder {tempfile.gettempdir()} is too long for the sockets of processes, which have"
+            f" room for {LONGEST_TEMPORARY} characters. Set TMPDIR to a shorter one, such as /tmp."
         )
     for variable in (
         places.DATA_VARIABLE,
