@@ -86,6 +86,15 @@ def write_tables(folder: Path, seed: int = 1, kind: str = "whole") -> Path:
     return folder
 
 
+def write_second_layer(folder: Path) -> None:
+    """A layer 2 beside the layer 0 of all tables in `folder`: the same neurons in reversed order."""
+    for path in folder.rglob("*.parquet"):
+        rows = read_table(path)
+        if {"layer", "neuron"} <= {*rows}:
+            second = rows.assign(layer=2, neuron=NEURONS - 1 - rows["neuron"]).astype(rows.dtypes)
+            write_table(pd.concat([rows, second], ignore_index=True), path, rows.attrs["provenance"])
+
+
 def write_study(folder: Path) -> Path:
     """Write the frozen study of what is known into `folder`."""
     return shutil.copytree(FROZEN / "truth", folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from browsing import Heard, listen, pages
-from telling_tables import HOSTILE, write_tables
+from telling_tables import HOSTILE, write_second_layer, write_tables
 
 from txray_lib import explorer
 from txray_lib.book.extension import figure
@@ -145,13 +145,15 @@ def test_an_address_that_names_no_neuron_says_so(browser, built: Path) -> None:
         each.context.close()
 
 
-def hostile_page(folder: Path) -> Path:
-    """An explorer of neurons that prefer markup, quotes and marks of direction."""
+def hostile_page(folder: Path, layered: bool = False) -> Path:
+    """An explorer of neurons that prefer markup, quotes and marks of direction, where asked in two layers."""
     results = Results("tiny", write_tables(folder / "tiny"), "frozen")
     for stage in results.roles:
         path = results.folder / "preferences" / f"{stage}.parquet"
         rows = read_table(path)
         write_table(rows.assign(feature=rows["feature"].cat.rename_categories(STRANGE)), path, results.provenance)
+    if layered:
+        write_second_layer(results.folder)
     write_bundle(folder / "txray" / "vega-bundle.js")
     for path in STATIC.glob("txray-*"):
         shutil.copy(path, folder)
@@ -159,7 +161,8 @@ def hostile_page(folder: Path) -> Path:
     points = explorer.points(results, 0.05)
     c = int(points.loc[points["after"] == results.stage("supervised"), "c"].iloc[0])
     controls, detail = (frame.data for frame in explorer.frames(results, 0.05, c, 2))
-    drawn = figure(finish(explorer.chart(points, c, 2), "A point for each neuron.").to_dict())
+    units = explorer.units_of(results) if layered else 0
+    drawn = figure(finish(explorer.chart(points, c, 2, units), "A point for each neuron.").to_dict())
     scripts = [f'<script src="{name}.js"></script>' for name in ("txray-charts", "txray-explorer")]
     parts = [controls, drawn, detail, *scripts]
     (folder / "page.html").write_text(f'<!doctype html><meta charset="utf-8"><body>{"".join(parts)}', encoding="utf-8")
@@ -181,6 +184,25 @@ def test_hostile_words_are_shown_and_found_and_run_nothing(browser, tmp_path: Pa
     assert page.locator(f"{SHOWN} script, {SHOWN} b").count() == 0
     assert (heard.external, heard.errors) == ([], [])
     page.context.close()
+
+
+def test_a_layer_is_chosen_and_stands_in_the_address(browser, tmp_path: Path) -> None:
+    path = hostile_page(tmp_path, layered=True)
+    page, heard = open_explorer(browser, path, "#neuron=2")
+    assert page.inner_text("#txray-chosen") == "Neuron 2 of layer 0"
+    there = listed(page)
+    page.select_option("#txray-layer", "2")
+    page.wait_for_function("document.querySelector('#txray-chosen').textContent.endsWith('of layer 2')")
+    assert len(listed(page)) == len(there)
+    assert "layer=2" in page.url
+    page.fill("#txray-find", "37")
+    page.click("text=Find")
+    wait_for(page, 2 * 40 + 37)
+    again, _ = open_explorer(browser, path, page.url[page.url.index("#") :])
+    assert again.inner_text("#txray-chosen") == "Neuron 37 of layer 2"
+    assert (heard.external, heard.errors) == ([], [])
+    for each in (page, again):
+        each.context.close()
 
 
 def test_a_missing_script_is_told(browser, tmp_path: Path) -> None:

@@ -7,10 +7,9 @@ import math
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from telling_tables import HOSTILE, write_tables
+from telling_tables import HOSTILE, write_second_layer, write_tables
 
 from txray_lib import explorer
 from txray_lib.preferences import distributions
@@ -21,15 +20,6 @@ from txray_lib.tables import read_table, write_table
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
     return Results("tiny", write_tables(tmp_path / "tiny"), "frozen")
-
-
-def write_second_layer(results: Results) -> None:
-    """A layer 2 beside the layer 0 of all tables: the same neurons in reversed order."""
-    for path in results.folder.rglob("*.parquet"):
-        rows = read_table(path)
-        if {"layer", "neuron"} <= {*rows}:
-            second = rows.assign(layer=np.int8(2), neuron=results.stages["neurons"].max() - 1 - rows["neuron"])
-            write_table(pd.concat([rows, second.astype(rows.dtypes)], ignore_index=True), path, results.provenance)
 
 
 def body(path: Path) -> object:
@@ -149,7 +139,7 @@ def test_the_chart_draws_every_point_and_begins_with_what_was_asked(results: Res
 
 def test_neurons_of_several_layers_are_counted_through_them(results: Results, tmp_path: Path) -> None:
     alone = {path.stem: body(path) for path in explorer.write_shards(results, tmp_path / "one" / "tiny")}
-    write_second_layer(results)
+    write_second_layer(results.folder)
     units, results = explorer.units_of(results), Results("tiny", results.folder, "frozen")
     both = {path.stem: body(path) for path in explorer.write_shards(results, tmp_path / "two" / "tiny")}
     neurons = [
