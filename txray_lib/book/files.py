@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from txray_lib import places
 from txray_lib.errors import TxrayError
-from txray_lib.figures.theme import VEGA_LITE
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -100,6 +99,8 @@ def _prepend(path: Path, code: str) -> None:
 def write_bundle(path: Path) -> None:
     """Vega, Vega-Lite and vega-embed in a function scope: their top-level names would collide with Sphinx's `_`."""
     import vl_convert
+
+    from txray_lib.figures.theme import VEGA_LITE
 
     head = f"/* vl-convert {vl_convert.__version__}, vega-lite {VEGA_LITE} */"
     if not _begins(path, head):
