@@ -56,7 +56,6 @@ def collect_layers(
             if isinstance(model, MeanClassifier):
                 texts = encode_pieces(held, pieces, transformer.room, max_tokens)
                 predictions = predict(model, last_hidden_states(model, texts, device))
-                model.to(device)
             yield part.collected(predictions)
             positive += (part.activation > 0).sum(axis=1)
             read += part.activation.shape[1]

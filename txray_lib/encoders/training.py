@@ -177,8 +177,9 @@ def last_hidden_states(classifier: Classifier, texts: Texts, device: str = "cpu"
 
 @torch.no_grad()
 def predict(classifier: Classifier, states: Tensor) -> np.ndarray:
-    """ŷ from last hidden states (texts, units), shape (texts,)."""
-    return torch.sigmoid(classifier.cpu().logits(states)).numpy()
+    """ŷ from last hidden states (texts, units), shape (texts,). The classifier stays where it is."""
+    states = states.to(classifier.output.weight.device)
+    return torch.sigmoid(classifier.logits(states)).cpu().numpy()
 
 
 def finetune(
@@ -227,7 +228,6 @@ def finetune(
                 losses.append(_read(loss, "fine-tuning"))
                 ticker.update()
             scores = score(predict(classifier, last_hidden_states(classifier, valid, device)), valid.labels)
-            classifier.to(device)
             progress.update(done=steps.stop, seconds=time.monotonic() - began)
             measures = {"train_loss": float(np.mean(losses)), "valid_f1": scores.f1, "valid_accuracy": scores.accuracy}
             _add_to_curve(progress, steps.stop / per_epoch, **measures)
