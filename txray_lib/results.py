@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile, list_profiles, load_profile, profile_name
+from txray_lib.settings import Count, Positive, Share
 from txray_lib.tables import read_table
 
 Origin = Literal["live", "frozen"]
@@ -34,9 +35,16 @@ NEEDED = ("provenance.json", "stages.parquet", "transfer.parquet")
 STUDY = ("provenance.json", "truth_states.parquet", "truth_measures.parquet", "truth_detection.parquet")
 """What a study of what is known writes in place of a run's tables."""
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-Amount = Annotated[float, Field(gt=0)]
+VERDICTS = (
+    "reproduced",
+    "same direction",
+    "inconclusive",
+    "contradicted",
+    "impossible as stated",
+    "not stated",
+    "not tested",
+)
+"""What the audit can say of a claim."""
 Formula = Literal["paper", "released"]
 
 
@@ -53,29 +61,29 @@ class Parameters(BaseModel):
     f1: Share
     neuron: Annotated[int, Field(ge=-1)]
     noise: str
-    min_length: Positive
-    max_length: Positive
-    shortest: Positive
-    longest: Positive
-    rank: Positive
-    rows: Positive
-    top_tokens: Positive
-    tags: Positive
-    top: Positive
-    most: Positive
-    least: Positive
+    min_length: Count
+    max_length: Count
+    shortest: Count
+    longest: Count
+    rank: Count
+    rows: Count
+    top_tokens: Count
+    tags: Count
+    top: Count
+    most: Count
+    least: Count
     largest: Annotated[int, Field(ge=1, le=5)]
-    arrangements: Positive
+    arrangements: Count
     seed: Annotated[int, Field(ge=0)]
-    tokens: Positive | list[Amount]
-    units: Positive
-    reviews: Positive
-    tokens_a_neuron: Positive
-    lengths_before: list[Positive]
-    lengths_after: list[Positive]
-    machines: list[Positive]
-    memory_gb: Amount
-    disk_tb: Amount
+    tokens: Count | list[Positive]
+    units: Count
+    reviews: Count
+    tokens_a_neuron: Count
+    lengths_before: list[Count]
+    lengths_after: list[Count]
+    machines: list[Count]
+    memory_gb: Positive
+    disk_tb: Positive
     untrained: bool
     stop_words: bool
     by: Literal["length", "tag_length"]
@@ -89,16 +97,7 @@ class Parameters(BaseModel):
     order: Literal["mass", "p"]
     way: Literal["argmax", "top-3", "positive"]
     texts: Literal["one", "two"]
-    verdict: Literal[
-        "all",
-        "reproduced",
-        "same direction",
-        "inconclusive",
-        "contradicted",
-        "impossible as stated",
-        "not stated",
-        "not tested",
-    ]
+    verdict: Literal["all", *VERDICTS]
 
 
 @dataclass(frozen=True)

@@ -37,18 +37,10 @@ from txray_lib.audit.intervals import Measured, over_seeds
 from txray_lib.audit.measures import Run
 from txray_lib.errors import TxrayError
 from txray_lib.paper import Claim, judged
-from txray_lib.results import Results, read_parameters
+from txray_lib.results import VERDICTS, Results, read_parameters
 from txray_lib.tables import read_table
 
-REPRODUCED, SAME, INCONCLUSIVE, CONTRADICTED, IMPOSSIBLE, NOT_STATED, NOT_TESTED = VERDICTS = (
-    "reproduced",
-    "same direction",
-    "inconclusive",
-    "contradicted",
-    "impossible as stated",
-    "not stated",
-    "not tested",
-)
+REPRODUCED, SAME, INCONCLUSIVE, CONTRADICTED, IMPOSSIBLE, NOT_STATED, NOT_TESTED = VERDICTS
 ENOUGH_SEEDS = 5
 MEASURES: dict[str, Callable[[Run], Measured]] = {**measures.MEASURES, **pruning.MEASURES}
 COLUMNS = ["id", *Measured.__dataclass_fields__]
