@@ -206,18 +206,18 @@ def measured(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFr
     Columns: layer, neuron, hellinger (that of `transfer.compare`), mass_hellinger, jensen_shannon, ochiai,
     rarefied_before, rarefied_after (features; missing where a side is empty). Raises TxrayError as `compare` does.
     """
-    transfer = compare(before, after, units)
-    table, found = transfer[["layer", "neuron", "hellinger"]].copy(), []
-    for _, *own in by_layer(before, after):
-        *sides, _, owner = sides_of(*own, units)
-        others = [measure for measure in MEASURES if measure != "hellinger"]
-        distances = {measure: between(measure, *sides, owner)[:, 0] for measure in others}
-        draws = np.minimum(*((owner @ side.counts)[:, 0] for side in sides))
-        lengths = (_rarefied(side, draws, owner) for side in sides)
-        found.append(
-            pd.DataFrame({**distances, **dict(zip(("rarefied_before", "rarefied_after"), lengths, strict=True))})
-        )
-    return table.join(pd.concat(found, ignore_index=True))
+    table = compare(before, after, units)[["layer", "neuron", "hellinger"]]
+    others = [_measure_layer(*sides, units) for _, *sides in by_layer(before, after)]
+    return table.join(pd.concat(others, ignore_index=True))
+
+
+def _measure_layer(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:
+    *sides, _, owner = sides_of(before, after, units)
+    others = [measure for measure in MEASURES if measure != "hellinger"]
+    table = pd.DataFrame({measure: between(measure, *sides, owner)[:, 0] for measure in others})
+    draws = np.minimum(*((owner @ side.counts)[:, 0] for side in sides))
+    before_, after_ = (_rarefied(side, draws, owner) for side in sides)
+    return table.assign(rarefied_before=before_, rarefied_after=after_)
 
 
 def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:

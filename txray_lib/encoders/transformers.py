@@ -64,9 +64,8 @@ class Transformer(nn.Module):
         self.width = int(model.config.hidden_size)
         self.room, self.context = _room(model.config, self.reading)
         down = self._module(self.path, self.layers[0])
-        given = (
-            down.in_features if hasattr(down, "in_features") else len(down.weight)
-        )  # GPT-2's lies the other way round
+        # GPT-2's weight lies the other way round
+        given = down.in_features if hasattr(down, "in_features") else len(down.weight)
         self.units = int(given) if self.reading.site == "feed-forward" else self.width
 
     @property

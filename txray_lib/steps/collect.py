@@ -58,14 +58,15 @@ def write_records(
     if not lengths.sum():
         raise TxrayError(f"the text of {stage.name} is empty: {path} holds no token. Run the step tags again.")
     start, stop = map(int, shard_ends(lengths, shards)[shard : shard + 2])
+    total = int(lengths[start:stop].sum())
 
     def written() -> Iterator[pd.DataFrame]:
-        for part in read(stream_corpus_file(path, start, stop), int(lengths[start:stop].sum()), start):
+        for part in read(stream_corpus_file(path, start, stop), total, start):
             counts.update(documents=part.documents, nobody=part.nobody, near_ties=part.near_ties)
             yield part.records
 
     write_tables(written() if start < stop else [pd.DataFrame()], folder / "records.parquet")
-    counts["tokens"] = int(lengths[start:stop].sum())
+    counts["tokens"] = total
     places.write_text(json.dumps({name: counts[name] for name in COUNTS}), folder / "counts.json")
 
 
