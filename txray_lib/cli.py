@@ -36,7 +36,7 @@ def run(
 
 @app.command()
 def notebook(name: str, parameter: Parameter = None, out: Out = None) -> None:
-    """Execute one notebook with parameters: txray notebook rq1 -p profile=small -p top_tokens=20."""
+    """Execute one notebook with parameters: txray notebook fig07 -p profile=small -p top_tokens=20."""
     from txray_lib.book.notebooks import execute, find_notebook
 
     source = find_notebook(name)

@@ -73,10 +73,13 @@ def full_disk_told(where: Path) -> Iterator[None]:
 
 
 def require_place(file: Path) -> None:
-    """Raise TxrayError where no file can be written: in place of a folder, below a file, in a folder that is not ours."""
+    """Raise TxrayError where no file can be written: in place of a folder or a device, below a file, in a folder that is not
+    ours."""
     try:
         if file.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if file.exists() and not file.is_file():
+            raise OSError(errno.EEXIST, "It is a device or a pipe, which a file would take the place of")
         with tempfile.TemporaryFile(dir=next(folder for folder in file.absolute().parents if folder.exists())):
             pass
     except OSError as error:

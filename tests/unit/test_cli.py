@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,7 @@ def test_an_example_is_written(call, tmp_path, monkeypatch):
         (("notebook", "rq1", "-p", "n=["), "n of rq1 takes int, as in 1; it was given '['"),
         (("notebook", "rq1", "-o", "profiles"), "profiles cannot be written: Is a directory"),
         (("notebook", "rq1", "-o", "."), ". cannot be written: Is a directory"),
+        (("notebook", "rq1", "-o", "pipe"), "pipe cannot be written: It is a device or a pipe"),
         (("notebook", "rq1", "-o", "d.yaml/x.ipynb"), "d.yaml/x.ipynb cannot be written: Not a directory"),
         (("notebook", "rq1", "-o", "x" * 300), "cannot be written: File name too long"),
         (("example", "d.yaml/mine"), "d.yaml/mine: Not a directory"),
@@ -84,6 +86,7 @@ def test_an_example_is_written(call, tmp_path, monkeypatch):
 def test_an_error_is_one_message_status_1_and_nothing_written(call, workplace, monkeypatch, arguments, said):
     (workplace / "notebooks").mkdir()
     (workplace / "notebooks" / "rq1.md").write_text(PAGE)
+    os.mkfifo(workplace / "pipe")
     for name, text in WRONG.items():
         (workplace / name).write_text(text)
     monkeypatch.chdir(workplace)

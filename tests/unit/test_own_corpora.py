@@ -288,6 +288,8 @@ def test_the_step_reads_the_columns_that_the_profile_names_and_counts_headings(t
         ("a.csv", "text,label\n", "has 0 labels, most often none. Two are needed"),
         ("a.csv", "txt,label\nFine.,1\n", "the columns txt, label: there is no 'text'. Name them text, label, split"),
         ("a.csv", "text^label\nFine.^1\n", "the columns text^label: there is no 'text'; there is no 'label'"),
+        ("a.csv", "txt;label\nFine, so.;1\n", "the columns txt, label: there is no 'text'. Name them text, label, split"),
+        ("a.csv", "a\tb\nFine.\t1\n", "the columns a, b: there is no 'text'; there is no 'label'"),
         ("a.csv", "text,text,label\nA.,B.,1\n", "'text' is there twice"),
         ("a.csv", "text,label,Splits\nA.,1,test\n", "'Splits' is not read: is 'split' meant?"),
         ("a.csv", "text,label\nFine.,1\n<br />,0\n", "line 3: no text that holds a token"),

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from txray_lib import places
 from txray_lib.course.stripping import Version, version_of
@@ -169,9 +169,9 @@ def _defaults(cell: nbformat.NotebookNode, source: Path) -> dict[str, Any]:
 def read_values(given: dict[str, Any], defaults: dict[str, Any], source: Path) -> dict[str, Any]:
     """The values of parameters. Text is read as the type of the default says; the limits of a value are its page's to check.
 
-    Raises TxrayError for a name that the notebook does not have, and for a value of another type.
+    Raises TxrayError for a name that the notebook does not have, for a value of another type, and for NaN and infinity.
     """
-    values = {}
+    values, finite = {}, ConfigDict(allow_inf_nan=False)
     for name, value in given.items():
         if name not in defaults:
             raise TxrayError(f"the notebook {source.stem} has no parameter {name!r}. {nearest(name, defaults)}")
@@ -179,12 +179,14 @@ def read_values(given: dict[str, Any], defaults: dict[str, Any], source: Path) -
         kind = type(default)
         try:
             if kind is list and isinstance(value, str):
-                values[name] = TypeAdapter(list[type(default[0])]).validate_json(value)
+                values[name] = TypeAdapter(list[type(default[0])], config=finite).validate_json(value)
             else:
-                values[name] = TypeAdapter(kind).validate_python(value, strict=not isinstance(value, str))
+                adapter = TypeAdapter(kind, config=finite)
+                values[name] = adapter.validate_python(value, strict=not isinstance(value, str))
         except ValidationError:
+            wanted = "float, a finite one" if kind is float else kind.__name__
             raise TxrayError(
-                f"the parameter {name} of {source.stem} takes {kind.__name__}, as in {default!r}; it was given {value!r}"
+                f"the parameter {name} of {source.stem} takes {wanted}, as in {default!r}; it was given {value!r}"
             ) from None
     return values
 
