@@ -63,7 +63,7 @@ def build_from_hostile_tables(root: Path) -> None:
         empty(root / "notebooks" / f"{name}.md")
     for name in ("_config.yml", "_toc.yml", "requirements.lock"):
         shutil.copy(ROOT / name, root)
-    for name in ("demo", "small"):
+    for name in ("demo", "small", "minilm"):
         write_tables(root / "build" / "results" / name)
     write_study(root / "results" / "truth")
     write_benchmarks(root / "results" / "benchmarks.parquet")
