@@ -20,6 +20,7 @@ RESULTS_VARIABLE = "TXRAY_RESULTS"
 """The environment variable that names a folder with the tables of runs, in place of live and frozen ones."""
 OPENED_VARIABLE = "TXRAY_OPENED"
 """The environment variable that names the file in which a page that is executed notes what it opens."""
+_HOME = Path(__file__).resolve().parents[1]
 
 
 def root() -> Path:
@@ -27,11 +28,10 @@ def root() -> Path:
     profiles and notebooks), else the package's parent, in which nothing will be found."""
     if given := os.environ.get(ROOT_VARIABLE):
         return Path(given)
-    home = Path(__file__).resolve().parents[1]
-    for folder in (home, *home.parents, Path.cwd(), *Path.cwd().parents):
+    for folder in (_HOME, *_HOME.parents, Path.cwd(), *Path.cwd().parents):
         if (folder / "profiles").is_dir() and (folder / "notebooks").is_dir():
             return folder
-    return home
+    return _HOME
 
 
 def profiles_folder() -> Path:

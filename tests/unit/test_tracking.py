@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,15 @@ def test_the_cells_of_a_notebook_are_code_and_its_prose_is_not(library, tmp_path
         "import txray_lib.apart\n\n```{code-cell} ipython3\n:tags: [x]\n\n%matplotlib\nfrom txray_lib import low\n```\n"
     )
     assert {file.name for file in tracking.files_of(page)} == {"page.md", "__init__.py", "low.py", "low.yaml"}
+
+
+def test_every_import_that_python_sees_in_the_library_is_found():
+    tracking.forget()
+    for file in tracking.LIBRARY.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for block in [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]:
+            block.body = []
+        found = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        from_ = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+        found |= {n.module for n in from_} | {f"{n.module}.{a.name}" for n in from_ for a in n.names}
+        assert found <= tracking._imports(file), file
