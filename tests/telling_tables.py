@@ -131,9 +131,18 @@ def _tables(seed: int, apart: bool) -> dict[str, pd.DataFrame]:
         "control_epochs": _at_a_constant_rate(transfer),
         **chance_tables(transfer),
         **sentence_tables(HOSTILE),
+        "contexts": _contexts(preferences["encyclopedia-5"]),
         "sentence_records": sentence_records(preferences["reviews-zero-shot"], preferences["reviews-supervised"]),
         **{f"preferences/{stage}": rows for stage, rows in preferences.items()},
     }
+
+
+def _contexts(preferences: pd.DataFrame) -> pd.DataFrame:
+    """A context of each neuron, its first feature among hostile words."""
+    rows = preferences.drop_duplicates("neuron").reset_index(drop=True)
+    named = rows.astype({"feature": str})[["layer", "neuron", "feature"]].rename(columns={"feature": "token"})
+    around = {"before": " ".join(HOSTILE[:4]), "after": " ".join(HOSTILE[4:8])}
+    return named.assign(stage="encyclopedia-5", source="wikitext-2", activation=np.float32(0.5), **around)
 
 
 def _of_small(name: str) -> pd.DataFrame:

@@ -80,7 +80,7 @@ def test_every_stage_has_its_preferences_and_nothing_else_is_there(tiny_run):
     names = (
         *("stages", "transfer", "training", "scores", "pruning", "corpora", "truth", "tag_accuracy"),
         *("tag_counts", "definitions", "same_weights", "measured", "pruning_random", "probe"),
-        *("nulls", "null_states", "measures", "measure_nulls"),
+        *("nulls", "null_states", "measures", "measure_nulls", "contexts"),
         *("control_transfer", "control_scores", "control_epochs", "control_training"),
         *("sentence", "sentence_activations", "sentence_facts", "sentence_records"),
     )
@@ -98,6 +98,20 @@ def test_counts_of_a_stage_sum_to_its_tokens_less_nobodys(tiny_run, table):
         assert preferences["count"].sum() == row["tokens"] - row["nobody"]
         assert preferences.groupby("neuron")["feature"].nunique().sum() <= row["tokens"]
         assert row["preferred"] == preferences["neuron"].nunique() <= row["neurons"]
+
+
+def test_every_neuron_of_the_last_stages_is_quoted_with_the_token_that_excited_it_most(tiny_run, table, records):
+    quoted = table("contexts")
+    assert set(quoted["stage"]) == {"encyclopedia-3", "reviews-zero-shot", "reviews-supervised"}
+    for stage, rows in quoted.groupby("stage"):
+        its = records(stage)
+        most = its[its["neuron"] >= 0].groupby("neuron")["activation"].max()
+        first = rows.drop_duplicates("neuron").set_index("neuron")
+        assert first["activation"].to_dict() == most.to_dict()
+        which = "target" if stage.startswith("reviews") else "pretraining"
+        texts = [f" {' '.join(document.tokens)} " for document in tiny_run.corpus(which)]
+        for before, token, after in first[["before", "token", "after"]].head(20).itertuples(index=False):
+            assert any(f" {' '.join(filter(None, (before, token, after)))} " in text for text in texts)
 
 
 def test_stages_on_one_corpus_saw_the_same_tokens(tiny_run, records):

@@ -10,9 +10,10 @@ beside a page that was opened from disk, but runs a script that lies there. So e
     PROFILE/n3.js   the neurons 12 to 15: of every stage their tokens, tags, mass and nearest neighbours
     PROFILE/ta.js   the tokens that begin with a, and the neurons that win most of their occurrences
 
-Preferences may be published; records may not, and none is read here. In all of it neurons are counted through the layers: a
+Preferences may be published; records may not, and none is read here. Of a text that may be quoted (`settings.QUOTABLE`) a few
+words around a neuron's strongest tokens stand with the neuron. In all of it neurons are counted through the layers: a
 neuron's number is its own, plus the neurons of all layers before it.
-May touch: figures, places, preferences, results, tags.
+May touch: figures, places, preferences, results, settings, tags.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from txray_lib.figures.theme import ROLES, STATES, TEXT
 from txray_lib.places import write_text
 from txray_lib.preferences import distributions, grouped_by_tag
 from txray_lib.results import NEURON, Results
+from txray_lib.settings import QUOTABLE
 from txray_lib.tags import tag_class
 
 PER_SHARD = 4
@@ -197,7 +199,7 @@ def frames(results: Results, level: float, c: int, neuron: int) -> tuple[HTML, H
 
 
 def _told(results: Results, level: float) -> dict[str, Any]:
-    stages = list(results.roles)
+    stages, credits = list(results.roles), _credits(results)
     tags = {str(tag) for stage in stages for tag in results.preferences(stage)["tag"].unique()}
     return {
         "base": results.profile,
@@ -207,7 +209,12 @@ def _told(results: Results, level: float) -> dict[str, Any]:
         "layers": [int(layer) for layer in results.table("transfer")["layer"].unique()],
         "tags": {tag: tag_class(tag) for tag in sorted(tags)},
         "stages": [
-            {"name": row.stage, "tokens": int(row.tokens), "ink": [ROLES[row.role].light, ROLES[row.role].dark]}
+            {
+                "name": row.stage,
+                "tokens": int(row.tokens),
+                "ink": [ROLES[row.role].light, ROLES[row.role].dark],
+                "credit": credits.get(row.stage),
+            }
             for row in results.stages.itertuples()
         ],
         "comparisons": [
@@ -221,13 +228,22 @@ def _told(results: Results, level: float) -> dict[str, Any]:
     }
 
 
+def _credits(results: Results) -> dict[str, dict[str, str] | None]:
+    """By stage of which text is quoted, what must be said beside it; nothing of a world."""
+    if not results.has("contexts"):
+        return {}
+    quoted = results.table("contexts").drop_duplicates("stage")
+    found = {stage: QUOTABLE[source] for stage, source in zip(quoted["stage"], quoted["source"], strict=True)}
+    return {stage: credit and credit._asdict() for stage, credit in found.items()}
+
+
 def write_shards(results: Results, folder: Path) -> list[Path]:
     """Write the scripts of one profile into `folder`, anew and whole, and return their paths."""
     stages = list(results.roles)
     tables = {stage: results.preferences(stage) for stage in stages}
     tables = {stage: rows.assign(neuron=_numbers(rows, units_of(results))) for stage, rows in tables.items()}
     shutil.rmtree(folder, ignore_errors=True)
-    bodies = {**_neuron_bodies(tables), **_token_bodies(tables)}
+    bodies = {**_neuron_bodies(tables, _contexts(results)), **_token_bodies(tables)}
     return [_write(folder, name, body) for name, body in bodies.items()]
 
 
@@ -249,10 +265,21 @@ def _write(folder: Path, name: str, body: Any) -> Path:
     return path
 
 
-def _neuron_bodies(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    """By script: by neuron `w`, its tokens in all stages, and `s`, by number of the stage what it prefers there."""
+def _contexts(results: Results) -> dict[tuple[str, int], list[list[Any]]]:
+    """By stage and neuron [before, token, after, activation] of its strongest tokens, where text is quoted."""
+    if not results.has("contexts"):
+        return {}
+    rows = results.table("contexts")
+    rows = rows.assign(number=_numbers(rows, units_of(results)), activation=rows["activation"].astype(float).round(2))
+    groups = rows.groupby(["stage", "number"])[["before", "token", "after", "activation"]]
+    return {key: own.to_numpy().tolist() for key, own in groups}
+
+
+def _neuron_bodies(tables: dict[str, pd.DataFrame], contexts: dict[tuple[str, int], list[list[Any]]]) -> dict[str, Any]:
+    """By script: by neuron `w`, its tokens in all stages, and `s`, by number of the stage what it prefers there, with the words
+    around its strongest tokens, `x`, where text is quoted."""
     bodies: dict[str, dict[int, Any]] = {}
-    for number, table in enumerate(tables.values()):
+    for number, (stage, table) in enumerate(tables.items()):
         tags = _by_neuron(grouped_by_tag(table), "tag")
         near = {n: found for _, layer in table.groupby("layer") for n, found in similar(layer).items()}
         for neuron, own in _by_neuron(distributions(table), "feature").items():
@@ -267,6 +294,8 @@ def _neuron_bodies(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
                 "k": sum(own["count"]),
                 "n": [[other, round(distance, 3)] for other, distance in near.get(neuron, [])],
             }
+            if quoted := contexts.get((stage, neuron)):
+                body["s"][number]["x"] = quoted
     for shard in bodies.values():
         for body in shard.values():
             body["w"] = list(body["w"])

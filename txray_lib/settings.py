@@ -6,7 +6,7 @@ May touch: nothing.
 from __future__ import annotations
 
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from annotated_types import Ge, Gt, Le, MultipleOf
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -69,6 +69,28 @@ class Columns(Settings):
         if len(set(named.values())) < len(named):
             raise ValueError(f"two are read from one column: {', '.join(f'{k} from {v!r}' for k, v in named.items())}")
         return self
+
+
+class Credit(NamedTuple):
+    """Whose text is quoted, under which licence, and where both are: what must stand beside it."""
+
+    text: str
+    address: str
+    licence: str
+    terms: str
+
+
+QUOTABLE: dict[str, Credit | None] = {
+    "world": None,
+    "wikitext-2": Credit(
+        "WikiText-2, from articles of Wikipedia",
+        "https://wikitext.smerity.com",
+        "CC BY-SA 4.0",
+        "https://creativecommons.org/licenses/by-sa/4.0/",
+    ),
+}
+"""The sources of corpora (`CorpusSettings`) of which a few words may be published, with what must then be said. Reviews of IMDB
+and files of one's own are not among them."""
 
 
 class CorpusSettings(Settings):

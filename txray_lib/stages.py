@@ -1,4 +1,4 @@
-"""Which stages, comparisons and controls a profile has. May touch: profiles.
+"""Which stages, comparisons and controls a profile has. May touch: profiles, settings.
 
 A stage is a snapshot applied to a corpus. Its role is what the paper gives a colour: untrained, early, before-last,
 last (on the pretraining corpus), zero-shot, supervised (on the target corpus). Of an encoder of the user's own with fewer than
@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Literal
 
 from txray_lib.profiles import Profile
+from txray_lib.settings import QUOTABLE
 
 READ_OTHERWISE = {
     "sentence": ("last", "zero-shot"),
@@ -82,6 +83,14 @@ def stages(profile: Profile) -> list[Stage]:
         Stage(f"{target}-zero-shot", "zero-shot", target, f"epoch-{last}", last),
         Stage(f"{target}-supervised", "supervised", target, "supervised", last, "finetune"),
     ]
+
+
+def quoted_stages(profile: Profile) -> list[Stage]:
+    """The stages of the last snapshots, on text of which a few words may be published (`settings.QUOTABLE`)."""
+    corpora = (profile.corpora.pretraining, profile.corpora.target)
+    quotable = {corpus.name for corpus in corpora if corpus.source in QUOTABLE}
+    last = ("last", "zero-shot", "supervised")
+    return [stage for stage in stages(profile) if stage.role in last and stage.corpus in quotable]
 
 
 def comparisons(profile: Profile) -> list[Comparison]:

@@ -186,6 +186,22 @@ def test_hostile_words_are_shown_and_found_and_run_nothing(browser, tmp_path: Pa
     page.context.close()
 
 
+def test_the_strongest_tokens_are_shown_in_the_text_with_its_source(browser, tmp_path: Path) -> None:
+    path = hostile_page(tmp_path)
+    page, heard = open_explorer(browser, path, "#neuron=2")
+    quoted = page.locator(".txray-quoted li")
+    assert quoted.count() == 1
+    assert HOSTILE[0] in quoted.inner_text()
+    assert len(quoted.locator("mark").inner_text()) > 0
+    assert [link.get_attribute("href") for link in page.locator(".txray-credit a").all()] == [
+        "https://wikitext.smerity.com",
+        "https://creativecommons.org/licenses/by-sa/4.0/",
+    ]
+    assert page.locator(f"{SHOWN} script, {SHOWN} b").count() == 0
+    assert (heard.external, heard.errors) == ([], [])
+    page.context.close()
+
+
 def test_a_layer_is_chosen_and_stands_in_the_address(browser, tmp_path: Path) -> None:
     path = hostile_page(tmp_path, layered=True)
     page, heard = open_explorer(browser, path, "#neuron=2")

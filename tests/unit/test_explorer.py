@@ -55,6 +55,24 @@ def test_the_scripts_hold_every_preference_of_every_stage(results: Results, tmp_
             assert own["k"] == rows["count"].sum()
 
 
+def test_the_words_around_strong_tokens_stand_with_their_neuron_and_their_source(
+    results: Results, tmp_path: Path
+) -> None:
+    rows = results.table("contexts")
+    paths = explorer.write_shards(results, tmp_path / "made")
+    made = {n: own for path in paths if path.stem[1:].isdigit() for n, own in body(path).items()}
+    number = list(results.roles).index("encyclopedia-5")
+    for row in rows.itertuples():
+        assert made[str(row.neuron)]["s"][str(number)]["x"] == [[row.before, row.token, row.after, 0.5]]
+    assert {stage for own in made.values() for stage, its in own["s"].items() if "x" in its} == {str(number)}
+    told = json.loads(re.search(r'json">(.*?)</script>', explorer.frames(results, 0.05, 1, 7)[0].data, re.DOTALL)[1])
+    credits = {stage["name"]: stage["credit"] for stage in told["stages"]}
+    assert credits.pop("encyclopedia-5")["licence"] == "CC BY-SA 4.0"
+    assert set(credits.values()) == {None}
+    bare = Results("bare", write_tables(tmp_path / "bare", kind="bare"), "frozen")
+    assert not any('"x"' in path.read_text(encoding="utf-8") for path in explorer.write_shards(bare, tmp_path / "b"))
+
+
 def test_each_neuron_and_word_is_in_the_script_that_its_name_says(results: Results, tmp_path: Path) -> None:
     paths = explorer.write_shards(results, tmp_path / "made" / "tiny")
     for path in paths:

@@ -8,7 +8,7 @@ import pytest
 
 from txray_lib.engine.plan import Step, declare
 from txray_lib.profiles import list_profiles, load_profile
-from txray_lib.stages import comparisons, control_stages, finetuning_controls, has_constant, stages
+from txray_lib.stages import comparisons, control_stages, finetuning_controls, has_constant, quoted_stages, stages
 
 
 def with_snapshots(epochs: int, snapshots: list[int]):
@@ -109,3 +109,23 @@ def test_more_controls_undo_no_earlier_one_and_none_at_all_need_no_step():
     none = steps(finetuning_seeds=0, shuffled_labels=0, constant_rate=False)
     assert not [name for name in none if any(word in name for word in ("controls", "shuffled", "seed", "constant"))]
     assert "probe" in none["tables"].needs
+
+
+@pytest.mark.parametrize("pretraining", ["world", "wikitext-2", "file"])
+@pytest.mark.parametrize("target", ["world", "imdb", "file"])
+def test_neither_imdb_nor_a_file_of_ones_own_is_quoted(pretraining: str, target: str):
+    tiny = load_profile("tiny")
+    paths = {"file": "own.txt"}
+    corpora = {
+        role: getattr(tiny.corpora, role).model_copy(update={"source": source, "path": paths.get(source)})
+        for role, source in (("pretraining", pretraining), ("target", target))
+    }
+    profile = tiny.model_copy(update={"corpora": tiny.corpora.model_copy(update=corpora)})
+    quoted = [stage.role for stage in quoted_stages(profile)]
+    assert ("last" in quoted) == (pretraining != "file")
+    assert {"zero-shot", "supervised"} <= set(quoted) if target == "world" else {*quoted} <= {"last"}
+    steps = {step.name: step for step in declare(profile)}
+    assert ("contexts" in steps) == bool(quoted)
+    if quoted:
+        read = {need.removeprefix("collect-") for need in steps["contexts"].needs} - {"tags"}
+        assert read == {stage.name for stage in quoted_stages(profile)}

@@ -12,7 +12,15 @@ from typing import Any
 
 from txray_lib.profiles import Profile
 from txray_lib.settings import OwnEncoder, TransformerEncoder
-from txray_lib.stages import READ_OTHERWISE, Stage, control_stages, finetuning_controls, has_constant, stages
+from txray_lib.stages import (
+    READ_OTHERWISE,
+    Stage,
+    control_stages,
+    finetuning_controls,
+    has_constant,
+    quoted_stages,
+    stages,
+)
 
 _STAGES = ("corpora.pretraining.name", "corpora.target.name", "pretraining.snapshots")
 """The settings that stages and comparisons follow from."""
@@ -61,6 +69,7 @@ def declare(profile: Profile) -> list[Step]:
         Step("finetune", "train.finetune", ("corpora", "vocabulary", "pretrain"), _FINETUNING),
         *_declare_collection(profile, stages(profile)),
         *_declare_comparisons(profile),
+        *_declare_contexts(profile),
         *_declare_readings(profile),
         *_declare_controls(profile),
     ]
@@ -151,6 +160,13 @@ def _declare_comparisons(profile: Profile) -> list[Step]:
             "probe", "score.probe_tags", ("tags", "vocabulary", "pretrain"), ("seed", "controls.probe_tokens", *_STAGES)
         ),
     ]
+
+
+def _declare_contexts(profile: Profile) -> list[Step]:
+    """What may be quoted of the text: nothing of IMDB and of files of one's own."""
+    needs = tuple(f"collect-{stage.name}" for stage in quoted_stages(profile))
+    settings = ("collection.exclude_unknown", "corpora.pretraining.source", "corpora.target.source", *_STAGES)
+    return [Step("contexts", "quote.quote_stages", (*needs, "tags"), settings)] if needs else []
 
 
 def _declare_readings(profile: Profile) -> list[Step]:

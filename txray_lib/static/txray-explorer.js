@@ -259,7 +259,7 @@
       const most = list => Math.max(...sides.flatMap(([, s]) => list(neuron.s[s])), 1);
       const scale = { tag: most(its => its?.g.map(([, p]) => p) ?? []), token: most(its => its?.p.slice(0, 1) ?? []) };
       const columns = sides.map(([side, s]) => column(side, s, neuron, other[side], scale));
-      detail.replaceChildren(head, says, make("div", { class: "txray-sides" }, ...columns), everywhere(neuron),
+      detail.replaceChildren(head, says, make("div", { class: "txray-sides" }, ...columns), inContext(neuron, its), everywhere(neuron),
         make("p", { class: "txray-row" }, make("button", { type: "button", onclick: () => downloadOne(neuron) }, `Download the features of neuron ${name(state.n)} in every stage (CSV)`)));
     }
 
@@ -299,6 +299,24 @@
           make("th", { scope: "row" }, row.text, row.more && row.more !== row.text ? make("small", {}, ` ${row.more}`) : null, row.both ? make("span", { class: "txray-both", title: "on both sides" }, " ◆") : null),
           make("td", { class: "bar" }, make("span", { style: { "--part": row.p / most } })),
           make("td", {}, row.p.toFixed(3)), row.c === undefined ? null : make("td", {}, whole(row.c))))));
+    }
+
+    // Of the two stages that are compared, if their text may be quoted; else of any whose text may be.
+    function inContext(neuron, its) {
+      const quoted = told.stages.map((_, s) => s).filter(s => neuron.s[s]?.x);
+      const compared = quoted.filter(s => s === its.before || s === its.after);
+      if (!quoted.length) return null;
+      const box = make("section", { class: "txray-quoted", "aria-label": "Its strongest tokens in the text" });
+      const link = (href, text) => make("a", { href }, text);
+      for (const s of compared.length ? compared : quoted) {
+        const credit = told.stages[s].credit;
+        box.append(make("h4", {}, make("small", {}, "its strongest tokens in the text of"), ` ${told.stages[s].name}`),
+          make("ul", {}, ...neuron.s[s].x.map(([before, token, after, activation]) => make("li", {},
+            make("span", { class: "txray-token" }, before, " ", make("mark", {}, token), " ", after),
+            make("small", {}, ` ${digits(activation)}`)))),
+          credit ? make("p", { class: "txray-credit" }, "From ", link(credit.address, credit.text), ", ", link(credit.terms, credit.licence), ".") : null);
+      }
+      return box;
     }
 
     function everywhere(neuron) {

@@ -4,6 +4,7 @@
     train     pretrain, finetune, and the same for controls
     collect   collect, its shards, and the same for controls
     compare   preferences, transfer, controls
+    quote     contexts
     permute   nulls
     score     prune, probe
     reread    recollect, definitions

@@ -21,7 +21,7 @@ from txray_lib.stages import stages
 from txray_lib.steps import Task, read_note
 from txray_lib.tables import provenance, read_table, write_table
 
-_COPIED = ("transfer", "nulls", "prune", "definitions", "controls", "probe", "sentence")
+_COPIED = ("transfer", "contexts", "nulls", "prune", "definitions", "controls", "probe", "sentence")
 """The steps whose tables the book reads as they are."""
 _ALSO = ("scores.parquet", "truth.parquet", "tag_accuracy.parquet")
 """What it reads so of the files of the steps finetune, corpora and tags."""
