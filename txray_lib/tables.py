@@ -5,12 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-import shlex
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -39,26 +37,20 @@ def write_tables(tables: Iterable[pd.DataFrame], path: Path, source: dict[str, A
 
     Fractions lie apart by byte, which packs them a quarter smaller. Raises ValueError for no table at all.
     """
-    with whole_file(path) as partial, ExitStack() as stack:
-        writer = None
-        for table in tables:
-            arrow = _with_wide_codes(pa.Table.from_pandas(table, preserve_index=False))
-            if writer is None:
-                metadata = {**(arrow.schema.metadata or {}), _KEY: json.dumps(source or {}).encode()}
-                schema = arrow.schema.with_metadata(metadata)
-                made = pq.ParquetWriter(
-                    partial,
-                    schema,
-                    compression="zstd",
-                    compression_level=9,
-                    use_dictionary=[field.name for field in schema if not pa.types.is_floating(field.type)],
-                    use_byte_stream_split=[field.name for field in schema if pa.types.is_floating(field.type)],
-                    write_page_checksum=True,
-                )
-                writer = stack.enter_context(made)
-            writer.write_table(arrow.replace_schema_metadata(schema.metadata), max(len(table), 1))
-        if writer is None:
-            raise ValueError(f"there is no table to write into {path.name}")
+    arrows = (_with_wide_codes(pa.Table.from_pandas(table, preserve_index=False)) for table in tables)
+    first = next(arrows, None)
+    if first is None:
+        raise ValueError(f"there is no table to write into {path.name}")
+    schema = first.schema.with_metadata({**(first.schema.metadata or {}), _KEY: json.dumps(source or {}).encode()})
+    fractions = [field.name for field in schema if pa.types.is_floating(field.type)]
+    others = [name for name in schema.names if name not in fractions]
+    how = {"compression": "zstd", "compression_level": 9, "write_page_checksum": True}
+    with (
+        whole_file(path) as partial,
+        pq.ParquetWriter(partial, schema, use_dictionary=others, use_byte_stream_split=fractions, **how) as writer,
+    ):
+        for arrow in chain([first], arrows):
+            writer.write_table(arrow.replace_schema_metadata(schema.metadata), max(len(arrow), 1))
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -77,26 +69,6 @@ def read_groups(path: Path, columns: list[str] | None = None) -> Iterator[pd.Dat
     with _damage_told(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns).to_pandas()
-
-
-def provenance(
-    profile: str, seed: int | list[int], corpora: dict[str, str], versions: dict[str, str], weights: str
-) -> dict[str, Any]:
-    """What every table carries: profile, seed or seeds, content hashes of the corpora, versions, commits, command.
-
-    versions  of the packages that computed it; weights: the commit that trained the encoder, where `commit` is the one
-              that made the table
-    """
-    return {
-        "profile": profile,
-        "seed": seed,
-        "corpora": corpora,
-        "versions": versions,
-        "commit": commit(),
-        "weights": weights,
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
 
 
 def commit() -> str:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import platform
 import subprocess
-import sys
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +10,7 @@ import pandas as pd
 import pytest
 
 from txray_lib.errors import TxrayError
-from txray_lib.tables import commit, provenance, read_groups, read_table, versions, write_table, write_tables
+from txray_lib.tables import commit, read_groups, read_table, write_table, write_tables
 
 TABLE = pd.DataFrame(
     {
@@ -66,15 +62,6 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["t.parquet"]
 
 
-def test_every_part_of_a_provenance_is_there(monkeypatch, workplace):
-    monkeypatch.setattr(sys, "argv", ["/some/where/bin/txray", "run", "my profile.yaml"])
-    source = provenance("tiny", 3, {"wiki": "ab"}, versions(), "abc")
-    assert [source[key] for key in ("profile", "seed", "corpora", "weights")] == ["tiny", 3, {"wiki": "ab"}, "abc"]
-    assert source["command"] == "txray run 'my profile.yaml'", "no path of this machine"
-    assert source["versions"]["python"] == platform.python_version()
-    assert {"txray_lib", "torch", "numpy", "pandas", "pyarrow", "scipy"} <= set(source["versions"])
-    assert datetime.fromisoformat(source["created"]).tzinfo is not None
-    assert json.loads(json.dumps(source)) == source
 
 
 def test_the_commit_is_the_checkouts_and_shows_changes_to_tracked_files(workplace: Path, monkeypatch):

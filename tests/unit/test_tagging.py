@@ -102,7 +102,7 @@ def test_a_corpus_is_tagged_by_sentence_and_keeps_every_token(own):
     two_sentences = document("The dog ran . It saw a cat .", "two sentences", sentences=(0, 4), label=1)
     tagged_before = document("Fine film !", "tagged before", tags=("X", "X", "X"))
     corpus = Corpus("made", (two_sentences, document("", "empty"), tagged_before))
-    tagged = tag_corpus(corpus, own, progress=False)
+    tagged = tag_corpus(corpus, own)
     assert [(d.name, d.tokens, d.label) for d in tagged] == [(d.name, d.tokens, d.label) for d in corpus]
     parts = [["The", "dog", "ran", "."], ["It", "saw", "a", "cat", "."], ["Fine", "film", "!"]]
     first, second, last = tag_sentences(parts, own)
@@ -115,7 +115,7 @@ def test_a_corpus_that_cannot_be_tagged_says_why(own):
         (document("a b c", sentences=(1,)), "'d' do not cover its 3 tokens"),
     ):
         with pytest.raises(TxrayError, match=said):
-            tag_corpus(Corpus("made", (made,)), own, progress=False)
+            tag_corpus(Corpus("made", (made,)), own)
     with pytest.raises(TxrayError, match="list of tokens"):
         tag_sentences(["The dog ."], own)
 
@@ -137,7 +137,7 @@ def test_another_tagger_of_flair_can_take_its_place():
     sentence = Sentence(["the", "dog", "barks", "."])
     tagger.predict(sentence)
     corpus = Corpus("made", (document("the dog barks ."), document("", "empty"), document("dog " * 1_200, "long")))
-    tagged = tag_corpus(corpus, tagger, progress=False)
+    tagged = tag_corpus(corpus, tagger)
     assert list(tagged.documents[0].tags) == [token.get_label("pos").value for token in sentence]
     assert [len(d.tags) for d in tagged] == [4, 0, 1_200]
 
@@ -177,6 +177,6 @@ def test_our_tagger_scores_on_the_english_web_treebank(own):
         tokens, gold = tuple(c[1] for c in words), tuple(c[4] for c in words)
         documents.append(Document(name=str(len(documents)), split="test", block="b", tokens=tokens, gold=gold))
     corpus = Corpus("ewt", tuple(documents))
-    scored = accuracy(tag_corpus(corpus, own, progress=False)).loc["all"]
+    scored = accuracy(tag_corpus(corpus, own)).loc["all"]
     assert scored["tokens"] == 25_094
     assert scored["share"] == pytest.approx(0.9521, abs=5e-4)

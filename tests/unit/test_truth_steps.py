@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -44,9 +45,12 @@ def test_a_study_has_a_step_a_seed_and_only_a_run_on_a_world_keeps_a_sentence(wo
     assert asked == {"demo": True, "small": False, "truth": False}
 
 
-def test_a_study_is_made_gathered_frozen_and_read(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_is_made_gathered_frozen_and_read(
+    workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from txray_lib import cli
 
+    monkeypatch.setattr("sys.argv", ["/some/where/bin/txray", "run", "my profile.yaml"])
     run = a_study(workplace)
     assert run.make("truth-seed-3") == ["truth-seed-3"]
     assert run.make() == ["truth-seed-4", "tables"], "a study that was stopped goes on with the next seed"
@@ -60,7 +64,9 @@ def test_a_study_is_made_gathered_frozen_and_read(workplace: Path, capsys: pytes
     assert set(source["corpora"]) == {"encyclopedia-3", "encyclopedia-4"}
     assert len(set(source["corpora"].values())) == 2
     assert set(source["steps"]) == {"truth-seed-3", "truth-seed-4"}
-    assert {"versions", "commit", "command", "created"} <= set(source)
+    assert source["command"] == "txray run 'my profile.yaml'", "no path of this machine"
+    assert {"txray_lib", "python", "torch", "numpy", "pandas", "pyarrow", "scipy"} <= set(source["versions"])
+    assert datetime.fromisoformat(source["created"]).tzinfo is not None
     made_with = yaml.safe_load((results.folder / "profile.yaml").read_text(encoding="utf-8"))
     assert set(made_with) == {"name", "about", "seed", "truth"}
     for name in TABLES:

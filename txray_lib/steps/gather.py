@@ -6,7 +6,10 @@ Of a study of what is known its own tables alone. May touch: audit, corpora, res
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.results import Results
 from txray_lib.stages import stages
 from txray_lib.steps import Task, read_note
-from txray_lib.tables import provenance, read_table, write_table
+from txray_lib.tables import commit, read_table, write_table
 
 _COPIED = ("transfer", "contexts", "nulls", "prune", "definitions", "controls", "probe", "sentence")
 """The steps whose tables the book reads as they are."""
@@ -86,21 +89,27 @@ def _write_source(
     parameters: dict[str, Any],
     own: dict[str, Any],
 ) -> dict[str, Any]:
-    """What every table carries (law 7). It is written to provenance.json too, with the time of each step and the hashes of the
-    user's own files; profile.yaml holds the parameters that were read."""
+    """What every table carries (law 7); `weights` is the commit that trained the encoder, `commit` the one that made the table.
+
+    It is written to provenance.json too, with the time of each step and the hashes of the user's own files; profile.yaml holds
+    the parameters that were read.
+    """
     notes = {step: read_note(place) for step, place in task.needs.items()}
     trained = [notes["finetune"]] if "finetune" in notes else notes.values()
     versions: dict[str, set[str]] = {}
     for note in notes.values():
         for package, version in note["versions"].items():
             versions.setdefault(package, set()).add(version)
-    source = provenance(
-        task.profile.name,
-        seed,
-        corpora,
-        {package: " and ".join(sorted(found)) for package, found in versions.items()},
-        " and ".join(sorted({note["commit"] for note in trained})),
-    )
+    source = {
+        "profile": task.profile.name,
+        "seed": seed,
+        "corpora": corpora,
+        "versions": {package: " and ".join(sorted(found)) for package, found in versions.items()},
+        "commit": commit(),
+        "weights": " and ".join(sorted({note["commit"] for note in trained})),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     if task.own:
         own = {**own, "files": {name: places.file_hash(path) for name, path in task.own.items()}}
     steps = {name: {"seconds": note["seconds"], "commit": note["commit"]} for name, note in notes.items()}

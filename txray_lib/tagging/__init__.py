@@ -3,6 +3,129 @@
 May touch: errors, progress, corpora. Flair itself is imported by `load_tagger`, never by importing this room.
 """
 
-from txray_lib.tagging.tagged import accuracy, load_tagger, tag_corpus, tag_sentences
+from __future__ import annotations
 
-__all__ = ["accuracy", "load_tagger", "tag_corpus", "tag_sentences"]
+import gc
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from txray_lib.corpora.documents import UNKNOWN, Corpus, Document
+from txray_lib.errors import TxrayError
+from txray_lib.progress import bar
+
+if TYPE_CHECKING:
+    from flair.models import SequenceTagger
+
+SENTENCES_PER_BATCH, TOKENS_PER_BATCH, LONGEST_TOKEN = 128, 4_096, 1_000
+_SPACES_OF_SENTENCEPIECE = "\u2581\ufffd"
+
+
+def load_tagger() -> SequenceTagger:
+    """The tagger "own", which comes with this package and is read without pickle.
+
+    Raises TxrayError where Flair is not installed, and where the tagger's file is missing or has changed.
+    """
+    try:
+        from txray_lib.tagging.own import load_own
+    except ImportError as error:
+        raise TxrayError(
+            f"tagging needs Flair, which cannot be imported ({error}). Install it with: pip install 'txray-lib[tag]'."
+        ) from error
+    logging.getLogger("flair").setLevel(logging.WARNING)
+    return load_own()
+
+
+def tag_corpus(corpus: Corpus, tagger: SequenceTagger) -> Corpus:
+    """The corpus with a tag for every token, made sentence by sentence in the original case (§3.1).
+
+    tagger  `load_tagger()`, or another one of parts of speech that was loaded with Flair
+
+    A document without tokens has no tags, not None. Tags that were there are replaced. Raises TxrayError for a corpus without
+    any token and a document whose sentences do not cover its tokens.
+    """
+    corpus.require_text()
+    sentences = [sentence for document in corpus for sentence in document.sentence_tokens()]
+    tags = iter(tag_sentences(sentences, tagger, f"tagging {corpus.name}"))
+    tagged: list[Document] = []
+    for document in corpus:
+        found = tuple(chain.from_iterable(next(tags) for _ in document.sentences))
+        if len(found) != len(document):
+            raise TxrayError(
+                f"the sentences of the document {document.name!r} do not cover its {len(document)} tokens: "
+                "the first must start at 0, and the starts must rise within the text."
+            )
+        tagged.append(replace(document, tags=found))
+    return Corpus(corpus.name, tuple(tagged))
+
+
+def tag_sentences(sentences: Sequence[Sequence[str]], tagger: SequenceTagger, title: str = "") -> list[list[str]]:
+    """One tag a token, sentence by sentence, under a progress bar with a title. Give whole sentences in their own case.
+
+    A sentence's tags do not depend on the other sentences, up to the rounding of float32. An empty sentence has no tags.
+    A token is read up to its 1,000th character; one without a visible character is read as `<unk>`.
+    """
+    from flair.data import Sentence
+
+    if any(isinstance(sentence, str) for sentence in sentences):
+        raise TxrayError("a sentence is a list of tokens, not text: split it into tokens first")
+    left = sorted((i for i, sentence in enumerate(sentences) if sentence), key=lambda i: len(sentences[i]))
+    tagged: list[list[str]] = [[] for _ in sentences]
+    with run_flair(str(tagger.linear.weight.device)), bar(sum(map(len, sentences)), title, "token") as ticker:
+        while left:
+            size = max(1, min(SENTENCES_PER_BATCH, TOKENS_PER_BATCH // len(sentences[left[-1]])))
+            batch = [left.pop() for _ in range(min(size, len(left)))]
+            read = [Sentence([_make_readable(token) for token in sentences[i]]) for i in batch]
+            tagger.predict(read, mini_batch_size=size)
+            for i, sentence in zip(batch, read, strict=True):
+                tagged[i] = [token.get_label(tagger.tag_type).value for token in sentence]
+                ticker.update(len(sentence))
+    return tagged
+
+
+def _make_readable(token: str) -> str:
+    """The token, or what stands for it where Flair could not read or could not afford it."""
+    text = token[:LONGEST_TOKEN].encode("utf-8", "replace").decode("utf-8")
+    is_visible = any(c.isprintable() and not c.isspace() and c not in _SPACES_OF_SENTENCEPIECE for c in text)
+    return text if is_visible else UNKNOWN
+
+
+@contextmanager
+def run_flair(device: str) -> Iterator[None]:
+    """Flair on a device and one thread inside, the caller's settings after.
+
+    Two threads were up to six times slower on a busy machine; a garbage collector that walks through every object of
+    Flair again and again takes a third of the time.
+    """
+    import flair
+    import torch
+
+    threads, before = torch.get_num_threads(), flair.device
+    torch.set_num_threads(1)
+    flair.device = torch.device(device)
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        flair.device = before
+        torch.set_num_threads(threads)
+
+
+def accuracy(corpus: Corpus) -> pd.DataFrame:
+    """How many tokens have their gold tag: a row per gold tag, most frequent first, and at last the row "all".
+
+    Index `gold`; columns tokens, correct (counts) and share (correct of tokens, in [0, 1]). Every document needs tags and
+    gold, as the generated worlds have it.
+    """
+    gold = pd.Series(list(chain.from_iterable(d.gold for d in corpus)), name="gold")
+    correct = gold == list(chain.from_iterable(d.tags for d in corpus))
+    table = correct.groupby(gold).agg(tokens="size", correct="sum")
+    table = table.sort_values("tokens", ascending=False, kind="stable")
+    table.loc["all"] = table.sum()
+    return table.assign(share=table["correct"] / table["tokens"])

@@ -19,7 +19,7 @@ from flair.embeddings import StackedEmbeddings, TokenEmbeddings
 from flair.models import SequenceTagger
 
 from txray_lib.errors import TxrayError
-from txray_lib.tagging.tagged import run_flair
+from txray_lib.tagging import run_flair
 
 FILE = Path(__file__).with_name("tagger.int8.npz")
 SHA256 = "4d8df9f8eaab060b21b6780052c53fc511612b61907aef26a0317fa35c1b97c4"
