@@ -10,7 +10,7 @@ import jupytext
 import pytest
 import vl_convert
 from running import run_cells, try_proposals
-from telling_tables import HOSTILE, write_benchmarks, write_study, write_tables
+from telling_tables import HOSTILE, write_benchmarks, write_second_layer, write_study, write_tables
 
 from txray_lib.book.notebooks import list_notebooks, parameters_of
 from txray_lib.figures.theme import VEGA_LITE
@@ -33,6 +33,8 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
         write_benchmarks(tmp_path / "benchmarks.parquet")
     for name in ("tiny", "small", "paper-cpu", "demo"):
         write_tables(tmp_path / name, kind=request.param)
+    if request.param == "bare":  # and of an encoder of two layers, of which most pages show the last
+        write_second_layer(tmp_path / "tiny")
     return request.param
 
 

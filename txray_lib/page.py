@@ -122,6 +122,10 @@ def source(*runs: Results) -> None:
     for run in runs:
         if run.is_outdated:
             say(f"**The tables of {run.profile} were made with other parameters than its profile has now.**")
+        if run.layer is not None:
+            say(
+                f"**This page shows layer {run.layer} of {run.profile}**; `{run.profile}@{run.layers[0]}` is another one."
+            )
         lines += f"<p>{html.escape(_source(run))}</p>"
     name = html.escape(", ".join(run.profile for run in runs))
     summary = f"<summary>Source of every number: {name}</summary>"
@@ -159,7 +163,7 @@ def interval(value: float, low: float, high: float, unit: str) -> str:
 def _source(run: Results) -> str:
     its = run.provenance
     corpora = ", ".join(f"{name} {digest[:12]}" for name, digest in its["corpora"].items())
-    layer = "" if run.layer is None else f", layer {run.layer}"
+    layer = "" if run.layer is None else f", layer {run.layer} of {', '.join(map(str, run.layers))}"
     how = "computed in this checkout" if run.origin == "live" else "frozen tables of an earlier run"
     weights = f", weights {its['weights'][:12]}" if its.get("weights", its["commit"]) != its["commit"] else ""
     return (

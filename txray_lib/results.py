@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -159,6 +159,11 @@ class Results:
         return dict(zip(self.stages["stage"], self.stages["role"], strict=True))
 
     @cached_property
+    def layers(self) -> list[int]:
+        """The layers of the encoder that have neurons in the tables, whether or not only one of them is read."""
+        return sorted(read_table(self.folder / "transfer.parquet")["layer"].unique().tolist())
+
+    @cached_property
     def _transfer(self) -> pd.DataFrame:
         return self.table("transfer")
 
@@ -214,10 +219,12 @@ class Results:
         return self.table(f"preferences/{stage}")
 
 
-def open_results(profile: str, **parameters: Any) -> Results:
+def open_results(profile: str, every_layer: bool = False, **parameters: Any) -> Results:
     """The tables of a profile, by its name or its YAML file: below `TXRAY_RESULTS` if that is set, else live ones, else frozen.
-    `minilm@3` are the rows of its layer 3: a page that knows one layer shows that.
+    `minilm@3` are the rows of its layer 3.
 
+    every_layer whether the rows of all layers are read where no layer is named; else those of the last one, for what reads a
+                neuron by its number alone
     parameters  of a notebook, by name: they are checked before anything is computed (`Parameters`)
     A folder in which a table is missing (a run that was stopped) is passed over. Raises TxrayError for a misspelt
     profile, for one without tables, with the way to get them, for a layer that it does not have, and for a parameter beyond
@@ -231,6 +238,8 @@ def open_results(profile: str, **parameters: Any) -> Results:
     for folder in folders:
         if not _missing(folder):
             found = Results(name, folder, _origin(folder), layer)
+            if layer is None and not every_layer and not found.is_study and len(found.layers) > 1:
+                found = replace(found, layer=found.layers[-1])
             _check_in_run(found, **parameters)
             return found
     raise TxrayError(_advice(profile, name, folders))
@@ -312,8 +321,8 @@ def _missing(folder: Path) -> list[str]:
 
 def _check_in_run(run: Results, neuron: int = -1, noise: str = "", **others: Any) -> None:
     """Raise TxrayError for a neuron or a noise that the run does not have; −1 leaves the choice to a page's rule."""
-    if run.layer is not None and run.table("transfer").empty:
-        raise TxrayError(f"{run.profile!r} has no layer {run.layer}: its layers are numbered from 0")
+    if run.layer is not None and run.layer not in run.layers:
+        raise TxrayError(f"{run.profile!r} has no layer {run.layer}: its layers are {', '.join(map(str, run.layers))}")
     if neuron >= 0 and neuron > (last := int(run.stages["neurons"].max()) - 1):
         raise TxrayError(f"the parameter neuron is {neuron}, and {run.profile!r} has the neurons 0 to {last}, or -1")
     if noise and noise not in (known := read_parameters(run.folder)["truth"]["noises"]):

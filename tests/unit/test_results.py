@@ -167,7 +167,9 @@ def test_a_layer_of_several_is_opened_alone(tmp_path: Path, monkeypatch) -> None
         rows = read_table(path)
         both = pd.concat([rows, rows.assign(layer=rows["layer"] + 3)], ignore_index=True)
         write_table(both, path, {})
-    whole, one = open_results("demo"), open_results("demo@3")
+    whole, one = open_results("demo", every_layer=True), open_results("demo@3")
+    assert (whole.layer, whole.layers, one.layers) == (None, [0, 3], [0, 3])
+    assert open_results("demo") == one
     assert (one.profile, one.layer) == ("demo", 3)
     assert len(whole.transfer("rq2")) == 2 * len(one.transfer("rq2"))
     for rows in (one.transfer("rq2"), one.preferences(one.stage("last"))):

@@ -76,11 +76,12 @@ def build_book(profile: str = CHAPTERS, strict: bool = True, show: str = "") -> 
 
     Raises TxrayError if a table is missing, a cell fails or the build does.
     """
-    run = open_results(profile)
+    run = open_results(profile, every_layer=True)
     if run.is_study:
         raise TxrayError(f"{run.profile} is a study, told on a page of every book: name a run, such as {CHAPTERS}")
     page = places.root() / SITE
-    config = {"profile": run.profile, "strict": "yes" if strict else ""}
+    shown = run.profile if run.layer is None else f"{run.profile}@{run.layer}"
+    config = {"profile": shown, "strict": "yes" if strict else ""}
     lock = places.root() / "build" / ".book.lock"
     made = engine.call(config, lock, "the book", os.cpu_count() or 1, show, snakefile="book.smk")
     if not show:
@@ -196,14 +197,18 @@ def _hash_content(path: Path, modified: int, size: int) -> str:
 
 
 def make_page(page: Page) -> None:
-    """The notebook that becomes a page: executed, or as it stands."""
-    from txray_lib.figures.theme import PICTURES  # charts are not needed to see that there is nothing to do
+    """The notebook that becomes a page: executed, or as it stands.
 
-    os.environ.setdefault(PICTURES, "no")  # the site draws every chart itself
+    For a process of its own that has computed nothing: what it imports here, the kernel has.
+    """
+    os.environ.setdefault("TXRAY_PICTURES", "no")  # the site draws every chart itself
     if TRAINED in notebooks.parameters_of(page.source):
         notebooks.write_unexecuted(page.source, page.out)
-    else:
-        notebooks.execute(page.source, page.out, page.parameters, cwd=places.root(), title=page.title)
+        return
+    import txray_lib.page  # noqa: F401
+    from txray_lib.book.kernels import CopiedKernel
+
+    notebooks.execute(page.source, page.out, page.parameters, cwd=places.root(), title=page.title, kernel=CopiedKernel)
 
 
 def make_shards(profile: str) -> None:
@@ -212,7 +217,7 @@ def make_shards(profile: str) -> None:
 
     folder = places.root() / SHARDS
     shutil.rmtree(folder, ignore_errors=True)
-    explorer.write_shards(open_results(profile), folder / profile)
+    explorer.write_shards(open_results(profile, every_layer=True), folder / profile)
 
 
 def make_site(pages: list[Path], strict: bool) -> None:
