@@ -21,7 +21,6 @@ from telling_tables import HOSTILE
 from txray_lib.book.extension import figure
 from txray_lib.errors import TxrayError
 from txray_lib.figures import theme
-from txray_lib.figures.curves import over_epochs, over_text
 from txray_lib.figures.detail import detail, strongest_in_turn
 from txray_lib.figures.lengths import lengths
 from txray_lib.figures.plane import first_shown, plane
@@ -51,10 +50,6 @@ AFTER = once({0: {"x": 3, "y": 1}, 1: {"z": 1}, 3: {"z": 1, "y": 1, "x": 1}, 5: 
 RIVER = prefers({0: {"river": ("NN", 4, 2.0), "of": ("IN", 1, 1.0), "saw": ("NN", 1, 0.25), "saw_2": ("VBD", 3, 0.75)}})
 FILM = prefers({0: {"of": ("IN", 2, 1.0), "film": ("NN", 1, 0.5)}})
 LENGTHS = pd.DataFrame({"a": [0, 1, 4, 8, 0, 6], "b": [3, 1, 2, 8, 0, 0]})
-CURVES = pd.DataFrame({"valid_perplexity": [900.0, 90.0, 80.0]}, index=pd.Index([0, 1, 2], name="epoch"))
-STEPS = pd.DataFrame({"epoch": [1, 2], "median H": [0.9, 0.4], "by chance": [0.5, math.nan]})
-TRUTH = pd.DataFrame({"tokens_a_neuron": [10, 100] * 3, "share": [0.1, 0.9, 0.2, 0.8, 0.0, 0.03]})
-TRUTH["size"] = ["small", "small", "large", "large", "nothing", "nothing"]
 TESTED = {"expected": 0.5, "q": [0.01, 0.5, 0.5], "above": [True, False, False]}
 
 
@@ -89,9 +84,6 @@ KINDS: dict[str, Callable[[], alt.TopLevelMixin]] = {
     "three lengths": lambda: lengths(LENGTHS.assign(c=[1, 2, 3, 4, 5, 30_000]), ROLES, {0: "and, of"}),
     "lengths of nothing": lambda: lengths(LENGTHS * 0, ROLES),
     "detail": lambda: detail({"a": RIVER, "b": FILM}, ROLES, 0),
-    "epochs": lambda: over_epochs(CURVES, STEPS, 0.8),
-    "epochs without perplexity": lambda: over_epochs(CURVES[[]], STEPS),
-    "text": lambda: over_text(TRUTH, "share", "size", 50, "Found", "share:", "nothing", 440),
     "four ways": lambda: four_ways(*sentence()),
     "four ways without controls": lambda: four_ways(*sentence(missing=True)),
 }
@@ -141,7 +133,6 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "no such neuron": (lambda: detail({"a": RIVER, "b": FILM}, ROLES, 9), "neuron 9 prefers nothing in a, b"),
     "no token": (lambda: detail({"a": RIVER}, ROLES, 0, top_tokens=0), "at least 1"),
     "one stage": (lambda: lengths(LENGTHS[["a"]], ROLES), "two stages"),
-    "no step": (lambda: over_epochs(CURVES, STEPS.iloc[:0]), "no step"),
     "an avoided neuron": (lambda: drawn(neuron=2), "neuron 2 is not shared"),
     "a neuron that is not there": (lambda: drawn(neuron=77), "neuron 77 is not shared"),
     "an empty sentence": (lambda: lines(sentence()[0].iloc[:0]), "no token"),
@@ -220,17 +211,6 @@ def test_directions_are_counted_by_hand_and_medians_are_of_neurons_in_use() -> N
     assert said == ["1 longer", "2 unchanged", "2 shorter"]
     middle = [(row["stage"], row["median"], row["low"], row["high"], row["used"]) for row in rows_of(chart, "median")]
     assert middle == [("a", 5.0, 3.2, 6.5, 4), ("b", 2.5, 1.8, 4.2, 4)]
-
-
-def test_lines_keep_the_order_of_the_rows_and_the_control_is_told_apart() -> None:
-    spec = over_text(TRUTH, "share", "size", 50, "Found", "share:", "nothing").to_dict()
-    colour, dash = (
-        next(layer["encoding"][channel]["scale"] for layer in spec["layer"] if channel in layer["encoding"])
-        for channel in ("color", "strokeDash")
-    )
-    assert colour["domain"] == ["small", "large", "nothing"]
-    assert dash["range"][0] == dash["range"][1] != dash["range"][2]
-    assert [{"tokens_a_neuron": 50}] in spec["datasets"].values()
 
 
 def test_every_role_of_a_stage_has_a_colour_and_a_shape() -> None:
