@@ -7,8 +7,9 @@ import torch
 from benchmarks.measuring import Measured, Row, Sizes, corpus, draw_lengths, raced
 from txray_lib.corpora import Document
 from txray_lib.encoders.encoded import padded
+from txray_lib.encoders.layered import PIECES_AT_ONCE
 from txray_lib.encoders.pieces import Pieces
-from txray_lib.encoders.transformers import PIECES_AT_ONCE, Transformer, untrained_transformer
+from txray_lib.encoders.transformers import Transformer, untrained_transformer
 from txray_lib.layers import collect_layers
 from txray_lib.settings import Reading
 

@@ -12,19 +12,18 @@ import pandas as pd
 from torch import Tensor
 
 from txray_lib.collection import Collected, categorical, find_largest, grouped, make_records, text_columns
-from txray_lib.corpora import UNKNOWN, Document
-from txray_lib.corpora.tokenise import compose
+from txray_lib.corpora import Document
+from txray_lib.encoders.layered import LayeredEncoder, SummaryClassifier, read_windows
 from txray_lib.encoders.lstm import evaluating
-from txray_lib.encoders.pieces import Pieces, PieceWindow, encode_pieces
+from txray_lib.encoders.pieces import Pieces, PieceWindow, check_pieces, encode_pieces
 from txray_lib.encoders.training import last_hidden_states, predict
-from txray_lib.encoders.transformers import MeanClassifier, Transformer, check_pieces, read_windows
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import NOBODY
 from txray_lib.progress import bar
 
 
 def collect_layers(
-    model: Transformer | MeanClassifier,
+    model: LayeredEncoder | SummaryClassifier,
     pieces: Pieces,
     documents: Iterable[Document],
     batch_size: int = 64,
@@ -44,17 +43,17 @@ def collect_layers(
     Raises TxrayError for documents without tags, a word longer than the model reads at once, a tokenizer of another model,
     activations that are not numbers, and where no neuron of a layer is ever above zero.
     """
-    transformer = model.encoder if isinstance(model, MeanClassifier) else model
-    check_pieces(pieces, transformer.embedding.num_embeddings, "the encoder")
-    positive, read = np.zeros(len(transformer.layers), np.int64), 0
+    encoder = model.encoder if isinstance(model, SummaryClassifier) else model
+    check_pieces(pieces, encoder.embedding.num_embeddings, "the encoder")
+    positive, read = np.zeros(len(encoder.layers), np.int64), 0
     with bar(total or 0, what, "word") as ticker, evaluating(model, device):
         for held in grouped(documents):
-            part = _Part(transformer, held, pieces, first)
-            for words in read_windows(transformer, part.windows, part.hear, batch_size, device):
+            part = _Part(encoder, held, pieces, first)
+            for words in read_windows(encoder, part.windows, part.hear, batch_size, device):
                 ticker.update(words)
             predictions = None
-            if isinstance(model, MeanClassifier):
-                texts = encode_pieces(held, pieces, transformer.room, max_tokens)
+            if isinstance(model, SummaryClassifier):
+                texts = encode_pieces(held, pieces, encoder.room, max_tokens)
                 predictions = predict(model, last_hidden_states(model, texts, device))
             yield part.collected(predictions)
             positive += (part.activation > 0).sum(axis=1)
@@ -62,7 +61,7 @@ def collect_layers(
             first += len(held)
     if read and not positive.all():
         raise TxrayError(
-            f"no neuron of layer {transformer.layers[int(positive.argmin())]} is ever above zero in this text: choose another site,"
+            f"no neuron of layer {encoder.layers[int(positive.argmin())]} is ever above zero in this text: choose another site,"
             " or other layers"
         )
 
@@ -70,15 +69,15 @@ def collect_layers(
 class _Part:
     """Some documents in a row, and what the layers say of their words: arrays (layers, words)."""
 
-    def __init__(self, transformer: Transformer, documents: Sequence[Document], pieces: Pieces, first: int) -> None:
-        self.layers = transformer.layers
-        self.documents, self.first, self.lowercase = documents, first, pieces.lowercase
+    def __init__(self, encoder: LayeredEncoder, documents: Sequence[Document], pieces: Pieces, first: int) -> None:
+        self.layers = encoder.layers
+        self.documents, self.first, self.pieces = documents, first, pieces
         self.lengths = np.array([len(document) for document in documents])
         self.starts = np.cumsum(self.lengths) - self.lengths
         self.windows = [
             window
             for i, cut in enumerate(pieces.cut([document.tokens for document in documents]))
-            for window in pieces.windows(i, cut, transformer.room, transformer.context, documents[i].name)
+            for window in pieces.windows(i, cut, encoder.room, encoder.context, documents[i].name)
         ]
         shape = (len(self.layers), int(self.lengths.sum()))
         self.neuron, self.activation = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
@@ -98,10 +97,7 @@ class _Part:
             raise TxrayError(
                 "the encoder's activations are not numbers: in bfloat16 take float32, else mend its weights"
             )
-        tokens = [token for document in self.documents for token in document.tokens]
-        if self.lowercase:
-            tokens = [token if token == UNKNOWN else token.lower() for token in tokens]
-        feature = categorical([compose(token) for token in tokens])
+        feature = categorical([self.pieces.seen(token) for document in self.documents for token in document.tokens])
         prediction = np.float32(np.nan) if predictions is None else np.repeat(predictions, self.lengths)
         text, tables = text_columns(self.documents, self.first), []
         for row, layer in enumerate(self.layers):

@@ -244,6 +244,12 @@ class Profile(Settings):
         return value
 
     @property
+    def in_layers(self) -> bool:
+        """Whether the encoder is read in layers: a Transformer, or recurrent layers of the user's own."""
+        own = self.encoder
+        return isinstance(own, TransformerEncoder) or (own is not None and own.layers is not None)
+
+    @property
     def own_files(self) -> tuple[str, ...]:
         """The user's own files that the run reads, as the profile names them."""
         corpora = [c.path for c in (self.corpora.pretraining, self.corpora.target) if c.path]

@@ -143,6 +143,17 @@ class Corpora(Settings):
         return self
 
 
+def _numbered(layers: object) -> object:
+    numbers = isinstance(layers, list) and layers and all(type(n) is int and 0 <= n <= 127 for n in layers)
+    if layers not in (None, "all") and not numbers:
+        raise ValueError("all is wanted, or the numbers of some layers, from 0 to 127, as [0, 1]")
+    return layers
+
+
+def _chosen(layers: object) -> object:
+    return None if _numbered(layers) == "all" else layers
+
+
 class OwnEncoder(Settings):
     """Weights of the user's own in place of pretraining (`encoders.snapshots`).
 
@@ -150,25 +161,27 @@ class OwnEncoder(Settings):
                 that are trained. Without an epoch 0 the untrained encoder is drawn from the seed
     vocabulary  a text file, the word of each row of the embedding in turn, `<unk>` and `<eos>` among them
     embedding   what the embedding is called in the files: the tensor `embedding.weight`
-    lstm        what the LSTM layer is called there: the tensors `lstm.weight_ih_l0` …
+    lstm        what the LSTM or the GRU is called there: the tensors `lstm.weight_ih_l0` …
+    layers      numbers from 0, or all: LSTMs and GRUs of any number of layers and directions, read in layers as a Transformer is
+                (`encoders.recurrent`). Where nothing is said the encoder is the paper's, an LSTM of one layer and direction
     """
 
     files: Annotated[dict[Annotated[int, Ge(0)], OwnFile], Field(min_length=1)]
     vocabulary: OwnFile
     embedding: str = "embedding"
     lstm: str = "lstm"
+    layers: Annotated[list[int] | Literal["all"] | None, BeforeValidator(_numbered)] = _GIVEN
+
+    @property
+    def chosen(self) -> list[int] | None:
+        """The layers that are read; None for all."""
+        return None if self.layers == "all" else self.layers
 
     @model_validator(mode="after")
     def _is_trained(self) -> OwnEncoder:
         if max(self.files) == 0:
             raise ValueError("files: epoch 0 is the untrained encoder; give a trained one under a later epoch")
         return self
-
-
-def _chosen(layers: object) -> object:
-    if layers == []:
-        raise ValueError("at least one layer is wanted, or all")
-    return None if layers == "all" else layers
 
 
 def _by_epoch(given: object) -> object:
@@ -187,7 +200,7 @@ class Reading(Settings):
     precision  bfloat16 rounds products; records then differ from those of float32
     """
 
-    layers: Annotated[list[Annotated[int, Ge(0), Le(127)]] | None, BeforeValidator(_chosen)] = _GIVEN
+    layers: Annotated[list[int] | None, BeforeValidator(_chosen)] = _GIVEN
     site: Literal["feed-forward", "residual"] = "feed-forward"
     pieces: Literal["last", "mean", "max"] = "last"
     module: Annotated[str, StringConstraints(pattern=r"^[^{}]+\{\}\.[^{}]+$")] | None = _GIVEN

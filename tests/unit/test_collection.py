@@ -13,10 +13,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from one_token import assert_same_but_for_near_ties, step_through
 from torch import Tensor, nn
 
 from txray_lib import collection
-from txray_lib.collection import NEAR_TIE, collect, collect_parts, from_activations
+from txray_lib.collection import collect, collect_parts, from_activations
 from txray_lib.corpora import UNKNOWN, Corpus, Document, Vocabulary
 from txray_lib.corpora.vocabulary import END
 from txray_lib.encoders.lstm import WINDOW, Encoder, windows
@@ -29,33 +30,10 @@ TEXT_COLUMNS = ["document", "block", "layer", "feature", "tag", "y"]
 
 
 def one_token_at_a_time(encoder: Encoder, corpus: Corpus, vocabulary: Vocabulary) -> list[np.ndarray]:
-    """The activations (tokens, units) of each document, from single steps of an LSTM cell on a batch of one."""
-    cell = nn.LSTMCell(encoder.lstm.input_size, encoder.units)
-    cell.load_state_dict({k.removesuffix("_l0"): v for k, v in encoder.lstm.state_dict().items()})
-    result = []
-    with torch.no_grad():
-        for document in corpus:
-            h, c = torch.zeros(1, encoder.units), torch.zeros(1, encoder.units)
-            rows = [np.empty((0, encoder.units), np.float32)]
-            for token in document.tokens:
-                word = vocabulary.words.index(vocabulary.seen(token))
-                h, c = cell(encoder.embedding.weight[word].unsqueeze(0), (h, c))
-                rows.append(h.numpy())
-            result.append(np.concatenate(rows))
-    return result
-
-
-def assert_same_but_for_near_ties(records: pd.DataFrame, activations: np.ndarray, near_ties: int) -> None:
-    """The neuron is the argmax of `activations` (tokens, units), or one within a near tie; and no more of these than counted."""
-    strongest = activations.max(axis=1)
-    expected = np.where(strongest > 0, activations.argmax(axis=1), NOBODY)
-    neuron = records["neuron"].to_numpy()
-    np.testing.assert_allclose(records["activation"], strongest, atol=2e-6)
-    other = np.flatnonzero(neuron != expected)
-    assert len(other) <= near_ties
-    for token in other:
-        chosen = strongest[token] if neuron[token] == NOBODY else activations[token, neuron[token]]
-        assert abs(chosen - strongest[token]) < 2 * NEAR_TIE or abs(strongest[token]) < 2 * NEAR_TIE
+    """The activations (tokens, units) of each document, from single steps of an LSTM cell."""
+    words = [[vocabulary.words.index(vocabulary.seen(token)) for token in document.tokens] for document in corpus]
+    embedding = encoder.embedding.weight.detach()
+    return [step_through(encoder.lstm.state_dict(), embedding[ids]).numpy() for ids in words]
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])

@@ -34,11 +34,11 @@ from txray_lib.corpora import UNKNOWN, Corpus, Document
 from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.encoders import training
 from txray_lib.encoders.encoded import Texts
+from txray_lib.encoders.layered import SummaryClassifier
 from txray_lib.encoders.pieces import Cut, Pieces, encode_pieces
 from txray_lib.encoders.training import finetune, last_hidden_states, predict, score
 from txray_lib.encoders.transformers import (
     FAMILIES,
-    MeanClassifier,
     find_folder,
     load_transformer,
     untrained_transformer,
@@ -365,8 +365,8 @@ SETTINGS = Finetuning(
 def test_fine_tuning_leaves_the_embedding_and_goes_on_where_it_was_killed(bert, reviews, tmp_path, monkeypatch):
     transformer, _ = load_transformer(bert)
 
-    def train(checkpoint: Path | None) -> MeanClassifier:
-        return finetune(SETTINGS, transformer, *reviews, 1, checkpoint, updates=12, kind=MeanClassifier)[0]
+    def train(checkpoint: Path | None) -> SummaryClassifier:
+        return finetune(SETTINGS, transformer, *reviews, 1, checkpoint, updates=12, kind=SummaryClassifier)[0]
 
     whole, real = train(None), training.save_checkpoint
 
@@ -389,7 +389,7 @@ def test_fine_tuning_leaves_the_embedding_and_goes_on_where_it_was_killed(bert, 
 def test_a_classifier_records_what_it_says_of_a_document(bert, text):
     transformer, pieces = load_transformer(bert)
     torch.manual_seed(0)
-    classifier = MeanClassifier(transformer)
+    classifier = SummaryClassifier(transformer)
     [part] = collect_layers(classifier, pieces, text, max_tokens=10)
     texts = encode_pieces(text, pieces, transformer.room, 10)
     said = predict(classifier, last_hidden_states(classifier, texts))
@@ -401,7 +401,7 @@ def test_a_classifier_records_what_it_says_of_a_document(bert, text):
 def test_sets_are_silenced_in_all_layers_and_in_each_beside_random_ones(bert, reviews):
     transformer, _ = load_transformer(bert)
     torch.manual_seed(0)
-    classifier = MeanClassifier(transformer)
+    classifier = SummaryClassifier(transformer)
     random = np.random.default_rng(0)
     tables = []
     for layer in range(LAYERS):
@@ -610,7 +610,7 @@ def test_a_bert_with_three_checkpoints_answers_all_three_questions(workplace, te
     for steps in (5, 10, 15):
         save_bert(workplace / "profiles" / f"bert-{steps}", text, steps)
     run = make_run(workplace, "my-bert", "{1: bert-5, 2: bert-10, 9: bert-15}", True)
-    results = open_results("my-bert")
+    results = open_results("my-bert", every_layer=True)
     assert results.stages["role"].tolist() == ["untrained", "early", "before-last", "last", "zero-shot", "supervised"]
     for question in ("rq1", "rq2", "rq3"):
         rows = results.transfer(question)
@@ -628,7 +628,7 @@ def test_a_bert_with_three_checkpoints_answers_all_three_questions(workplace, te
     pieces = results.table("corpora").query("measure == 'pieces'")["value"]
     assert (pieces > 3000).all()
     assert not {"probe", "definitions", "sentence"} & set(run.steps)
-    assert isinstance(run.model("supervised"), MeanClassifier)
+    assert isinstance(run.model("supervised"), SummaryClassifier)
     early = pd.concat(
         [p.preferences for p in collect_layers(run.model("early"), run.pieces, run.corpus("pretraining"))]
     )
@@ -654,7 +654,7 @@ def test_a_gpt_of_ones_own_reads_a_text_and_a_table_as_the_page_says(workplace, 
     path.write_text(yaml.safe_dump(own), encoding="utf-8")
     run = Run(load_profile(str(path)))
     run.make()
-    results = open_results("gpt")
+    results = open_results("gpt", every_layer=True)
     assert [results.asks(question) for question in ("rq1", "rq2", "rq3")] == [False, True, True]
     assert "The" in set(results.preferences(results.stage("last"))["feature"])
     assert "bert/model.safetensors" in results.provenance["files"]
@@ -668,7 +668,7 @@ def test_a_gpt_of_ones_own_reads_a_text_and_a_table_as_the_page_says(workplace, 
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"units: 24": "units: 25"}, "pretraining.units is 25, and a layer of this Transformer has 24 neurons"),
+        ({"units: 24": "units: 25"}, "pretraining.units is 25, and a layer of this encoder has 24 neurons"),
         ({"lowercase: true": "lowercase: false"}, "the tokenizer lower-cases words: say vocabulary.lowercase: true"),
         ({"transformer: bert": "transformer: {1: other, 2: bert}"}, "the checkpoint of epoch 1 is not of the same"),
     ],

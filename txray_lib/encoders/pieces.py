@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from txray_lib.corpora import UNKNOWN, Document
+from txray_lib.corpora import UNKNOWN, Document, Vocabulary
+from txray_lib.corpora.tokenise import compose
 from txray_lib.encoders.encoded import Texts
 from txray_lib.errors import TxrayError
 
@@ -57,7 +58,11 @@ class Pieces:
 
     `<unk>` is the model's own unknown piece where it has one. Raises TxrayError where words by themselves are cut otherwise
     than in a sentence.
+
+    filled_up  an embedding may have some rows more than there are pieces, up to a round number: at least this share is filled
     """
+
+    filled_up = 0.9
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -90,7 +95,7 @@ class Pieces:
         """How many pieces there are: their ids are below it."""
         return max(self._tokenizer.get_vocab().values()) + 1
 
-    @property
+    @cached_property
     def lowercase(self) -> bool:
         """Whether a word and its lower-cased form are one to it."""
         normalizer = self._tokenizer.normalizer
@@ -102,6 +107,10 @@ class Pieces:
         named = json.loads(self.to_json())["model"].get("unk_token")
         found = (self._tokenizer.token_to_id(name) for name in (named, *_UNKNOWN_PIECES) if name)
         return next((number for number in found if number is not None), None)
+
+    def seen(self, token: str) -> str:
+        """The feature that a word is: lower-cased where the tokenizer makes no difference."""
+        return compose(token.lower() if self.lowercase and token != UNKNOWN else token)
 
     def cut(self, texts: Sequence[Sequence[str]]) -> list[Cut]:
         """Texts of words in pieces, special ones left out."""
@@ -154,6 +163,33 @@ class Pieces:
             word = recorded
 
 
+class Words(Pieces):
+    """The words of a vocabulary, each one piece, `<unk>` where it lacks one: what a recurrent encoder reads."""
+
+    filled_up = 1.0
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary, self.unknown, self.lowercase = vocabulary, vocabulary.unknown, vocabulary.lowercase
+        self.before = self.after = np.empty(0, np.int64)
+
+    @classmethod
+    def from_json(cls, text: str) -> Words:
+        words, lowercase = json.loads(text)
+        return cls(Vocabulary(tuple(words), lowercase))
+
+    def to_json(self) -> str:
+        return json.dumps([self._vocabulary.words, self.lowercase])
+
+    def __len__(self) -> int:
+        return len(self._vocabulary)
+
+    def seen(self, token: str) -> str:
+        return self._vocabulary.seen(token)
+
+    def cut(self, texts: Sequence[Sequence[str]]) -> list[Cut]:
+        return [Cut(self._vocabulary.encode(words).astype(np.int64), np.ones(len(words), np.int64)) for words in texts]
+
+
 def encode_pieces(documents: Iterable[Document], pieces: Pieces, room: int, words: int | None = None) -> Texts:
     """The first `words` words of labelled documents as ids, special ones included, no more than `room` of them each."""
     documents = list(documents)
@@ -162,3 +198,12 @@ def encode_pieces(documents: Iterable[Document], pieces: Pieces, room: int, word
     ids = tuple(pieces.framed(cut.ids[:capacity]) for cut in cuts)
     labels = np.array([-1 if document.label is None else document.label for document in documents], np.int64)
     return Texts(tuple(document.name for document in documents), ids, labels)
+
+
+def check_pieces(pieces: Pieces, rows: int, where: str) -> None:
+    """Raise TxrayError where an embedding of so many rows cannot be that of a tokenizer."""
+    if not pieces.filled_up * rows <= len(pieces) <= rows:
+        raise TxrayError(
+            f"{where}: the tokenizer has {len(pieces):,} pieces and the model's embedding {rows:,} rows: they belong to different"
+            " models"
+        )

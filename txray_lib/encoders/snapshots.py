@@ -9,9 +9,9 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,12 +19,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from txray_lib.encoders.lstm import Classifier, Encoder
+from txray_lib.encoders.recurrent import GATES, Cell, Recurrent, Shape
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.places import whole_file
 
+AnyEncoder = TypeVar("AnyEncoder", Encoder, Recurrent)
+
 _SAID = "txray"
 """The one entry of a file's header, so that equal weights make equal bytes: what is said of them, and the hash of it all."""
-_OTHER_KINDS = ("_l1", "_reverse", "weight_hr_l0")
 _WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.)+")
 """What DataParallel and torch.compile put before every name."""
 
@@ -82,9 +84,45 @@ def load_own_encoder(
 
         embedding.weight  (W, E)    lstm.weight_ih_l0  (4U, E)    lstm.weight_hh_l0  (4U, U)    lstm.bias_ih_l0, _hh_l0  (4U,)
 
-    Raises TxrayError naming the tensor that is missing, of another shape (with the one that is wanted), or not finite; for an
-    RNN, a GRU, an LSTM of several layers, directions or with a projection; and for a file that is no safetensors file.
+    Raises TxrayError naming the tensor that is missing, of another shape (with the one that is wanted), or not finite; for
+    cells of another kind, or in several layers or directions; and for a file that is no safetensors file.
     """
+    tensors = _read_own(path)
+    cell, layers, bidirectional = _cells(tensors, lstm, path)
+    if (cell, layers, bidirectional) != ("lstm", 1, False):
+        held = f"{cell.upper()} of {layers} layer(s) in {1 + bidirectional} direction(s)"
+        raise TxrayError(
+            f"{path} holds a {held}: say `layers: all` in the profile's encoder. Without it the encoder is the paper's, one LSTM"
+            " layer in one direction (§3.1)."
+        )
+    return _filled(
+        Encoder(len(rows), embedding_size, units), tensors, {"embedding": embedding, "lstm": lstm}, rows, path
+    )
+
+
+def load_own_layers(
+    path: Path,
+    rows: Sequence[int],
+    embedding_size: int,
+    units: int,
+    embedding: str = "embedding",
+    lstm: str = "lstm",
+    layers: Sequence[int] | None = None,
+) -> Recurrent:
+    """`load_own_encoder` for LSTMs and GRUs of any number of layers and directions, of which `layers` (all) are read.
+
+    A layer has `units` neurons, half of them in each direction where there are two. What cells the file holds is seen from
+    its tensors: `lstm.weight_ih_l1`, `lstm.weight_hh_l0_reverse` and so on, as `torch.nn.LSTM` and `torch.nn.GRU` name them.
+    """
+    tensors = _read_own(path)
+    cell, depth, bidirectional = _cells(tensors, lstm, path)
+    shape = Shape(cell, len(rows), embedding_size, units // (1 + bidirectional), depth, bidirectional)
+    theirs = {"embedding": embedding} | {f"stack.{layer}.cells": lstm for layer in range(depth)}
+    return _filled(Recurrent(shape, layers), tensors, theirs, rows, path)
+
+
+def _read_own(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file that somebody else wrote, under their names with and without those of wrappers."""
     if not path.is_file():
         raise TxrayError(
             f"there is no file {path}. A path in a profile is relative to the folder of the profile's file, or to TXRAY_DATA."
@@ -98,27 +136,41 @@ def load_own_encoder(
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise TxrayError(f"{path} cannot be read as safetensors ({error}): write it again") from None
-    tensors = {_WRAPPERS.sub("", name): tensor for name, tensor in tensors.items()} | tensors
-    other = sorted(n for n in tensors if n.startswith(f"{lstm}.") and n.endswith(_OTHER_KINDS))
-    recurrent = tensors.get(f"{lstm}.weight_hh_l0")
-    if other or (recurrent is not None and recurrent.shape in ((units, units), (3 * units, units))):
-        held = other[0] if other else f"a recurrent layer {lstm} with the weights of an RNN or a GRU"
+    return {_WRAPPERS.sub("", name): tensor for name, tensor in tensors.items()} | tensors
+
+
+def _cells(tensors: Mapping[str, Tensor], name: str, path: Path) -> tuple[Cell, int, bool]:
+    """Which cells a module holds, in how many layers, and whether in both directions; an LSTM of one where it is not there."""
+    named = [re.fullmatch(rf"{re.escape(name)}\.\w+_l(\d+)(_reverse)?", tensor) for tensor in tensors]
+    found = [match.groups() for match in named if match]
+    first = tensors.get(f"{name}.weight_hh_l0")
+    gates = 4 if first is None or first.ndim != 2 else first.shape[0] / first.shape[1]
+    kinds = {number: cell for cell, number in GATES.items()}
+    if gates not in kinds or f"{name}.weight_hr_l0" in tensors:
         raise TxrayError(
-            f"{path} holds {held}: the encoder is one LSTM layer in one direction, without a projection (§3.1). Collect another"
-            " kind in your own code, as the page 'A chapter of your own' shows."
+            f"{path}: {name} holds the weights of a plain RNN or of cells with a projection, and LSTMs and GRUs without one are"
+            " read. Collect another kind in your own code, as the page 'A chapter of your own' shows."
         )
-    encoder = Encoder(len(rows), embedding_size, units)
+    return kinds[gates], 1 + max((int(layer) for layer, _ in found), default=0), any(back for _, back in found)
+
+
+def _filled(
+    encoder: AnyEncoder, tensors: Mapping[str, Tensor], theirs: Mapping[str, str], rows: Sequence[int], path: Path
+) -> AnyEncoder:
+    """An encoder with somebody's tensors in it; `theirs` are their names of its modules."""
     weights = {}
     for name, like in encoder.state_dict().items():
-        module, _, parameter = name.partition(".")
-        theirs = {"embedding": embedding, "lstm": lstm}[module]
-        weights[name] = _own_tensor(tensors, f"{theirs}.{parameter}", like.shape, path)
+        module, _, parameter = name.rpartition(".")
+        layer = module.split(".")[1] if "." in module else "0"
+        weights[name] = _own_tensor(
+            tensors, f"{theirs[module]}.{parameter.replace('_l0', f'_l{layer}')}", like.shape, path
+        )
     weights["embedding.weight"] = weights["embedding.weight"][list(rows)]
     encoder.load_state_dict(weights)
     return encoder.eval()
 
 
-def _own_tensor(tensors: dict[str, Tensor], name: str, wanted: torch.Size, path: Path) -> Tensor:
+def _own_tensor(tensors: Mapping[str, Tensor], name: str, wanted: torch.Size, path: Path) -> Tensor:
     if name not in tensors:
         raise TxrayError(
             f"{path} holds no tensor {name}, wanted of shape {tuple(wanted)}. {nearest(name, tensors)} If the modules have other"

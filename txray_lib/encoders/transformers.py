@@ -1,4 +1,4 @@
-"""Transformers as encoders: what the neurons of their layers do at each piece of a text. May touch: errors, settings, pieces, lstm.
+"""Transformers as encoders: what the neurons of their layers do at each piece of a text. May touch: errors, settings, layered, pieces.
 
 A neuron is one of a layer's feed-forward network, read after the activation function (what the down projection is given), or a
 dimension of the residual stream, read as the layer leaves it. One pass through the model serves all layers. Weights are read
@@ -8,7 +8,7 @@ from safetensors alone; no code that a model brings is run.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from txray_lib.encoders.encoded import padded
-from txray_lib.encoders.lstm import Classifier
-from txray_lib.encoders.pieces import Pieces, PieceWindow
+from txray_lib.encoders.layered import LayeredEncoder, choose_layers
+from txray_lib.encoders.pieces import Pieces, check_pieces
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.settings import Reading
 
@@ -38,18 +37,10 @@ FAMILIES = {
 """The down projection of layer {} of each family, by `model_type` of a model's config.json."""
 MOST_PIECES = 512
 """That are read at once where a profile says nothing and the model would allow more."""
-PIECES_AT_ONCE = 2**13
-"""Of a batch, padding included: memory does not grow with the texts."""
-_FILLED_UP = 0.9
-"""An embedding may have some rows more than its tokenizer has pieces, up to a round number."""
 
 
-class Transformer(nn.Module):
-    """A model of the library `transformers` without a head, and how its layers are read (`settings.Reading`).
-
-    layers   the numbers of the layers that are read, from 0
-    units    the neurons of each; width: the dimensions of what the last layer gives
-    room     how many pieces go through at once, special ones included; context: how many a recorded word has on both sides
+class Transformer(LayeredEncoder):
+    """A model of the library `transformers` without a head, and how its layers are read.
 
     Raises TxrayError for a model of an unknown family, a module that is not there, and a layer, a window or a context that the
     model does not have.
@@ -60,7 +51,7 @@ class Transformer(nn.Module):
         self.model, self.reading = model, reading or Reading()
         model.config.use_cache = False
         self.path = self.reading.module or _path_of(model.config.model_type)
-        self.layers = _layers(self.reading.layers, model.config.num_hidden_layers)
+        self.layers = choose_layers(self.reading.layers, model.config.num_hidden_layers)
         self.width = int(model.config.hidden_size)
         self.room, self.context = _room(model.config, self.reading)
         down = self._module(self.path, self.layers[0])
@@ -73,16 +64,13 @@ class Transformer(nn.Module):
         """The embedding of the pieces, which stays as it is in fine-tuning."""
         return self.model.get_input_embeddings()
 
+    def describe(self) -> str:
+        """The model's config.json."""
+        return self.model.config.to_json_string(use_diff=False)
+
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """ids (batch, pieces) padded on the right, lengths (batch,), to what the last layer gives (batch, pieces, width)."""
         mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
         return self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-
-    @contextmanager
-    def listening(self, hear: Callable[[int, Tensor], None]) -> Iterator[None]:
-        """In this context `hear` is given a layer's number and activations (batch, pieces, units) whenever they are computed."""
-        with self._hooked(self.layers, lambda layer: lambda value: hear(layer, value)):
-            yield
 
     @contextmanager
     def without(self, neurons: Mapping[int, np.ndarray]) -> Iterator[None]:
@@ -98,27 +86,10 @@ class Transformer(nn.Module):
         with self._hooked(list(neurons), silence):
             yield
 
-    @contextmanager
-    def _hooked(self, layers: Sequence[int], make: Callable[[int], Callable[[Tensor], Any]]) -> Iterator[None]:
-        """In this context a function, made for each layer, is given its activations; what it gives takes their place."""
-        handles = []
-        try:
-            for layer in layers:
-                use = make(layer)
-                if self.reading.site == "feed-forward":
-                    module = self._module(self.path, layer)
-                    handles.append(module.register_forward_pre_hook(lambda _, given, use=use: use(given[0])))
-                else:
-                    module = self._module(self.path[: self.path.index("{}") + 2], layer)
-                    handles.append(
-                        module.register_forward_hook(
-                            lambda _, __, made, use=use: use(made[0] if isinstance(made, tuple) else made)
-                        )
-                    )
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+    def _site(self, layer: int) -> tuple[nn.Module, bool]:
+        if self.reading.site == "feed-forward":
+            return self._module(self.path, layer), True
+        return self._module(self.path[: self.path.index("{}") + 2], layer), False
 
     def _module(self, path: str, layer: int) -> nn.Module:
         name = path.format(layer)
@@ -129,67 +100,6 @@ class Transformer(nn.Module):
                 f"a {type(self.model).__name__} has no module {name!r}: say in encoder.module where the down projection of a"
                 f" layer is, its number as {{}}. {nearest(name, [known for known, _ in self.model.named_modules()])}"
             ) from None
-
-
-class MeanClassifier(Classifier):
-    """One linear layer and a sigmoid on the mean of what the last layer gives at each piece.
-
-    The mean, since GPT-like models have no [CLS] and sentence encoders were trained on it.
-    """
-
-    def __init__(self, encoder: Transformer) -> None:
-        nn.Module.__init__(self)
-        self.encoder = encoder
-        self.output = nn.Linear(encoder.width, 1)
-
-    def last_hidden_states(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """ids (batch, pieces) padded on the right, lengths (batch,), to the means (batch, width); 0 for a text of no piece."""
-        there = (torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]).unsqueeze(2)
-        return (self.encoder(ids, lengths) * there).sum(dim=1) / lengths.clamp_min(1).unsqueeze(1)
-
-
-@torch.no_grad()
-def read_windows(
-    transformer: Transformer,
-    windows: Sequence[PieceWindow],
-    hear: Callable[[int, Sequence[PieceWindow], Tensor], None],
-    batch_size: int = 64,
-    device: str = "cpu",
-) -> Iterator[int]:
-    """Let windows run through a model in batches of similar length, and hand on what its layers say of their words.
-
-    `hear` is given a layer, the windows of a batch, and a row for each of their recorded words that has pieces, (words, units):
-    that of its last piece, or the mean or the largest of its pieces. Yields how many words each batch had. The model is to be in
-    evaluation mode on `device`.
-    """
-    pooling, kind = transformer.reading.pieces, torch.device(device).type
-    rounded = torch.autocast(kind, torch.bfloat16, enabled=transformer.reading.precision == "bfloat16")
-    order = sorted(windows, key=lambda window: -len(window.ids))
-    while order:
-        rows = max(1, min(batch_size, PIECES_AT_ONCE // len(order[0].ids)))
-        batch, order = order[:rows], order[rows:]
-        ids, lengths = padded([window.ids for window in batch])
-        pieces, sizes = _places(batch, ids.shape[1], pooling)
-
-        def pool(layer: int, value: Tensor, batch=batch, pieces=pieces, sizes=sizes) -> None:
-            read = value.flatten(0, 1)[pieces.to(value.device)].float()
-            words = read if pooling == "last" else torch.segment_reduce(read, pooling, lengths=sizes.to(read.device))
-            hear(layer, batch, words)
-
-        with rounded, transformer.listening(pool):
-            transformer(ids.to(device), lengths.to(device))
-        yield sum(len(window.sizes) for window in batch)
-
-
-def _places(batch: Sequence[PieceWindow], width: int, pooling: str) -> tuple[Tensor, Tensor]:
-    """Where the pieces that are read stand in a batch that lies flat, those of a word in turn, and how many each word has."""
-    starts = np.concatenate([window.starts + row * width for row, window in enumerate(batch)])
-    sizes = np.concatenate([window.sizes for window in batch])
-    starts, sizes = starts[sizes > 0], sizes[sizes > 0]
-    if pooling == "last":
-        return torch.from_numpy(starts + sizes - 1), torch.ones(len(sizes), dtype=torch.int64)
-    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return torch.from_numpy(np.repeat(starts, sizes) + within), torch.from_numpy(sizes)
 
 
 def load_transformer(folder: Path, reading: Reading | None = None) -> tuple[Transformer, Pieces]:
@@ -261,15 +171,6 @@ def _load_pieces(folder: Path) -> Pieces:
     return Pieces.from_json(tokenizer.backend_tokenizer.to_str())
 
 
-def check_pieces(pieces: Pieces, rows: int, where: str) -> None:
-    """Raise TxrayError where an embedding of so many rows cannot be that of a tokenizer."""
-    if not _FILLED_UP * rows <= len(pieces) <= rows:
-        raise TxrayError(
-            f"{where}: the tokenizer has {len(pieces):,} pieces and the model's embedding {rows:,} rows: they belong to different"
-            " models"
-        )
-
-
 def find_folder(name: str) -> Path:
     """The folder of a model in an installed package of this name, else a download from the hub.
 
@@ -318,13 +219,6 @@ def _path_of(family: str) -> str:
             f" its number as {{}}, as {_BERT!r}. {nearest(family, FAMILIES)}"
         )
     return FAMILIES[family]
-
-
-def _layers(chosen: Sequence[int] | None, there: int) -> tuple[int, ...]:
-    layers = tuple(sorted(set(range(there) if chosen is None else chosen)))
-    if layers[-1] >= there:
-        raise TxrayError(f"encoder.layers: there is no layer {layers[-1]}: the model has {there}, numbered from 0")
-    return layers
 
 
 def _room(config: PretrainedConfig, reading: Reading) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from txray_lib.profiles import Profile
-from txray_lib.settings import OwnEncoder, TransformerEncoder
+from txray_lib.settings import OwnEncoder
 from txray_lib.stages import (
     READ_OTHERWISE,
     Stage,
@@ -26,16 +26,16 @@ _STAGES = ("corpora.pretraining.name", "corpora.target.name", "pretraining.snaps
 """The settings that stages and comparisons follow from."""
 _COUNTED = ("collection.exclude_unknown", "features", *_STAGES)
 _FINETUNING = ("seed", "finetuning", "pretraining.epochs")
-_OF_TRANSFORMER = {
+_OF_LAYERS = {
     "train.take_encoder": "transform.take",
     "prepare.encode_corpora": "transform.encode_corpora",
     "train.finetune": "transform.finetune",
     "collect.collect": "transform.collect",
     "score.prune": "transform.prune",
 }
-"""What takes the place of some functions where the encoder is a Transformer."""
+"""What takes the place of some functions where the encoder is read in layers."""
 _OF_LSTM = ("probe", "definitions")
-"""Steps that a Transformer has not, as it has no rereadings and no sentence."""
+"""Steps that an encoder of layers has not, as it has no rereadings and no sentence."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def declare(profile: Profile) -> list[Step]:
         *_declare_readings(profile),
         *_declare_controls(profile),
     ]
-    if isinstance(profile.encoder, TransformerEncoder):
-        steps = _declare_transformer(steps)
+    if profile.in_layers:
+        steps = _declare_layers(steps)
     elif profile.corpora.target.source == "world":  # a sentence of a real corpus must not be published
         steps += _declare_truth(profile)
     gathering = Step(
@@ -88,16 +88,16 @@ def declare(profile: Profile) -> list[Step]:
     return [*steps, gathering]
 
 
-def _declare_transformer(steps: list[Step]) -> list[Step]:
-    """The steps of a profile with a Transformer: its tokenizer cuts the texts, so it is taken first."""
+def _declare_layers(steps: list[Step]) -> list[Step]:
+    """The steps of a profile with an encoder of layers: a tokenizer of its own cuts the texts, so it is taken first."""
     kept = {step.name: step for step in steps if step.name not in _OF_LSTM and step.function != "reread.recollect"}
     first = [kept.pop(name) for name in ("corpora", "tags", "pretrain")]
     declared = []
     for step in (*first, *kept.values()):
-        if step.function in _OF_TRANSFORMER:
+        if step.function in _OF_LAYERS:
             needs = step.needs if step.name == "pretrain" else tuple(dict.fromkeys((*step.needs, "pretrain")))
             settings = tuple(dict.fromkeys((*step.settings, "encoder", "finetuning.max_tokens")))
-            step = replace(step, function=_OF_TRANSFORMER[step.function], needs=needs, settings=settings)
+            step = replace(step, function=_OF_LAYERS[step.function], needs=needs, settings=settings)
         declared.append(step)
     return declared
 

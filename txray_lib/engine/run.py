@@ -22,14 +22,14 @@ from txray_lib.engine.plan import Step, declare
 from txray_lib.engine.tracking import code_hash, module_file
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile
-from txray_lib.settings import TransformerEncoder
+from txray_lib.settings import OwnEncoder
 from txray_lib.stages import stages
 from txray_lib.steps import NOTE, Task, is_whole, perform, require_whole
 
 if TYPE_CHECKING:
+    from txray_lib.encoders.layered import LayeredEncoder
     from txray_lib.encoders.lstm import Classifier, Encoder
     from txray_lib.encoders.pieces import Pieces
-    from txray_lib.encoders.transformers import Transformer
 
 
 _SMALL = 256
@@ -55,8 +55,7 @@ class Run:
     @property
     def is_small(self) -> bool:
         """Whether a second step at once gains more than a second thread: an LSTM of few units, computed on the processor."""
-        lstm = not isinstance(self.profile.encoder, TransformerEncoder)
-        return lstm and self.device == "cpu" and self.profile.pretraining.units < _SMALL
+        return not self.profile.in_layers and self.device == "cpu" and self.profile.pretraining.units < _SMALL
 
     def step(self, name: str) -> Step:
         if name not in self.steps:
@@ -111,17 +110,18 @@ class Run:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """What the encoders of a finished run see of a token; a Transformer has `pieces` instead."""
-        if isinstance(self.profile.encoder, TransformerEncoder):
+        """What the encoders of a finished run see of a token; one of layers has `pieces` instead."""
+        if self.profile.in_layers:
             raise TxrayError(f"the run {self.profile.name!r} has a tokenizer and no vocabulary: it is `run.pieces`")
         return Vocabulary.load(self.file("vocabulary", "vocabulary.json"))
 
     @cached_property
     def pieces(self) -> Pieces:
-        """The tokenizer of a finished run with a Transformer."""
-        from txray_lib.encoders.pieces import Pieces
+        """The tokenizer of a finished run whose encoder is read in layers; of a recurrent one its words."""
+        from txray_lib.encoders.pieces import Pieces, Words
 
-        return Pieces.from_json(self.file("pretrain", "tokenizer.json").read_text(encoding="utf-8"))
+        kind = Words if isinstance(self.profile.encoder, OwnEncoder) else Pieces
+        return kind.from_json(self.file("pretrain", "tokenizer.json").read_text(encoding="utf-8"))
 
     def corpus(self, which: Literal["pretraining", "target"]) -> Corpus:
         """The tagged text that the stages on a corpus read."""
@@ -129,14 +129,14 @@ class Run:
             raise TxrayError(f"there is no corpus {which!r} in a run. {nearest(which, known)}")
         return load_corpus_file(self.file("tags", f"{which}.parquet"))
 
-    def model(self, stage: str) -> Encoder | Transformer | Classifier:
+    def model(self, stage: str) -> Encoder | LayeredEncoder | Classifier:
         """The encoder of a stage, by its name or role; for the supervised stage the classifier."""
         known = {key: its for its in stages(self.profile) for key in (its.name, its.role)}
         if stage not in known:
             raise TxrayError(f"the profile {self.profile.name!r} has no stage {stage!r}. {nearest(stage, known)}")
         its = known[stage]
         task = self.task(next(step.name for step in self.steps.values() if step.arguments.get("stage") == its))
-        if isinstance(self.profile.encoder, TransformerEncoder):
+        if self.profile.in_layers:
             from txray_lib.steps.transform import load_stage
 
             return load_stage(task, its)[0]

@@ -1,0 +1,109 @@
+"""Recurrent encoders of several layers or of two directions, LSTMs and GRUs: the user's own. May touch: errors, settings, layered."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from txray_lib.encoders.layered import LayeredEncoder, choose_layers
+from txray_lib.errors import TxrayError
+from txray_lib.settings import Reading
+
+Cell = Literal["lstm", "gru"]
+GATES: dict[Cell, int] = {"lstm": 4, "gru": 3}
+"""The rows of a cell's weights, in units."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of which cells there are how many: `hidden` units in each of `layers` layers and in each direction."""
+
+    cell: Cell
+    words: int
+    embedding_size: int
+    hidden: int
+    layers: int
+    bidirectional: bool
+
+
+class Recurrent(LayeredEncoder):
+    """An embedding and layers of an LSTM or a GRU, each reading what the one below gives (`torch.nn.LSTM`, `torch.nn.GRU`).
+
+    A layer's activations are its hidden states. In two directions its neurons are those of the first, then those of the
+    second, which begins at a document's end. The state is zero where a direction begins, and a document goes through whole.
+    Without dropout. Raises TxrayError for a layer that it does not have.
+    """
+
+    def __init__(self, shape: Shape, layers: Sequence[int] | None = None) -> None:
+        super().__init__()
+        self.shape, self.reading = shape, Reading()
+        self.layers = choose_layers(layers, shape.layers)
+        self.units = self.width = shape.hidden * (1 + shape.bidirectional)
+        self.room, self.context = sys.maxsize, 0
+        self.embedding = nn.Embedding(shape.words, shape.embedding_size)
+        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        sizes = [shape.embedding_size, *[self.units] * (shape.layers - 1)]
+        self.stack = nn.ModuleList(_Layer(shape, size) for size in sizes)
+
+    def describe(self) -> str:
+        return json.dumps(asdict(self.shape))
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        values = self.embedding(ids)
+        for layer in self.stack:
+            values = layer(values, lengths)
+        return values
+
+    def summarise(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """The last layer's state where each direction ends, (batch, width), as §3.3 has it; 0 for a text of no token."""
+        values = self(ids, lengths)
+        last = values[torch.arange(len(ids), device=ids.device), (lengths - 1).clamp_min(0)]
+        if self.shape.bidirectional:
+            last = torch.cat([last[:, : self.shape.hidden], values[:, 0, self.shape.hidden :]], dim=1)
+        return last * (lengths > 0).unsqueeze(1)
+
+    @contextmanager
+    def without(self, neurons: Mapping[int, np.ndarray]) -> Iterator[None]:
+        """In this context some neurons, by layer, are 0 whatever the text: cut out of the recurrence too.
+
+        What such a neuron would take in is 0 (the third gate of either cell), so that its state stays the zero it begins with.
+        """
+        if not set(neurons) <= set(self.layers):
+            raise TxrayError(f"neurons are cut out of the layers that are read, here {list(self.layers)}")
+        whole = {name: value.clone() for name, value in self.state_dict().items()}
+        try:
+            with torch.no_grad():
+                for layer, cut in neurons.items():
+                    for name, parameter in self.stack[layer].named_parameters():
+                        first = self.shape.hidden * name.endswith("_reverse")
+                        own = cut[(cut >= first) & (cut < first + self.shape.hidden)] - first
+                        parameter[torch.from_numpy(own + 2 * self.shape.hidden)] = 0
+            yield
+        finally:
+            self.load_state_dict(whole)
+
+    def _site(self, layer: int) -> tuple[nn.Module, bool]:
+        return self.stack[layer], False
+
+
+class _Layer(nn.Module):
+    """A layer in one or two directions: (batch, tokens, size) padded on the right to hidden states (batch, tokens, units)."""
+
+    def __init__(self, shape: Shape, size: int) -> None:
+        super().__init__()
+        cells = {"lstm": nn.LSTM, "gru": nn.GRU}[shape.cell]
+        self.cells = cells(size, shape.hidden, batch_first=True, bidirectional=shape.bidirectional)
+
+    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
+        ends = lengths.clamp_min(1).cpu()
+        packed = pack_padded_sequence(values, ends, batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.cells(packed)[0], batch_first=True, total_length=values.shape[1])[0]
