@@ -28,16 +28,14 @@ import pandas as pd
 from scipy import sparse
 from scipy.stats import false_discovery_control
 
-from txray_lib.errors import TxrayError, nearest
+from txray_lib.errors import TxrayError
 from txray_lib.preferences import NOBODY
 from txray_lib.progress import bar
-from txray_lib.transfer import AVOIDED, GAINED, SHARED, Side, between, by_layer, check_measure, owners
+from txray_lib.transfer import AVOIDED, GAINED, SHARED, Side, between, by_layer, owners
 
 SEED = 20200712
 PERMUTATIONS = 1000
 CAP = 50_000
-KINDS = ("swap", "split")
-COLUMNS = ["block", "layer", "neuron", "feature", "activation"]
 SETTLED = 0.001
 """More arrangements are not drawn for neurons whose q cannot be above this."""
 TIE = 1e-7
@@ -148,15 +146,8 @@ def draw_null(
     Of several layers each has rows of its own, also in the second table, which then says which layer; both q are over the
     neurons of all of them, and arrangements are doubled layer by layer.
 
-    Raises TxrayError for an unknown kind or measure, fewer than one permutation, records of one text for "split" or of two for
-    "swap", and a neuron that is not the encoder's.
+    Raises TxrayError for records of two texts for "swap".
     """
-    if kind not in KINDS:
-        raise TxrayError(f"there is no null {kind!r}. {nearest(kind, KINDS)}")
-    if permutations < 1:
-        raise TxrayError(f"permutations is {permutations}: a null needs at least 1")
-    check_measure(measure)
-    _check_records(before, after, units)
     found = []
     for layer, *sides in by_layer(before, after):
         null, counts = _draw_layer(kind, *sides, layer, units, permutations, seed, measure, cap, what)
@@ -297,36 +288,19 @@ def _tabulate_states(observed: np.ndarray, null: np.ndarray, preferred: int) -> 
     return pd.DataFrame(rows, columns=["state", "observed", "expected", "null_05", "null_95", "tail", "p"])
 
 
-def _check_records(before: pd.DataFrame, after: pd.DataFrame, units: int) -> None:
-    for name, records in (("before", before), ("after", after)):
-        if missing := [column for column in COLUMNS if column not in records]:
-            raise TxrayError(f"the records {name} have no column {missing[0]!r}: a null needs records, not preferences")
-        if not len(records):
-            raise TxrayError(f"the text {name} has no token: a distance needs two sides")
-        if (highest := records["neuron"].max()) >= units:
-            raise TxrayError(f"the records {name} name neuron {highest}, but the encoder has {units} neurons")
-
-
 def _read(kind: str, before: pd.DataFrame, after: pd.DataFrame) -> tuple[Cells, Swaps | Splits]:
     """What blocks add to the first side: a block's sign is 1 where that has its records before ("swap"), or where the block is
     dealt to it ("split", in which blocks of one name in two texts are two blocks). Raises TxrayError as `draw_null` does."""
     sides = before, after
-    if kind == "swap":
-        blocks = [_present(before["block"], after["block"])] * 2
-    else:
-        blocks = [_present(side["block"], side["block"]) for side in sides]
-    tokens = [
-        np.bincount(_codes(side["block"], its), minlength=len(its)) for side, its in zip(sides, blocks, strict=True)
-    ]
+    own = [_present(side["block"]) for side in sides]
+    blocks = [_present(before["block"], after["block"])] * 2 if kind == "swap" else own
+    tokens = [np.bincount(_codes(s["block"], b), minlength=len(b)) for s, b in zip(sides, blocks, strict=True)]
     neurons, owner, (first, second) = _summed(sides, blocks)
     totals = [side.sum(axis=1)[:, None] for side in (first, second)]
     if kind == "split":
-        moved, is_before = (
-            sparse.csr_array(sparse.hstack([first, second])),
-            np.repeat([True, False], list(map(len, blocks))),
-        )
+        moved = sparse.csr_array(sparse.hstack([first, second]))
         cells = Cells(neurons, owner, moved, np.zeros_like(totals[0]), totals[0] + totals[1])
-        return cells, Splits(np.concatenate(tokens), is_before)
+        return cells, Splits(np.concatenate(tokens), np.repeat([True, False], list(map(len, blocks))))
     if len(others := blocks[0][tokens[0] != tokens[1]]):
         raise TxrayError(
             f"the block {others[0]!r} has other tokens after than before: these stages did not read one text. "
@@ -355,12 +329,10 @@ def _summed(
     return neurons, owners(position, len(neurons)), summed
 
 
-def _present(before: pd.Series, after: pd.Series) -> pd.Index:
-    """The distinct values of two categorical columns: in their order where both have the same, else sorted."""
-    first, second = (
-        pd.Index(side.cat.remove_unused_categories().cat.categories.astype(object)) for side in (before, after)
-    )
-    return first.union(second)
+def _present(*columns: pd.Series) -> pd.Index:
+    """The distinct values of one or two categorical columns: in their order where both have the same, else sorted."""
+    first, *second = (pd.Index(c.cat.remove_unused_categories().cat.categories.astype(object)) for c in columns)
+    return first.union(second[0]) if second else first
 
 
 def _codes(column: pd.Series, values: pd.Index) -> np.ndarray:

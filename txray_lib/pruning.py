@@ -15,12 +15,11 @@ from torch import Tensor
 from txray_lib.encoders.encoded import Texts, balanced_sample
 from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.encoders.training import last_hidden_states, predict, score
-from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pruning
 from txray_lib.transfer import AVOIDED, GAINED
 
 if TYPE_CHECKING:
-    from txray_lib.encoders.transformers import MeanClassifier
+    from txray_lib.encoders.layered import SummaryClassifier
 
 BEFORE_CLASSIFIER = "before the classifier"
 OUT_OF_ENCODER = "out of the encoder"
@@ -31,6 +30,10 @@ _RESAMPLES = 200
 
 Sets = dict[Any, np.ndarray]
 """The neurons of each set, (neurons,), by its letter; of several layers by layer and letter."""
+RandomSets = dict[Any, dict[str, list[np.ndarray]]]
+"""Beside each set, by what they have in common with it, the random ones."""
+Cut = tuple[str, str, np.ndarray, int, Callable[[Sequence[np.ndarray]], np.ndarray]]
+"""A way of cutting, the split that is scored, its labels, how many random sets stand beside each, and what gives ŷ (texts, sets)."""
 
 
 def pruning_sets(transfer: pd.DataFrame, size: int) -> Sets:
@@ -82,11 +85,6 @@ def prune_encoder(encoder: Encoder, neurons: np.ndarray) -> Encoder:
 
     The neurons keep their numbers. The others behave as in an LSTM that never had the cut ones.
     """
-    if outside := [int(n) for n in neurons if not 0 <= n < encoder.units]:
-        raise TxrayError(
-            f"cannot prune neuron {outside[0]}: the encoder has {encoder.units}, numbered from 0. "
-            "Take the sets from a transfer table of the same run."
-        )
     pruned = copy.deepcopy(encoder)
     cut = torch.from_numpy(np.asarray(neurons, dtype=np.int64))
     gates = torch.cat([cut + gate * encoder.units for gate in range(4)])
@@ -117,7 +115,6 @@ def pruning_tables(
     (the first of `hidden`) where such sets exist. Columns of the second table: set, neurons, match ("size" or "variance"),
     draw, change, way, split.
     """
-    rows, drawn = [], []
     sets, mass = pruning_sets(transfer, settings.set_size), transfer["mass_after"].to_numpy()
     variance = next(iter(hidden.values())).var(dim=0, correction=0).double().numpy()
     most = max(settings.random_sets, settings.recurrent_random_sets)
@@ -128,41 +125,39 @@ def pruning_tables(
         }
         for name, neurons in sets.items()
     }
+    cuts: list[Cut] = []
     for split, part in texts.items():
         sample = part.take(balanced_sample(part.labels, settings.reviews, seed))
         cut_classifier = partial(predict_pruned, classifier, hidden[split])
         cut_encoder = partial(predict_without, classifier, sample, device)
-        for way, scored, count, predict_cut in (
-            (BEFORE_CLASSIFIER, part, settings.random_sets, cut_classifier),
-            (OUT_OF_ENCODER, sample, settings.recurrent_random_sets, cut_encoder),
-        ):
-            found, chance = _cut(sets, random, scored.labels, count, predict_cut, seed)
-            rows.append(found.assign(way=way, split=split, reviews=len(scored)))
-            drawn.append(chance.assign(way=way, split=split))
-    table = pd.concat(rows, ignore_index=True)
-    table["mass_share"] = [mass[sets[name]].sum() / mass.sum() if mass.sum() else np.nan for name in table["set"]]
-    return table, pd.concat(drawn, ignore_index=True)
+        cuts.append((BEFORE_CLASSIFIER, split, part.labels, settings.random_sets, cut_classifier))
+        cuts.append((OUT_OF_ENCODER, split, sample.labels, settings.recurrent_random_sets, cut_encoder))
+    return _cut_each_way(sets, random, mass, cuts, seed)
 
 
-def _cut(
-    sets: Sets,
-    random: dict[Any, dict[str, list[np.ndarray]]],
-    labels: np.ndarray,
-    count: int,
-    predict_cut: Callable[[Sequence[np.ndarray]], np.ndarray],
-    seed: int,
+def _cut_each_way(
+    sets: Sets, random: RandomSets, mass: np.ndarray, cuts: list[Cut], seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """F1 without each set, and without `count` random sets beside it: those that two sets have in common are read once."""
+    """The two tables of `pruning_tables`; `mass` is that of each neuron after supervision."""
+    made = [_cut(sets, random, cut, seed) for cut in cuts]
+    table, drawn = (pd.concat(parts, ignore_index=True) for parts in zip(*made, strict=True))
+    table["mass_share"] = [mass[sets[key]].sum() / mass.sum() if mass.sum() else np.nan for key in table["set"]]
+    return table, drawn
+
+
+def _cut(sets: Sets, random: RandomSets, cut: Cut, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """F1 without each set, and without random sets beside it: those that two sets have in common are read once."""
+    way, split, labels, count, predict_cut = cut
     base = predict_cut([np.empty(0, np.int64)])[:, 0]
     f1_base = score(base, labels).f1
     rows, drawn, known = [], [], dict[bytes, list[float]]()
     for name, neurons in sets.items():
         low = high = np.nan
         for match, alike in random[name].items():
-            if not (cut := alike[:count]):
+            if not (drawn_sets := alike[:count]):
                 continue
-            if (key := np.concatenate(cut).tobytes()) not in known:
-                known[key] = [relative_change(score(each, labels).f1, f1_base) for each in predict_cut(cut).T]
+            if (key := np.concatenate(drawn_sets).tobytes()) not in known:
+                known[key] = [relative_change(score(y, labels).f1, f1_base) for y in predict_cut(drawn_sets).T]
             drawn += [(name, len(neurons), match, draw, change) for draw, change in enumerate(known[key])]
             if match == SIZE:
                 low, high = np.quantile(known[key], [0.025, 0.975])
@@ -170,8 +165,9 @@ def _cut(
         f1, error = score(pruned, labels).f1, sampling_error(base, pruned, labels, seed)
         rows.append((name, len(neurons), f1_base, f1, relative_change(f1, f1_base), low, high, error))
     columns = ["set", "neurons", "f1_base", "f1", "change", "random_low", "random_high", "sampling_error"]
-    random_columns = ["set", "neurons", "match", "draw", "change"]
-    return pd.DataFrame(rows, columns=columns), pd.DataFrame(drawn, columns=random_columns)
+    table = pd.DataFrame(rows, columns=columns).assign(way=way, split=split, reviews=len(labels))
+    chance = pd.DataFrame(drawn, columns=["set", "neurons", "match", "draw", "change"])
+    return table, chance.assign(way=way, split=split)
 
 
 def set_changes(classifier: Classifier, sets: Sets, texts: dict[str, Texts], hidden: dict[str, Tensor]) -> pd.DataFrame:
@@ -260,7 +256,7 @@ def _exchange(
 
 
 def layer_pruning_tables(
-    classifier: MeanClassifier,
+    classifier: SummaryClassifier,
     transfer: pd.DataFrame,
     texts: dict[str, Texts],
     settings: Pruning,
@@ -281,21 +277,20 @@ def layer_pruning_tables(
     sets |= {(layer, "D"): s + own["D"] for layer, s, own in zip(layers, starts, by_layer, strict=True)}
     count, mass = settings.recurrent_random_sets, transfer["mass_after"].to_numpy()
     random = {key: {SIZE: draw_in_layers(neurons, units, count, seed)} for key, neurons in sets.items()}
-    rows, drawn = [], []
+    cuts: list[Cut] = []
     for split, part in texts.items():
         sample = part.take(balanced_sample(part.labels, settings.reviews, seed))
         predict_cut = partial(predict_silenced, classifier, sample, device)
-        found, chance = _cut(sets, random, sample.labels, count, predict_cut, seed)
-        rows.append(found.assign(way=OUT_OF_ENCODER, split=split, reviews=len(sample)))
-        drawn.append(chance.assign(way=OUT_OF_ENCODER, split=split))
-    table, chance = pd.concat(rows, ignore_index=True), pd.concat(drawn, ignore_index=True)
-    table["mass_share"] = [mass[sets[key]].sum() / mass.sum() if mass.sum() else np.nan for key in table["set"]]
-    for each in (table, chance):
-        each["layer"], each["set"] = each["set"].str[0].astype(np.int8), each["set"].str[1]
-    return table, chance
+        cuts.append((OUT_OF_ENCODER, split, sample.labels, count, predict_cut))
+    tables = _cut_each_way(sets, random, mass, cuts, seed)
+    for table in tables:
+        table["layer"], table["set"] = table["set"].str[0].astype(np.int8), table["set"].str[1]
+    return tables
 
 
-def predict_silenced(classifier: MeanClassifier, texts: Texts, device: str, sets: Sequence[np.ndarray]) -> np.ndarray:
+def predict_silenced(
+    classifier: SummaryClassifier, texts: Texts, device: str, sets: Sequence[np.ndarray]
+) -> np.ndarray:
     """ŷ (texts, sets) of a Transformer of which each set's neurons, numbered through the layers that are read, are silenced."""
     encoder, predictions = classifier.encoder, []
     for neurons in sets:

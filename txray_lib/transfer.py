@@ -178,21 +178,14 @@ class Side:
 def between(measure: str, before: Side, after: Side, owner: sparse.csr_array) -> np.ndarray:
     """The distance of every neuron's two sides, (neurons, k), in [0, 1]; NaN where a side is empty.
 
-    owner  (neurons, cells), 1 where the cell is the neuron's, as `owners` gives it. Raises TxrayError for an unknown
-    measure.
+    measure  one of `MEASURES`
+    owner    (neurons, cells), 1 where the cell is the neuron's, as `owners` gives it
     """
-    check_measure(measure)
     weights, distance = MEASURES[measure]
     with np.errstate(invalid="ignore", divide="ignore"):
         p, q = (normalised(weights(side), owner) for side in (before, after))
         found = distance(p, q, owner)
     return np.where(np.diff(owner.indptr)[:, None] > 0, np.clip(found, 0.0, 1.0), np.nan)
-
-
-def check_measure(measure: str) -> None:
-    """Raises TxrayError for an unknown measure."""
-    if measure not in MEASURES:
-        raise TxrayError(f"there is no measure {measure!r}. {nearest(measure, MEASURES)}")
 
 
 def normalised(weights: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
@@ -213,8 +206,7 @@ def measured(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFr
 
 def _measure_layer(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:
     *sides, _, owner = sides_of(before, after, units)
-    others = [measure for measure in MEASURES if measure != "hellinger"]
-    table = pd.DataFrame({measure: between(measure, *sides, owner)[:, 0] for measure in others})
+    table = pd.DataFrame({m: between(m, *sides, owner)[:, 0] for m in MEASURES if m != "hellinger"})
     draws = np.minimum(*((owner @ side.counts)[:, 0] for side in sides))
     before_, after_ = (_rarefied(side, draws, owner) for side in sides)
     return table.assign(rarefied_before=before_, rarefied_after=after_)

@@ -1,6 +1,6 @@
-"""A file in which a bit was flipped is told by name, or reads as it was written: pages of tables and corpora, weights.
+"""A file in which a bit was flipped is told by name, or reads as it was written: pages of tables, weights.
 
-The footer of a Parquet file has no checksum of its own. Between steps every byte counts besides (`test_flow`): the note of a
+The footer of a Parquet file has no checksum of its own. Between steps every byte counts besides (`test_run`): the note of a
 step holds a hash of each of its files.
 """
 
@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from txray_lib.corpora.documents import load_corpus_file, save_corpus
 from txray_lib.errors import TxrayError
 from txray_lib.tables import read_groups, read_table, write_table
 
@@ -55,17 +54,6 @@ def test_a_table(tmp_path: Path) -> None:
     assert count_told(path, lambda: read_table(path), same) > 0.9 * FLIPS
     assert count_told(path, lambda: pd.concat(read_groups(path)), same) > 0.9 * FLIPS
     same(read_table(path))
-
-
-def test_a_corpus(tmp_path: Path, corpus: Any) -> None:
-    path = tmp_path / "text.parquet"
-    save_corpus(corpus, path)
-
-    def check(read: Any) -> None:
-        assert read.documents == corpus.documents
-
-    assert count_told(path, lambda: load_corpus_file(path), check) > 0.8 * FLIPS
-    check(load_corpus_file(path))
 
 
 def test_weights(tmp_path: Path, classifier: Any) -> None:

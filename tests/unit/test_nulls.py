@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from txray_lib.errors import TxrayError
-from txray_lib.nulls import KINDS, Splits, Swaps, adjust, draw_null
+from txray_lib.nulls import Splits, Swaps, adjust, draw_null
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.transfer import AVOIDED, GAINED, MEASURES, NEVER, SHARED, compare, measured, vocabulary_shift
 
-UNITS = 4
+UNITS, KINDS = 4, ("swap", "split")
 
 
 def records(block, feature, neuron, activation=None) -> pd.DataFrame:
@@ -186,10 +186,9 @@ def test_p_is_in_0_1_and_symmetric_in_the_sides(stages, measure):
     assert states[0].loc[AVOIDED].tolist() == states[1].loc[GAINED].tolist()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_seed_decides_the_result(kind):
-    stages = exchangeable(1, 30, 2000, 20) if kind == "swap" else clustered(1, 30, 40, 50)
-    one, again, other = (draw_null(kind, *stages, 30, 64, seed=seed, cap=256) for seed in (5, 5, 6))
+def test_a_seed_decides_the_result():
+    stages = clustered(1, 30, 40, 50)
+    one, again, other = (draw_null("split", *stages, 30, 64, seed=seed, cap=256) for seed in (5, 5, 6))
     pd.testing.assert_frame_equal(one[0], again[0])
     pd.testing.assert_frame_equal(one[1], again[1])
     assert not one[0]["p"].equals(other[0]["p"])
@@ -296,24 +295,9 @@ def test_vocabulary_and_common_explain_the_whole(stages, dropped):
     np.testing.assert_allclose(1 - whole[both] ** 2, ((1 - alone**2) * (1 - common**2))[both], atol=1e-7)
 
 
-BEFORE, AFTER = records([1, 2], [1, 2], [0, 1]), records([1, 1], [1, 2], [0, 1])
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        (lambda: draw_null("swap", BEFORE, AFTER, 2), "'b0001' has other tokens after than before"),
-        (lambda: draw_null("split", BEFORE[:1], AFTER, 1), "after name neuron 1, but the encoder has 1"),
-        (lambda: draw_null("swap", BEFORE, BEFORE, 2, measure="helinger"), "Did you mean 'hellinger'"),
-        (lambda: draw_null("swap", BEFORE, BEFORE, 2, permutations=0), "permutations is 0"),
-        (lambda: draw_null("split", BEFORE, AFTER[:0], 2), "the text after has no token"),
-        (lambda: draw_null("swap", aggregate(BEFORE), aggregate(BEFORE), 2), "no column 'block'"),
-        (lambda: draw_null("swop", BEFORE, BEFORE, 2), "Did you mean 'swap'"),
-    ],
-)
-def test_bad_input_is_named(wrong, says):
-    with pytest.raises(TxrayError, match=says):
-        wrong()
+def test_stages_that_did_not_read_one_text_are_refused():
+    with pytest.raises(TxrayError, match="'b0001' has other tokens after than before"):
+        draw_null("swap", records([1, 2], [1, 2], [0, 1]), records([1, 1], [1, 2], [0, 1]), 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)

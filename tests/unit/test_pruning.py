@@ -13,7 +13,6 @@ from torch import nn
 from txray_lib.encoders.encoded import Texts, balanced_sample
 from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.encoders.training import last_hidden_states, predict, score
-from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pruning
 from txray_lib.pruning import (
     BEFORE_CLASSIFIER,
@@ -77,12 +76,6 @@ def test_pruned_is_an_lstm_that_never_had_the_neurons(encoder, ids, cut):
     assert all(torch.equal(v, before[k]) for k, v in encoder.state_dict().items()), "the original is left alone"
     others = (encoder(ids)[0] - activations)[:, -1, kept].abs().max()
     assert (others > 1e-3) == bool(cut), "cutting is more than zeroing the last state"
-
-
-@pytest.mark.parametrize(("neurons", "named"), [([2, 99], 99), ([-1, 2], -1)])
-def test_a_neuron_that_is_not_there_is_an_error_that_names_it(encoder, neurons, named):
-    with pytest.raises(TxrayError, match=rf"cannot prune neuron {named}: the encoder has 7"):
-        prune_encoder(encoder, np.array(neurons))
 
 
 @torch.no_grad()

@@ -10,9 +10,8 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -145,44 +144,22 @@ def save_corpus(corpus: Corpus, path: Path) -> None:
 
 
 def load_corpus_file(path: Path) -> Corpus:
-    """Read what `save_corpus` wrote. Raises TxrayError where the file is missing, truncated or of another kind."""
-    with _opened(path) as file:
-        return Corpus(file.schema_arrow.metadata[b"corpus"].decode(), tuple(_documents(file)))
+    """Read what `save_corpus` wrote; `steps.require_whole` has told whether it is there and whole."""
+    return Corpus(pq.read_schema(path).metadata[b"corpus"].decode(), tuple(stream_corpus_file(path)))
 
 
 def stream_corpus_file(path: Path, start: int = 0, stop: int | None = None) -> Iterator[Document]:
     """The documents numbered from `start` to before `stop`, a few at a time: for a corpus that need not fit in memory."""
-    with _opened(path) as file:
-        yield from islice(_documents(file), start, stop)
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        rows = chain.from_iterable(batch.to_pylist() for batch in file.iter_batches(_READ_AT_ONCE))
+        yield from map(_document, islice(rows, start, stop))
 
 
 def document_lengths(path: Path) -> np.ndarray:
     """How many tokens each document of a corpus file has, (documents,), without its text in memory."""
-    with _opened(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         batches = [pc.list_value_length(b["tokens"]) for b in file.iter_batches(_ROWS_AT_ONCE, columns=["tokens"])]
     return pa.chunked_array(batches, pa.int32()).to_numpy().astype(np.int64)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            if b"corpus" not in (file.schema_arrow.metadata or {}):
-                raise KeyError("it names no corpus")
-            yield file
-    except FileNotFoundError as error:
-        raise TxrayError(f"there is no corpus file {path}. Run the step that makes it.") from error
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise TxrayError(f"{path} is not a whole corpus file ({error}). Delete it; the next run makes it.") from error
-
-
-def _documents(file: pq.ParquetFile) -> Iterator[Document]:
-    read = 0
-    for batch in file.iter_batches(_READ_AT_ONCE):
-        read += batch.num_rows
-        yield from map(_document, batch.to_pylist())
-    if read != file.metadata.num_rows:
-        raise ValueError(f"{read} of {file.metadata.num_rows} documents can be read")
 
 
 def _document(row: dict[str, Any]) -> Document:

@@ -25,11 +25,9 @@ from txray_lib.transfer import MEASURES, Side, between, owners, preference_state
 
 UNCHANGED, REPLACED, LOST = "unchanged", "replaced", "lost"
 REVIVED, SILENCED, UNUSED = "revived", "silenced", "unused"
-ARGMAX, POSITIVE = "argmax", "positive"
 DECAY = 0.7
 MUTE = -0.1
 FEWEST_WORDS = 4
-_ROWS = 4096
 
 
 def list_kinds(plan: TruthPlan) -> np.ndarray:
@@ -46,16 +44,10 @@ def list_kinds(plan: TruthPlan) -> np.ndarray:
 
 
 def read_depth(way: str) -> int | None:
-    """How many neurons of a token a way of collecting takes; None for all that are positive.
-
-    Raises TxrayError for what is neither "argmax", "positive" nor "top-" and a number.
-    """
-    if way in (ARGMAX, POSITIVE):
-        return 1 if way == ARGMAX else None
-    kind, _, number = way.partition("-")
-    if kind != "top" or not number.isdigit() or int(number) < 1:
-        raise TxrayError(f"there is no way of collecting {way!r}. Known: argmax, top-3 (or another number), positive.")
-    return int(number)
+    """How many neurons of a token a way of collecting (`profiles.Way`) takes; None for all that are positive."""
+    if way == "positive":
+        return None
+    return 1 if way == "argmax" else int(way.removeprefix("top-"))
 
 
 @dataclass(frozen=True)
@@ -75,7 +67,7 @@ class Planted:
     frequencies: np.ndarray
 
     def activations(
-        self, side: str, text: pd.DataFrame, seed: int, noise: TruthNoise | None = None, rows: int = _ROWS
+        self, side: str, text: pd.DataFrame, seed: int, noise: TruthNoise | None = None, rows: int = 4096
     ) -> Iterator[np.ndarray]:
         """What the encoder "before" or "after" answers to a text (`study.list_tokens`), in chunks of up to `rows` tokens, each
         (tokens, units); the same for any `rows`.
