@@ -70,7 +70,7 @@ class Book:
         return nbformat.read(self.root / "build" / "notebooks" / f"{name}.ipynb", 4)
 
 
-def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, title: str = "") -> None:
+def execute(source: Path, out: Path, parameters: dict[str, Any], cwd: Path, title: str = "", **_: Any) -> None:
     if "fails" in source.read_text(encoding="utf-8"):
         raise TxrayError("rq1.md, cell 1 failed")
     assert open_results(parameters["profile"]).is_outdated in (True, False)

@@ -197,7 +197,7 @@ def with_reading(folder: Path, of: str, profile: str = "tiny") -> Path:
 @pytest.fixture
 def executed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Notebooks are taken as executed: what is left out is decided before."""
-    monkeypatch.setattr("txray_lib.book.notebooks._run", lambda notebook, source, cwd: notebook)
+    monkeypatch.setattr("txray_lib.book.notebooks._run", lambda notebook, *_: notebook)
 
 
 def read_in(source: Path, folder: Path) -> list[str]:

@@ -56,12 +56,19 @@ def parameters_of(source: Path) -> dict[str, Any]:
 
 
 def execute(
-    source: Path, out: Path, parameters: dict[str, Any], cwd: Path, version: Version = "student", title: str = ""
+    source: Path,
+    out: Path,
+    parameters: dict[str, Any],
+    cwd: Path,
+    version: Version = "student",
+    title: str = "",
+    kernel: type | None = None,
 ) -> Path:
     """Run a text notebook from top to bottom and write the executed copy to `out`, whole or not at all.
 
     Cells for a teacher are left out, unless that is the `version` asked for; what was read in other tables than those shown
-    is left out too. `title` takes the place of the notebook's own.
+    is left out too. `title` takes the place of the notebook's own; `kernel` is a class that starts one otherwise than
+    `jupyter_client` does.
     Raises TxrayError for a misspelt parameter, for a value of another type than the default (text is read as that type), for
     a place that cannot be written, and for a cell that fails, with that cell's own message.
     """
@@ -75,7 +82,7 @@ def execute(
     notebook.cells = [c for c in notebook.cells if _is_read_here(c, used, source)]
     if title:
         notebook.cells[0].source = re.sub(r"^# .*", f"# {title}", notebook.cells[0].source, count=1)
-    return _write(_run(notebook, source, cwd), source, used, out)
+    return _write(_run(notebook, source, cwd, kernel), source, used, out)
 
 
 def write_unexecuted(source: Path, out: Path) -> Path:
@@ -191,7 +198,7 @@ def read_values(given: dict[str, Any], defaults: dict[str, Any], source: Path) -
     return values
 
 
-def _run(notebook: nbformat.NotebookNode, source: Path, cwd: Path) -> nbformat.NotebookNode:
+def _run(notebook: nbformat.NotebookNode, source: Path, cwd: Path, kernel: type | None) -> nbformat.NotebookNode:
     import papermill
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
@@ -209,6 +216,7 @@ def _run(notebook: nbformat.NotebookNode, source: Path, cwd: Path) -> nbformat.N
                 cwd=str(cwd),
                 config=Config(ConnectionFileMixin=sockets),
                 extra_arguments=["--log-level=50"],
+                **({"kernel_manager_class": kernel} if kernel else {}),
             )
         except PapermillExecutionError as error:
             raise TxrayError(_failure(source, error)) from None
