@@ -332,4 +332,4 @@ def test_claims_on_the_one_layer_of_an_lstm_are_not_measured_on_a_transformer(ot
     (copy / "profile.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     table = measured_in(copy)
     assert table["value"].isna().all()
-    assert "this encoder is a Transformer" in table.loc["N1", "why"]
+    assert "this encoder is read in layers" in table.loc["N1", "why"]

@@ -142,8 +142,8 @@ def measure_one(run: Run, its: Claim) -> Measured:
     if its.id not in MEASURES:
         return Measured(why=its.why)
     try:
-        if run.is_transformer:
-            return Measured(why="the claim is on the one layer of an LSTM, and this encoder is a Transformer")
+        if run.in_layers:
+            return Measured(why="the claim is on one LSTM layer, and this encoder is read in layers")
         return MEASURES[its.id](run)
     except TxrayError as error:
         return Measured(why=f"this run kept too little: {str(error).splitlines()[0]}")

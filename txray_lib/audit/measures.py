@@ -60,9 +60,9 @@ class Run:
         return int(self.results.stages["neurons"].max())
 
     @cached_property
-    def is_transformer(self) -> bool:
-        """Whether the encoder is a Transformer, which has a neuron of each number in every layer."""
-        return "transformer" in (read_parameters(self.results.folder).get("encoder") or {})
+    def in_layers(self) -> bool:
+        """Whether the encoder is read in layers, with a neuron of each number in every one."""
+        return not {"transformer", "layers"}.isdisjoint(read_parameters(self.results.folder).get("encoder") or {})
 
     def name_of(self, pair: str) -> str:
         """The comparison of two stages that PAIRS names by their roles, as it stands in the run's tables."""
