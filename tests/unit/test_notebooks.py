@@ -10,7 +10,9 @@ import nbformat
 import pytest
 from telling_tables import write_tables
 
+from txray_lib.book.kernels import CopiedKernel
 from txray_lib.book.notebooks import execute, find_notebook, list_notebooks, parameters_of, read_notebook
+from txray_lib.engine import apart
 from txray_lib.errors import TxrayError
 from txray_lib.results import check_parameters, open_results
 
@@ -60,6 +62,20 @@ def test_parameters_reach_the_cells_and_the_kernel_is_this_interpreter(tmp_path:
     assert [cell.metadata.get("tags") for cell in cells] == [["parameters"], None]
     assert cells[0].source == 'n = 7\nname = "a"'
     assert executed.cells[0].source.startswith("# The world")
+
+
+def test_a_copied_kernel_runs_a_page_as_a_new_one_does_and_is_gone_with_it(tmp_path: Path) -> None:
+    """In a job of the book, which has computed nothing."""
+    code = "import os, sys\nprint(n, name, os.getcwd(), os.getpid(), 'txray_lib.book.notebooks' in sys.modules)"
+    given = ({"n": 7}, tmp_path, "student", "", CopiedKernel)
+    executed = nbformat.read(apart(execute, notebook(tmp_path, code), tmp_path / "out.ipynb", *given), 4)
+    n, name, folder, process, has_imports = executed.cells[-1].outputs[0].text.split()
+    assert (n, name, folder, has_imports) == ("7", "a", str(tmp_path), "True")
+    assert not Path(f"/proc/{process}").exists()
+    with pytest.raises(TxrayError, match="page.md, cell 2 failed with ValueError: dry"):
+        apart(execute, notebook(tmp_path, 'raise ValueError("dry")'), tmp_path / "out.ipynb", *given)
+    with pytest.raises(TxrayError, match="page.md, cell 2 .*DeadKernelError|died"):
+        apart(execute, notebook(tmp_path, "import os; os._exit(1)"), tmp_path / "out.ipynb", *given)
 
 
 def test_every_parameter_that_has_limits_is_checked_where_the_tables_are_opened() -> None:
