@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sentence_tables import sentence_tables
 from telling_tables import HOSTILE
 
 from txray_lib.book.extension import figure
@@ -24,7 +23,6 @@ from txray_lib.figures import theme
 from txray_lib.figures.detail import detail, strongest_in_turn
 from txray_lib.figures.lengths import lengths
 from txray_lib.figures.plane import first_shown, plane
-from txray_lib.figures.sentence import PANELS, four_ways, lines
 from txray_lib.preferences import strongest
 from txray_lib.transfer import compare
 
@@ -64,13 +62,6 @@ def drawn(neuron: int = -1, yardstick: float | None = None, **columns: Any) -> a
     return plane(shared, strongest(BEFORE, AFTER, 5), ROLES, neuron, 1, yardstick)
 
 
-def sentence(missing: bool = False) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Hostile tokens, what each method finds at them, and its control, half of it."""
-    tokens = sentence_tables(HOSTILE)["sentence"]
-    found = pd.DataFrame({method: [(i + 1) / 20 for i in range(len(tokens))] for method in PANELS})
-    return tokens, found, found * (math.nan if missing else 0.5)
-
-
 KINDS: dict[str, Callable[[], alt.TopLevelMixin]] = {
     "plane": lambda: drawn(yardstick=0.3),
     "plane with a null": lambda: drawn(**TESTED),
@@ -80,12 +71,10 @@ KINDS: dict[str, Callable[[], alt.TopLevelMixin]] = {
         {"a": "last", "a-corpus-of-ones-own": "zero-shot"},
     ),
     "plane of nothing": lambda: plane(shared_of(BEFORE, AFTER).iloc[:0], strongest(BEFORE, AFTER, 5), ROLES),
-    "two lengths": lambda: lengths(LENGTHS, ROLES),
-    "three lengths": lambda: lengths(LENGTHS.assign(c=[1, 2, 3, 4, 5, 30_000]), ROLES, {0: "and, of"}),
-    "lengths of nothing": lambda: lengths(LENGTHS * 0, ROLES),
+    "two lengths": lambda: lengths(LENGTHS, {}),
+    "three lengths": lambda: lengths(LENGTHS.assign(c=[1, 2, 3, 4, 5, 30_000]), {0: "and, of"}),
+    "lengths of nothing": lambda: lengths(LENGTHS * 0, {}),
     "detail": lambda: detail({"a": RIVER, "b": FILM}, ROLES, 0),
-    "four ways": lambda: four_ways(*sentence()),
-    "four ways without controls": lambda: four_ways(*sentence(missing=True)),
 }
 
 
@@ -132,10 +121,9 @@ def test_hostile_and_endless_tokens_stay_text_short_and_apart() -> None:
 BAD: dict[str, tuple[Callable[[], object], str]] = {
     "no such neuron": (lambda: detail({"a": RIVER, "b": FILM}, ROLES, 9), "neuron 9 prefers nothing in a, b"),
     "no token": (lambda: detail({"a": RIVER}, ROLES, 0, top_tokens=0), "at least 1"),
-    "one stage": (lambda: lengths(LENGTHS[["a"]], ROLES), "two stages"),
+    "one stage": (lambda: lengths(LENGTHS[["a"]], {}), "two stages"),
     "an avoided neuron": (lambda: drawn(neuron=2), "neuron 2 is not shared"),
     "a neuron that is not there": (lambda: drawn(neuron=77), "neuron 77 is not shared"),
-    "an empty sentence": (lambda: lines(sentence()[0].iloc[:0]), "no token"),
 }
 
 
@@ -204,11 +192,10 @@ def test_nine_tags_stay_and_of_ten_two_are_folded() -> None:
 
 
 def test_directions_are_counted_by_hand_and_medians_are_of_neurons_in_use() -> None:
-    chart = lengths(LENGTHS, ROLES)
+    chart = lengths(LENGTHS, {})
     ways = {row["neuron"]: row["direction"] for row in rows_of(chart, "direction")}
     assert ways == {0: "longer", 1: "unchanged", 2: "shorter", 3: "unchanged", 5: "shorter"}
-    said = [row["says"] for rows in chart.to_dict()["datasets"].values() for row in rows if "says" in row]
-    assert said == ["1 longer", "2 unchanged", "2 shorter"]
+    assert '{\\"unchanged\\": 2, \\"shorter\\": 2, \\"longer\\": 1}[datum.label]' in chart.to_json()
     middle = [(row["stage"], row["median"], row["low"], row["high"], row["used"]) for row in rows_of(chart, "median")]
     assert middle == [("a", 5.0, 3.2, 6.5, 4), ("b", 2.5, 1.8, 4.2, 4)]
 

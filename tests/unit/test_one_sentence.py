@@ -1,4 +1,4 @@
-"""One sentence by four methods: attribution by hand and as a law, the sentence as the stages read it, its two charts."""
+"""One sentence by four methods: attribution by hand and as a law, the sentence as the stages read it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sentence_tables import sentence_tables as written_tables
-from telling_tables import HOSTILE
 
 from txray_lib.collection import collect
 from txray_lib.corpora import Corpus, Document
 from txray_lib.encoders.lstm import Classifier, Encoder
-from txray_lib.errors import TxrayError
-from txray_lib.figures.sentence import MAX_LETTERS, lines
 from txray_lib.one_sentence import integrated_gradients, occlusion, pick_sentence, sentence_tables
 from txray_lib.preferences import NOBODY
 
@@ -152,12 +148,3 @@ def test_the_same_weights_change_nothing_and_other_weights_do(made):
     assert facts["before", "told"] == facts["after", "told"]
     assert (other["sentence"]["change_after"] > 0).all()
     assert not any(column.endswith("_shuffled") for column in rows)
-
-
-def test_every_token_has_a_short_line_of_its_own():
-    tokens = written_tables(HOSTILE)["sentence"].assign(token="w" * 300)
-    names = lines(tokens)
-    assert len(set(names)) == len(tokens)
-    assert all(len(name) <= MAX_LETTERS + 7 for name in names)
-    with pytest.raises(TxrayError, match="no token"):
-        lines(tokens.iloc[:0])

@@ -4,7 +4,6 @@
     plane     distance against length, with the words of the neuron that is clicked (Fig. 4, 6, 8)
     lengths   the length of every neuron over stages (Fig. 2, 10)
     detail    one neuron: its tags, its tokens, at several stages (Fig. 5, 7, 9)
-    sentence  one sentence, by four methods
 
 May touch: errors, preferences, tags.
 """

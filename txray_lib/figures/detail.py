@@ -56,7 +56,10 @@ def detail(
     tokens, tags = _tokens(own), _tags(own)
     ranked = [list(tokens[tokens["stage"] == stage].nlargest(top_tokens, "p")["feature"]) for stage in own]
     shown = strongest_in_turn(ranked, top_tokens)
-    labels = {stage: _label(stage, tokens, shown) for stage in stages}
+    labels = {}
+    for stage in stages:
+        p = tokens[tokens["stage"] == stage].set_index("feature")["p"]
+        labels[stage] = f"{stage}: {len(p):,} tokens, those shown hold {p[p.index.isin(shown)].sum():.0%} of P"
     by_class = tags.groupby(["stage", "class"])["p"].sum().groupby("class").max().sort_values(ascending=False)
     tokens, tags = (table.assign(label=table["stage"].map(labels)) for table in (tokens, _fold(tags)))
     marks = tokens[tokens["feature"].isin(shown)]
@@ -105,62 +108,38 @@ def _fold(tags: pd.DataFrame) -> pd.DataFrame:
     return tags.assign(**named).groupby(["stage", "tag", "class"], as_index=False, sort=False)["p"].sum()
 
 
-def _label(stage: str, tokens: pd.DataFrame, shown: list[str]) -> str:
-    """A stage's line in the legend: its name, its length, and what the shown tokens hold of its P."""
-    p = tokens[tokens["stage"] == stage].set_index("feature")["p"]
-    if p.empty:
-        return f"{stage}: prefers nothing"
-    if p.index.isin(shown).all():
-        return f"{stage}: {len(p):,} {'token' if len(p) == 1 else 'tokens'}, all shown"
-    return f"{stage}: {len(p):,} tokens, those shown hold {min(100 * p[p.index.isin(shown)].sum(), 99):.2g} % of P"
-
-
-def _rows(
-    table: pd.DataFrame, name: str, classes: list[str], limit: int
-) -> tuple[pd.DataFrame, alt.Y, list[alt.Chart]]:
-    """The rows of a panel, [name, class], class by class and the strongest first within a class; their axis; and a band behind
-    every second class, as wide as the panel."""
+def _rows(table: pd.DataFrame, name: str, classes: list[str], limit: int) -> tuple[pd.DataFrame, alt.Y]:
+    """The rows of a panel, [name, class], class by class and the strongest first within a class; and their axis."""
     rank = table.groupby([name, "class"], as_index=False, sort=False)["p"].max()
     place = rank["class"].map({own: i for i, own in enumerate(classes)}).fillna(len(classes))
-    rank = rank.assign(place=place).sort_values(["place", "p"], ascending=[True, False], kind="stable")
-    rows = rank[[name, "class"]]
-    y = alt.Y(f"{name}:N", scale=alt.Scale(domain=list(rows[name]), paddingInner=0), title=None, axis=name_rows(limit))
-    bands = rows.groupby("class", sort=False)[name].agg(first="first", last="last").reset_index().iloc[1::2]
-    if bands.empty:
-        return rows, y, []
-    first = y.copy()
-    first.shorthand, first.bandPosition = "first:N", 0
-    band = alt.Chart(bands).mark_rect(color=BAND.light, opacity=0.28)
-    across = {"x": alt.value(0), "x2": alt.value("width")}
-    return rows, y, [band.encode(y=first, y2=alt.Y2("last:N", bandPosition=1), **across)]
+    rows = rank.assign(place=place).sort_values(["place", "p"], ascending=[True, False], kind="stable")
+    scale = alt.Scale(domain=list(rows[name]), paddingInner=0)
+    return rows[[name, "class"]], alt.Y(f"{name}:N", scale=scale, title=None, axis=name_rows(limit, grid=True))
 
 
-def _bars(tags: pd.DataFrame, classes: list[str], stages: list[str], ink: dict) -> alt.LayerChart:
+def _bars(tags: pd.DataFrame, classes: list[str], stages: list[str], ink: dict) -> alt.Chart:
     """A row per part of speech, in it a bar per stage."""
-    rows, y, bands = _rows(tags, "tag", classes, 130)
+    rows, y = _rows(tags, "tag", classes, 130)
     offset = alt.YOffset("stage:N", sort=stages, scale=alt.Scale(domain=stages, paddingOuter=0.35))
     x = alt.X("p:Q", title="probability, by tag", axis=alt.Axis(tickCount=3, labelFlush=False))
     bars = alt.Chart(tags.round({"p": 5})).mark_bar()
     bars = bars.encode(y=y, yOffset=offset, x=x, color=ink["color"], tooltip=["stage:N", "tag:N", "p:Q"])
     height = len(rows) * max(18, 9 * len(stages) + 4)
-    return alt.layer(*bands, bars).properties(width=125, height=height)
+    return bars.properties(width=125, height=height)
 
 
 def _points(marks: pd.DataFrame, classes: list[str], ink: dict) -> alt.LayerChart:
     """A row per token, in it a mark per stage that prefers it, joined where there are several."""
-    rows, y, bands = _rows(marks, "word", classes, 120)
-    axis = alt.Axis(tickCount=3, labelFlush=False)
+    rows, y = _rows(marks, "word", classes, 120)
     title = "probability, by token"
-    x = alt.X("p:Q", title=title, axis=axis, scale=alt.Scale(zero=True))
+    x = alt.X("p:Q", title=title, axis=alt.Axis(tickCount=3, labelFlush=False), scale=alt.Scale(zero=True))
     span = marks.groupby("word", as_index=False, sort=False)["p"].agg(["min", "max"])
     tips = ["stage:N", "feature:N", "class:N", alt.Tooltip("p:Q", title=title), "count:Q"]
     names = alt.Chart(rows.drop_duplicates("class")).mark_text(align="left", dx=7, fontStyle="italic", fontSize=11)
     spans = alt.Chart(span).mark_rule(color=BAND.light, strokeWidth=2)
     points = alt.Chart(marks.round({"p": 5})).mark_point(filled=True, size=60, opacity=1)
-    layers = [
-        *bands,
+    return alt.layer(
         names.encode(y=y, x=alt.value("width"), text="class:N"),
         spans.encode(y=y, x=alt.X("min:Q", title=title), x2="max:Q"),
         points.encode(y=y, x=x, tooltip=tips, **ink),
-    ]
-    return alt.layer(*layers).properties(width=165, height=20 * len(rows))
+    ).properties(width=165, height=20 * len(rows))

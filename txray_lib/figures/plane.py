@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import altair as alt
@@ -15,8 +14,6 @@ WIDTH, HEIGHT, WORDS = 500, 270, 92
 TICKS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10000]
 MAX_BINS, MIN_IN_BIN = 12, 12
 MAX_LETTERS = 18
-KEY = "● above chance   ○ not above chance"
-KEY_OF_SEVERAL = "filled: above chance, hollow: not"
 
 
 def plane(
@@ -52,7 +49,7 @@ def plane(
     pick = alt.selection_point(
         name="chosen", fields=["key"], value=[{"key": start}], on="click", nearest=True, clear=False, toggle=False
     )
-    panels = _scatter(points, ink, pick, yardstick), _histogram(points, ink["color"]), _detail(points, roles, pick)
+    panels = _scatter(points, ink, pick, yardstick), _detail(points, roles, pick)
     return alt.vconcat(*panels, spacing=12).resolve_scale(color="independent", shape="independent")
 
 
@@ -103,36 +100,21 @@ def _scatter(points: pd.DataFrame, ink: dict, pick: alt.Parameter, yardstick: fl
         filled=True, size=30, opacity=0.55 if tested else 0.4
     )
     hollow = base.transform_filter("!datum.above").mark_point(filled=False, size=26, strokeWidth=1.1, opacity=0.6)
+    rule = alt.Chart(pd.DataFrame({"hellinger": [yardstick]}).dropna())
     running = _running(points, x, ink["color"])
+    said = ["neuron", "hellinger", *(["expected", "q"] if tested else []), "length_before", "length_after"]
+    tips = [alt.Tooltip(f"{name}:Q", title=name.replace("_", " ")) for name in said]
     layers = [
         *running[:1],
         filled.encode(**ink),
         *([hollow.encode(**ink)] if tested else []),
         *running[1:],
-        *mark_distance(yardstick, "two halves of one text", "right"),
+        rule.mark_rule(strokeDash=[6, 4], color=TEXT.light).encode(y="hellinger:Q"),
         base.transform_filter(pick).mark_point(size=190, strokeWidth=2.5, color=TEXT.light, opacity=1),
-        base.mark_point(filled=True, size=60, opacity=0).encode(tooltip=_tooltip(tested)).add_params(pick),
+        base.mark_point(filled=True, size=60, opacity=0).encode(tooltip=tips).add_params(pick),
     ]
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
-    key = KEY if points["label"].nunique() == 1 else KEY_OF_SEVERAL
-    return chart.properties(title=key) if tested else chart
-
-
-def _tooltip(tested: bool) -> list[alt.Tooltip]:
-    said = {"neuron": "neuron", "hellinger": "distance"}
-    said |= {"expected": "distance by chance", "q": "q"} if tested else {}
-    said |= {"length_before": "length before", "length_after": "length after"}
-    return [alt.Tooltip(f"{name}:Q", title=title) for name, title in said.items()]
-
-
-def mark_distance(distance: float | None, says: str, side: str) -> list[alt.Chart]:
-    """A dashed line across a panel at a distance, named at its left or right end; nothing where there is none."""
-    if distance is None or math.isnan(distance):
-        return []
-    rule = alt.Chart(pd.DataFrame({"hellinger": [distance], "says": [says]})).encode(y="hellinger:Q")
-    words = rule.mark_text(align=side, baseline="bottom", dx=-3 if side == "right" else 4, dy=-2, fontSize=11)
-    place = alt.value("width" if side == "right" else 0)
-    return [rule.mark_rule(strokeDash=[6, 4], color=TEXT.light), words.encode(x=place, text="says:N")]
+    return chart.properties(title="filled: above chance, hollow: not") if tested else chart
 
 
 def _running(points: pd.DataFrame, x: alt.X, colour: alt.Color) -> list[alt.Chart]:
@@ -153,18 +135,6 @@ def _running(points: pd.DataFrame, x: alt.X, colour: alt.Color) -> list[alt.Char
     halo = line.mark_line(color=ON_BAR.light, strokeWidth=5)
     band = base.mark_area(opacity=0.2).encode(y="low:Q", y2="high:Q", color=colour)
     return [band, halo, line.mark_line(strokeWidth=2.5).encode(color=colour)]
-
-
-def _histogram(points: pd.DataFrame, colour: alt.Color) -> alt.Chart:
-    """How many neurons have which length, eight bins a decade."""
-    decade = (points["length"].clip(lower=1).map(math.log10) * 8 + 1e-9).map(math.floor)
-    counts = points.assign(bin=decade).groupby(["label", "bin"]).size().reset_index(name="neurons")
-    counts = counts.assign(low=10 ** (counts["bin"] / 8), high=10 ** ((counts["bin"] + 1) / 8)).round(2)
-    x = lengths_axis("low", float(points["length"].max()), labels=False, ticks=False, domain=False, title=None)
-    y = alt.Y("neurons:Q", title="neurons", axis=alt.Axis(tickCount=2))
-    bars = alt.Chart(counts).mark_rect(opacity=0.5, clip=True)
-    bars = bars.encode(x=x, x2="high:Q", y=y, y2=alt.datum(0), color=colour.legend(None))
-    return bars.properties(width=WIDTH, height=48)
 
 
 def _detail(points: pd.DataFrame, roles: Mapping[str, str], pick: alt.Parameter) -> alt.LayerChart:
