@@ -24,7 +24,6 @@ from txray_lib.errors import TxrayError, nearest
 from txray_lib.settings import Corpora, Count, Even, Name, OwnEncoder, Positive, Settings, Share, TransformerEncoder
 
 _ENDINGS = (".yaml", ".yml")
-
 Precision = Literal["float32", "bfloat16"]
 
 _ENCODERS = {"own files": OwnEncoder, "a transformer": TransformerEncoder}
@@ -192,8 +191,8 @@ class TruthStudy(Settings):
             raise ValueError("population: two texts of the most tokens are more than it holds")
         if self.cap < self.permutations:
             raise ValueError("cap: a neuron can get no fewer permutations than all get")
-        for name, values in (("tokens", self.tokens), ("ways", self.ways), ("texts", self.texts)):
-            if len(set(values)) < len(values):
+        for name in ("tokens", "ways", "texts"):
+            if len(set(values := getattr(self, name))) < len(values):
                 raise ValueError(f"{name}: one is there twice in {values}")
         return self
 
@@ -364,7 +363,7 @@ def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 def _problem(error: Any) -> str:
     """A problem that pydantic found, by its key and in a sentence."""
     location = [str(part) for part in error["loc"]]
-    key, given = ".".join(part for part in location if part not in _ENCODERS), repr(error["input"])
+    key, given = ".".join(part for part in location if part not in (*_ENCODERS, "[key]")), repr(error["input"])
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key. {nearest(location[-1], _keys(location[:-1]))}"
     if error["type"] == "missing":

@@ -55,20 +55,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class Columns(Settings):
-    """What the columns of a labelled file are called, where it is otherwise (`corpora.own`)."""
+def _distinct(columns: dict[str, str]) -> dict[str, str]:
+    named = {"text": "text", "label": "label", **columns}
+    if len(set(named.values())) < len(named):
+        raise ValueError(f"two are read from one column: {', '.join(f'{k} from {v!r}' for k, v in named.items())}")
+    return columns
 
-    text: str | None = _GIVEN
-    label: str | None = _GIVEN
-    split: str | None = _GIVEN
-    block: str | None = _GIVEN
 
-    @model_validator(mode="after")
-    def _are_distinct(self) -> Columns:
-        named = {"text": "text", "label": "label", **self.model_dump()}
-        if len(set(named.values())) < len(named):
-            raise ValueError(f"two are read from one column: {', '.join(f'{k} from {v!r}' for k, v in named.items())}")
-        return self
+Columns = Annotated[dict[Literal["text", "label", "split", "block"], str], AfterValidator(_distinct)]
+"""What the columns of a labelled file are called, where it is otherwise (`corpora.own`)."""
 
 
 class Credit(NamedTuple):
@@ -106,16 +101,17 @@ class CorpusSettings(Settings):
     delimiter: Annotated[str, AfterValidator(_one_mark)] | None = _GIVEN
     positive: Annotated[str, BeforeValidator(_word)] | None = _GIVEN
 
+    @property
     def says_how(self) -> bool:
         """Whether it says how a table is to be read."""
-        return any(given is not None for given in (self.columns, self.delimiter, self.positive))
+        return (self.columns, self.delimiter, self.positive) != (None, None, None)
 
     @model_validator(mode="after")
     def _has_its_path(self) -> CorpusSettings:
         if (self.path is None) == (self.source == "file"):
             wrong = "needs the path of a file" if self.path is None else f"reads no path, and {self.path!r} is given"
             raise ValueError(f"the source {self.source!r} {wrong}")
-        if self.path is None and self.says_how():
+        if self.path is None and self.says_how:
             raise ValueError(
                 f"the source {self.source!r} reads no file, and columns, a delimiter or a positive label are given"
             )
@@ -136,7 +132,7 @@ class Corpora(Settings):
             raise ValueError(
                 "pretraining reads 'world', 'wikitext-2' or 'file', the target needs labels: 'world', 'imdb' or 'file'"
             )
-        if self.pretraining.says_how():
+        if self.pretraining.says_how:
             raise ValueError("pretraining reads plain text: columns, delimiter and positive are the target's")
         if self.pretraining.name == self.target.name:
             raise ValueError(f"both corpora are named {self.target.name!r}; stages could not be told apart")

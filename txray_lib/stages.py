@@ -20,7 +20,7 @@ READ_OTHERWISE = {
     "cased": ("early", "before-last", "last", "zero-shot"),
     "marks": ("early", "before-last", "last", "zero-shot", "supervised"),
 }
-"""The readings of `rereading`, and the roles of the stages that are collected again in each."""
+"""The readings of `steps.reread`, and the roles of the stages that are collected again in each."""
 
 
 @dataclass(frozen=True)

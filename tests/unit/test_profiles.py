@@ -130,7 +130,11 @@ def test_a_misspelt_profile_names_the_nearest(name, told):
         ("corpora: {target: {source: file, path: a, delimiter: ';;'}}", "corpora.target.delimiter: ", "one character"),
         ("corpora: {target: {source: file, path: a, positive: yes}}", "corpora.target.positive: ", "between quotes"),
         ("corpora: {target: {source: file, path: a.JSONL, delimiter: ;}}", "corpora.target: ", "has no delimiter"),
-        ("corpora: {target: {columns: {txt: a}}}", "corpora.target.columns.txt: no such key", "Did you mean 'text'?"),
+        (
+            "corpora: {target: {columns: {txt: a}}}",
+            "corpora.target.columns.txt: ",
+            "'text', 'label', 'split' or 'block'",
+        ),
         ("corpora: {target: {columns: {label: text}}}", "corpora.target.columns: ", "from one column"),
         ("corpora: {pretraining: {source: file, path: a.txt, delimiter: ;}}", "corpora: ", "plain text"),
         ("corpora: {target: {path: a.csv}}", "corpora.target: ", "'world' reads no path"),

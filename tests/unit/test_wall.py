@@ -22,7 +22,6 @@ COMPUTING = [
     "preferences",
     "collection",
     "layers",
-    "rereading",
     "probe",
     "one_sentence",
     "transfer",

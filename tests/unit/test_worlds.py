@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from txray_lib.corpora.documents import Corpus, Document, content_hash
 from txray_lib.errors import TxrayError
 from txray_lib.tags import tag_class
-from txray_lib.worlds import WorldSize, encyclopedia, reviews, truth
+from txray_lib.worlds import MARKS, WorldSize, encyclopedia, make_document, reviews, truth
 from txray_lib.worlds.grammar import Dice, Grammar, Sampler, article, finish, inflect, is_word, word_file
 from txray_lib.worlds.vocabulary import WORLDS, function_words, plan_world, read_tags
-from txray_lib.worlds.writing import MARKS, make_document
 
 COUNTS = {"train": 300, "valid": 40, "test": 60}
 FEW = {"train": 20, "valid": 2, "test": 2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,7 @@ def prepare_corpora(task: Task, folder: Path) -> None:
     save_corpus(_with_last_whole(sample, pretraining), folder / "stage-pretraining.parquet")
     save_corpus(_with_last_whole(target_sample, target), folder / "stage-target.parquet")
     save_corpus(pretraining.split("train", "valid"), folder / "pretraining.parquet")
-    chosen = tuple(document for part in reviews.values() for document in part)
-    save_corpus(Corpus(target.name, chosen), folder / "target.parquet")
+    save_corpus(Corpus(target.name, tuple(chain.from_iterable(reviews.values()))), folder / "target.parquet")
     measures = [*_measure(pretraining, sample), *_measure(target, target_sample)]
     if profile.corpora.pretraining.source == "wikitext-2":
         measures.append((pretraining.name, "stage_headings", sum(map(is_heading, sample))))
@@ -117,10 +117,9 @@ def _read_target(task: Task) -> tuple[Corpus, tuple[str, str] | None]:
         return worlds.reviews(_world_size(task), profile.seed, settings.name), None
     if not settings.path:
         return load_imdb(settings.name), None
-    sizes = profile.finetuning.reviews.model_dump()
-    columns = settings.columns.model_dump() if settings.columns else {}
-    path, positive = task.own[settings.path], settings.positive
-    read = load_labelled(path, settings.name, sizes, profile.seed, columns, settings.delimiter, positive, task.say)
+    sizes, path = profile.finetuning.reviews.model_dump(), task.own[settings.path]
+    how = (settings.columns, settings.delimiter, settings.positive)
+    read = load_labelled(path, settings.name, sizes, profile.seed, *how, task.say)
     return read.corpus, read.labels
 
 
