@@ -36,13 +36,17 @@ _COLUMNS = ["document", "block", "layer", "feature", "tag", "neuron", "activatio
 
 @dataclass(frozen=True)
 class Collected:
-    """records: a row a token, in the corpus's order (columns in `preferences`); nobody: tokens whose maximum is not
-    positive; near_ties: tokens whose two largest activations differ by less than 1e-6; documents: how many were read."""
+    """records: a row a token, in the corpus's order (columns in `preferences`); near_ties: tokens whose two largest activations
+    differ by less than 1e-6; documents: how many were read."""
 
     records: pd.DataFrame
-    nobody: int
     near_ties: int
     documents: int
+
+    @property
+    def nobody(self) -> int:
+        """Tokens whose maximum is not positive."""
+        return int((self.records["neuron"] == NOBODY).sum())
 
     @property
     def preferences(self) -> pd.DataFrame:
@@ -153,7 +157,7 @@ def from_activations(
     feature = categorical([compose(seen(token)) for document in documents for token in document.tokens])
     others = {"layer": np.int8(layer), "prediction": np.float32(np.nan)}
     records = make_records(text_columns(documents, 0), activation, neuron, feature=feature, **others)
-    return Collected(records, int((records["neuron"] == NOBODY).sum()), int(ties.sum()), len(documents))
+    return Collected(records, int(ties.sum()), len(documents))
 
 
 def find_largest(activations: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -231,7 +235,7 @@ class _Part:
             layer=np.int8(0),
             prediction=np.repeat(predictions, self.lengths),
         )
-        return Collected(records, int((records["neuron"] == NOBODY).sum()), self.near_ties, len(self.ids))
+        return Collected(records, self.near_ties, len(self.ids))
 
 
 def grouped(documents: Iterable[Document], part_tokens: int | None = None) -> Iterator[list[Document]]:

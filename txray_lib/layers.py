@@ -13,17 +13,16 @@ from torch import Tensor
 
 from txray_lib.collection import Collected, categorical, find_largest, grouped, make_records, text_columns
 from txray_lib.corpora import Document
-from txray_lib.encoders.layered import LayeredEncoder, SummaryClassifier, read_windows
-from txray_lib.encoders.lstm import evaluating
+from txray_lib.encoders.layered import LayeredEncoder, read_windows
+from txray_lib.encoders.lstm import Classifier, evaluating
 from txray_lib.encoders.pieces import Pieces, PieceWindow, check_pieces, encode_pieces
 from txray_lib.encoders.training import last_hidden_states, predict
 from txray_lib.errors import TxrayError
-from txray_lib.preferences import NOBODY
 from txray_lib.progress import bar
 
 
 def collect_layers(
-    model: LayeredEncoder | SummaryClassifier,
+    model: LayeredEncoder | Classifier,
     pieces: Pieces,
     documents: Iterable[Document],
     batch_size: int = 64,
@@ -43,7 +42,7 @@ def collect_layers(
     Raises TxrayError for documents without tags, a word longer than the model reads at once, a tokenizer of another model,
     activations that are not numbers, and where no neuron of a layer is ever above zero.
     """
-    encoder = model.encoder if isinstance(model, SummaryClassifier) else model
+    encoder = model.encoder if isinstance(model, Classifier) else model
     check_pieces(pieces, encoder.embedding.num_embeddings, "the encoder")
     positive, read = np.zeros(len(encoder.layers), np.int64), 0
     with bar(total or 0, what, "word") as ticker, evaluating(model, device):
@@ -52,7 +51,7 @@ def collect_layers(
             for words in read_windows(encoder, part.windows, part.hear, batch_size, device):
                 ticker.update(words)
             predictions = None
-            if isinstance(model, SummaryClassifier):
+            if isinstance(model, Classifier):
                 texts = encode_pieces(held, pieces, encoder.room, max_tokens)
                 predictions = predict(model, last_hidden_states(model, texts, device))
             yield part.collected(predictions)
@@ -104,4 +103,4 @@ class _Part:
             others = {"feature": feature, "layer": np.int8(layer), "prediction": prediction}
             tables.append(make_records(text, self.activation[row], self.neuron[row], **others))
         records = pd.concat(tables, ignore_index=True)
-        return Collected(records, int((records["neuron"] == NOBODY).sum()), self.near_ties, len(self.documents))
+        return Collected(records, self.near_ties, len(self.documents))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,6 @@ from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.encoders.training import last_hidden_states, predict, score
 from txray_lib.profiles import Pruning
 from txray_lib.transfer import AVOIDED, GAINED
-
-if TYPE_CHECKING:
-    from txray_lib.encoders.layered import SummaryClassifier
 
 BEFORE_CLASSIFIER = "before the classifier"
 OUT_OF_ENCODER = "out of the encoder"
@@ -256,7 +253,7 @@ def _exchange(
 
 
 def layer_pruning_tables(
-    classifier: SummaryClassifier,
+    classifier: Classifier,
     transfer: pd.DataFrame,
     texts: dict[str, Texts],
     settings: Pruning,
@@ -288,9 +285,7 @@ def layer_pruning_tables(
     return tables
 
 
-def predict_silenced(
-    classifier: SummaryClassifier, texts: Texts, device: str, sets: Sequence[np.ndarray]
-) -> np.ndarray:
+def predict_silenced(classifier: Classifier, texts: Texts, device: str, sets: Sequence[np.ndarray]) -> np.ndarray:
     """ŷ (texts, sets) of a Transformer of which each set's neurons, numbered through the layers that are read, are silenced."""
     encoder, predictions = classifier.encoder, []
     for neurons in sets:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from txray_lib.corpora import UNKNOWN
 from txray_lib.corpora.vocabulary import END
 from txray_lib.encoders.encoded import padded
-from txray_lib.encoders.layered import SummaryClassifier
+from txray_lib.encoders.lstm import Classifier
 from txray_lib.encoders.pieces import Words
 from txray_lib.encoders.recurrent import Recurrent
 from txray_lib.encoders.snapshots import load_own_layers
@@ -65,7 +65,7 @@ def one_token_at_a_time(encoder: Recurrent, ids: Tensor, silent: Sequence[int] =
     values, found = encoder.embedding.weight.detach()[ids], []
     for layer in encoder.stack:
         weights, states = layer.cells.state_dict(), []
-        for back in (False, True)[: 1 + encoder.shape.bidirectional]:
+        for back in (False, True)[: 1 + encoder.bidirectional]:
             own = [n - HIDDEN * back for n in silent if 0 <= n - HIDDEN * back < HIDDEN]
             states.append(step_through(weights, values, back, own))
         values, silent = torch.cat(states, dim=1), ()
@@ -77,11 +77,11 @@ def one_token_at_a_time(encoder: Recurrent, ids: Tensor, silent: Sequence[int] =
 def test_all_layers_of_a_batch_are_what_one_token_at_a_time_gives(encoder, corpus, vocabulary, batch_size):
     [part] = collect_layers(encoder, Words(vocabulary), corpus, batch_size)
     alone = [one_token_at_a_time(encoder, torch.from_numpy(vocabulary.encode(d.tokens)).long()) for d in corpus]
-    assert part.records.groupby("layer").size().tolist() == [corpus.token_count] * encoder.shape.layers
+    assert part.records.groupby("layer").size().tolist() == [corpus.token_count] * len(encoder.stack)
     for layer, rows in part.records.groupby("layer"):
         assert_same_but_for_near_ties(rows, np.concatenate([own[layer].numpy() for own in alone]), part.near_ties)
         assert rows["feature"].tolist() == [vocabulary.seen(token) for d in corpus for token in d.tokens]
-    assert part.records["neuron"].max() >= HIDDEN * encoder.shape.bidirectional
+    assert part.records["neuron"].max() >= HIDDEN * encoder.bidirectional
 
 
 def test_the_same_weights_and_text_twice_change_nothing(encoder, corpus, vocabulary):
@@ -145,7 +145,7 @@ def test_a_silenced_neuron_is_0_at_every_token_and_no_other_reads_it(encoder):
 
 def test_a_classifier_reads_the_state_where_each_direction_ends(encoder, corpus, vocabulary):
     torch.manual_seed(3)
-    classifier = SummaryClassifier(encoder)
+    classifier = Classifier(encoder)
     texts = [torch.from_numpy(vocabulary.encode(d.tokens[:9])).long() for d in corpus]
     found = encoder.summarise(*padded([text.numpy() for text in texts]))
     for text, summary in zip(texts, found, strict=True):
@@ -153,7 +153,7 @@ def test_a_classifier_reads_the_state_where_each_direction_ends(encoder, corpus,
             assert (summary == 0).all(), "a text of no token leaves the state it started from"
             continue
         states = one_token_at_a_time(encoder, text)[-1]
-        ends = [states[-1, :HIDDEN], *([states[0, HIDDEN:]] if encoder.shape.bidirectional else [])]
+        ends = [states[-1, :HIDDEN], *([states[0, HIDDEN:]] if encoder.bidirectional else [])]
         torch.testing.assert_close(summary, torch.cat(ends), atol=2e-6, rtol=0)
     [part] = collect_layers(classifier, Words(vocabulary), corpus, max_tokens=9)
     said = torch.sigmoid(classifier.logits(found)).detach().numpy()
@@ -216,6 +216,6 @@ def test_a_bidirectional_gru_of_two_layers_goes_through_a_whole_run(workplace):
     assert set(epochs["state"]) <= {"shared", "never preferred"}, "the two snapshots hold the same weights"
     assert set(results.table("pruning")["layer"]) == {-1, 0, 1}
     classifier = run.model("supervised")
-    assert isinstance(classifier, SummaryClassifier)
+    assert isinstance(classifier, Classifier)
     read = pd.concat([p.records for p in collect_layers(classifier, run.pieces, run.corpus("target"), max_tokens=30)])
     assert aggregate(read)["count"].sum() == results.preferences(results.stage("supervised"))["count"].sum()

@@ -34,7 +34,7 @@ from txray_lib.corpora import UNKNOWN, Corpus, Document
 from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.encoders import training
 from txray_lib.encoders.encoded import Texts
-from txray_lib.encoders.layered import SummaryClassifier
+from txray_lib.encoders.lstm import Classifier
 from txray_lib.encoders.pieces import Cut, Pieces, encode_pieces
 from txray_lib.encoders.training import finetune, last_hidden_states, predict, score
 from txray_lib.encoders.transformers import (
@@ -365,8 +365,8 @@ SETTINGS = Finetuning(
 def test_fine_tuning_leaves_the_embedding_and_goes_on_where_it_was_killed(bert, reviews, tmp_path, monkeypatch):
     transformer, _ = load_transformer(bert)
 
-    def train(checkpoint: Path | None) -> SummaryClassifier:
-        return finetune(SETTINGS, transformer, *reviews, 1, checkpoint, updates=12, kind=SummaryClassifier)[0]
+    def train(checkpoint: Path | None) -> Classifier:
+        return finetune(SETTINGS, transformer, *reviews, 1, checkpoint, updates=12)[0]
 
     whole, real = train(None), training.save_checkpoint
 
@@ -389,7 +389,7 @@ def test_fine_tuning_leaves_the_embedding_and_goes_on_where_it_was_killed(bert, 
 def test_a_classifier_records_what_it_says_of_a_document(bert, text):
     transformer, pieces = load_transformer(bert)
     torch.manual_seed(0)
-    classifier = SummaryClassifier(transformer)
+    classifier = Classifier(transformer)
     [part] = collect_layers(classifier, pieces, text, max_tokens=10)
     texts = encode_pieces(text, pieces, transformer.room, 10)
     said = predict(classifier, last_hidden_states(classifier, texts))
@@ -401,7 +401,7 @@ def test_a_classifier_records_what_it_says_of_a_document(bert, text):
 def test_sets_are_silenced_in_all_layers_and_in_each_beside_random_ones(bert, reviews):
     transformer, _ = load_transformer(bert)
     torch.manual_seed(0)
-    classifier = SummaryClassifier(transformer)
+    classifier = Classifier(transformer)
     random = np.random.default_rng(0)
     tables = []
     for layer in range(LAYERS):
@@ -628,7 +628,7 @@ def test_a_bert_with_three_checkpoints_answers_all_three_questions(workplace, te
     pieces = results.table("corpora").query("measure == 'pieces'")["value"]
     assert (pieces > 3000).all()
     assert not {"probe", "definitions", "sentence"} & set(run.steps)
-    assert isinstance(run.model("supervised"), SummaryClassifier)
+    assert isinstance(run.model("supervised"), Classifier)
     early = pd.concat(
         [p.preferences for p in collect_layers(run.model("early"), run.pieces, run.corpus("pretraining"))]
     )

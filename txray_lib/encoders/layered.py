@@ -1,6 +1,6 @@
 """What encoders of several layers have in common: how their layers are listened to, and how windows of text go through them.
 
-May touch: settings, encoded, lstm, pieces.
+May touch: errors, settings, encoded, pieces.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from txray_lib.encoders.encoded import padded
-from txray_lib.encoders.lstm import Classifier
 from txray_lib.encoders.pieces import PieceWindow
 from txray_lib.errors import TxrayError
 from txray_lib.settings import Reading
@@ -31,6 +30,7 @@ class LayeredEncoder(nn.Module):
     room       how many pieces go through at once, special ones included; context: how many a recorded word has on both sides
     reading    which value of a word in several pieces is its own, and whether products are rounded
     embedding  of the pieces, which stays as it is in fine-tuning
+    description  JSON from which an untrained one of its kind is made
 
     `forward` maps ids (batch, pieces) padded on the right, and lengths (batch,), to what the last layer gives (batch, pieces,
     width).
@@ -43,10 +43,7 @@ class LayeredEncoder(nn.Module):
     context: int
     reading: Reading
     embedding: nn.Module
-
-    def describe(self) -> str:
-        """The JSON from which an untrained one is made (`untrained_transformer`, `recurrent.Recurrent`)."""
-        raise NotImplementedError
+    description: str
 
     def summarise(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """What a classifier reads of texts, (batch, width): the mean over their pieces, and 0 for a text of no piece.
@@ -89,19 +86,6 @@ class LayeredEncoder(nn.Module):
     def _site(self, layer: int) -> tuple[nn.Module, bool]:
         """The module that has a layer's activations, and whether it is given them or makes them."""
         raise NotImplementedError
-
-
-class SummaryClassifier(Classifier):
-    """One linear layer and a sigmoid on what an encoder of several layers says of a whole text."""
-
-    def __init__(self, encoder: LayeredEncoder) -> None:
-        nn.Module.__init__(self)
-        self.encoder = encoder
-        self.output = nn.Linear(encoder.width, 1)
-
-    def last_hidden_states(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """ids (batch, pieces) padded on the right, lengths (batch,), to the encoder's summaries (batch, width)."""
-        return self.encoder.summarise(ids, lengths)
 
 
 def choose_layers(chosen: Sequence[int] | None, there: int) -> tuple[int, ...]:

@@ -72,9 +72,22 @@ class Encoder(nn.Module):
     def units(self) -> int:
         return self.lstm.hidden_size
 
+    @property
+    def width(self) -> int:
+        return self.units
+
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """ids (batch, time) to activations (batch, time, units) and the state to go on from, 2 × (1, batch, units)."""
         return self.lstm(self.embedding(ids), state)
+
+    def summarise(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """ids (batch, time) padded on the right, lengths (batch,), to the states after each last token (batch, units).
+
+        A text of no tokens leaves the state it started from, zero.
+        """
+        activations, _ = self(ids)
+        last = activations[torch.arange(len(ids), device=ids.device), (lengths - 1).clamp_min(0)]
+        return last * (lengths > 0).unsqueeze(1)
 
 
 class LanguageModel(nn.Module):
@@ -96,28 +109,23 @@ class LanguageModel(nn.Module):
 
 
 class Classifier(nn.Module):
-    """One linear layer and a sigmoid on the encoder's last hidden state (S4)."""
+    """One linear layer and a sigmoid on the encoder's last hidden state (S4), or on what another one says of a whole text.
 
-    def __init__(self, encoder: Encoder) -> None:
+    encoder  an `Encoder`, or one of layers: both have `width` and `summarise`
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
-        self.output = nn.Linear(encoder.units, 1)
-
-    def last_hidden_states(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """ids (batch, time) padded on the right, lengths (batch,), to the states after each last token (batch, units).
-
-        A text of no tokens leaves the state it started from, zero.
-        """
-        activations, _ = self.encoder(ids)
-        last = activations[torch.arange(len(ids), device=ids.device), (lengths - 1).clamp_min(0)]
-        return last * (lengths > 0).unsqueeze(1)
+        self.output = nn.Linear(encoder.width, 1)
 
     def logits(self, states: Tensor) -> Tensor:
-        """Last hidden states (batch, units) to logits (batch,); sigmoid of these is ŷ."""
+        """Last hidden states (batch, width) to logits (batch,); sigmoid of these is ŷ."""
         return self.output(states).squeeze(1)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        return self.logits(self.last_hidden_states(ids, lengths))
+        """ids (batch, time) padded on the right, lengths (batch,), to logits (batch,)."""
+        return self.logits(self.encoder.summarise(ids, lengths))
 
 
 @dataclass(frozen=True)

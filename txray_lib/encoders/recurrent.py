@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
@@ -19,20 +18,6 @@ from txray_lib.errors import TxrayError
 from txray_lib.settings import Reading
 
 Cell = Literal["lstm", "gru"]
-GATES: dict[Cell, int] = {"lstm": 4, "gru": 3}
-"""The rows of a cell's weights, in units."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Of which cells there are how many: `hidden` units in each of `layers` layers and in each direction."""
-
-    cell: Cell
-    words: int
-    embedding_size: int
-    hidden: int
-    layers: int
-    bidirectional: bool
 
 
 class Recurrent(LayeredEncoder):
@@ -40,22 +25,34 @@ class Recurrent(LayeredEncoder):
 
     A layer's activations are its hidden states. In two directions its neurons are those of the first, then those of the
     second, which begins at a document's end. The state is zero where a direction begins, and a document goes through whole.
-    Without dropout. Raises TxrayError for a layer that it does not have.
+    Without dropout.
+
+    hidden  units of each direction
+    depth   how many layers there are; `chosen` are those that are read, all where nothing is said
+
+    Raises TxrayError for a layer that it does not have.
     """
 
-    def __init__(self, shape: Shape, layers: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        words: int,
+        embedding_size: int,
+        hidden: int,
+        depth: int,
+        bidirectional: bool,
+        chosen: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
-        self.shape, self.reading = shape, Reading()
-        self.layers = choose_layers(layers, shape.layers)
-        self.units = self.width = shape.hidden * (1 + shape.bidirectional)
+        self.description = json.dumps([cell, words, embedding_size, hidden, depth, bidirectional])
+        self.hidden, self.bidirectional, self.reading = hidden, bidirectional, Reading()
+        self.layers = choose_layers(chosen, depth)
+        self.units = self.width = hidden * (1 + bidirectional)
         self.room, self.context = sys.maxsize, 0
-        self.embedding = nn.Embedding(shape.words, shape.embedding_size)
+        self.embedding = nn.Embedding(words, embedding_size)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
-        sizes = [shape.embedding_size, *[self.units] * (shape.layers - 1)]
-        self.stack = nn.ModuleList(_Layer(shape, size) for size in sizes)
-
-    def describe(self) -> str:
-        return json.dumps(asdict(self.shape))
+        sizes = [embedding_size, *[self.units] * (depth - 1)]
+        self.stack = nn.ModuleList(_Layer(cell, size, hidden, bidirectional) for size in sizes)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         values = self.embedding(ids)
@@ -67,8 +64,8 @@ class Recurrent(LayeredEncoder):
         """The last layer's state where each direction ends, (batch, width), as §3.3 has it; 0 for a text of no token."""
         values = self(ids, lengths)
         last = values[torch.arange(len(ids), device=ids.device), (lengths - 1).clamp_min(0)]
-        if self.shape.bidirectional:
-            last = torch.cat([last[:, : self.shape.hidden], values[:, 0, self.shape.hidden :]], dim=1)
+        if self.bidirectional:
+            last = torch.cat([last[:, : self.hidden], values[:, 0, self.hidden :]], dim=1)
         return last * (lengths > 0).unsqueeze(1)
 
     @contextmanager
@@ -84,9 +81,9 @@ class Recurrent(LayeredEncoder):
             with torch.no_grad():
                 for layer, cut in neurons.items():
                     for name, parameter in self.stack[layer].named_parameters():
-                        first = self.shape.hidden * name.endswith("_reverse")
-                        own = cut[(cut >= first) & (cut < first + self.shape.hidden)] - first
-                        parameter[torch.from_numpy(own + 2 * self.shape.hidden)] = 0
+                        first = self.hidden * name.endswith("_reverse")
+                        own = cut[(cut >= first) & (cut < first + self.hidden)] - first
+                        parameter[torch.from_numpy(own + 2 * self.hidden)] = 0
             yield
         finally:
             self.load_state_dict(whole)
@@ -98,10 +95,10 @@ class Recurrent(LayeredEncoder):
 class _Layer(nn.Module):
     """A layer in one or two directions: (batch, tokens, size) padded on the right to hidden states (batch, tokens, units)."""
 
-    def __init__(self, shape: Shape, size: int) -> None:
+    def __init__(self, cell: Cell, size: int, hidden: int, bidirectional: bool) -> None:
         super().__init__()
-        cells = {"lstm": nn.LSTM, "gru": nn.GRU}[shape.cell]
-        self.cells = cells(size, shape.hidden, batch_first=True, bidirectional=shape.bidirectional)
+        kind = {"lstm": nn.LSTM, "gru": nn.GRU}[cell]
+        self.cells = kind(size, hidden, batch_first=True, bidirectional=bidirectional)
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         ends = lengths.clamp_min(1).cpu()

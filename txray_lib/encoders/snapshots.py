@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,11 +19,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from txray_lib.encoders.lstm import Classifier, Encoder
-from txray_lib.encoders.recurrent import GATES, Cell, Recurrent, Shape
+from txray_lib.encoders.recurrent import Cell, Recurrent
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.places import whole_file
-
-AnyEncoder = TypeVar("AnyEncoder", Encoder, Recurrent)
 
 _SAID = "txray"
 """The one entry of a file's header, so that equal weights make equal bytes: what is said of them, and the hash of it all."""
@@ -87,17 +85,16 @@ def load_own_encoder(
     Raises TxrayError naming the tensor that is missing, of another shape (with the one that is wanted), or not finite; for
     cells of another kind, or in several layers or directions; and for a file that is no safetensors file.
     """
-    tensors = _read_own(path)
-    cell, layers, bidirectional = _cells(tensors, lstm, path)
-    if (cell, layers, bidirectional) != ("lstm", 1, False):
-        held = f"{cell.upper()} of {layers} layer(s) in {1 + bidirectional} direction(s)"
+    cell, depth, bidirectional = _cells(_read_own(path), lstm, path)
+    if (cell, depth, bidirectional) != ("lstm", 1, False):
         raise TxrayError(
-            f"{path} holds a {held}: say `layers: all` in the profile's encoder. Without it the encoder is the paper's, one LSTM"
-            " layer in one direction (§3.1)."
+            f"{path} holds {cell.upper()} cells in {depth} layer(s) and {1 + bidirectional} direction(s): say `layers: all` in the"
+            " profile's encoder. Without it the encoder is the paper's, one LSTM layer in one direction (§3.1)."
         )
-    return _filled(
-        Encoder(len(rows), embedding_size, units), tensors, {"embedding": embedding, "lstm": lstm}, rows, path
-    )
+    encoder = Encoder(len(rows), embedding_size, units)
+    read = load_own_layers(path, rows, embedding_size, units, embedding, lstm)
+    encoder.embedding, encoder.lstm = read.embedding, read.stack[0].cells
+    return encoder.eval()
 
 
 def load_own_layers(
@@ -116,9 +113,17 @@ def load_own_layers(
     """
     tensors = _read_own(path)
     cell, depth, bidirectional = _cells(tensors, lstm, path)
-    shape = Shape(cell, len(rows), embedding_size, units // (1 + bidirectional), depth, bidirectional)
-    theirs = {"embedding": embedding} | {f"stack.{layer}.cells": lstm for layer in range(depth)}
-    return _filled(Recurrent(shape, layers), tensors, theirs, rows, path)
+    hidden = units // (1 + bidirectional)
+    encoder, weights = Recurrent(cell, len(rows), embedding_size, hidden, depth, bidirectional, layers), {}
+    for name, like in encoder.state_dict().items():
+        module, _, parameter = name.rpartition(".")
+        theirs = f"{embedding}.weight"
+        if module != "embedding":
+            theirs = f"{lstm}.{parameter.replace('_l0', '_l' + module.split('.')[1])}"
+        weights[name] = _own_tensor(tensors, theirs, like.shape, path)
+    weights["embedding.weight"] = weights["embedding.weight"][list(rows)]
+    encoder.load_state_dict(weights)
+    return encoder.eval()
 
 
 def _read_own(path: Path) -> dict[str, Tensor]:
@@ -145,29 +150,13 @@ def _cells(tensors: Mapping[str, Tensor], name: str, path: Path) -> tuple[Cell, 
     found = [match.groups() for match in named if match]
     first = tensors.get(f"{name}.weight_hh_l0")
     gates = 4 if first is None or first.ndim != 2 else first.shape[0] / first.shape[1]
-    kinds = {number: cell for cell, number in GATES.items()}
+    kinds: dict[float, Cell] = {4: "lstm", 3: "gru"}
     if gates not in kinds or f"{name}.weight_hr_l0" in tensors:
         raise TxrayError(
             f"{path}: {name} holds the weights of a plain RNN or of cells with a projection, and LSTMs and GRUs without one are"
             " read. Collect another kind in your own code, as the page 'A chapter of your own' shows."
         )
     return kinds[gates], 1 + max((int(layer) for layer, _ in found), default=0), any(back for _, back in found)
-
-
-def _filled(
-    encoder: AnyEncoder, tensors: Mapping[str, Tensor], theirs: Mapping[str, str], rows: Sequence[int], path: Path
-) -> AnyEncoder:
-    """An encoder with somebody's tensors in it; `theirs` are their names of its modules."""
-    weights = {}
-    for name, like in encoder.state_dict().items():
-        module, _, parameter = name.rpartition(".")
-        layer = module.split(".")[1] if "." in module else "0"
-        weights[name] = _own_tensor(
-            tensors, f"{theirs[module]}.{parameter.replace('_l0', f'_l{layer}')}", like.shape, path
-        )
-    weights["embedding.weight"] = weights["embedding.weight"][list(rows)]
-    encoder.load_state_dict(weights)
-    return encoder.eval()
 
 
 def _own_tensor(tensors: Mapping[str, Tensor], name: str, wanted: torch.Size, path: Path) -> Tensor:

@@ -163,14 +163,14 @@ def score(predictions: np.ndarray, labels: np.ndarray) -> Scores:
 
 @torch.no_grad()
 def last_hidden_states(classifier: Classifier, texts: Texts, device: str = "cpu", what: str = "") -> Tensor:
-    """What the classifier sees of each text, float32 on the CPU: the encoder's state after it, (texts, units)."""
+    """What the classifier sees of each text, float32 on the CPU: the encoder's state after it, (texts, width)."""
     exact_products()
     classifier.eval().to(device)
     states = torch.empty(len(texts), classifier.output.in_features)
     with bar(len(texts), what, "text") as ticker:
         for batch in batches_by_length(texts.lengths, _EVALUATION_BATCH):
             ids, lengths = padded([texts.ids[i] for i in batch])
-            states[torch.from_numpy(batch)] = classifier.last_hidden_states(ids.to(device), lengths.to(device)).cpu()
+            states[torch.from_numpy(batch)] = classifier.encoder.summarise(ids.to(device), lengths.to(device)).cpu()
             ticker.update(len(batch))
     return states
 
@@ -191,7 +191,6 @@ def finetune(
     checkpoint: Path | None = None,
     device: str = "cpu",
     updates: int | None = None,
-    kind: type[Classifier] = Classifier,
 ) -> tuple[Classifier, pd.DataFrame]:
     """Fine-tune a copy of `encoder` under a classifier until F1 on `valid` reaches the target, or the epochs are spent.
 
@@ -204,7 +203,7 @@ def finetune(
     if len(set(train.labels.tolist())) < 2 or not len(valid):
         raise TxrayError("fine-tuning needs training reviews of both labels and at least one review to validate on")
     torch.manual_seed(seed)
-    classifier = kind(copy.deepcopy(encoder)).to(device)
+    classifier = Classifier(copy.deepcopy(encoder)).to(device)
     classifier.encoder.embedding.weight.requires_grad_(False)
     optimiser = torch.optim.Adam([p for p in classifier.parameters() if p.requires_grad], settings.learning_rate)
     progress: dict[str, Any] = {"done": 0, "seconds": 0.0, "best": [False, -1.0], "curve": []}

@@ -50,6 +50,7 @@ class Transformer(LayeredEncoder):
         super().__init__()
         self.model, self.reading = model, reading or Reading()
         model.config.use_cache = False
+        self.description = model.config.to_json_string(use_diff=False)
         self.path = self.reading.module or _path_of(model.config.model_type)
         self.layers = choose_layers(self.reading.layers, model.config.num_hidden_layers)
         self.width = int(model.config.hidden_size)
@@ -63,10 +64,6 @@ class Transformer(LayeredEncoder):
     def embedding(self) -> nn.Module:
         """The embedding of the pieces, which stays as it is in fine-tuning."""
         return self.model.get_input_embeddings()
-
-    def describe(self) -> str:
-        """The model's config.json."""
-        return self.model.config.to_json_string(use_diff=False)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]

@@ -96,9 +96,8 @@ def finetune_encoder(
     digest: str,
     seed: int | None,
     shuffled: int,
-    kind: type[Classifier] = Classifier,
 ) -> None:
-    """Fine-tune an encoder under a classifier of this kind, and score it: the files of the step finetune."""
+    """Fine-tune an encoder under a classifier, and score it: the files of the step finetune."""
     profile, settings, is_control = task.profile, task.profile.finetuning, seed is not None
     seed = profile.seed if seed is None else seed
     train, valid, updates = texts["train"], texts["valid"], None
@@ -106,7 +105,7 @@ def finetune_encoder(
         updates = training.kept_updates(read_table(task.file("finetune", "curve.parquet")), settings, len(train))
         train, valid = (part.with_shuffled_labels(seed, shuffled) for part in (train, valid))
     checkpoint = task.scratch / "checkpoint.safetensors"
-    classifier, curve = training.finetune(settings, encoder, train, valid, seed, checkpoint, task.device, updates, kind)
+    classifier, curve = training.finetune(settings, encoder, train, valid, seed, checkpoint, task.device, updates)
     scored = {"test": texts["test"]} if is_control else texts
     hidden = {
         split: training.last_hidden_states(classifier, part, task.device, f"scoring {split}")

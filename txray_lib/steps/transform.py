@@ -20,9 +20,10 @@ from txray_lib.corpora import Document
 from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.corpora.own import load_words
 from txray_lib.encoders.encoded import Texts
-from txray_lib.encoders.layered import LayeredEncoder, SummaryClassifier
+from txray_lib.encoders.layered import LayeredEncoder
+from txray_lib.encoders.lstm import Classifier
 from txray_lib.encoders.pieces import Pieces, Words, encode_pieces
-from txray_lib.encoders.recurrent import Recurrent, Shape
+from txray_lib.encoders.recurrent import Recurrent
 from txray_lib.encoders.snapshots import load_own_layers, load_weights, save_snapshot
 from txray_lib.encoders.transformers import find_folder, load_transformer, untrained_transformer
 from txray_lib.errors import TxrayError
@@ -49,7 +50,7 @@ def take(task: Task, folder: Path) -> None:
     if pieces.lowercase != task.profile.vocabulary.lowercase:
         does = "lower-cases" if pieces.lowercase else "keeps the case of"
         raise TxrayError(f"the tokenizer {does} words: say vocabulary.lowercase: {str(pieces.lowercase).lower()}")
-    config = last.describe()
+    config = last.description
     digest = _digest(config, pieces.to_json())
     models.setdefault(0, _untrained(task, config, task.profile.seed))
     shapes = [value.shape for value in last.state_dict().values()]
@@ -109,7 +110,7 @@ def encode_corpora(task: Task, folder: Path) -> None:
 def finetune(task: Task, folder: Path, seed: int | None = None, shuffled: int = 0) -> None:
     """Fine-tune the encoder on the labels, and score the classifier; arguments as those of `train.finetune`."""
     encoder, _, digest = _read_model(task, f"epoch-{task.profile.pretraining.epochs}")
-    finetune_encoder(task, folder, encoder, _read_texts(task), digest, seed, shuffled, SummaryClassifier)
+    finetune_encoder(task, folder, encoder, _read_texts(task), digest, seed, shuffled)
 
 
 def collect(task: Task, folder: Path, stage: Stage, shard: int = 0) -> None:
@@ -123,11 +124,11 @@ def collect(task: Task, folder: Path, stage: Stage, shard: int = 0) -> None:
     write_records(task, folder, stage, shard, read)
 
 
-def load_stage(task: Task, stage: Stage) -> tuple[LayeredEncoder | SummaryClassifier, Pieces]:
+def load_stage(task: Task, stage: Stage) -> tuple[LayeredEncoder | Classifier, Pieces]:
     """The model of a stage, as it was trained, and its tokenizer."""
     model, pieces, digest = _read_model(task)
     if stage.snapshot == "supervised":
-        model = SummaryClassifier(model)
+        model = Classifier(model)
     load_weights(model, task.file(stage.trained, f"{stage.snapshot}.safetensors"), digest)
     return model.eval(), pieces
 
@@ -135,7 +136,7 @@ def load_stage(task: Task, stage: Stage) -> tuple[LayeredEncoder | SummaryClassi
 def prune(task: Task, folder: Path) -> None:
     """Silence the sets A–D of the layers and random ones, and score the classifier on test reviews."""
     encoder, _, digest = _read_model(task)
-    classifier = SummaryClassifier(encoder)
+    classifier = Classifier(encoder)
     load_weights(classifier, task.file("finetune", "supervised.safetensors"), digest)
     scored, settings, seed = {"test": _read_texts(task)["test"]}, task.profile.pruning, task.profile.seed
     tables = layer_pruning_tables(classifier, read_rq3(task), scored, settings, seed, task.device)
@@ -144,11 +145,11 @@ def prune(task: Task, folder: Path) -> None:
 
 
 def _untrained(task: Task, config: str, seed: int) -> LayeredEncoder:
-    """An encoder as another one `describe`s itself, its weights drawn from the seed."""
+    """An encoder of this description, its weights drawn from the seed."""
     own = task.profile.encoder
     if isinstance(own, OwnEncoder):
         torch.manual_seed(seed)
-        return Recurrent(Shape(**json.loads(config)), own.chosen).eval()
+        return Recurrent(*json.loads(config), own.chosen).eval()
     return untrained_transformer(json.loads(config), own, seed)
 
 
