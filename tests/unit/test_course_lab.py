@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from course_answers import GARBAGE, assert_right, assert_wrong
+from IPython.core.interactiveshell import InteractiveShell
+from running import run_cells
+from telling_tables import write_tables
 
+from txray_lib.book.notebooks import find_notebook
 from txray_lib.course.lab import MENUS, LabChecks, menu
 from txray_lib.errors import TxrayError
 from txray_lib.transfer import preference_states
@@ -185,3 +190,39 @@ def test_a_choice_needs_all_that_is_true_and_nothing_else(check: LabChecks, name
 def test_a_neuron_without_a_distribution_is_an_error() -> None:
     with pytest.raises(TxrayError, match="the neuron 2 prefers nothing before"):
         LabChecks(TRANSFER, BEFORE, AFTER, neuron=2)
+
+
+def test_the_blind_test_hides_the_encoders_and_counts_names_and_intruders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
+    for number, name in enumerate(("small", "minilm")):
+        write_tables(tmp_path / name, seed=number)
+    shown = run_cells(find_notebook("lab"), {})
+    dealt = InteractiveShell.instance().user_ns
+    deck, cards, puzzles = (dealt[name].copy() for name in ("deck", "cards", "puzzles"))
+    assert sum("No card has an answer yet" in text for text in shown.texts) == 2
+    assert not any(re.search("minilm|small", text) for text in shown.texts if "Have they a name?" in text)
+    assert len(cards) + len(puzzles) == len(deck) == len(deck[["encoder", "layer", "neuron"]].drop_duplicates())
+    for its in puzzles.itertuples():
+        five = dict(zip("abcde", (its.a, its.b, its.c, its.d, its.e), strict=True))
+        assert {letter for letter, word in five.items() if word not in its.words} == {its.intruder}
+    answers = {card: ("None", "films")[card % 2] for card in range(5)} | {999: "no such card"}
+    changed = {"names = {}": f"names = {answers}", 'picked = ""': f'picked = "{"".join(puzzles["intruder"])}zz"'}
+    run_cells(find_notebook("lab"), {}, changed)
+    named, found = (InteractiveShell.instance().user_ns[name] for name in ("named", "found"))
+    assert [card for card, yes in named.items() if yes] == [1, 3, 999]
+    assert list(found.values()) == [True] * len(puzzles)
+
+
+def test_the_blind_test_says_how_sure_its_counts_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of nine named of ten Wilson's interval is 60 to 98 %; nine of ten against one of ten has p = 0.001."""
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
+    for number, name in enumerate(("small", "minilm")):
+        write_tables(tmp_path / name, seed=number)
+    made = 'pd.DataFrame({"encoder": ["small"] * 10 + ["minilm"] * 10, "words": [("a",)] * 20})'
+    yes = "{i: i < 9 or i == 10 for i in range(20)}"
+    shown = run_cells(find_notebook("lab"), {}, {"tally(cards, named,": f"tally({made}, {yes},"})
+    (table,) = (text for text in shown.texts if "Neurons that have a name" in text)
+    assert [cell.replace("\xa0", "") for cell in re.findall(r">([^<>]*%)<", table)] == ["2%", "40%", "60%", "98%"]
+    assert any("p = 0.001" in text for text in shown.texts)
