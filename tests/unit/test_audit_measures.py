@@ -326,11 +326,13 @@ def test_a_correlation_that_chance_gives_too_lies_within_its_interval(other, is_
     assert its.beyond_high < 0 if is_learned else its.beyond_low < 0 < its.beyond_high
 
 
-@pytest.mark.parametrize("encoder", [{"transformer": "bert"}, {"layers": "all"}])
-def test_claims_on_the_one_layer_of_an_lstm_are_not_measured_on_encoders_of_layers(other, encoder):
+@pytest.mark.parametrize(
+    ("encoder", "told"), [({"transformer": "bert"}, "is a Transformer"), ({"layers": "all"}, "is read in layers")]
+)
+def test_claims_on_the_one_layer_of_an_lstm_are_not_measured_on_encoders_of_layers(other, encoder, told):
     copy = other()
     settings = {"name": "made", "seed": 4, "encoder": encoder}
     (copy / "profile.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     table = measured_in(copy)
     assert table["value"].isna().all()
-    assert "this encoder is read in layers" in table.loc["N1", "why"]
+    assert f"this encoder {told}" in table.loc["N1", "why"]

@@ -57,7 +57,7 @@ def judge(results: Results, *ids: str) -> pd.DataFrame:
     ours, low, high     our number and its interval over `basis`, of `seeds` runs (0 where nothing was measured)
     chance, against     the number that chance gives, and what gives it
     beyond, beyond_low, beyond_high  ours − chance, with the interval of this difference
-    verdict, because    one of VERDICTS, and why in one sentence of a fixed form
+    verdict, because    one of VERDICTS, and where the interval lies, in a few words that `audit.md` explains, or what is missing
 
     Counts of neurons are shares of all. Raises TxrayError for an unknown id.
     """
@@ -75,35 +75,30 @@ def judge(results: Results, *ids: str) -> pd.DataFrame:
 
 
 def decide(its: Claim, ours: Measured, number: int, generated: bool) -> tuple[str, str]:
-    """The verdict on a claim and its reason, of `number` seeds; `generated`: on corpora from a generated world."""
+    """The verdict on a claim and the reason, of `number` seeds; `generated`: on corpora from a generated world."""
     if its.status:
         return _OF_STATUS[its.status], its.why
     if math.isnan(ours.value):
-        return NOT_TESTED, ours.why or "the run gives no value"
+        return NOT_TESTED, ours.why or "no value"
     if math.isnan(its.threshold) and math.isnan(ours.chance):
-        return NOT_TESTED, f"the run does not say what chance gives: {its.against}"
+        return NOT_TESTED, "chance unknown"
     if not ours.has_interval:
-        return INCONCLUSIVE, f"no interval: {ours.why}"
-    of = "one seed" if number == 1 else f"{number} seeds"
+        return INCONCLUSIVE, ours.why
     reach = abs(its.paper - ours.chance) / 2
     is_near = max(ours.high - its.paper, its.paper - ours.low) < reach
     is_far = max(ours.low - its.paper, its.paper - ours.high) > reach
-    is_inside, is_outside = _places(its, ours) if its.side else (False, is_far)
-    if is_near and (is_inside or not its.side):
-        if number >= ENOUGH_SEEDS and not generated:
-            return REPRODUCED, f"our interval lies about the paper's number ({of})"
-        if not its.side:
-            lacks = "the corpora are generated" if generated else f"“reproduced” takes five seeds, not {of}"
-            return INCONCLUSIVE, f"our interval lies about the paper's number, but {lacks}"
+    is_inside, is_outside = _places(its, ours) if its.side else (is_near, is_far)
+    if is_near and is_inside and number >= ENOUGH_SEEDS and not generated:
+        return REPRODUCED, "near the paper"
     if is_outside:
-        what = "the claim" if its.side else "the paper's number"
-        return CONTRADICTED, f"our interval excludes {what} ({of})"
-    if is_inside and its.side * (its.paper - ours.chance) <= 0:
-        return INCONCLUSIVE, f"chance gives more of it than the paper's own number ({of})"
-    if is_inside:
-        far = ", far from the paper's number" if is_far else ""
-        return SAME, f"our interval lies on the claim's side of chance{far} ({of})"
-    return INCONCLUSIVE, _why_open(its, ours, of)
+        return CONTRADICTED, "outside"
+    if not is_inside:
+        return INCONCLUSIVE, _hindrance(its, ours)
+    if not its.side:
+        return INCONCLUSIVE, "near the paper, generated text" if generated else "near the paper, few seeds"
+    if its.side * (its.paper - ours.chance) <= 0:
+        return INCONCLUSIVE, "chance exceeds the paper"
+    return SAME, "beyond chance, far from the paper" if is_far else "beyond chance"
 
 
 def seeds(results: Results) -> pd.DataFrame:
@@ -142,8 +137,8 @@ def measure_one(run: Run, its: Claim) -> Measured:
     if its.id not in MEASURES:
         return Measured(why=its.why)
     try:
-        if run.in_layers:
-            return Measured(why="the claim is on one LSTM layer, and this encoder is read in layers")
+        if other := run.other_encoder:
+            return Measured(why=f"the claim is on the one layer of an LSTM, and this encoder is {other}")
         return MEASURES[its.id](run)
     except TxrayError as error:
         return Measured(why=f"this run kept too little: {str(error).splitlines()[0]}")
@@ -157,17 +152,15 @@ def _places(its: Claim, ours: Measured) -> tuple[bool, bool]:
     return past_border[0] > 0 and past_chance[0] > 0, past_border[1] <= 0
 
 
-def _why_open(its: Claim, ours: Measured, of: str) -> str:
-    """Why an interval tells neither way."""
+def _hindrance(its: Claim, ours: Measured) -> str:
+    """What keeps an interval from telling either way."""
     if math.isnan(ours.beyond_low):
-        return f"the run does not say what chance gives: {its.against}"
+        return "chance unknown"
     if ours.beyond_low <= 0 <= ours.beyond_high:
-        return f"our interval holds what chance gives ({of})"
-    if not its.side:
-        return f"our interval reaches from near the paper's number to far from it ({of})"
+        return "holds chance"
     if its.side * ours.beyond < 0:
-        return f"chance gives more of it than ours ({of})"
-    return f"our interval holds the border of the claim ({of})"
+        return "chance exceeds ours"
+    return "holds the border"
 
 
 def _over_runs(rows: pd.DataFrame) -> tuple[Measured, int]:

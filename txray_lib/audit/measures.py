@@ -39,8 +39,6 @@ PAIRS = {
     "supervised": ("zero-shot", "supervised"),
 }
 """The roles before and after of each of the four comparisons."""
-_Z90 = 1.645
-"""The tables of nulls hold the middle 90 %: so many standard deviations on either side."""
 SIDES = ("before", "after")
 TOP = 10
 """The paper picks its neurons from "the top 10" by distance (§3.1, §3.2)."""
@@ -48,7 +46,7 @@ FEWEST_STEPS = 3
 
 
 class Run:
-    """A run's tables, each read once. Each method raises TxrayError for a stage or a table that the run does not have."""
+    """A run's tables, each read once. A method raises TxrayError for a stage or a table that the run does not have."""
 
     def __init__(self, results: Results) -> None:
         self.results = results
@@ -60,9 +58,10 @@ class Run:
         return int(self.results.stages["neurons"].max())
 
     @cached_property
-    def in_layers(self) -> bool:
-        """Whether the encoder is read in layers, with a neuron of each number in every one."""
-        return not {"transformer", "layers"}.isdisjoint(read_parameters(self.results.folder).get("encoder") or {})
+    def other_encoder(self) -> str:
+        """What the encoder is where it has a neuron of each number in every layer; "" for the paper's LSTM."""
+        own = read_parameters(self.results.folder).get("encoder") or {}
+        return "a Transformer" if "transformer" in own else "read in layers" if "layers" in own else ""
 
     def name_of(self, pair: str) -> str:
         """The comparison of two stages that PAIRS names by their roles, as it stands in the run's tables."""
@@ -92,8 +91,7 @@ class Run:
         if rows.empty:
             return np.full(1 + DRAWS, np.nan)
         row = rows[rows["state"] == state].iloc[0]
-        spread = (row["null_95"] - row["null_05"]) / (2 * _Z90)
-        draws = scattered(row["expected"], spread, (DRAWS,), list(PAIRS).index(pair))
+        draws = scattered(row["expected"], _spread(row), (DRAWS,), list(PAIRS).index(pair))
         return np.array([row["expected"], *draws]) / self.units
 
     def shuffled(self) -> list[pd.DataFrame]:
@@ -101,7 +99,7 @@ class Run:
         if not self.results.has("control_transfer"):
             return []
         rows = self.table("control_transfer")
-        rows = rows[rows["control"].astype(str).str.startswith("shuffled")]
+        rows = rows[rows["control"].str.startswith("shuffled")]
         return [part.sort_values("neuron") for _, part in rows.groupby("control", sort=False, observed=True)]
 
     def untrained(self) -> pd.DataFrame:
@@ -121,10 +119,13 @@ class Run:
         rows = rows.sort_values("neuron").reset_index(drop=True)
         if not self.results.has("nulls"):
             return rows.assign(expected=math.nan, spread=math.nan)
-        nulls = self.table("nulls")
-        nulls = nulls[nulls["comparison"] == name]
-        nulls = nulls.assign(spread=(nulls["null_95"] - nulls["null_05"]) / (2 * _Z90))
+        nulls = self.table("nulls").query("comparison == @name").assign(spread=_spread)
         return rows.merge(nulls[["neuron", "expected", "spread"]], on="neuron", how="left")
+
+
+def _spread(null: pd.DataFrame | pd.Series) -> pd.Series | float:
+    """The standard deviation of a null, whose middle 90 % the tables hold."""
+    return (null["null_95"] - null["null_05"]) / (2 * 1.645)
 
 
 def end_perplexity(run: Run) -> Measured:
@@ -149,12 +150,9 @@ def fall_of_distance(run: Run) -> Measured:
 def share_in_range(run: Run) -> Measured:
     """N4: shared neurons whose mean length of the last two epochs is 10 to 200 features."""
 
-    def in_range(lengths: np.ndarray) -> np.ndarray:
-        inside = (lengths >= paper("N4", "low")) & (lengths <= paper("N4", "high"))
-        return sample(mean, np.where(np.isnan(lengths), np.nan, inside))
-
-    size = np.mean(_sides(run, "late", "length"), axis=0)
-    return beside(in_range(size), in_range(run.untrained()["length"].to_numpy(float)))
+    ends = paper("N4", "low"), paper("N4", "high")
+    sizes = pd.Series(np.mean(_sides(run, "late", "length"), axis=0)), run.untrained()["length"]
+    return beside(*(sample(mean, size.between(*ends).astype(float).where(size.notna())) for size in sizes))
 
 
 def tags_followed(run: Run) -> Measured:
@@ -189,12 +187,6 @@ def settling_of_length(run: Run) -> Measured:
     return beside(late - early, 0.0)
 
 
-def shortening(run: Run) -> Measured:
-    """K8: change of the mean length of shared neurons from the first epoch to the last."""
-    first, last = run.column("early", "length_before"), run.column("late", "length_after")
-    return beside(_change(first, last), 0.0)
-
-
 def convergence(run: Run) -> Measured:
     """K15: over neighbouring epochs, rank correlation of the median distance and the fall of log perplexity; by chance 1,
     that of two series that only fall."""
@@ -210,15 +202,12 @@ def convergence(run: Run) -> Measured:
     return plain(float(rank_correlation(*found.T)), 1.0, "a few epochs of one run are no sample of epochs")
 
 
-def more_shared(run: Run, first: str, second: str) -> Measured:
-    """N1, N8, N11: neurons shared in one comparison less those shared in another, as a share of all."""
-    chance = run.expected(first, SHARED) - run.expected(second, SHARED)
-    return beside(sample(mean, run.has_state(first, SHARED) - run.has_state(second, SHARED)), chance)
-
-
-def share_with(run: Run, pair: str, state: str) -> Measured:
-    """N7, N13: neurons with a preference state, as a share of all."""
-    return beside(sample(mean, run.has_state(pair, state)), run.expected(pair, state))
+def share_with(run: Run, pair: str, state: str = SHARED, less: str = "") -> Measured:
+    """N1, N7, N8, N11, N13: neurons with a preference state, less those that have it in another comparison, as a share of all."""
+    ours, chance = run.has_state(pair, state), run.expected(pair, state)
+    if less:
+        ours, chance = ours - run.has_state(less, state), chance - run.expected(less, state)
+    return beside(sample(mean, ours), chance)
 
 
 def share_avoided(run: Run) -> Measured:
@@ -241,15 +230,12 @@ def mean_of_ratios(run: Run) -> Measured:
     return beside(sample(lambda before, after: mean(after / before) - 1, *sides), sample(exchanged, *sides))
 
 
-def change_of_lengths(run: Run, size: str = "length") -> Measured:
-    """N17: change of the mean length, in tokens or in tags, of shared neurons."""
-    return beside(_change(*_sides(run, "supervised", size)), 0.0)
-
-
-def change_of_all(run: Run) -> Measured:
-    """N18: change of the mean length of all neurons, those without a preference included."""
-    rows = run.pair("supervised")
-    return beside(_change(rows["length_before"], rows["length_after"]), 0.0)
+def change_of_lengths(
+    run: Run, size: str = "length", first: str = "supervised", last: str = "supervised", of_all: bool = False
+) -> Measured:
+    """K8, N17, N18: change of the mean length, in tokens or in tags, of shared neurons, or of all with the empty ones."""
+    read = (lambda pair, column: run.pair(pair)[column]) if of_all else run.column
+    return beside(_change(read(first, f"{size}_before"), read(last, f"{size}_after")), 0.0)
 
 
 def peak_of_masses(run: Run) -> Measured:
@@ -361,31 +347,31 @@ def _beside_shuffled(statistic: Statistic, ours: list[np.ndarray], shuffled: lis
 def _perplexity(run: Run) -> pd.Series:
     """Validation perplexity of pretraining by epoch."""
     rows = run.table("training")
-    rows = rows[(rows["phase"] == "pretraining") & (rows["measure"] == "valid_perplexity")]
+    rows = rows.query("phase == 'pretraining' and measure == 'valid_perplexity'")
     return rows.drop_duplicates("epoch", keep="last").set_index("epoch")["value"].sort_index()
 
 
 MEASURES = {
     "S2": end_perplexity,
-    "N1": partial(more_shared, first="late", second="early"),
+    "N1": partial(share_with, pair="late", less="early"),
     "N2": lambda run: beside(sample(mean, run.column("early", "length_before")), math.nan),
     "N3": fall_of_distance,
     "N4": share_in_range,
-    "N7": partial(share_with, pair="zero-shot", state=SHARED),
-    "N8": partial(more_shared, first="late", second="zero-shot"),
-    "N11": partial(more_shared, first="supervised", second="zero-shot"),
+    "N7": partial(share_with, pair="zero-shot"),
+    "N8": partial(share_with, pair="late", less="zero-shot"),
+    "N11": partial(share_with, pair="supervised", less="zero-shot"),
     "N12": share_avoided,
     "N13": partial(share_with, pair="supervised", state=GAINED),
     "N17 tokens": change_of_lengths,
     "N17 ratios": mean_of_ratios,
     "N17 POS": partial(change_of_lengths, size="tag_length"),
-    "N18": change_of_all,
+    "N18": partial(change_of_lengths, of_all=True),
     "F3": tags_followed,
     "F11": peak_of_masses,
     "K1": distance_and_length,
     "K5": share_longer,
     "K6": settling_of_length,
-    "K8": shortening,
+    "K8": partial(change_of_lengths, first="early", last="late"),
     "K15": convergence,
     "K18": length_of_most_distant,
     "K22": scatter_of_tag_distances,
