@@ -19,11 +19,10 @@ _LANES, _WINDOW, _UPDATES = 128, 35, 10
 
 def tagging(sizes: Sizes) -> Measured:
     from txray_lib.tagging import load_tagger, tag_corpus
-    from txray_lib.worlds import WorldSize, encyclopedia
+    from txray_lib.worlds import encyclopedia
 
     tokens = min(sizes.tokens, 100_000)
-    size = WorldSize(2 * tokens, {"train": 2, "valid": 2, "test": 2}, 2500, 0.1)
-    text = encyclopedia(size, 1, "text").head(tokens)
+    text = encyclopedia(2 * tokens, 2500, 1, "text").head(tokens)
     tagger = load_tagger()
     tag_corpus(text.head(tokens // 10), tagger)
     began = time.perf_counter()

@@ -26,11 +26,10 @@ from txray_lib.profiles import load_profile
 from txray_lib.results import open_results
 from txray_lib.steps import Task
 from txray_lib.tables import read_table
-from txray_lib.worlds import WorldSize
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = (REPOSITORY / "book" / "own.md").read_text(encoding="utf-8")
-SIZE = WorldSize(encyclopedia_tokens=20_000, reviews={"train": 200, "valid": 2, "test": 100}, words=1_000, noise=0.15)
+SIZE = {"tokens": 20_000, "counts": {"train": 200, "valid": 2, "test": 100}, "words": 1_000}
 QUICK = {
     "base": "mine",
     "about": "The example at the size of a test.",
@@ -60,7 +59,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory, new_workplace: Callable[[Path
         patch.delenv("TXRAY_RESULTS", raising=False)
         patch.delenv("TXRAY_DATA", raising=False)
         patch.setattr(sys, "argv", ["txray", "run", "mine/quick.yaml"])
-        write_example(base / "mine", size=SIZE)
+        write_example(base / "mine", **SIZE)
         (base / "mine" / "quick.yaml").write_text(yaml.safe_dump(QUICK), encoding="utf-8")
         yield base / "mine"
 

@@ -6,6 +6,7 @@ May touch: errors, places, corpora, worlds.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
@@ -14,18 +15,16 @@ import pandas as pd
 from txray_lib import places
 from txray_lib.corpora import Document
 from txray_lib.errors import TxrayError
-from txray_lib.worlds import WorldSize, encyclopedia, reviews
+from txray_lib.worlds import encyclopedia, reviews
 
 PROFILE = Path(__file__).with_name("example.yaml")
-SIZE = WorldSize(
-    encyclopedia_tokens=120_000, reviews={"train": 1_400, "valid": 2, "test": 600}, words=2_000, noise=0.15
-)
-SEED = 1
+TOKENS, WORDS, NOISE, SEED = 120_000, 2_000, 0.15, 1
+REVIEWS = {"train": 1_400, "valid": 2, "test": 600}
 _SET_APART = re.compile(r" (?=[.,;:!?%)]|'[a-z])|(?<=\() ")
 _MARKS = re.compile(r" @([-,.])@ ")
 
 
-def write_example(folder: Path, size: WorldSize = SIZE) -> Path:
+def write_example(folder: Path, tokens: int = TOKENS, counts: Mapping[str, int] = REVIEWS, words: int = WORDS) -> Path:
     """Write `text.txt`, `reviews.csv` and `NAME.yaml` into a new folder NAME, and return the profile's path.
 
     The text has a line for each paragraph and a blank line between articles; the table has the columns text, label and
@@ -37,9 +36,12 @@ def write_example(folder: Path, size: WorldSize = SIZE) -> Path:
         raise TxrayError(f"{folder} is there already, and nothing in it is overwritten: choose another folder")
     if (places.profiles_folder() / f"{folder.name}.yaml").exists():
         raise TxrayError(f"there is a profile {folder.name!r} already in profiles/: choose another folder")
-    articles = groupby(encyclopedia(size, SEED), key=lambda document: document.block)
+    articles = groupby(encyclopedia(tokens, words, SEED), key=lambda document: document.block)
     text = "\n\n".join("\n".join(map(_plain, paragraphs)) for _, paragraphs in articles)
-    rows = [(_plain(d), "good" if d.label else "bad", d.block.replace("/", " ")) for d in reviews(size, SEED)]
+    rows = [
+        (_plain(d), "good" if d.label else "bad", d.block.replace("/", " "))
+        for d in reviews(counts, words, NOISE, SEED)
+    ]
     table = pd.DataFrame(rows, columns=["text", "label", "block"])
     profile = folder / f"{folder.name}.yaml"
     places.write_text(f"{text}\n", folder / "text.txt")

@@ -26,8 +26,6 @@ SHORTEST, LONGEST = 8, 14
 SPLIT = "test"
 LARGEST = 5
 """Activations of a token that are kept: enough to see the largest one being taken."""
-STEPS = 256
-"""Points of a path of integrated gradients: the middles of as many equal parts. The error falls with their square."""
 
 BEFORE, AFTER = "before", "after"
 """Encoders in the columns of the tables: pretrained; fine-tuned on the labels."""
@@ -75,9 +73,10 @@ def pick_sentence(
     return min(found, key=lambda s: int((vocabulary.encode(s.tokens) == vocabulary.unknown).sum()), default=None)
 
 
-def integrated_gradients(output: Output, tokens: Tensor, baseline: Tensor, steps: int = STEPS) -> Tensor:
+def integrated_gradients(output: Output, tokens: Tensor, baseline: Tensor, steps: int = 256) -> Tensor:
     """The share of each token in output(tokens) − output(baseline), (tokens,), from the gradient summed along the straight
-    path between them. The shares sum to that difference, up to the error of the sum over `steps` points.
+    path between them, at the middles of `steps` equal parts. The shares sum to that difference, up to an error that falls with
+    the square of `steps`.
 
     tokens, baseline  vectors (tokens, size)
     """

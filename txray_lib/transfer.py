@@ -80,8 +80,22 @@ def compare(
             raise TxrayError(
                 f"the preferences {name} name neuron {side['neuron'].max()}, but the encoder has {units} neurons"
             )
-    layers = by_layer(before, after)
-    tables = [_compare_layer(*sides, layer, units, names, definitions) for layer, *sides in layers]
+    tables = []
+    for layer, *sides in by_layer(before, after):
+        named = {"comparison": ":".join(names), "before": names[0], "after": names[1], "layer": np.int8(layer)}
+        table = pd.DataFrame({**named, "neuron": np.arange(units, dtype=np.int32)})
+        for name, side in zip(("before", "after"), sides, strict=True):
+            sizes = neurons(side).set_index("neuron")[_SIZES].reindex(table["neuron"], fill_value=0)
+            for size in _SIZES:
+                table[f"{size}_{name}"] = sizes[size].to_numpy(dtype=np.float64 if size == "mass" else np.int64)
+        states = preference_states(table["length_before"].to_numpy(), table["length_after"].to_numpy())
+        table.insert(5, "state", states)
+        by_feature, by_tag = (_roots_of(*sides, by, units, definitions.probability) for by in ("feature", "tag"))
+        table["union"] = _union(*by_feature)
+        for column, roots in (("hellinger", by_feature), ("hellinger_tag", by_tag)):
+            distance = _distance(*roots)
+            table[column] = distance if definitions.distance == PAPER else distance / np.maximum(_union(*roots), 1)
+        tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
@@ -101,29 +115,6 @@ def by_layer(before: pd.DataFrame, after: pd.DataFrame) -> list[tuple[int, pd.Da
     if len(both) == 1:
         return [(both[0], before, after)]
     return [(layer, before[before["layer"] == layer], after[after["layer"] == layer]) for layer in both]
-
-
-def _compare_layer(
-    before: pd.DataFrame,
-    after: pd.DataFrame,
-    layer: int,
-    units: int,
-    names: tuple[str, str],
-    definitions: Definitions,
-) -> pd.DataFrame:
-    named = {"comparison": ":".join(names), "before": names[0], "after": names[1]}
-    table = pd.DataFrame({**named, "layer": np.int8(layer), "neuron": np.arange(units, dtype=np.int32)})
-    for name, side in (("before", before), ("after", after)):
-        sizes = neurons(side).set_index("neuron")[_SIZES].reindex(table["neuron"], fill_value=0)
-        for size in _SIZES:
-            table[f"{size}_{name}"] = sizes[size].to_numpy(dtype=np.float64 if size == "mass" else np.int64)
-    table.insert(5, "state", preference_states(table["length_before"].to_numpy(), table["length_after"].to_numpy()))
-    by_feature, by_tag = (_roots_of(before, after, by, units, definitions.probability) for by in ("feature", "tag"))
-    table["union"] = _union(*by_feature)
-    for column, roots in (("hellinger", by_feature), ("hellinger_tag", by_tag)):
-        distance = _distance(*roots)
-        table[column] = distance if definitions.distance == PAPER else distance / np.maximum(_union(*roots), 1)
-    return table
 
 
 def preference_states(length_before: np.ndarray, length_after: np.ndarray) -> np.ndarray:
@@ -199,17 +190,14 @@ def measured(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFr
     Columns: layer, neuron, hellinger (that of `transfer.compare`), mass_hellinger, jensen_shannon, ochiai,
     rarefied_before, rarefied_after (features; missing where a side is empty). Raises TxrayError as `compare` does.
     """
-    table = compare(before, after, units)[["layer", "neuron", "hellinger"]]
-    others = [_measure_layer(*sides, units) for _, *sides in by_layer(before, after)]
+    table, others = compare(before, after, units)[["layer", "neuron", "hellinger"]], []
+    for _, *of_layer in by_layer(before, after):
+        *sides, _, owner = sides_of(*of_layer, units)
+        its = {measure: between(measure, *sides, owner)[:, 0] for measure in MEASURES if measure != "hellinger"}
+        draws = np.minimum(*((owner @ side.counts)[:, 0] for side in sides))
+        its |= {f"rarefied_{n}": _rarefied(s, draws, owner) for n, s in zip(("before", "after"), sides, strict=True)}
+        others.append(pd.DataFrame(its))
     return table.join(pd.concat(others, ignore_index=True))
-
-
-def _measure_layer(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:
-    *sides, _, owner = sides_of(before, after, units)
-    table = pd.DataFrame({m: between(m, *sides, owner)[:, 0] for m in MEASURES if m != "hellinger"})
-    draws = np.minimum(*((owner @ side.counts)[:, 0] for side in sides))
-    before_, after_ = (_rarefied(side, draws, owner) for side in sides)
-    return table.assign(rarefied_before=before_, rarefied_after=after_)
 
 
 def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:
@@ -221,29 +209,23 @@ def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> p
     1 − H² = (1 − H²_vocabulary)(1 − H²_common), where H²_vocabulary = 1 − √(ab) for the shares a and b of P before and after
     that lie on common features. It is no measure of a shift by itself: two samples of one corpus have such words too.
     """
-    tables = [_shift_layer(*sides, layer, units) for layer, *sides in by_layer(before, after)]
+    tables = []
+    for layer, *texts in by_layer(before, after):
+        common = set(texts[0]["feature"].unique()) & set(texts[1]["feature"].unique())
+        *sides, cells, owner = sides_of(*map(aggregate, texts), units)
+        is_common = cells.get_level_values("feature").isin(common)
+        kept = [Side(side.counts[is_common], side.sums[is_common]) for side in sides]
+        kept_owner = owners(cells.get_level_values("neuron").to_numpy(np.int64)[is_common], units)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            p, q = (normalised(_means(side), owner) for side in sides)
+            a, b = (np.minimum((owner @ (side * is_common[:, None]))[:, 0], 1.0) for side in (p, q))
+            difference = np.sqrt([a, 1 - a, 0 * a]) - np.sqrt([b, 0 * b, 1 - b])
+        alone = np.clip(np.sqrt(0.5 * np.square(difference).sum(axis=0)), 0.0, 1.0)
+        table = pd.DataFrame({"layer": np.int8(layer), "neuron": np.arange(units, dtype=np.int32)})
+        table["hellinger_common"] = between("hellinger", *kept, kept_owner)[:, 0]
+        table["hellinger_vocabulary"] = np.where(np.diff(owner.indptr) > 0, alone, np.nan)
+        tables.append(table)
     return pd.concat(tables, ignore_index=True)
-
-
-def _shift_layer(before: pd.DataFrame, after: pd.DataFrame, layer: int, units: int) -> pd.DataFrame:
-    common = set(before["feature"].unique()) & set(after["feature"].unique())
-    *sides, cells, owner = sides_of(aggregate(before), aggregate(after), units)
-    is_common = cells.get_level_values("feature").isin(common)
-    kept = [Side(side.counts[is_common], side.sums[is_common]) for side in sides]
-    kept_owner = owners(cells.get_level_values("neuron").to_numpy(np.int64)[is_common], units)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p, q = (normalised(_means(side), owner) for side in sides)
-        a, b = (np.minimum((owner @ (side * is_common[:, None]))[:, 0], 1.0) for side in (p, q))
-        difference = np.sqrt([a, 1 - a, 0 * a]) - np.sqrt([b, 0 * b, 1 - b])
-    alone = np.clip(np.sqrt(0.5 * np.square(difference).sum(axis=0)), 0.0, 1.0)
-    return pd.DataFrame(
-        {
-            "layer": np.int8(layer),
-            "neuron": np.arange(units, dtype=np.int32),
-            "hellinger_common": between("hellinger", *kept, kept_owner)[:, 0],
-            "hellinger_vocabulary": np.where(np.diff(owner.indptr) > 0, alone, np.nan),
-        }
-    )
 
 
 def sides_of(

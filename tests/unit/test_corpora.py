@@ -1,5 +1,5 @@
 """The published corpora: on small archives made here, and the published facts on the real ones, where TXRAY_DATA or
-../shared/data holds them. Files and parts of a corpus."""
+../shared/data holds them. Files and parts of a corpus; what the encoder sees of a token."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from txray_lib.corpora import Corpus, Document, documents, published
+from txray_lib.corpora import Corpus, Document, Vocabulary, documents, published
 from txray_lib.corpora.published import Archive, fetch_archive, load_imdb, load_wikitext
 from txray_lib.corpora.tokenise import tokenise_like_wikitext
 from txray_lib.corpora.vocabulary import build_vocabulary
@@ -44,7 +47,7 @@ REVIEWS = {
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("TXRAY_DATA", raising=False)
+    monkeypatch.setenv("TXRAY_DATA", str(tmp_path))
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache" / project)
 
 
@@ -72,7 +75,7 @@ def write_imdb(folder: Path) -> Archive:
 
 def test_wikitext_by_hand(tmp_path, monkeypatch):
     monkeypatch.setattr(published, "WIKITEXT", write_wikitext(tmp_path))
-    corpus = load_wikitext(data=tmp_path)
+    corpus = load_wikitext()
     assert [(d.name, d.block, " ".join(d.tokens), d.sentences) for d in corpus.split("train")] == [
         ("train/line-00002", "train/article-001", "= Rivers =", (0,)),
         ("train/line-00004", "train/article-001", "Rivers <unk> . So", (0, 3)),
@@ -92,7 +95,7 @@ def test_wikitext_by_hand(tmp_path, monkeypatch):
 
 def test_imdb_by_hand(tmp_path, monkeypatch):
     monkeypatch.setattr(published, "IMDB", write_imdb(tmp_path))
-    corpus = load_imdb(data=tmp_path)
+    corpus = load_imdb()
     assert [(d.name, d.split, d.label, d.block) for d in corpus] == [
         ("train/pos/0_9.txt", "train", 1, "tt0000001"),
         ("train/pos/1_10.txt", "train", 1, "tt0000001"),
@@ -109,17 +112,18 @@ def test_imdb_by_hand(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("write", [write_wikitext, write_imdb])
-def test_an_archive_whose_hash_is_not_known_is_never_opened(tmp_path, write):
+def test_an_archive_whose_hash_is_not_known_is_never_opened(tmp_path, write, monkeypatch):
     archive = write(tmp_path)
     path = tmp_path / archive.name
     content = path.read_bytes()
     for broken in (content[: len(content) // 2], b"", b"<html>", content + b"x"):
         path.write_bytes(broken)
         with pytest.raises(TxrayError, match=rf"{archive.name} is truncated, altered, or not .*TXRAY_DATA"):
-            fetch_archive(archive, tmp_path)
+            fetch_archive(archive)
         assert path.read_bytes() == broken
+    monkeypatch.setenv("TXRAY_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(TxrayError, match=rf"there is no file .*nowhere.*{archive.name} with .*TXRAY_DATA"):
-        fetch_archive(archive, tmp_path / "nowhere")
+        fetch_archive(archive)
 
 
 def test_addresses_are_tried_in_turn_with_the_hash_and_a_refusing_network_is_told(tmp_path, monkeypatch):
@@ -130,6 +134,7 @@ def test_addresses_are_tried_in_turn_with_the_hash_and_a_refusing_network_is_tol
         raise {"refused": ConnectionError, "altered": ValueError}[address](f"it was {address}")
 
     asked: list[tuple[str, str, str]] = []
+    monkeypatch.delenv("TXRAY_DATA")
     monkeypatch.setattr("pooch.retrieve", retrieve)
     found = fetch_archive(Archive("a text", "a.txt", "md5:1", "md5:2", ("refused", "altered", "good", "good too")))
     assert found == tmp_path / "cache" / "txray" / "a.txt"
@@ -209,6 +214,58 @@ def test_a_corpus_file_holds_everything(tmp_path, monkeypatch):
     assert [*documents.stream_corpus_file(path, 0, 2)] == [*corpus.documents[:2]]
 
 
+def corpus_of(*texts: str) -> Corpus:
+    return Corpus("toy", tuple(Document(f"d{i}", "train", f"b{i}", tuple(t.split())) for i, t in enumerate(texts)))
+
+
+def test_words_stand_by_frequency_ties_by_alphabet_and_end_last():
+    vocabulary = build_vocabulary(corpus_of("b The the <unk> <unk> <unk>", "a a the b c"), size=5)
+    assert vocabulary.words == ("<unk>", "the", "a", "b", "c", "<eos>")
+    assert (len(vocabulary), vocabulary.unknown, vocabulary.end) == (6, 0, 5)
+    assert build_vocabulary(corpus_of("a a a b b <unk>"), size=2).words == ("a", "<unk>", "<eos>")
+    vocabulary = build_vocabulary(corpus_of("<eos> <eos> <EOS> a"), size=5)
+    assert vocabulary.words == ("a", "<unk>", "<eos>"), "the end in a text is no feature"
+
+
+def test_casing_is_a_property_of_the_vocabulary():
+    corpus = corpus_of("The the the")
+    assert build_vocabulary(corpus, 3, lowercase=True).words == ("the", "<unk>", "<eos>")
+    cased = build_vocabulary(corpus, 3, lowercase=False)
+    assert cased.words == ("the", "The", "<unk>", "<eos>")
+    assert (cased.seen("The"), cased.seen("THE")) == ("The", "<unk>")
+    assert cased.unknown_share(corpus_of("The film", "THE the")) == 0.5
+
+
+def test_what_makes_no_vocabulary_is_refused():
+    for words in (("a", "<eos>"), ("a", "<unk>"), ("a", "a", "<unk>", "<eos>"), ()):
+        with pytest.raises(TxrayError, match="distinct words"):
+            Vocabulary(words)
+    with pytest.raises(TxrayError, match="at least"):
+        build_vocabulary(corpus_of("a"), size=1)
+    with pytest.raises(TxrayError, match="has no token"):
+        build_vocabulary(corpus_of(""), size=10)
+
+
+TOKENS = st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=40)
+
+
+@given(TOKENS, TOKENS, st.integers(2, 20), st.booleans())
+def test_any_token_is_encoded_as_the_word_it_is_seen_as(train, other, size, lowercase):
+    corpus = Corpus("toy", (Document("d", "train", "b", tuple(train)),))
+    vocabulary, other = build_vocabulary(corpus, size, lowercase), [*other, *train, "<eos>"]
+    ids = vocabulary.encode(other)
+    assert (ids.dtype, ids.shape) == (np.int32, (len(other),))
+    assert len(vocabulary) <= size + 1
+    assert [vocabulary.words[i] for i in ids] == [vocabulary.seen(token) for token in other]
+    assert vocabulary.end not in ids
+
+
+def test_saved_and_loaded_it_is_the_same(tmp_path):
+    vocabulary = build_vocabulary(corpus_of('naïve "大" the film \u2028'), size=9, lowercase=False)
+    vocabulary.save(tmp_path / "v.json")
+    assert Vocabulary.load(tmp_path / "v.json") == vocabulary
+
+
 DATA = Path(os.environ.get("TXRAY_DATA") or Path(__file__).resolve().parents[2] / ".." / "shared" / "data")
 
 
@@ -217,7 +274,8 @@ DATA = Path(os.environ.get("TXRAY_DATA") or Path(__file__).resolve().parents[2] 
     reason=f"NO REAL CORPORA: {DATA} lacks wikitext-2-v1.zip or aclImdb_v1.tar.gz; set TXRAY_DATA to check the real text",
 )
 def test_the_real_corpora(monkeypatch):
-    wiki = load_wikitext(data=DATA)
+    monkeypatch.setenv("TXRAY_DATA", str(DATA))
+    wiki = load_wikitext()
     lines = {"train": 36_718, "valid": 3_760, "test": 4_358}
     tokens = {"train": 2_088_628, "valid": 217_646, "test": 245_569}
     assert {s: wiki.split(s).token_count + lines[s] for s in lines} == tokens
@@ -230,7 +288,7 @@ def test_the_real_corpora(monkeypatch):
     assert {token for d in wiki for token in d.tokens} == types
 
     monkeypatch.setattr(published, "cut_passages", lambda passages: (("<br />".join(passages),), (0,)))
-    reviews = load_imdb(data=DATA)
+    reviews = load_imdb()
     assert Counter((d.split, d.label) for d in reviews) == {(s, y): 12_500 for s in ("train", "test") for y in (0, 1)}
     assert len({d.tokens for d in reviews.split("train")}) == 24_904
     assert len(documents.shared_texts(reviews)) == 123

@@ -131,13 +131,6 @@ def test_rows_are_kept_apart_by_tag_and_y():
     assert distributions(table)["p"].tolist() == [1.0], "y splits the rows, not the distribution"
 
 
-def test_the_sizes_of_neurons_by_hand():
-    table = neurons(aggregate(records(HAND))).set_index("neuron")
-    assert table.loc[0, ["length", "tag_length", "count", "mass"]].tolist() == [2, 2, 4, 16.0]
-    assert table.loc[2, ["length", "tag_length", "count", "mass"]].tolist() == [1, 1, 1, 5.0]
-    assert set(table.index) == {0, 2}
-
-
 def test_a_stage_in_which_every_token_is_nobodys_is_an_empty_table():
     preferences = aggregate(records(HAND[-2:]))
     assert len(preferences) == len(distributions(preferences)) == len(neurons(preferences)) == 0

@@ -53,7 +53,7 @@ from txray_lib.pruning import layer_pruning_tables
 from txray_lib.results import open_results
 from txray_lib.settings import Reading
 from txray_lib.transfer import AVOIDED, GAINED, SHARED
-from txray_lib.worlds import WorldSize, encyclopedia
+from txray_lib.worlds import encyclopedia
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -63,7 +63,7 @@ LAYERS, WIDTH, UNITS = 2, 16, 24
 @pytest.fixture(scope="module")
 def text() -> Corpus:
     """Some documents of the generated encyclopedia, tagged: one is long, one empty, one has an unknown word and odd ones."""
-    world = encyclopedia(WorldSize(3_000, {"train": 4, "valid": 2, "test": 2}, 700, 0.1), 1, "wiki")
+    world = encyclopedia(3_000, 700, 1, "wiki")
     documents = [replace(d, tags=d.gold) for d in world.split("train").documents[:12]]
     long = tuple(token for d in documents for token in d.tokens)
     tags = tuple(tag for d in documents for tag in d.tags)
@@ -639,7 +639,7 @@ def test_a_bert_with_three_checkpoints_answers_all_three_questions(workplace, te
 
 def test_a_gpt_of_ones_own_reads_a_text_and_a_table_as_the_page_says(workplace, text, monkeypatch):
     """The profile is that of the page on texts and encoders of one's own, at the size of a test."""
-    mine = write_example(workplace / "mine", WorldSize(12_000, {"train": 120, "valid": 2, "test": 60}, 700, 0.1))
+    mine = write_example(workplace / "mine", 12_000, {"train": 120, "valid": 2, "test": 60}, 700)
     save_gpt(mine.parent / "bert", text)
     page = (REPOSITORY / "book" / "own.md").read_text(encoding="utf-8")
     own = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[2])

@@ -10,7 +10,7 @@ import io
 import json
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -177,10 +177,17 @@ def _read_dialect(text: str, mark: str, dialect: Mapping[str, Any]) -> _Reading:
     """Spreadsheets end all lines, or some, with the marks of empty columns: these are no columns, and no fault."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True, **dialect)
     reading = _Reading([], [], 0, Faults(list))
-    for line, fields in _lines(reader, reading.faults):
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return reading
+        except csv.Error as error:  # the reader goes on after a row that breaks the dialect
+            reading.faults[f"{error}. {_QUOTING}"].append(f"{reader.line_num}")
+            continue
         while fields and not fields[-1].strip():
             fields.pop()
-        width = len(reading.header)
+        width, line = len(reading.header), reader.line_num
         if not fields:
             reading.empty += 1
         elif not width:
@@ -190,20 +197,6 @@ def _read_dialect(text: str, mark: str, dialect: Mapping[str, Any]) -> _Reading:
         else:
             padded = [*fields, *[""] * (width - len(fields))]
             reading.rows.append((line, dict(zip(reading.header, padded, strict=True))))
-    return reading
-
-
-def _lines(reader: Any, faults: Faults) -> Iterator[tuple[int, list[str]]]:
-    """The number and the fields of each row of a csv.reader, which goes on after a row that breaks the dialect."""
-    while True:
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            faults[f"{error}. {_QUOTING}"].append(f"{reader.line_num}")
-        else:
-            yield reader.line_num, fields
 
 
 def _read_json(path: Path, names: Mapping[str, str], faults: Faults, say: Say) -> list[Row]:

@@ -59,8 +59,8 @@ _MEMBER = re.compile(r"aclImdb/((?:train|test)/(?:(?:pos|neg)/\d+_\d+|urls_(?:po
 _FILM = re.compile(r"\btt\d{5,10}\b")
 
 
-def fetch_archive(archive: Archive, data: Path | None = None) -> Path:
-    """Where the archive lies: in the folder `data` or TXRAY_DATA, else in the cache, into which it is downloaded if need be.
+def fetch_archive(archive: Archive) -> Path:
+    """Where the archive lies: in the folder TXRAY_DATA, else in the cache, into which it is downloaded if need be.
 
     What a user's folder holds is never changed; a damaged file in the cache is fetched again. Raises TxrayError where the
     folder lacks the archive, its hash is not known, or no address gives it.
@@ -68,7 +68,7 @@ def fetch_archive(archive: Archive, data: Path | None = None) -> Path:
     import pooch
 
     remedy = f"Fetch it from {' or '.join(archive.addresses)} into a folder, and set {DATA_VARIABLE} to that folder."
-    if folder := data or os.environ.get(DATA_VARIABLE):
+    if folder := os.environ.get(DATA_VARIABLE):
         path = Path(folder).absolute() / archive.name
         if not path.is_file():
             raise TxrayError(f"there is no file {path} with {archive.corpus}. {remedy} Or unset it to download.")
@@ -86,14 +86,14 @@ def fetch_archive(archive: Archive, data: Path | None = None) -> Path:
     raise TxrayError(f"{archive.corpus} could not be downloaded:{''.join(tried)}\n{remedy}")
 
 
-def load_wikitext(name: str = "wiki", data: Path | None = None) -> Corpus:
+def load_wikitext(name: str = "wiki") -> Corpus:
     """WikiText-2 as documents: every line that is not blank, headings included, in the order train, valid, test.
 
     The block of a document is its article: a level-1 heading (` = Title = `) between blank lines starts one; lines like
     ` = Played , W = ` inside a paragraph do not. Names are the split and the line (`valid/line-00004`). Tokens are the
-    file's own, `<unk>` among them. `data` is the folder of the archive (`fetch_archive`).
+    file's own, `<unk>` among them.
     """
-    with zipfile.ZipFile(fetch_archive(WIKITEXT, data)) as archive:
+    with zipfile.ZipFile(fetch_archive(WIKITEXT)) as archive:
         texts = {s: archive.read(f"wikitext-2/wiki.{s}.tokens").decode() for s in ("train", "valid", "test")}
     return Corpus(name, tuple(document for split, text in texts.items() for document in _read_lines(text, split)))
 
@@ -116,14 +116,14 @@ def is_heading(document: Document) -> bool:
     return len(document) > 2 and document.tokens[0] == document.tokens[-1] == "="
 
 
-def load_imdb(name: str = "imdb", data: Path | None = None) -> Corpus:
+def load_imdb(name: str = "imdb") -> Corpus:
     """All 50,000 labelled reviews as documents, by split, class (positive first: sample before you cut) and number.
 
     Tokenised like WikiText-2; a line break in a review ends a sentence. The block of a document is its film (`tt0453418`,
-    from `urls_{pos,neg}.txt`, a line a review). `data` is the folder of the archive (`fetch_archive`).
+    from `urls_{pos,neg}.txt`, a line a review).
     """
     texts = {}
-    with tarfile.open(fetch_archive(IMDB, data)) as archive:
+    with tarfile.open(fetch_archive(IMDB)) as archive:
         for member in archive:
             if match := _MEMBER.fullmatch(member.name):
                 texts[match[1]] = archive.extractfile(member).read().decode()

@@ -26,17 +26,16 @@ from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.profiles import TruthStudy
 from txray_lib.progress import bar
 from txray_lib.transfer import AVOIDED, GAINED, MEASURES, SHARED, compare, measured, preference_states
-from txray_lib.worlds import WorldSize, encyclopedia
+from txray_lib.worlds import encyclopedia
 
 ONE = "one"
 LEVEL = 0.05
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-_REVIEWS = {"train": 2, "valid": 2, "test": 2}
 
 
 def generate_population(study: TruthStudy, seed: int) -> Corpus:
     """The generated text that every text of this seed is a sample of."""
-    return encyclopedia(WorldSize(study.population, _REVIEWS, study.words, 0.0), seed)
+    return encyclopedia(study.population, study.words, seed)
 
 
 def list_comparisons(study: TruthStudy) -> list[tuple[int, str, str, str]]:

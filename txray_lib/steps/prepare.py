@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from txray_lib import places, tagging, worlds
-from txray_lib.corpora import Corpus, Document
+from txray_lib.corpora import Corpus
 from txray_lib.corpora.documents import (
     content_hash,
     deal_blocks,
@@ -39,10 +39,11 @@ def prepare_corpora(task: Task, folder: Path) -> None:
     pretraining, (target, labels) = _read_pretraining(task).require_text(), _read_target(task)
     if not target.split("valid").documents:
         target = deal_blocks(target, {"valid": profile.finetuning.reviews.valid}, profile.seed)
-    reviews = {
-        split: _draw_balanced(target.split(split), count, profile.seed)
-        for split, count in profile.finetuning.reviews.model_dump().items()
-    }
+    reviews = {}
+    for split, count in profile.finetuning.reviews.model_dump().items():
+        documents = target.split(split).documents
+        drawn = balanced_sample(np.array([document.label for document in documents]), count, profile.seed)
+        reviews[split] = [documents[i] for i in drawn]
     shared = shared_texts(target)
     sample = pretraining.split("train").head(tokens)
     if sample.token_count < tokens:
@@ -65,7 +66,7 @@ def prepare_corpora(task: Task, folder: Path) -> None:
     }
     places.write_text(json.dumps(facts), folder / "facts.json")
     if profile.corpora.target.source == "world":
-        write_table(worlds.truth(_world_size(task), profile.seed), folder / "truth.parquet")
+        write_table(worlds.truth(profile.world.words, profile.seed), folder / "truth.parquet")
 
 
 def tag_texts(task: Task, folder: Path) -> None:
@@ -104,7 +105,7 @@ def encode_corpora(task: Task, folder: Path) -> None:
 def _read_pretraining(task: Task) -> Corpus:
     profile, settings = task.profile, task.profile.corpora.pretraining
     if settings.source == "world":
-        return worlds.encyclopedia(_world_size(task), profile.seed, settings.name)
+        return worlds.encyclopedia(profile.world.encyclopedia_tokens, profile.world.words, profile.seed, settings.name)
     if settings.path:
         return load_text(task.own[settings.path], settings.name, profile.seed, task.say)
     return load_wikitext(settings.name)
@@ -113,24 +114,14 @@ def _read_pretraining(task: Task) -> Corpus:
 def _read_target(task: Task) -> tuple[Corpus, tuple[str, str] | None]:
     """The labelled corpus, and what its labels 0 and 1 are called where it is the user's own."""
     profile, settings = task.profile, task.profile.corpora.target
+    sizes = profile.finetuning.reviews.model_dump()
     if settings.source == "world":
-        return worlds.reviews(_world_size(task), profile.seed, settings.name), None
+        return worlds.reviews(sizes, profile.world.words, profile.world.noise, profile.seed, settings.name), None
     if not settings.path:
         return load_imdb(settings.name), None
-    sizes, path = profile.finetuning.reviews.model_dump(), task.own[settings.path]
     how = (settings.columns, settings.delimiter, settings.positive)
-    read = load_labelled(path, settings.name, sizes, profile.seed, *how, task.say)
+    read = load_labelled(task.own[settings.path], settings.name, sizes, profile.seed, *how, task.say)
     return read.corpus, read.labels
-
-
-def _world_size(task: Task) -> worlds.WorldSize:
-    world, reviews = task.profile.world, task.profile.finetuning.reviews.model_dump()
-    return worlds.WorldSize(world.encyclopedia_tokens, reviews, world.words, world.noise)
-
-
-def _draw_balanced(corpus: Corpus, count: int, seed: int) -> list[Document]:
-    labels = np.array([document.label for document in corpus])
-    return [corpus.documents[i] for i in balanced_sample(labels, count, seed)]
 
 
 def _with_last_whole(sample: Corpus, corpus: Corpus) -> Corpus:

@@ -19,7 +19,7 @@ from txray_lib.one_sentence import pick_sentence, sentence_tables
 from txray_lib.planted.study import generate_population, study_tables
 from txray_lib.preferences import NOBODY
 from txray_lib.profiles import TruthStudy
-from txray_lib.stages import Stage, stages
+from txray_lib.stages import stages
 from txray_lib.steps import Task
 from txray_lib.steps.compare import read_counted
 from txray_lib.steps.train import load_model, read_vocabulary
@@ -51,10 +51,11 @@ def follow_sentence(task: Task, folder: Path) -> None:
     probed = profile.controls.probe_tokens
     made = sentence_tables(found, corpus, vocabulary, sentiment, models, probed, profile.seed, limit, task.device)
     winners = {*made["sentence"]["neuron_before"], *made["sentence"]["neuron_after"]} - {NOBODY}
-    records = [
-        _read_records(task, before, winners).assign(side="before"),
-        _read_records(task, after, winners).assign(side="after"),
-    ]
+    records, words = [], {"block": str, "feature": str, "tag": str}
+    for side, stage in (("before", before), ("after", after)):
+        rows = read_counted(task, stage.name)
+        rows = rows[rows["neuron"].isin(winners)]
+        records.append(rows[[*words, "neuron", "activation"]].astype(words).assign(side=side))
     made["sentence_records"] = pd.concat(records)
     for name, table in made.items():
         write_table(table, folder / f"{name}.parquet")
@@ -67,11 +68,3 @@ def recover_planted(task: Task, folder: Path, seed: int, study: dict[str, Any]) 
         write_table(table, folder / f"{name}.parquet")
     hashes = {f"encyclopedia-{seed}": content_hash(generate_population(planned, seed))}
     places.write_text(json.dumps({"hashes": hashes}), folder / "facts.json")
-
-
-def _read_records(task: Task, stage: Stage, neurons: set[int]) -> pd.DataFrame:
-    """The records that some neurons were given at a stage: block, feature, tag, neuron, activation."""
-    rows = read_counted(task, stage.name)
-    rows = rows[rows["neuron"].isin(neurons)]
-    words = {"block": str, "feature": str, "tag": str}
-    return rows[["block", "feature", "tag", "neuron", "activation"]].astype(words)

@@ -3,8 +3,10 @@
 A room of the computing half; may touch: errors, corpora. The text comes from a probabilistic grammar, with gold Penn
 Treebank tags; in each world a lower-cased word has one tag, and `truth` tells it, with the word's world and sentiment.
 
-    size = WorldSize(encyclopedia_tokens=400_000, reviews={"train": 3000, "valid": 500, "test": 500}, words=4000, noise=0.3)
-    encyclopedia(size, seed=1), reviews(size, seed=1), truth(size, seed=1)
+    encyclopedia(tokens=400_000, words=4000, seed=1), truth(words=4000, seed=1)
+    reviews({"train": 3000, "valid": 500, "test": 500}, words=4000, noise=0.3, seed=1)
+
+`words` is about how many distinct content word forms both worlds have together, names included.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ from collections.abc import Mapping, Sequence
 
 from txray_lib.corpora.documents import Corpus, Document
 from txray_lib.worlds.grammar import Dice, Names, Sampler, finish, inflect, is_word, word_file
-from txray_lib.worlds.vocabulary import SPLITS, Vocabulary, WorldSize, choose_words, draw_person, function_words, truth
+from txray_lib.worlds.vocabulary import SPLITS, Vocabulary, choose_words, draw_person, function_words, truth
 
-__all__ = ["WorldSize", "encyclopedia", "reviews", "truth"]
+__all__ = ["encyclopedia", "reviews", "truth"]
 
 MARKS = {",": ",", ".": ".", "(": "-LRB-", ")": "-RRB-"}
 HELD_OUT_SHARE = 0.05
@@ -38,19 +40,19 @@ Sentences = list[list[str]]
 Film = tuple[str, Names]  # its genre, and the names its reviews share
 
 
-def encyclopedia(size: WorldSize, seed: int, name: str = "encyclopedia") -> Corpus:
+def encyclopedia(tokens: int, words: int, seed: int, name: str = "encyclopedia") -> Corpus:
     """The encyclopedia: a document is a paragraph, a block an article; "train", "valid", "test" are 90, 5, 5 % of them.
 
-    It ends with the paragraph that reaches `size.encyclopedia_tokens`, or with the third article where those are fewer.
-    Every document has gold tags. The same size and seed give the same text, whether or not reviews are made.
+    It ends with the paragraph that reaches `tokens`, over all splits, or with the third article where those are fewer.
+    Every document has gold tags. The same sizes and seed give the same text, whether or not reviews are made.
     """
-    words, dice = choose_words(size.words, seed)["encyclopedia"], Dice(seed, "encyclopedia")
-    topics = Sampler(dice.shuffled(words.frames), exponent=TOPIC_EXPONENT)
+    vocabulary, dice = choose_words(words, seed)["encyclopedia"], Dice(seed, "encyclopedia")
+    topics = Sampler(dice.shuffled(vocabulary.frames), exponent=TOPIC_EXPONENT)
     articles: list[list[Sentences]] = []
-    left = size.encyclopedia_tokens
+    left = tokens
     while left > 0 or len(articles) < len(SPLITS):
         article: list[Sentences] = []
-        for paragraph in _write_article(words, topics, dice):
+        for paragraph in _write_article(vocabulary, topics, dice):
             article.append(paragraph)
             left -= sum(map(len, paragraph))
             if left <= 0:
@@ -63,7 +65,7 @@ def encyclopedia(size: WorldSize, seed: int, name: str = "encyclopedia") -> Corp
     for split in SPLITS:
         for number in sorted(numbers[split]):
             for i, paragraph in enumerate(articles[number]):
-                documents.append(make_document(f"{split}/article-{number:05d}", i, paragraph, words.tags))
+                documents.append(make_document(f"{split}/article-{number:05d}", i, paragraph, vocabulary.tags))
     return Corpus(name, tuple(documents))
 
 
@@ -143,20 +145,20 @@ def make_document(
     return Document(f"{block}/{number}", split, block, tuple(tokens), tuple(starts), label, gold=tuple(gold))
 
 
-def reviews(size: WorldSize, seed: int, name: str = "reviews") -> Corpus:
+def reviews(counts: Mapping[str, int], words: int, noise: float, seed: int, name: str = "reviews") -> Corpus:
     """The reviews: a document is a review with its label, a block the reviews of one film, which share a split.
 
     Labels are balanced in each split and the reviews shuffled. A review has 25 to 90 tokens. A sentiment word contradicts
     the label with probability `size.noise`. Every document has gold tags. The same size and seed give the same text,
     whether or not the encyclopedia is made.
     """
-    words, dice = choose_words(size.words, seed)["reviews"], Dice(seed, "reviews")
-    critic = _Critic(words, dice, size.noise)
+    vocabulary, dice = choose_words(words, seed)["reviews"], Dice(seed, "reviews")
+    critic = _Critic(vocabulary, dice, noise)
     documents = []
     for split in SPLITS:
-        labels = dice.shuffled([0, 1] * (size.reviews[split] // 2))
+        labels = dice.shuffled([0, 1] * (counts[split] // 2))
         places = []
-        left, number = size.reviews[split], 0
+        left, number = counts[split], 0
         while left:
             reviewed = min(left, MOST_REVIEWS_OF_A_FILM, dice.between(1, dice.between(1, 4 * MEAN_REVIEWS_OF_A_FILM)))
             film = critic.make_film()
@@ -165,7 +167,7 @@ def reviews(size: WorldSize, seed: int, name: str = "reviews") -> Corpus:
             number += 1
         for label, (number, film, i) in zip(labels, dice.shuffled(places), strict=True):
             sentences = critic.write_review(film, label)
-            documents.append(make_document(f"{split}/film-{number:04d}", i, sentences, words.tags, label))
+            documents.append(make_document(f"{split}/film-{number:04d}", i, sentences, vocabulary.tags, label))
     return Corpus(name, tuple(documents))
 
 

@@ -31,22 +31,6 @@ FEWEST, STEPS = 3, 400
 
 
 @dataclass(frozen=True)
-class WorldSize:
-    """The size of the generated corpora; a profile checks it.
-
-    encyclopedia_tokens  tokens of the encyclopedia over all splits; the paragraph that reaches them is kept whole
-    reviews              number of reviews in each of "train", "valid" and "test"; even, since labels are balanced
-    words                about how many distinct content word forms both worlds have together, names included
-    noise                share of the sentiment words of a review that contradict its label, from 0 to 0.5
-    """
-
-    encyclopedia_tokens: int
-    reviews: dict[str, int]
-    words: int
-    noise: float
-
-
-@dataclass(frozen=True)
 class Plan:
     """A world with every word that it could have, before a size chooses among them.
 
@@ -118,8 +102,8 @@ def choose_words(count: int, seed: int) -> dict[str, Vocabulary]:
     return vocabularies
 
 
-def truth(size: WorldSize, seed: int) -> pd.DataFrame:
-    """What is known of every word of the two worlds of this size and seed, a row a word form, in alphabetical order.
+def truth(words: int, seed: int) -> pd.DataFrame:
+    """What is known of every word of the two worlds with so many words, a row a word form, in alphabetical order.
 
     word              as the encoder sees it: lower-cased
     kind              "common" to both worlds, or of the "encyclopedia" or the "reviews" only
@@ -130,7 +114,7 @@ def truth(size: WorldSize, seed: int) -> pd.DataFrame:
 
     Numbers in digits and punctuation have no row.
     """
-    worlds = choose_words(size.words, seed)
+    worlds = choose_words(words, seed)
     tags = pd.DataFrame({f"tag_{world}": pd.Series(worlds[world].tags) for world in WORLDS}).fillna("").sort_index()
     table = tags.rename_axis("word").reset_index()
     table.insert(1, "kind", "common")
