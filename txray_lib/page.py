@@ -99,8 +99,8 @@ def claims(run: Results, *ids: str) -> None:
     """The paper's claims with these ids beside this run's numbers, what chance gives, and the judge's verdict."""
     from txray_lib.audit import judge
 
-    shown = []
-    for row in judge(run, *ids).itertuples():
+    rows, shown = judge(run, *ids), []
+    for row in rows.itertuples():
         beyond = interval(row.beyond, row.beyond_low, row.beyond_high, row.unit)
         chance = f"; chance: {row.against}" + f"; ours less chance: {beyond}" * (row.beyond == row.beyond)
         shown.append(
@@ -113,7 +113,8 @@ def claims(run: Results, *ids: str) -> None:
                 "why": row.because + (chance if row.against else ""),
             }
         )
-    show(pd.DataFrame(shown), f"What the paper says, and what {run.profile} gives (95 % intervals)")
+    over = f"95 % intervals; seeds: {rows['seeds'].max()}"
+    show(pd.DataFrame(shown), f"What the paper says, and what {run.profile} gives ({over})")
 
 
 def source(*runs: Results) -> None:

@@ -285,21 +285,6 @@ def check_parameters(**given: Any) -> None:
             raise TxrayError(f"the parameter {name} is {value!r}, and should be {said}") from None
 
 
-def extremes(transfer: pd.DataFrame, min_length: int, rank: int = 1) -> pd.DataFrame:
-    """The most and the least changed neuron: the `rank`-th largest and smallest distance among neurons with at least
-    `min_length` features on both sides; of equals the lowest index first. Two rows at most, named "most" and "least": no
-    neuron has both names, and none has one if too few are that long. Raises TxrayError for a rank below 1."""
-    if rank < 1:
-        raise TxrayError(f"the rank is {rank}: 1 is the most and the least changed neuron, 2 the next of each")
-    long = transfer[transfer[["length_before", "length_after"]].min(axis=1) >= min_length]
-    long = long[long["hellinger"].notna()].sort_values(NEURON, kind="stable")
-    falling = long.sort_values("hellinger", ascending=False, kind="stable")
-    rising = long.drop(index=falling.index[:rank]).sort_values("hellinger", kind="stable")
-    sides = {"most": falling, "least": rising}
-    picked = {name: rows.index[rank - 1] for name, rows in sides.items() if len(rows) >= rank}
-    return long.loc[list(picked.values())].set_axis(list(picked), axis=0)
-
-
 def benchmarks_file() -> Path:
     """Where the frozen benchmarks lie, beside the tables of profiles."""
     path = _parents()[-1] / "benchmarks.parquet"

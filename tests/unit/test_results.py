@@ -13,7 +13,7 @@ from telling_tables import write_study, write_tables
 from txray_lib.audit import VERDICTS
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import load_profile
-from txray_lib.results import check_parameters, extremes, list_results, open_results
+from txray_lib.results import check_parameters, list_results, open_results
 from txray_lib.tables import read_table, write_table
 from txray_lib.transfer import STATES
 
@@ -115,33 +115,6 @@ def test_parameters_within_their_limits_and_verdicts_and_states_are_those_of_the
     for name, words in (("verdict", VERDICTS), ("state", STATES)):
         for word in ("all", *words):
             check_parameters(**{name: word})
-
-
-def transfer(rows: list[tuple[int, float, int, int]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["neuron", "hellinger", "length_before", "length_after"])
-    return frame.assign(layer=0, comparison="a:b", state="shared")
-
-
-LENGTHS = [(9, 0.9, 10, 10), (4, 0.9, 10, 10), (3, 1.0, 10, 9), (2, 0.1, 10, 10), (1, 0.1, 50, 10), (0, 0.0, 2, 2)]
-FIVE = [(n, n / 10, 10, 10) for n in range(5)]
-
-
-@pytest.mark.parametrize(
-    ("rows", "rank", "expected"),
-    [
-        (LENGTHS, 1, {"most": 4, "least": 1}),
-        ([(5, 0.5, 10, 10), (6, float("nan"), 10, 0)], 1, {"most": 5}),
-        ([(5, 0.5, 10, 9)], 1, {}),
-        (FIVE, 2, {"most": 3, "least": 1}),
-        (FIVE, 3, {"most": 2}),
-        (FIVE, 6, {}),
-        ([(n, 0.5, 10, 10) for n in range(4)], 2, {"most": 1, "least": 3}),
-    ],
-)
-def test_extremes_take_long_neurons_as_far_as_the_rank_from_either_end(rows, rank, expected) -> None:
-    assert extremes(transfer(rows), 10, rank)["neuron"].to_dict() == expected
-    with pytest.raises(TxrayError, match="the rank is 0"):
-        extremes(transfer(FIVE), 10, rank=0)
 
 
 def test_results_of_another_profile_than_todays_are_outdated(frozen: Path) -> None:
