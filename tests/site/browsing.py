@@ -1,4 +1,4 @@
-"""Looking at the built site: a browser, what a page asks for and complains of, what it weighs, whether it is drawn."""
+"""Looking at the built site: a browser, what a page asks for and complains of, what it weighs, whether all can read it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from axe_playwright_python.base import AXE_SCRIPT
+
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 UPSTREAM = ("Cannot read properties of null (reading 'classList')",)
 """A message of the theme on pages without a second menu, known and not ours."""
+
+
+WIDE, PHONE = 1280, 390
 
 
 @dataclass
@@ -30,6 +35,10 @@ class Heard:
         """Compressed bytes of all files that the page asked for, each once."""
         return sum(packed(path) for path in {file_of(a) for a in self.asked if a.startswith("file:")})
 
+    def forget(self) -> None:
+        for what in (self.asked, self.failed, self.errors):
+            what.clear()
+
     def ours(self) -> list[str]:
         return [error for error in self.errors if not any(known in error for known in UPSTREAM)]
 
@@ -47,7 +56,7 @@ def pages(site: Path) -> list[Path]:
     return sorted(p for folder in ("book", "build") for p in (site / folder).rglob("*.html"))
 
 
-def listen(browser, width: int = 1280, scheme: str = "light"):
+def listen(browser, width: int = WIDE, scheme: str = "light"):
     """A fresh page and what it says."""
     page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
     page.set_default_timeout(30_000)
@@ -69,6 +78,22 @@ def draw_all(page) -> int:
     return len(figures)
 
 
+def turn(page, scheme: str) -> None:
+    """Let the reader's system ask for other colours, and wait until the page and its charts are shown in them."""
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+    page.wait_for_function(
+        "scheme => [...document.querySelectorAll('.txray-chart')].every(f => f.dataset.drawn === scheme)", arg=scheme
+    )
+
+
+def narrow(page) -> None:
+    """Make the window as wide as a phone, and wait until the charts are drawn anew."""
+    page.evaluate("document.querySelectorAll('.txray-chart').forEach(f => delete f.dataset.drawn)")
+    page.set_viewport_size({"width": PHONE, "height": 900})
+    page.wait_for_function("[...document.querySelectorAll('.txray-chart')].every(f => f.dataset.drawn)")
+
+
 def is_painted(page) -> bool:
     """Whether every chart's canvas holds more than one colour."""
     return page.evaluate(
@@ -79,9 +104,34 @@ def is_painted(page) -> bool:
     )
 
 
-def kinds(site: Path) -> list[Path]:
-    """One page of each kind: those that several profiles have, of the first of these."""
-    first: dict[str, Path] = {}
-    for path in pages(site):
-        first.setdefault(path.stem, path)
-    return list(first.values())
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}, "resultTypes": ["violations"]}
+ONE_OF_A_KIND = """() => {
+    const hasText = node => node.checkVisibility({ visibilityProperty: true }) && (node.matches("input, select, textarea")
+        || [...node.childNodes].some(child => child.nodeType === 3 && child.data.trim()));
+    const seen = new Set();
+    const walk = (node, above, apart) => {
+        const s = getComputedStyle(node);
+        const kind = [above, node.localName, s.color, s.backgroundColor, s.backgroundImage, s.opacity, s.fontSize,
+            s.fontWeight, s.filter, s.mixBlendMode, s.textShadow, s.webkitTextFillColor, s.webkitTextStroke].join();
+        apart ||= ["absolute", "fixed"].includes(s.position);
+        delete node.dataset.looked;
+        if (hasText(node) && (apart || !seen.has(kind))) {
+            seen.add(kind);
+            node.dataset.looked = "";
+        }
+        for (const child of node.children) walk(child, kind, apart);
+    };
+    walk(document.documentElement, "", false);
+    axe.configure({ rules: [{ id: "color-contrast", selector: "[data-looked]" }] });
+}"""
+"""axe computes for each text what lies below it, three quarters of its time: of texts whose styles and whose ancestors'
+styles are the same it looks at one, and at every text that may lie elsewhere than on its ancestors."""
+
+
+def violations(page, options: dict = AXE) -> list[str]:
+    """What axe-core finds wrong with the page as it is shown now."""
+    page.evaluate(AXE_SCRIPT)
+    page.evaluate(ONE_OF_A_KIND)
+    found = page.evaluate("options => axe.run(options).then(results => results.violations)", options)
+    return [f"{rule['help']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]

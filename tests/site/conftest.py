@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,16 +40,24 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture(scope="session")
-def site(browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(browser, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The site that `make book` built, or one built now from hostile tables, once for all processes that run tests."""
     if (SITE / "index.html").exists():
         return SITE
-    root = tmp_path_factory.getbasetemp().parent / "compendium"
+    temporary = tmp_path_factory.getbasetemp()
+    root = (temporary if worker_id == "master" else temporary.parent) / "compendium"
+    built, failed = root / "_build" / "html" / "index.html", root / "failed.txt"
     with FileLock(f"{root}.lock"):
-        built = root / "_build" / "html" / "index.html"
-        if not built.exists():
-            build_from_hostile_tables(root)
-        return built.parent
+        if not failed.exists() and not built.exists():
+            try:
+                build_from_hostile_tables(root)
+            except Exception:
+                failed.write_text(traceback.format_exc(), encoding="utf-8")
+    if failed.exists():
+        pytest.fail(
+            f"the site of hostile tables could not be built:\n{failed.read_text(encoding='utf-8')}", pytrace=False
+        )
+    return built.parent
 
 
 EMPTIED = {f"fig{number:02}" for number in range(1, 12)} - {"fig04", "fig08"}
@@ -77,9 +86,10 @@ def build_from_hostile_tables(root: Path) -> None:
 
 
 def empty(path: Path) -> None:
-    """Leave of a text notebook its title and its parameters."""
+    """Leave of a text notebook its title: it is no page to execute."""
     notebook = jupytext.read(path)
     title = notebook.cells[0]
     title.source = title.source.splitlines()[0]
-    notebook.cells = [title, *(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))]
+    unexecuted = jupytext.reads('```{code-cell}\n:tags: [parameters]\n\ntrained = "tiny"\n```\n', fmt="md:myst")
+    notebook.cells = [title, *unexecuted.cells]
     jupytext.write(notebook, path, fmt="md:myst")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from copy import deepcopy
+from dataclasses import dataclass
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +12,7 @@ from urllib.parse import unquote, urlparse
 
 import pandas as pd
 import pytest
-from browsing import draw_all, is_painted, listen, pages
+from browsing import COLOURS, PHONE, WIDE, Heard, draw_all, is_painted, listen, narrow, pages, turn, violations
 from running import displayed
 from telling_tables import HOSTILE, write_tables
 
@@ -25,49 +27,98 @@ MOST = 900_000
 """Compressed bytes of a page with everything it asks for."""
 
 
+DARK = {"intro", "explorer", "rq3", "lab", "method", "audit", "glossary"}
+"""Pages whose colours are looked at in dark too; between them they hold every kind of thing that a page can."""
+
 WIDE_TABLES = "[...document.querySelectorAll('.txray-scroll')].filter(t => t.scrollWidth > t.clientWidth + 1).map(t => t.ariaLabel)"
+FITS = "document.documentElement.scrollWidth <= innerWidth"
 
 
-def test_every_page_is_complete_offline_and_its_tables_fit_a_wide_screen(browser, site: Path) -> None:
-    found = pages(site)
-    assert len(found) > 6
-    for path in found:
-        page, heard = listen(browser)
-        page.goto(path.as_uri())
-        assert page.evaluate(WIDE_TABLES) == [], path
-        charts = draw_all(page)
-        asked_for_bundle = any(address.endswith("vega-bundle.js") for address in heard.asked)
-        assert asked_for_bundle == bool(charts), path
-        assert (heard.external, heard.failed, heard.ours()) == ([], [], []), path
-        assert heard.weight <= MOST, f"{path} weighs {heard.weight:,} bytes"
-        page.context.close()
+@dataclass(frozen=True)
+class Visit:
+    """What one visit of a page found: at first on a wide screen in light, then in dark, then on a phone."""
+
+    path: Path
+    heard: Heard
+    charts: int
+    wide_tables: list[str]
+    faults: list[str]
+    fits_a_phone: bool
 
 
-def test_every_page_and_every_chart_fit_a_phone(browser, site: Path) -> None:
-    for path in pages(site):
-        page, heard = listen(browser, width=390)
-        page.goto(path.as_uri())
-        if path.stem in ("rq1", "rq2", "rq3"):
-            draw_all(page)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-        assert heard.ours() == [], path
-        page.context.close()
+@pytest.fixture(scope="module")
+def visits(browser, site: Path) -> list[Visit]:
+    """A visit of every page, one after the other in one window."""
+    page, heard = listen(browser)
+    return [visit(page, heard, path) for path in pages(site)]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_charts_are_drawn_and_redrawn_when_the_theme_changes(browser, site: Path, scheme: str) -> None:
-    other = {"light": "dark", "dark": "light"}[scheme]
-    page, heard = listen(browser, scheme=scheme)
+def visit(page, heard: Heard, path: Path) -> Visit:
+    heard.forget()
+    page.set_viewport_size({"width": WIDE, "height": 900})
+    page.goto(path.as_uri())
+    wide_tables, charts = page.evaluate(WIDE_TABLES), draw_all(page)
+    faults = violations(page)
+    if path.stem in DARK:
+        turn(page, "dark")
+        faults += violations(page, COLOURS)
+        turn(page, "light")
+    narrow(page)
+    return Visit(path, deepcopy(heard), charts, wide_tables, faults, page.evaluate(FITS))
+
+
+def test_every_page_is_complete_offline(visits: list[Visit]) -> None:
+    assert len(visits) > 6
+    for page in visits:
+        asked_for_bundle = any(address.endswith("vega-bundle.js") for address in page.heard.asked)
+        assert asked_for_bundle == bool(page.charts), page.path
+        assert (page.heard.external, page.heard.failed, page.heard.ours()) == ([], [], []), page.path
+        assert page.heard.weight <= MOST, f"{page.path} weighs {page.heard.weight:,} bytes"
+
+
+def test_every_table_fits_a_wide_screen_and_every_page_and_chart_a_phone(visits: list[Visit]) -> None:
+    assert [(page.path.stem, page.wide_tables) for page in visits if page.wide_tables] == []
+    assert [page.path.stem for page in visits if not page.fits_a_phone] == []
+
+
+def test_axe_finds_nothing_on_any_page(visits: list[Visit]) -> None:
+    assert {page.path.stem for page in visits} >= DARK
+    assert [(page.path.stem, fault) for page in visits for fault in page.faults] == []
+
+
+def test_a_page_that_does_not_fit_asks_elsewhere_and_is_faint_is_told(browser, tmp_path: Path) -> None:
+    """A row of many alike is faint, in dark every row is; a picture has no words, and stands on another server."""
+    rows = "".join(f"<tr><td{' style=color:#999' if i == 30 else ''}>a cell</td></tr>" for i in range(60))
+    body = "<style>@media (prefers-color-scheme: dark) { td { color: #222 } body { background: #000 } }</style>"
+    body += f'<main><div class="txray-scroll" aria-label="wide"><table style="width:2000px">{rows}</table></div></main>'
+    head = "<!doctype html><html lang=en><title>Bad</title><style>.txray-scroll{width:900px;overflow:auto}</style>"
+    (tmp_path / "bad.html").write_text(f"{head}{body}<img src='http://127.0.0.1:9/a.png'>", encoding="utf-8")
+    page, heard = listen(browser)
+    found = visit(page, heard, tmp_path / "bad.html")
+    assert found.wide_tables == ["wide"]
+    assert not found.fits_a_phone
+    assert found.heard.external == found.heard.failed == ["http://127.0.0.1:9/a.png"]
+    faint = [fault for fault in found.faults if "contrast" in fault]
+    assert len(faint) == 1
+    assert "color:#999" in faint[0]
+    assert any("alternative text" in fault for fault in found.faults)
+    page.emulate_media(color_scheme="dark")
+    assert len(violations(page, COLOURS)) == 1
+    page.context.close()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", WIDE), ("dark", PHONE)])
+def test_charts_are_drawn_and_redrawn_when_the_theme_changes(browser, site: Path, scheme: str, width: int) -> None:
+    page, heard = listen(browser, width, scheme)
     page.goto(next(p for p in pages(site) if p.name == "rq3.html").as_uri())
     charts = draw_all(page)
     assert charts > 1
-    assert (
-        page.evaluate("[...document.querySelectorAll('.txray-chart')].map(f => f.dataset.drawn)") == [scheme] * charts
-    )
+    drawn = page.evaluate("[...document.querySelectorAll('.txray-chart')].map(f => f.dataset.drawn)")
+    assert drawn == [scheme] * charts
     assert is_painted(page)
-    page.evaluate(f"document.documentElement.dataset.theme = '{other}'")
-    page.wait_for_function(f"[...document.querySelectorAll('.txray-chart')].every(f => f.dataset.drawn === '{other}')")
+    turn(page, {"light": "dark", "dark": "light"}[scheme])
     assert is_painted(page)
+    assert page.evaluate(FITS)
     assert heard.ours() == []
     page.context.close()
 
@@ -117,7 +168,7 @@ def test_long_tables_are_searched_sorted_and_saved_scroll_on_a_phone_and_are_tab
     frame = pd.DataFrame({"id": [f"N{i}" for i in range(20)], "mean": [(7 * i) % 20 - 4.5 for i in range(20)]})
     frame = frame.assign(**{f"a rather long column {i}": 1 for i in range(8)})
     address = write_page(tmp_path, displayed(show, frame, "numbers <b>")).as_uri()
-    page, heard = listen(browser, width=390)
+    page, heard = listen(browser, width=PHONE)
     page.goto(address)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate("(box => box.scrollWidth > box.clientWidth)(document.querySelector('.txray-scroll'))")
