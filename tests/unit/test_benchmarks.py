@@ -15,7 +15,8 @@ from benchmarks import __main__ as command
 from benchmarks.measuring import Measured, Row, Sizes, best_threads, draw_lengths
 
 SIZES = Sizes(8, 4, 60, 600, 3_000, 40, 4, 1, 4, 3, 3_000)
-NOT_HERE = {"notebook", "book", "demo", "overhead-gpu", "explorer", "explorer-ready", "explorer-click"}
+NEUROX = {"layers", "neurox", "neurox-long", "neurox-disk", "neurox-words", "neurox-same"}
+NOT_HERE = {"notebook", "book", "demo", "overhead-gpu", "explorer", "explorer-ready", "explorer-click", *NEUROX}
 """Rows of what may not be at hand, or takes long."""
 ALIKE = {"memory", "null-swap", "null-deal", "ten-stages"}
 """Rows measured as another one is, which is enough for a test."""

@@ -18,9 +18,6 @@ from txray_lib.encoders.pieces import PieceWindow
 from txray_lib.errors import TxrayError
 from txray_lib.settings import Reading
 
-PIECES_AT_ONCE = 2**13
-"""Of a batch, padding included: memory does not grow with the texts."""
-
 
 class LayeredEncoder(nn.Module):
     """An encoder that one pass reads in all layers.
@@ -52,6 +49,10 @@ class LayeredEncoder(nn.Module):
         """
         there = (torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]).unsqueeze(2)
         return (self(ids, lengths) * there).sum(dim=1) / lengths.clamp_min(1).unsqueeze(1)
+
+    def pieces_at_once(self, device: str) -> int:
+        """The most pieces of a batch, padding included: memory does not grow with the texts."""
+        return 2**13
 
     @contextmanager
     def listening(self, hear: Callable[[int, Tensor], None]) -> Iterator[None]:
@@ -112,10 +113,7 @@ def read_windows(
     """
     pooling, kind = encoder.reading.pieces, torch.device(device).type
     rounded = torch.autocast(kind, torch.bfloat16, enabled=encoder.reading.precision == "bfloat16")
-    order = sorted(windows, key=lambda window: -len(window.ids))
-    while order:
-        rows = max(1, min(batch_size, PIECES_AT_ONCE // len(order[0].ids)))
-        batch, order = order[:rows], order[rows:]
+    for batch in batches(encoder, windows, batch_size, device):
         ids, lengths = padded([window.ids for window in batch])
         pieces, sizes = _places(batch, ids.shape[1], pooling)
 
@@ -127,6 +125,17 @@ def read_windows(
         with rounded, encoder.listening(pool):
             encoder(ids.to(device), lengths.to(device))
         yield sum(len(window.sizes) for window in batch)
+
+
+def batches(
+    encoder: LayeredEncoder, windows: Sequence[PieceWindow], batch_size: int, device: str
+) -> Iterator[list[PieceWindow]]:
+    """Windows of similar length, the longest first: at most `batch_size`, and no more pieces than the encoder takes at once."""
+    order, most = sorted(windows, key=lambda window: -len(window.ids)), encoder.pieces_at_once(device)
+    while order:
+        rows = max(1, min(batch_size, most // len(order[0].ids)))
+        yield order[:rows]
+        order = order[rows:]
 
 
 def _places(batch: Sequence[PieceWindow], width: int, pooling: str) -> tuple[Tensor, Tensor]:
