@@ -12,7 +12,8 @@ from txray_lib.figures.theme import BAND, ON_BAR, TEXT, label_tokens, mark_stage
 
 WIDTH, HEIGHT, WORDS = 500, 270, 92
 TICKS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10000]
-MAX_BINS, MIN_IN_BIN = 12, 12
+BINS, FEWEST = 2, 12
+"""Neurons of like length share a bin, so many for each factor e; the median of fewer is not drawn."""
 MAX_LETTERS = 18
 
 
@@ -79,8 +80,11 @@ def _with_words(points: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
     both["label"] = arrow + [f": {n:,} shared, median H {m:.2f}" for n, m in zip(number, median, strict=True)]
     both["key"] = both["after"].astype(str) + "/" + both["neuron"].astype(str)
     kept = ["key", "label", "before", "after", "neuron", "length", "length_before", "length_after", "hellinger"]
-    kept += [name for name in ("expected", "q", "above") if name in both]
-    return both[[*kept, "w", "b", "a"]].round({"hellinger": 4, "expected": 4, "length": 1})
+    if "q" in both and both["q"].notna().any():
+        kept += ["expected", "q"]
+    else:
+        both["above"] = True
+    return both[[*kept, "above", "w", "b", "a"]].round({"hellinger": 4, "expected": 4, "length": 1})
 
 
 def lengths_axis(field: str, longest: float, **axis: object) -> alt.X:
@@ -91,50 +95,33 @@ def lengths_axis(field: str, longest: float, **axis: object) -> alt.X:
 
 
 def _scatter(points: pd.DataFrame, ink: dict, pick: alt.Parameter, yardstick: float | None) -> alt.LayerChart:
-    highest = max(1.0, float(points["hellinger"].max())) if points["hellinger"].max() > 0.05 else None
-    scale = alt.Scale(domain=[0, highest], nice=False) if highest else alt.Scale(zero=True)
+    """The points; a band between the quartiles of neurons of like length, and a line through their medians."""
+    tested, top = "q" in points, float(points["hellinger"].max())
+    scale = alt.Scale(domain=[0, max(1.0, top)], nice=False) if top > 0.05 else alt.Scale(zero=True)
     x = lengths_axis("length", float(points["length"].max()))
-    base = alt.Chart(points).encode(x=x, y=alt.Y("hellinger:Q", title="Hellinger distance H", scale=scale))
-    tested = "q" in points and points["q"].notna().any()
-    filled = (base.transform_filter("datum.above") if tested else base).mark_point(
-        filled=True, size=30, opacity=0.55 if tested else 0.4
-    )
-    hollow = base.transform_filter("!datum.above").mark_point(filled=False, size=26, strokeWidth=1.1, opacity=0.6)
-    rule = alt.Chart(pd.DataFrame({"hellinger": [yardstick]}).dropna())
-    running = _running(points, x, ink["color"])
+    y = alt.Y("hellinger:Q", title="Hellinger distance H", scale=scale)
+    base = alt.Chart(points).encode(x=x, y=y)
+    like = base.transform_calculate(like=f"exp(round({BINS} * log(datum.length)) / {BINS})")
+    like = like.transform_joinaggregate(neurons="count()", groupby=["label", "like"])
+    like = like.transform_filter(f"datum.neurons >= {FEWEST}").encode(x=x.copy(), color=ink["color"])
+    like.encoding.x.shorthand = "like:Q"
+    line = like.encode(y="median(hellinger):Q")
     said = ["neuron", "hellinger", *(["expected", "q"] if tested else []), "length_before", "length_after"]
     tips = [alt.Tooltip(f"{name}:Q", title=name.replace("_", " ")) for name in said]
-    layers = [
-        *running[:1],
+    rule = alt.Chart(pd.DataFrame({"hellinger": [yardstick]}).dropna())
+    filled = base.transform_filter("datum.above").mark_point(filled=True, size=30, opacity=0.5)
+    hollow = base.transform_filter("!datum.above").mark_point(filled=False, size=26, strokeWidth=1.1, opacity=0.6)
+    chart = alt.layer(
+        like.mark_area(opacity=0.2).encode(y="q1(hellinger):Q", y2="q3(hellinger):Q"),
         filled.encode(**ink),
-        *([hollow.encode(**ink)] if tested else []),
-        *running[1:],
+        hollow.encode(**ink),
+        line.mark_line(color=ON_BAR.light, strokeWidth=5).encode(detail="label:N", color=alt.value(ON_BAR.light)),
+        line.mark_line(strokeWidth=2.5),
         rule.mark_rule(strokeDash=[6, 4], color=TEXT.light).encode(y="hellinger:Q"),
         base.transform_filter(pick).mark_point(size=190, strokeWidth=2.5, color=TEXT.light, opacity=1),
         base.mark_point(filled=True, size=60, opacity=0).encode(tooltip=tips).add_params(pick),
-    ]
-    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    ).properties(width=WIDTH, height=HEIGHT)
     return chart.properties(title="filled: above chance, hollow: not") if tested else chart
-
-
-def _running(points: pd.DataFrame, x: alt.X, colour: alt.Color) -> list[alt.Chart]:
-    """A band between the quartiles of neurons of like length, and a line with a halo through their medians."""
-    binned = []
-    for label, own in points.groupby("label", sort=False):
-        bins = min(MAX_BINS, len(own) // MIN_IN_BIN)
-        if bins < 2:
-            continue
-        place = ((own["length"].rank(method="average") - 1) * bins / len(own)).astype(int)
-        means = own.groupby(place)["hellinger"].quantile([0.25, 0.5, 0.75]).unstack()
-        means.columns = ["low", "middle", "high"]
-        binned.append(means.assign(length=own.groupby(place)["length"].median(), label=label))
-    if not binned:
-        return []
-    base = alt.Chart(pd.concat(binned).round(4)).encode(x=x, detail="label:N")
-    line = base.encode(y="middle:Q")
-    halo = line.mark_line(color=ON_BAR.light, strokeWidth=5)
-    band = base.mark_area(opacity=0.2).encode(y="low:Q", y2="high:Q", color=colour)
-    return [band, halo, line.mark_line(strokeWidth=2.5).encode(color=colour)]
 
 
 def _detail(points: pd.DataFrame, roles: Mapping[str, str], pick: alt.Parameter) -> alt.LayerChart:
