@@ -78,7 +78,7 @@ class Credit(NamedTuple):
 QUOTABLE: dict[str, Credit | None] = {
     "world": None,
     "wikitext-2": Credit(
-        "WikiText-2, from articles of Wikipedia",
+        "WikiText-2 (articles of Wikipedia)",
         "https://wikitext.smerity.com",
         "CC BY-SA 4.0",
         "https://creativecommons.org/licenses/by-sa/4.0/",

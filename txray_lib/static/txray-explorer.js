@@ -312,7 +312,7 @@
         const credit = told.stages[s].credit;
         box.append(make("h4", {}, make("small", {}, "its strongest tokens in the text of"), ` ${told.stages[s].name}`),
           make("ul", {}, ...neuron.s[s].x.map(([before, token, after, activation]) => make("li", {},
-            make("span", { class: "txray-token" }, before, " ", make("mark", {}, token), " ", after),
+            make("span", { class: "txray-context" }, before, " ", make("mark", {}, token), " ", after),
             make("small", {}, ` ${digits(activation)}`)))),
           credit ? make("p", { class: "txray-credit" }, "From ", link(credit.address, credit.text), ", ", link(credit.terms, credit.licence), ".") : null);
       }
