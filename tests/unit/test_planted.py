@@ -77,7 +77,7 @@ def test_planted_tokens_come_back_and_no_other_neurons_tokens_with_them():
     for way, expected in (("argmax", {0: ["a"] * 3, 1: ["c"], 2: ["b"] * 2}), ("top-2", both), ("positive", both)):
         found = collected(planted, "before", hand_text("a b a c b a"), way)
         assert {n: sorted(rows["feature"].astype(str)) for n, rows in found.groupby("neuron")} == expected
-    (activations,) = planted.activations("after", hand_text("b a c"), 0)
+    activations = planted.activations("after", hand_text("b a c"), 0)
     levels = [[0.5 * DECAY, -0.1, 0.5], [1.0, DECAY, -0.1], [-0.1, 0.8, 0.8 * DECAY]]
     np.testing.assert_allclose(activations, [[*row, -0.1, -0.1] for row in levels], rtol=1e-6)
 
@@ -102,7 +102,7 @@ def test_each_way_obeys_its_sum(seed, k):
     read = text(30, words=5)
     counts, nobody = {}, {}
     for way in ("argmax", f"top-{k}", "positive"):
-        records = collect_way([activations[:13], activations[13:]], read, way)
+        records = collect_way(activations, read, way)
         counts[way], nobody[way] = aggregate(records)["count"].sum(), (records["neuron"] == NOBODY).sum()
     assert counts["argmax"] + nobody["argmax"] == 30
     assert nobody["argmax"] == nobody["positive"] == (activations.max(axis=1) <= 0).sum()
@@ -112,8 +112,9 @@ def test_each_way_obeys_its_sum(seed, k):
 
 def test_argmax_gives_the_records_of_collection(corpus, vocabulary, encoder):
     with torch.no_grad():
-        chunks = [encoder(torch.from_numpy(vocabulary.encode(d.tokens))[None])[0][0].numpy() for d in corpus if len(d)]
-    found, expected = collect_way(chunks, list_tokens(corpus), "argmax"), collect(encoder, corpus, vocabulary).records
+        rows = [encoder(torch.from_numpy(vocabulary.encode(d.tokens))[None])[0][0].numpy() for d in corpus if len(d)]
+    found = collect_way(np.concatenate(rows), list_tokens(corpus), "argmax")
+    expected = collect(encoder, corpus, vocabulary).records
     assert list(found.columns) == list(expected.columns)
     for column in ("document", "neuron", "layer"):
         assert found[column].dtype == expected[column].dtype
@@ -123,7 +124,7 @@ def test_argmax_gives_the_records_of_collection(corpus, vocabulary, encoder):
     assert found["feature"].tolist() == [token.lower() for document in corpus for token in document.tokens]
 
 
-def test_a_seed_decides_what_is_planted_and_read_and_chunks_do_not():
+def test_a_seed_decides_what_is_planted_and_read():
     read = text(700)
     one, again, other = (plant(word_frequencies(read), plan(30), seed) for seed in (1, 1, 2))
     for name in ("kind", "before", "after", "strength"):
@@ -131,7 +132,7 @@ def test_a_seed_decides_what_is_planted_and_read_and_chunks_do_not():
         assert not np.array_equal(getattr(one, name), getattr(other, name))
     for way in WAYS:
         whole = collected(one, "after", read, way, noise=NOISY)
-        pd.testing.assert_frame_equal(whole, collected(one, "after", read, way, noise=NOISY, rows=7))
+        pd.testing.assert_frame_equal(whole, collected(one, "after", read, way, noise=NOISY))
         assert not whole["neuron"].equals(collected(one, "after", read, way, seed=2, noise=NOISY)["neuron"])
 
 
@@ -208,7 +209,7 @@ def test_states_by_three_rules_by_hand():
     state = [SHARED, SHARED, GAINED, GAINED] + [NEVER] * 6
     transfer = pd.DataFrame({"count_before": before, "count_after": after, "state": state})
     null = pd.DataFrame({"q_state": [1, 1, 0.01, 0.2] + [NAN] * 6})
-    found = study._recovered_states(truth, transfer, null).set_index(["rule", "state"])
+    found = study.recovered_states(truth, transfer, null).set_index(["rule", "state"])
     expected = {
         ("one token", SHARED): [1, 2, 1 / 2],
         ("one token", AVOIDED): [1, 0, NAN],
@@ -227,12 +228,12 @@ def test_ranks_by_hand():
     truth = pd.DataFrame({"kind": kinds, "state": states, "size": [0, 1, 0.5, 0.5, 1]})
     distances = pd.DataFrame({measure: [0.3, 0.9, 0.2, NAN, NAN] for measure in MEASURES})
     distances = distances.assign(rarefied_before=[4.0, 4, 4, NAN, NAN], rarefied_after=[4.0, 2, 8, NAN, NAN])
-    found = study._ranked_changes(truth, distances).set_index("measure")
+    found = study.ranked_changes(truth, distances).set_index("measure")
     assert found.loc["hellinger", ["rho", "auc", "unchanged", "changed"]].tolist() == pytest.approx(
         [0.5, 0.5, 0.3, 0.55]
     )
     assert found.loc["rarefied", ["unchanged", "changed"]].tolist() == pytest.approx([0, math.log(2)])
-    nothing = study._ranked_changes(truth, distances.assign(hellinger=NAN)).set_index("measure")
+    nothing = study.ranked_changes(truth, distances.assign(hellinger=NAN)).set_index("measure")
     assert nothing.loc["hellinger"].isna().all()
 
 
@@ -241,7 +242,7 @@ def test_detection_by_hand():
     kinds = [REPLACED, LOST, REPLACED, REVIVED, UNCHANGED, UNCHANGED, UNUSED]
     truth = pd.DataFrame({"kind": kinds, "size": [0.2, 0.9, 1.0, 1, 0, 0, 0]})
     null = pd.DataFrame({"q": [0.05, 0.01, NAN, 0.01, 0.04, 0.3, NAN]})
-    found = study._detected_changes(truth, {"hellinger": null}).set_index("size")
+    found = study.detected_changes(truth, {"hellinger": null}).set_index("size")
     assert found["neurons"].tolist() == [1, 0, 0, 0, 2, 3]
     assert found["power"].tolist() == pytest.approx([1, NAN, NAN, NAN, 1 / 2, 2 / 3], nan_ok=True)
     assert set(found["false_discoveries"]) == {1 / 4}
@@ -282,7 +283,6 @@ def test_other_texts_are_read_in_the_first_way_only():
     [
         (lambda: plant(word_frequencies(text(500, words=50)), plan(200), 1), "50 distinct words are too few"),
         (lambda: choose(np.zeros((2, 3)), "top-4"), "than the 3 there are"),
-        (lambda: draw_samples(text(1_000), 501, 1), "two samples of 501"),
     ],
 )
 def test_what_cannot_be_is_told(wrong, says):

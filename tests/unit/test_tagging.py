@@ -120,28 +120,6 @@ def test_a_corpus_that_cannot_be_tagged_says_why(own):
         tag_sentences(["The dog ."], own)
 
 
-def test_another_tagger_of_flair_can_take_its_place():
-    """The kind that the hub has: contextual character embeddings and a CRF. Its weights are random."""
-    from flair.data import Dictionary, Sentence
-    from flair.embeddings import FlairEmbeddings, StackedEmbeddings
-    from flair.models import LanguageModel, SequenceTagger
-
-    characters, tags = Dictionary(), Dictionary(add_unk=False)
-    for character in "abcdefghijklmnopqrstuvwxyz .":
-        characters.add_item(character)
-    for tag in ("NN", "VB", "DT", "."):
-        tags.add_item(tag)
-    language_model = LanguageModel(characters, is_forward_lm=True, hidden_size=8, nlayers=1, embedding_size=4)
-    embeddings = StackedEmbeddings([FlairEmbeddings(language_model)])
-    tagger = SequenceTagger(embeddings, tags, tag_type="pos", hidden_size=8).eval()
-    sentence = Sentence(["the", "dog", "barks", "."])
-    tagger.predict(sentence)
-    corpus = Corpus("made", (document("the dog barks ."), document("", "empty"), document("dog " * 1_200, "long")))
-    tagged = tag_corpus(corpus, tagger)
-    assert list(tagged.documents[0].tags) == [token.get_label("pos").value for token in sentence]
-    assert [len(d.tags) for d in tagged] == [4, 0, 1_200]
-
-
 def test_accuracy_by_hand():
     first = document("a b c", tags=("DT", "NN", "NN"), gold=("DT", "NN", "VB"))
     second = document("d e", tags=("NN", "JJ"), gold=("NN", "NN"))

@@ -13,7 +13,6 @@ In here: `study`, how much of what is known the method recovers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,11 +65,8 @@ class Planted:
     strength: np.ndarray
     frequencies: np.ndarray
 
-    def activations(
-        self, side: str, text: pd.DataFrame, seed: int, noise: TruthNoise | None = None, rows: int = 4096
-    ) -> Iterator[np.ndarray]:
-        """What the encoder "before" or "after" answers to a text (`study.list_tokens`), in chunks of up to `rows` tokens, each
-        (tokens, units); the same for any `rows`.
+    def activations(self, side: str, text: pd.DataFrame, seed: int, noise: TruthNoise | None = None) -> np.ndarray:
+        """What the encoder "before" or "after" answers to a text (`study.list_tokens`), (tokens, units).
 
         noise  jitter: an activation is its level times 1 + jitter · u, u uniform from −1 to 1; flips: the share of tokens at
                which the strongest neuron and the second change places; strays: that excite neurons drawn from all
@@ -79,12 +75,9 @@ class Planted:
         neurons, levels = owners[words], self.strength[words, None] * DECAY ** np.arange(owners.shape[1])
         if noise is not None:
             levels = self._disturb(neurons, levels, noise, np.random.default_rng([seed, 1]))
-        levels = levels.astype(np.float32)
-        for start in range(0, len(text), rows):
-            here = slice(start, start + rows)
-            chunk = np.full((len(levels[here]), len(self.kind)), MUTE, np.float32)
-            np.put_along_axis(chunk, neurons[here], levels[here], axis=1)
-            yield chunk
+        answers = np.full((len(text), len(self.kind)), MUTE, np.float32)
+        np.put_along_axis(answers, neurons, levels.astype(np.float32), axis=1)
+        return answers
 
     def _disturb(
         self, neurons: np.ndarray, levels: np.ndarray, noise: TruthNoise, rng: np.random.Generator

@@ -11,7 +11,7 @@ Each way of collecting from full activations has its own sum (law 2), `nobody` b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise, product
 
 import numpy as np
@@ -77,9 +77,9 @@ def study_tables(study: TruthStudy, seed: int, what: str = "") -> dict[str, pd.D
             preferences, truth = [aggregate(side) for side in records], planted.truth(way)
             nulls = {m: draw_null(kind, *records, units, study.permutations, seed, m, study.cap)[0] for m in MEASURES}
             found = (
-                _recovered_states(truth, compare(*preferences, units), nulls["hellinger"]),
-                _ranked_changes(truth, measured(*preferences, units)),
-                _detected_changes(truth, nulls),
+                recovered_states(truth, compare(*preferences, units), nulls["hellinger"]),
+                ranked_changes(truth, measured(*preferences, units)),
+                detected_changes(truth, nulls),
             )
             where = {"texts": texts, "noise": noise, "tokens": tokens, "tokens_a_neuron": tokens / units}
             where |= {"seed": seed, "way": way}
@@ -89,7 +89,8 @@ def study_tables(study: TruthStudy, seed: int, what: str = "") -> dict[str, pd.D
     return {name: pd.concat(tables, ignore_index=True) for name, tables in made.items()}
 
 
-def _recovered_states(truth: pd.DataFrame, transfer: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
+def recovered_states(truth: pd.DataFrame, transfer: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `truth_states`: how well three rules find the preference states."""
     state = transfer["state"].to_numpy()
     counts = [transfer[f"count_{side}"].to_numpy() for side in ("before", "after")]
     tenths = [np.maximum(count - count.sum() / len(count) / 10, 0) for count in counts]
@@ -103,7 +104,8 @@ def _recovered_states(truth: pd.DataFrame, transfer: pd.DataFrame, null: pd.Data
     return pd.DataFrame(rows, columns=["rule", "state", "true", "found", "precision"])
 
 
-def _ranked_changes(truth: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
+def ranked_changes(truth: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `truth_measures`: how well distances order the changes of truly shared neurons."""
     lengths = distances["rarefied_after"] / distances["rarefied_before"]
     columns = {measure: distances[measure] for measure in MEASURES} | {"rarefied": np.log(lengths).abs()}
     rows = []
@@ -126,7 +128,8 @@ def _ranked_changes(truth: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def _detected_changes(truth: pd.DataFrame, nulls: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def detected_changes(truth: pd.DataFrame, nulls: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Rows of `truth_detection`: what q ≤ `LEVEL` of each measure's null finds."""
     changed = truth["kind"].isin([REPLACED, LOST]).to_numpy()
     same = truth["kind"].isin([UNCHANGED, UNUSED]).to_numpy()
     labels = [f"{low:g}–{high:g}" for low, high in pairwise(BINS)]
@@ -165,12 +168,7 @@ def word_frequencies(text: pd.DataFrame) -> np.ndarray:
 
 def draw_samples(text: pd.DataFrame, tokens: int, seed: int) -> list[pd.DataFrame]:
     """Two texts of so many tokens that have none in common: whole blocks in an order that follows from `seed`, from its start
-    and from its end, the last block of each cut.
-
-    Raises TxrayError where the text has too few tokens for both.
-    """
-    if not 0 < 2 * tokens <= len(text):
-        raise TxrayError(f"two samples of {tokens:,} tokens are wanted of a text of {len(text):,}. Ask for fewer.")
+    and from its end, the last block of each cut. The text holds both (`profiles.TruthStudy`)."""
     blocks = text["block"].cat
     rank = np.random.default_rng([seed, 3]).permutation(len(blocks.categories))[blocks.codes]
     return [text.iloc[np.argsort(order, kind="stable")[:tokens]] for order in (rank, -rank)]
@@ -199,24 +197,10 @@ def choose(activations: np.ndarray, way: str) -> tuple[np.ndarray, np.ndarray, n
     return token, np.where(strength > 0, neuron, NOBODY), strength
 
 
-def collect_way(chunks: Iterable[np.ndarray], text: pd.DataFrame, way: str) -> pd.DataFrame:
-    """The records (columns in `preferences`) of a text, as `list_tokens` gives it, from its activations, chunk after chunk,
-    each (tokens, neurons)."""
-    found, start = [], 0
-    for activations in chunks:
-        token, neuron, strength = choose(activations, way)
-        found.append((token + start, neuron, strength))
-        start += len(activations)
-    token, neuron, strength = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    records = (
-        text.iloc[token]
-        .reset_index(drop=True)
-        .assign(
-            neuron=neuron.astype(np.int32),
-            activation=strength.astype(np.float32),
-            prediction=np.float32(np.nan),
-            y=np.int8(-1),
-        )
-    )
+def collect_way(activations: np.ndarray, text: pd.DataFrame, way: str) -> pd.DataFrame:
+    """The records (columns in `preferences`) of a text, as `list_tokens` gives it, from its activations, (tokens, neurons)."""
+    token, neuron, strength = choose(activations, way)
+    records = text.iloc[token].reset_index(drop=True)
     records.insert(2, "layer", np.int8(0))
-    return records
+    chosen = {"neuron": neuron.astype(np.int32), "activation": strength.astype(np.float32)}
+    return records.assign(**chosen, prediction=np.float32(np.nan), y=np.int8(-1))

@@ -42,9 +42,7 @@ def load_tagger() -> SequenceTagger:
 
 
 def tag_corpus(corpus: Corpus, tagger: SequenceTagger) -> Corpus:
-    """The corpus with a tag for every token, made sentence by sentence in the original case (§3.1).
-
-    tagger  `load_tagger()`, or another one of parts of speech that was loaded with Flair
+    """The corpus with a tag for every token, made by `load_tagger()` sentence by sentence in the original case (§3.1).
 
     A document without tokens has no tags, not None. Tags that were there are replaced. Raises TxrayError for a corpus without
     any token and a document whose sentences do not cover its tokens.
@@ -76,7 +74,7 @@ def tag_sentences(sentences: Sequence[Sequence[str]], tagger: SequenceTagger, ti
         raise TxrayError("a sentence is a list of tokens, not text: split it into tokens first")
     left = sorted((i for i, sentence in enumerate(sentences) if sentence), key=lambda i: len(sentences[i]))
     tagged: list[list[str]] = [[] for _ in sentences]
-    with run_flair(str(tagger.linear.weight.device)), bar(sum(map(len, sentences)), title, "token") as ticker:
+    with run_flair(), bar(sum(map(len, sentences)), title, "token") as ticker:
         while left:
             size = max(1, min(SENTENCES_PER_BATCH, TOKENS_PER_BATCH // len(sentences[left[-1]])))
             batch = [left.pop() for _ in range(min(size, len(left)))]
@@ -96,8 +94,8 @@ def _make_readable(token: str) -> str:
 
 
 @contextmanager
-def run_flair(device: str) -> Iterator[None]:
-    """Flair on a device and one thread inside, the caller's settings after.
+def run_flair() -> Iterator[None]:
+    """Flair on the CPU and one thread inside, the caller's settings after.
 
     Two threads were up to six times slower on a busy machine; a garbage collector that walks through every object of
     Flair again and again takes a third of the time.
@@ -107,7 +105,7 @@ def run_flair(device: str) -> Iterator[None]:
 
     threads, before = torch.get_num_threads(), flair.device
     torch.set_num_threads(1)
-    flair.device = torch.device(device)
+    flair.device = torch.device("cpu")
     gc.freeze()
     try:
         yield

@@ -47,7 +47,7 @@ def load_own(path: Path = FILE) -> SequenceTagger:
         "state_dict": weights,
         **meta,
     }
-    with run_flair("cpu"):  # where Flair's word embeddings can be built
+    with run_flair():  # where Flair's word embeddings can be built
         model = SequenceTagger.load(state)
     model.embeddings = OncePerText(model.embeddings)
     return model
