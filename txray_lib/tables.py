@@ -33,14 +33,12 @@ def write_table(table: pd.DataFrame, path: Path, source: dict[str, Any] | None =
 
 
 def write_tables(tables: Iterable[pd.DataFrame], path: Path, source: dict[str, Any] | None = None) -> None:
-    """Write tables of equal columns one under the other, each as a row group; their categories may differ.
+    """Write tables of equal columns, one at least, one under the other, each as a row group; their categories may differ.
 
-    Fractions lie apart by byte, which packs them a quarter smaller. Raises ValueError for no table at all.
+    Fractions lie apart by byte, which packs them a quarter smaller.
     """
     arrows = (_with_wide_codes(pa.Table.from_pandas(table, preserve_index=False)) for table in tables)
-    first = next(arrows, None)
-    if first is None:
-        raise ValueError(f"there is no table to write into {path.name}")
+    first = next(arrows)
     schema = first.schema.with_metadata({**(first.schema.metadata or {}), _KEY: json.dumps(source or {}).encode()})
     fractions = [field.name for field in schema if pa.types.is_floating(field.type)]
     others = [name for name in schema.names if name not in fractions]

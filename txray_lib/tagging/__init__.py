@@ -70,8 +70,6 @@ def tag_sentences(sentences: Sequence[Sequence[str]], tagger: SequenceTagger, ti
     """
     from flair.data import Sentence
 
-    if any(isinstance(sentence, str) for sentence in sentences):
-        raise TxrayError("a sentence is a list of tokens, not text: split it into tokens first")
     left = sorted((i for i, sentence in enumerate(sentences) if sentence), key=lambda i: len(sentences[i]))
     tagged: list[list[str]] = [[] for _ in sentences]
     with run_flair(), bar(sum(map(len, sentences)), title, "token") as ticker:
