@@ -15,7 +15,7 @@ from telling_tables import write_tables
 
 from txray_lib.book.handouts import build_students, build_teacher, course_notebooks, student_version
 from txray_lib.book.notebooks import execute, find_notebook, read_notebook
-from txray_lib.course.stripping import LEFT_OUT, tags_of, verdicts
+from txray_lib.course import LEFT_OUT, tags_of, verdicts
 from txray_lib.errors import TxrayError
 
 REPOSITORY = Path(__file__).resolve().parents[2]

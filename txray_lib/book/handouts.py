@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from txray_lib import places
 from txray_lib.book.files import list_files, write_archive
 from txray_lib.book.notebooks import execute, list_notebooks, parameters_of, read_notebook
-from txray_lib.course.stripping import plain, verdicts, version_of
+from txray_lib.course import plain, verdicts, version_of
 from txray_lib.errors import TxrayError
 from txray_lib.results import list_results, open_results
 

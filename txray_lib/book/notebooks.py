@@ -1,4 +1,4 @@
-"""Executes a text notebook with parameters, by papermill. May touch: errors, places, results, course (stripping).
+"""Executes a text notebook with parameters, by papermill. May touch: errors, places, results, course.
 
 What papermill only warns of is an error here: a parameter that the notebook does not have, a notebook without a cell tagged
 `parameters`. Text on the command line is read as the type of a default says: 012 is twelve, and 2024 a name where a name
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from txray_lib import places
-from txray_lib.course.stripping import Version, version_of
+from txray_lib.course import Version, version_of
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.results import open_results
 

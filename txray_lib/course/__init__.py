@@ -1,12 +1,21 @@
 """What teaches the method: checks of students' answers, and the student's and the teacher's version of a notebook.
 
-    this file   what a check says: not answered, right, or what kind of mistake it is, without the answer; answers as values
+    this file   what a check says: not answered, right, or what kind of mistake it is, without the answer; answers as values;
+                the versions of a notebook
     lab         the checks of the lab, whose answers its notebook does not hold, and menus.yaml
-    stripping   the versions of a notebook
 
 A check is a function under `check` of a few lines, each of which names a mistake: it returns what to say of a right answer,
 and whatever goes wrong is a hint, so that a page of exercises runs from top to bottom whatever its reader wrote. Those of
-the assignment stand beside its tasks. May touch: errors, transfer.
+the assignment stand beside its tasks.
+
+Cells of a notebook with a student's and a teacher's side carry tags:
+
+    starter    what a student is given to fill in
+    solution   what stands in its place for the teacher, code or prose
+    marking    what only the teacher reads
+
+Everybody gets the student's version unless the teacher's is asked for, so that no page can hold a solution by mistake.
+May touch: errors, transfer.
 """
 
 from __future__ import annotations
@@ -16,12 +25,18 @@ import html
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+if TYPE_CHECKING:
+    import nbformat
+
 OPENINGS = {"open": "Not answered yet.", "wrong": "Not yet.", "right": "Right."}
+Version = Literal["student", "teacher"]
+LEFT_OUT: dict[Version, set[str]] = {"student": {"solution", "marking"}, "teacher": {"starter"}}
+CHECK = re.compile(r'class="txray-check txray-check-(open|wrong|right)"')
 NOT_FINITE = "something was divided by nothing, or two indexes did not match."
 
 
@@ -147,3 +162,29 @@ def called(function: Any, *arguments: Any) -> Any:
         raise Unanswered
     expect(value is not None, "Your function gives nothing back: it needs a `return`.")
     return value
+
+
+def version_of(notebook: nbformat.NotebookNode, version: Version) -> nbformat.NotebookNode:
+    """Leave out, in place, the cells that are not for this version's reader."""
+    notebook.cells = [cell for cell in notebook.cells if not LEFT_OUT[version] & tags_of(cell)]
+    return notebook
+
+
+def plain(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A notebook for JupyterLab, in place: of the metadata only its kernel and tags; equal sources give equal ones."""
+    notebook.metadata = type(notebook.metadata)({"kernelspec": notebook.metadata.get("kernelspec", {})})
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata = type(cell.metadata)({"tags": sorted(tags_of(cell))} if tags_of(cell) else {})
+        cell["id"] = f"cell-{number}"
+    return notebook
+
+
+def verdicts(notebook: nbformat.NotebookNode) -> list[str]:
+    """The state of every check that an executed notebook shows, in order."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [state for output in outputs for state in CHECK.findall(output.get("data", {}).get("text/html", ""))]
+
+
+def tags_of(cell: nbformat.NotebookNode) -> set[str]:
+    """The tags of a cell."""
+    return set(cell.metadata.get("tags", []))
