@@ -310,7 +310,7 @@
       const link = (href, text) => make("a", { href }, text);
       for (const s of compared.length ? compared : quoted) {
         const credit = told.stages[s].credit;
-        box.append(make("h4", {}, make("small", {}, "its strongest tokens in the text of"), ` ${told.stages[s].name}`),
+        box.append(make("h4", {}, make("small", {}, "strongest tokens in"), ` ${told.stages[s].name}`),
           make("ul", {}, ...neuron.s[s].x.map(([before, token, after, activation]) => make("li", {},
             make("span", { class: "txray-context" }, before, " ", make("mark", {}, token), " ", after),
             make("small", {}, ` ${digits(activation)}`)))),
