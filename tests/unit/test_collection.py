@@ -299,6 +299,13 @@ class NoState(Own):
         return super().forward(ids, (None, None))
 
 
+def lacking_words() -> Own:
+    """A module whose embedding has fewer rows than it says."""
+    model = Own(5)
+    model.words = 8
+    return model
+
+
 class TimeFirst(Own):
     """What is left when `batch_first=True` is forgotten: with 16 texts of 16 tokens no shape would tell."""
 
@@ -322,6 +329,7 @@ class TimeFirst(Own):
         (giving(as_given, units=5), "Changed of 8 words and 5 units cannot read 2 texts of 3 tokens"),
         (giving(as_given, units=1), "Changed has 1 units"),
         (giving(as_given, words=9), "the encoder knows 9 words, the vocabulary has 8"),
+        (lacking_words(), r"Own of 8 words.*index out of range"),
         (NoState(8), r"NoState of 8 words.*positional arguments.*forward is given ids \(texts, tokens\) and the state"),
         (TimeFirst(8), r"TimeFirst of 8 words.*Expected hidden size"),
         (nn.LSTM(8, 6), "a LSTM is no encoder"),
@@ -341,13 +349,6 @@ def test_a_device_that_cannot_be_is_told(corpus, vocabulary, home, device):
         collect(model, corpus, vocabulary, device=device)
     assert model.training
     assert {p.device.type for p in model.parameters()} == {home}
-
-
-def test_words_that_the_embedding_lacks_are_told(corpus, vocabulary):
-    model = Own(5)
-    model.words = 8
-    with pytest.raises(TxrayError, match=r"Own of 8 words.*index out of range"):
-        collect(model, corpus, vocabulary)
 
 
 def test_activations_of_ones_own_give_the_records_of_collect(encoder, corpus, vocabulary):

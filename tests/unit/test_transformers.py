@@ -18,6 +18,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from small_training import FINETUNING, Killed, killing, same
 
 pytest.importorskip("transformers", reason="a Transformer needs the package transformers")
 
@@ -45,7 +46,7 @@ from txray_lib.errors import TxrayError
 from txray_lib.example import write_example
 from txray_lib.layers import collect_layers
 from txray_lib.preferences import NOBODY
-from txray_lib.profiles import Finetuning, Pruning, load_profile
+from txray_lib.profiles import Pruning, load_profile
 from txray_lib.pruning import layer_pruning_tables
 from txray_lib.results import open_results
 from txray_lib.settings import Reading
@@ -299,39 +300,21 @@ def reviews(pieces, text) -> tuple[Texts, Texts]:
     return texts.take(np.arange(16)), texts.take(np.arange(16, 24))
 
 
-SETTINGS = Finetuning(
-    reviews={"train": 16, "valid": 8, "test": 8},
-    max_tokens=20,
-    epochs=3,
-    evaluations_per_epoch=1,
-    batch_size=4,
-    learning_rate=0.01,
-    target_f1=1.0,
-)
-
-
 def test_fine_tuning_leaves_the_embedding_and_goes_on_where_it_was_killed(bert, reviews, tmp_path, monkeypatch):
     transformer, _ = load_transformer(bert)
 
-    def train(checkpoint: Path | None) -> Classifier:
-        return finetune(SETTINGS, transformer, *reviews, 1, checkpoint, updates=12)[0]
+    def train(checkpoint: Path | None = None) -> Classifier:
+        return finetune(FINETUNING, transformer, *reviews, 1, checkpoint, updates=6)[0]
 
-    whole, real = train(None), training.save_checkpoint
-
-    def killed(*given: object) -> None:
-        real(*given)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(training, "save_checkpoint", killed)
-    with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "c.safetensors")
-    monkeypatch.setattr(training, "save_checkpoint", real)
-    resumed = train(tmp_path / "c.safetensors")
-    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_update", killing(training._update, 4))
+        with pytest.raises(Killed):
+            train(tmp_path / "c.safetensors")
+    whole, resumed = train(), train(tmp_path / "c.safetensors")
+    assert same(whole.state_dict(), resumed.state_dict())
     assert torch.equal(whole.encoder.embedding.weight, transformer.embedding.weight)
-    assert not torch.equal(
-        whole.encoder.model.encoder.layer[0].output.dense.weight, transformer.model.encoder.layer[0].output.dense.weight
-    )
+    trained, given = (m.model.encoder.layer[0].output.dense.weight for m in (whole.encoder, transformer))
+    assert not torch.equal(trained, given)
 
 
 def test_a_classifier_records_what_it_says_of_a_document(bert, text):
@@ -350,22 +333,11 @@ def test_sets_are_silenced_in_all_layers_and_in_each_beside_random_ones(bert, re
     transformer, _ = load_transformer(bert)
     torch.manual_seed(0)
     classifier = Classifier(transformer)
-    random = np.random.default_rng(0)
-    tables = []
-    for layer in range(LAYERS):
-        length = np.arange(UNITS) % 3
-        state = np.select([length == 0, length == 1], [AVOIDED, GAINED], SHARED)
-        tables.append(
-            pd.DataFrame(
-                {
-                    "layer": np.int8(layer),
-                    "neuron": np.arange(UNITS),
-                    "state": state,
-                    "length_after": length,
-                    "mass_after": length * random.random(UNITS),
-                }
-            )
-        )
+    neuron, length = np.arange(UNITS), np.arange(UNITS) % 3
+    state = np.select([length == 0, length == 1], [AVOIDED, GAINED], SHARED)
+    mass = length * np.random.default_rng(0).random(UNITS)
+    its = {"neuron": neuron, "state": state, "length_after": length, "mass_after": mass}
+    tables = [pd.DataFrame({"layer": np.int8(layer), **its}) for layer in range(LAYERS)]
     settings = Pruning(set_size=2, reviews=8, random_sets=0, recurrent_random_sets=3)
     table, drawn = layer_pruning_tables(classifier, pd.concat(tables), {"test": reviews[1]}, settings, 1)
     assert table[["set", "layer", "neurons"]].values.tolist() == [
