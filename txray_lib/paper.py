@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from txray_lib.errors import TxrayError, nearest
 
@@ -17,7 +17,6 @@ Unit = Literal["", "share", "change", "features", "distance", "correlation", "nu
 Asked = Annotated[str, StringConstraints(pattern=r"^(|positive|negative|(more|less) than (chance|-?\d+(\.\d+)?))$")]
 Ratio = Annotated[float, BeforeValidator(lambda given: given[0] / given[1] if isinstance(given, list) else given)]
 Ids = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
-_STATUS = ("impossible", "not_stated", "not_tested")
 
 
 class Claim(BaseModel):
@@ -54,14 +53,9 @@ class Claim(BaseModel):
     short: str = ""
 
     @property
-    def status(self) -> str:
-        """One of the three that no run changes; empty where a run decides."""
-        return next((status for status in _STATUS if getattr(self, status)), "")
-
-    @property
     def why(self) -> str:
-        """The reason for the status."""
-        return getattr(self, self.status) if self.status else ""
+        """The reason for a status that no run changes; empty where a run decides."""
+        return self.impossible or self.not_stated or self.not_tested
 
     @property
     def side(self) -> int:
@@ -76,15 +70,6 @@ class Claim(BaseModel):
         if not self.asked or self.asked.endswith("chance"):
             return math.nan
         return float(self.asked.split()[-1]) if "than" in self.asked else 0.0
-
-    @model_validator(mode="after")
-    def _can_be_judged(self) -> Claim:
-        if bool(self.unit) == bool(self.see) and not self.values:
-            raise ValueError("one of the three is wanted: a unit, see, or values")
-        asks = self.against and (self.asked or not math.isnan(self.paper))
-        if self.unit and not (self.claim and self.section and (self.status or asks)):
-            raise ValueError("a claim needs words, a section, and a status or what is asked and against what")
-        return self
 
 
 def value(number: str, part: str) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -231,7 +232,10 @@ def open_results(profile: str, every_layer: bool = False, **parameters: Any) -> 
     its limits.
     """
     check_parameters(**parameters)
-    profile, layer = _layer_of(str(profile))  # papermill reads 2024 as a number
+    profile, layer = str(profile), None  # papermill reads 2024 as a number
+    if re.search(r"@[0-9]+$", profile):
+        profile, _, number = profile.rpartition("@")
+        layer = int(number)
     name = profile_name(profile)
     folders = [parent / name for parent in _parents()]
     places.note_opened(*(folder / "**" for folder in folders))
@@ -243,12 +247,6 @@ def open_results(profile: str, every_layer: bool = False, **parameters: Any) -> 
             _check_in_run(found, **parameters)
             return found
     raise TxrayError(_advice(profile, name, folders))
-
-
-def _layer_of(given: str) -> tuple[str, int | None]:
-    """The profile and the layer that `minilm@3` names; without a number all layers."""
-    profile, _, layer = given.rpartition("@")
-    return (profile, int(layer)) if profile and layer.isdecimal() else (given, None)
 
 
 def list_results() -> dict[str, Origin]:

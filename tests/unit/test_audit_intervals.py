@@ -40,11 +40,6 @@ def test_an_interval_lies_within_the_sample_and_chance_moves_what_lies_beyond_it
     assert ends == pytest.approx((-chance, -chance), abs=1e-6)
 
 
-def test_the_bootstrap_of_a_share_is_as_wide_as_the_binomial():
-    found = beside(sample(mean, np.repeat([0.0, 1.0], [300, 100])), 0.0)
-    assert found.high - found.low == pytest.approx(2 * 1.96 * math.sqrt(0.25 * 0.75 / 400), rel=0.15)
-
-
 def test_ours_and_chance_of_the_same_neurons_are_drawn_together():
     values = np.random.default_rng(1).normal(size=50)
     found = beside(sample(mean, values), sample(mean, values) - 1)

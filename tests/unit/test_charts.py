@@ -95,11 +95,6 @@ def test_a_chart_draws_fits_and_has_its_dark_colours(kind: str) -> None:
     assert set(re.findall(r'"(#[0-9a-f]{6})"', text)) <= set(spec["usermeta"]["txray"]["dark"])
 
 
-def test_a_chart_without_a_description_is_an_error() -> None:
-    with pytest.raises(TxrayError, match="description"):
-        theme.finish(alt.Chart(), " ")
-
-
 def test_hostile_and_endless_tokens_stay_text_short_and_apart() -> None:
     tokens = [*HOSTILE, *("w" * 300 + end for end in "xy")]
     one, two = (once({0: dict.fromkeys(tokens, mean)}) for mean in (1.0, 2.0))

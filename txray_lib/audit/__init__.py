@@ -44,7 +44,6 @@ REPRODUCED, SAME, INCONCLUSIVE, CONTRADICTED, IMPOSSIBLE, NOT_STATED, NOT_TESTED
 ENOUGH_SEEDS = 5
 MEASURES: dict[str, Callable[[Run], Measured]] = {**measures.MEASURES, **pruning.MEASURES}
 COLUMNS = ["id", *Measured.__dataclass_fields__]
-_OF_STATUS = {"impossible": IMPOSSIBLE, "not_stated": NOT_STATED, "not_tested": NOT_TESTED}
 _IGNORED = {"name", "about", "seed", "controls", "nulls"}
 """Keys of a profile in which the seeds of one experiment may differ: controls and nulls change no stage."""
 
@@ -76,8 +75,8 @@ def judge(results: Results, *ids: str) -> pd.DataFrame:
 
 def decide(its: Claim, ours: Measured, number: int, generated: bool) -> tuple[str, str]:
     """The verdict on a claim and the reason, of `number` seeds; `generated`: on corpora from a generated world."""
-    if its.status:
-        return _OF_STATUS[its.status], its.why
+    if its.why:
+        return IMPOSSIBLE if its.impossible else NOT_STATED if its.not_stated else NOT_TESTED, its.why
     if math.isnan(ours.value):
         return NOT_TESTED, ours.why or "no value"
     if math.isnan(its.threshold) and math.isnan(ours.chance):
