@@ -13,7 +13,7 @@ beside a page that was opened from disk, but runs a script that lies there. So e
 Preferences may be published; records may not, and none is read here. Of a text that may be quoted (`settings.QUOTABLE`) a few
 words around a neuron's strongest tokens stand with the neuron. In all of it neurons are counted through the layers: a
 neuron's number is its own, plus the neurons of all layers before it.
-May touch: figures, places, preferences, results, settings, tags.
+May touch: figures, places, preferences, results, settings.
 """
 
 from __future__ import annotations
@@ -32,10 +32,9 @@ from scipy import sparse
 from txray_lib.figures.plane import lengths_axis
 from txray_lib.figures.theme import ROLES, STATES, TEXT
 from txray_lib.places import write_text
-from txray_lib.preferences import distributions, grouped_by_tag
+from txray_lib.preferences import distributions, grouped_by_tag, tag_class
 from txray_lib.results import NEURON, Results
 from txray_lib.settings import QUOTABLE
-from txray_lib.tags import tag_class
 
 PER_SHARD = 4
 """Neurons in a file: at most some 70 kB compressed in the runs of the book, and read in a few milliseconds."""

@@ -32,6 +32,25 @@ _DUCKDB = {"memory_limit": "1GB", "threads": 2, "preserve_insertion_order": Fals
 PAPER, RELEASED = CHOICES = ("paper", "released")
 """Whose formula: that of the paper, or that of its released code, which differs in places."""
 
+_TAGS_OF_CLASS = {
+    "noun": "NN NNS NNP NNPS",
+    "verb": "VB VBD VBG VBN VBP VBZ MD",
+    "adjective": "JJ JJR JJS",
+    "adverb": "RB RBR RBS WRB",
+    "pronoun": "PRP PRP$ WP WP$ EX",
+    "determiner": "DT PDT WDT",
+    "preposition": "IN",  # the subordinating conjunctions too: the tag set does not tell them apart
+    "conjunction": "CC",
+    "particle": "RP TO POS",  # TO is the preposition and the infinitive's "to"
+    "number": "CD",
+    "interjection": "UH",
+    "punctuation": ". , : `` '' -LRB- -RRB- HYPH NFP",
+    "symbol": "$ # SYM",
+    "other": "ADD AFX FW GW LS XX",
+}
+_CLASSES = {tag: name for name, tags in _TAGS_OF_CLASS.items() for tag in tags.split()}
+"""What kind of word a part-of-speech tag stands for, for readers who do not know the tag set by heart."""
+
 
 def aggregate(records: pd.DataFrame) -> pd.DataFrame:
     """Sum records into preferences. Records that are nobody's (no positive activation) belong to no neuron."""
@@ -150,6 +169,11 @@ def grouped_by_tag(preferences: pd.DataFrame) -> pd.DataFrame:
     both = counts.merge(distributions(preferences), on=[*neuron, "feature"], suffixes=("", "_feature"))
     both = both.assign(p=both["p"] * both["count"] / both["count_feature"])
     return both.groupby([*neuron, "tag"], observed=True)["p"].sum().reset_index()
+
+
+def tag_class(tag: str) -> str:
+    """The class of a Penn Treebank tag, or of one that English EWT and OntoNotes add; "other" for any other tag."""
+    return _CLASSES.get(tag, "other")
 
 
 def neurons(preferences: pd.DataFrame) -> pd.DataFrame:

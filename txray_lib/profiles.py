@@ -170,7 +170,7 @@ class TruthPlan(Settings):
 
 
 class TruthStudy(Settings):
-    """The study of what the method recovers of planted changes, as in `planted.study`: texts of `tokens` tokens out of a
+    """The study of what the method recovers of planted changes, as in `planted.study_tables`: texts of `tokens` tokens out of a
     generated encyclopedia of `population`, `seeds` times with seeds from the profile's on. A profile with this group is the
     study and nothing else: its encoders are planted, so nothing is trained and none of the other groups is read."""
 

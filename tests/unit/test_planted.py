@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from txray_lib import planted as study
 from txray_lib.collection import collect
 from txray_lib.errors import TxrayError
 from txray_lib.planted import (
@@ -22,10 +23,13 @@ from txray_lib.planted import (
     UNCHANGED,
     UNUSED,
     Planted,
+    choose,
+    collect_way,
+    draw_samples,
+    list_tokens,
     plant,
-    study,
+    word_frequencies,
 )
-from txray_lib.planted.study import choose, collect_way, draw_samples, list_tokens, word_frequencies
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.profiles import TruthNoise, TruthPlan, TruthStudy
 from txray_lib.transfer import AVOIDED, GAINED, MEASURES, NEVER, SHARED, compare, measured
@@ -282,7 +286,9 @@ def test_other_texts_are_read_in_the_first_way_only():
     ("wrong", "says"),
     [
         (lambda: plant(word_frequencies(text(500, words=50)), plan(200), 1), "50 distinct words are too few"),
+        (lambda: choose(np.zeros((2, 3)), "top-0"), "'top-0'"),
         (lambda: choose(np.zeros((2, 3)), "top-4"), "than the 3 there are"),
+        (lambda: choose(np.zeros((2, 3)), "3"), "no way of collecting '3'"),
     ],
 )
 def test_what_cannot_be_is_told(wrong, says):

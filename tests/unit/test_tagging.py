@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from txray_lib.corpora.documents import Corpus, Document
 from txray_lib.errors import TxrayError
+from txray_lib.preferences import tag_class
 from txray_lib.tagging import accuracy, load_tagger, tag_corpus, tag_sentences
-from txray_lib.tags import tag_class
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("flair", reason="the tagging tests need Flair: pip install 'txray-lib[tag]'")

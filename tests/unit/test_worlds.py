@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from txray_lib.corpora.documents import Corpus, Document, content_hash
 from txray_lib.errors import TxrayError
-from txray_lib.tags import tag_class
+from txray_lib.preferences import tag_class
 from txray_lib.worlds import MARKS, encyclopedia, make_document, reviews, truth
 from txray_lib.worlds.grammar import Dice, Grammar, Sampler, article, finish, inflect, is_word, word_file
 from txray_lib.worlds.vocabulary import WORLDS, function_words, plan_world, read_tags

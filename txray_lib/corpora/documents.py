@@ -223,7 +223,5 @@ def shared_texts(corpus: Corpus) -> list[frozenset[str]]:
 
 def shared_blocks(corpus: Corpus) -> int:
     """How many blocks have documents in more than one split: what is no longer independent of what it is tested on."""
-    splits = defaultdict[str, set[str]](set)
-    for document in corpus:
-        splits[document.block].add(document.split)
-    return sum(len(its) > 1 for its in splits.values())
+    splits = Counter(block for block, _ in {(document.block, document.split) for document in corpus})
+    return sum(count > 1 for count in splits.values())

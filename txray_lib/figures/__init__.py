@@ -5,5 +5,5 @@
     lengths   the length of every neuron over stages (Fig. 2, 10)
     detail    one neuron: its tags, its tokens, at several stages (Fig. 5, 7, 9)
 
-May touch: errors, preferences, tags.
+May touch: errors, preferences.
 """

@@ -1,6 +1,6 @@
 """One neuron: its tags as bars, its tokens as marks at their probability, grouped by part of speech (Fig. 5, 7, 9).
 
-May touch: the theme, errors, preferences, tags.
+May touch: the theme, errors, preferences.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import pandas as pd
 
 from txray_lib.errors import TxrayError
 from txray_lib.figures.theme import BAND, label_tokens, mark_stages, name_rows
-from txray_lib.preferences import distributions, grouped_by_tag
-from txray_lib.tags import tag_class
+from txray_lib.preferences import distributions, grouped_by_tag, tag_class
 
 MARKS = {
     ".": "sentence end",

@@ -81,7 +81,7 @@ def _compare_finetuned(task: Task, controls: list[Control]) -> pd.DataFrame:
     by_role = {stage.role: stage.name for stage in stages(task.profile)}
     before, tables = read_table(task.file("preferences", f"{by_role['zero-shot']}.parquet")), []
     for control in controls:
-        after = _sum_records(task, f"{task.profile.corpora.target.name}-{control.name}")
+        after = aggregate(read_counted(task, f"{task.profile.corpora.target.name}-{control.name}"))
         names = (by_role["zero-shot"], f"{by_role['supervised']}/{control.name}")
         table = compare(before, after, task.profile.pretraining.units, names)
         tables.append(table.assign(question="rq3", control=control.name))
@@ -92,7 +92,7 @@ def _compare_constant(task: Task) -> pd.DataFrame:
     """Neighbouring snapshots at a constant rate, as the transfer table's "epochs" are at the schedule's."""
     name, tables = task.profile.corpora.pretraining.name, []
     epochs = sorted(task.profile.pretraining.snapshots)
-    read = {epoch: _sum_records(task, f"{name}-{epoch}-constant") for epoch in epochs}
+    read = {epoch: aggregate(read_counted(task, f"{name}-{epoch}-constant")) for epoch in epochs}
     for before, after in pairwise(epochs):
         names = (f"{name}-{before}/{CONSTANT}", f"{name}-{after}/{CONSTANT}")
         tables.append(compare(read[before], read[after], task.profile.pretraining.units, names))
@@ -109,7 +109,3 @@ def _gather_scores(task: Task, controls: list[Control]) -> pd.DataFrame:
         scores = read_table(task.file(f"finetune-{control.name}", "scores.parquet"))
         tables.append(scores.assign(control=control.name))
     return pd.concat(tables, ignore_index=True)
-
-
-def _sum_records(task: Task, stage: str) -> pd.DataFrame:
-    return aggregate(read_counted(task, stage))

@@ -16,7 +16,7 @@ from txray_lib import places
 from txray_lib.corpora.documents import content_hash, load_corpus_file
 from txray_lib.encoders.snapshots import load_classifier
 from txray_lib.one_sentence import pick_sentence, sentence_tables
-from txray_lib.planted.study import generate_population, study_tables
+from txray_lib.planted import generate_population, study_tables
 from txray_lib.preferences import NOBODY
 from txray_lib.profiles import TruthStudy
 from txray_lib.stages import stages
