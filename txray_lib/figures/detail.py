@@ -5,8 +5,7 @@ May touch: the theme, errors, preferences.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import zip_longest
+from collections.abc import Mapping
 
 import altair as alt
 import pandas as pd
@@ -40,25 +39,25 @@ def detail(
 
     preferences  of each stage to be shown, in the order of time; a stage that prefers nothing is said in the legend
     roles        role of each stage, which gives its colour and mark
-    top_tokens   tokens shown: the strongest of each stage in turn; tags beyond the eight strongest are folded into one bar
+    top_tokens   tokens shown: the strongest of each stage in turn, so that no stage with few and therefore large probabilities
+                 crowds out the others; tags beyond the eight strongest are folded into one bar
 
     A token without a stage's mark is one that the neuron does not prefer there. Raises TxrayError where there is nothing to
     draw.
     """
-    if top_tokens < 1:
-        raise TxrayError(f"{top_tokens} tokens were asked for: at least 1 can be drawn")
     stages = list(preferences)
     own = {stage: rows[rows["neuron"] == neuron] for stage, rows in preferences.items()}
     own = {stage: rows for stage, rows in own.items() if len(rows)}
     if not own:
         raise TxrayError(f"neuron {neuron} prefers nothing in {', '.join(stages)}: there is nothing to draw")
     tokens, tags = _tokens(own), _tags(own)
-    ranked = [list(tokens[tokens["stage"] == stage].nlargest(top_tokens, "p")["feature"]) for stage in own]
-    shown = strongest_in_turn(ranked, top_tokens)
+    turn = tokens.groupby("stage")["p"].rank(ascending=False, method="first").sort_values(kind="stable").index
+    shown = tokens["feature"].loc[turn].unique()[:top_tokens]
     labels = {}
     for stage in stages:
-        p = tokens[tokens["stage"] == stage].set_index("feature")["p"]
-        labels[stage] = f"{stage}: {len(p):,} tokens, those shown hold {p[p.index.isin(shown)].sum():.0%} of P"
+        its = tokens[tokens["stage"] == stage]
+        held = its.loc[its["feature"].isin(shown), "p"].sum()
+        labels[stage] = f"{stage}: {len(its):,} tokens, those shown hold {held:.0%} of P"
     by_class = tags.groupby(["stage", "class"])["p"].sum().groupby("class").max().sort_values(ascending=False)
     tokens, tags = (table.assign(label=table["stage"].map(labels)) for table in (tokens, _fold(tags)))
     marks = tokens[tokens["feature"].isin(shown)]
@@ -71,13 +70,6 @@ def detail(
     return chart.resolve_scale(color="shared", shape="shared", yOffset="independent")
 
 
-def strongest_in_turn(ranked: Iterable[list[str]], number: int) -> list[str]:
-    """The first of each list, then the second of each, …: at most `number` different ones, so that no stage with few and
-    therefore large probabilities crowds out the others."""
-    order = dict.fromkeys(name for turn in zip_longest(*ranked) for name in turn if name is not None)
-    return list(order)[:number]
-
-
 def _tokens(own: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """[stage, feature, class, p, count] of every token; its class is that of the tag which holds most of its activation
     in this neuron."""
@@ -86,7 +78,7 @@ def _tokens(own: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     best = sums.reset_index().drop_duplicates("feature").set_index("feature")["tag"].map(tag_class)
     parts = [distributions(rows).assign(stage=stage) for stage, rows in own.items()]
     table = pd.concat([part.astype({"feature": str}) for part in parts], ignore_index=True)
-    table = table.assign(**{"class": table["feature"].map(best)})
+    table["class"] = table["feature"].map(best)
     return table[["stage", "feature", "class", "p", "count"]]
 
 
@@ -94,7 +86,8 @@ def _tags(own: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """[stage, tag, class, p]: a tag sums the p of its tokens (§3.1)."""
     parts = [grouped_by_tag(rows).astype({"tag": str})[["tag", "p"]].assign(stage=stage) for stage, rows in own.items()]
     table = pd.concat(parts, ignore_index=True)
-    return table.assign(**{"class": table["tag"].map(tag_class)})
+    table["class"] = table["tag"].map(tag_class)
+    return table
 
 
 def _fold(tags: pd.DataFrame) -> pd.DataFrame:
@@ -121,10 +114,8 @@ def _bars(tags: pd.DataFrame, classes: list[str], stages: list[str], ink: dict) 
     rows, y = _rows(tags, "tag", classes, 130)
     offset = alt.YOffset("stage:N", sort=stages, scale=alt.Scale(domain=stages, paddingOuter=0.35))
     x = alt.X("p:Q", title="probability, by tag", axis=alt.Axis(tickCount=3, labelFlush=False))
-    bars = alt.Chart(tags.round({"p": 5})).mark_bar()
-    bars = bars.encode(y=y, yOffset=offset, x=x, color=ink["color"], tooltip=["stage:N", "tag:N", "p:Q"])
-    height = len(rows) * max(18, 9 * len(stages) + 4)
-    return bars.properties(width=125, height=height)
+    bars = alt.Chart(tags.round({"p": 5}), width=125, height=len(rows) * max(18, 9 * len(stages) + 4)).mark_bar()
+    return bars.encode(y=y, yOffset=offset, x=x, color=ink["color"], tooltip=["stage:N", "tag:N", "p:Q"])
 
 
 def _points(marks: pd.DataFrame, classes: list[str], ink: dict) -> alt.LayerChart:
