@@ -214,7 +214,7 @@ def test_one_snapshot_alone_answers_what_needs_no_other(encoder: Run, mine: Path
 def test_the_code_for_other_encoders_runs(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(mine.parent)
     names: dict[str, object] = {}
-    _, encoder, comparison, arrays, _ = blocks("python")
+    _, encoder, comparison, arrays, ways, _ = blocks("python")
     exec(encoder, names)
     exec(comparison, names)
     changed, tagged = names["changed"], names["tagged"]
@@ -226,3 +226,6 @@ def test_the_code_for_other_encoders_runs(mine: Path, monkeypatch: pytest.Monkey
     ].detach()
     exec(arrays, names)
     assert names["preferences"]["count"].sum() == tagged.token_count
+    exec(ways, names)
+    assert len(names["records"]) == 3 * tagged.token_count
+    assert names["several"]["count"].sum() == (names["records"]["neuron"] >= 0).sum() > tagged.token_count

@@ -56,25 +56,14 @@ def exact_products() -> None:
 
 
 class Encoder(nn.Module):
-    """Token ids to activations: an embedding and one LSTM layer; the activations are its hidden states."""
+    """Token ids to activations: an embedding of `words` rows and one LSTM layer, whose hidden states are the activations."""
 
     def __init__(self, words: int, embedding_size: int, units: int) -> None:
         super().__init__()
+        self.words, self.units, self.width = words, units, units
         self.embedding = nn.Embedding(words, embedding_size)
         self.lstm = nn.LSTM(embedding_size, units, batch_first=True)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
-
-    @property
-    def words(self) -> int:
-        return self.embedding.num_embeddings
-
-    @property
-    def units(self) -> int:
-        return self.lstm.hidden_size
-
-    @property
-    def width(self) -> int:
-        return self.units
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """ids (batch, time) to activations (batch, time, units) and the state to go on from, 2 × (1, batch, units)."""
