@@ -118,7 +118,13 @@ def check_imports_without(blocked: set[str], modules: list[str], then: str = "")
     """Import the modules in a new Python in which some packages cannot be imported."""
     code = f"""
 import importlib, sys
-sys.modules.update(dict.fromkeys({sorted(blocked)!r}))  # where there is None, an import fails
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {sorted(blocked)!r}:
+            raise ModuleNotFoundError(f"{{name}} is blocked", name=name)
+
+sys.meta_path.insert(0, Blocked())
 for module in {modules!r}:
     importlib.import_module(module)
 {then}
