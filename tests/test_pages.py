@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import jupytext
@@ -24,18 +24,21 @@ LONGER = {"lab", "assignment", "method"}
 """Pages whose cells are a course of their own."""
 
 
-@pytest.fixture
-def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
-    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
-    monkeypatch.setenv("TXRAY_PICTURES", "no")
-    write_study(tmp_path / "truth")
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[str]:
+    """One kind of tables, written once for all pages, which only read them."""
+    folder = tmp_path_factory.mktemp("results")
+    write_study(folder / "truth")
     if request.param == "whole":
-        write_benchmarks(tmp_path / "benchmarks.parquet")
+        write_benchmarks(folder / "benchmarks.parquet")
     for name in ("tiny", "small", "paper-cpu", "demo"):
-        write_tables(tmp_path / name, kind=request.param)
+        write_tables(folder / name, kind=request.param)
     if request.param == "bare":  # and of an encoder of two layers, of which most pages show the last
-        write_second_layer(tmp_path / "tiny")
-    return request.param
+        write_second_layer(folder / "tiny")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TXRAY_RESULTS", str(folder))
+        patch.setenv("TXRAY_PICTURES", "no")
+        yield request.param
 
 
 @pytest.mark.filterwarnings("error")  # in a kernel a warning is output, which fails a strict build
