@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,6 @@ from txray_lib.preferences import ROWS_IN_MEMORY, aggregate
 from txray_lib.transfer import compare
 
 _WIKI_BLOCKS, _FILMS = 126, 2000
-_MATCHED = "The distributions of both sides are made anew for each pair."
 _DRAWN = "Each arrangement goes through all cells of both stages, in one process."
 
 
@@ -33,13 +31,6 @@ def two_stages(sizes: Sizes) -> Measured:
         best["sum"] + best["transfer"],
         {"seconds of preferences, both stages": best["sum"], "seconds of transfer": best["transfer"]},
     )
-
-
-def ten_stages(sizes: Sizes) -> Measured:
-    sums = [aggregate(records(_WIKI_BLOCKS, sizes.units, sizes.tokens, 1, seed)) for seed in range(10)]
-    pairs = [*combinations(range(10), 2)]
-    best = seconds({"all": lambda: [compare(sums[a], sums[b], sizes.units) for a, b in pairs]}, sizes.rounds)
-    return Measured(best["all"], {"pairs": len(pairs)})
 
 
 def swapped(sizes: Sizes) -> Measured:
@@ -114,16 +105,7 @@ ROWS = (
         "at most",
         1,
         two_stages,
-        _MATCHED,
-    ),
-    Row(
-        "ten-stages",
-        "transfer of every pair of ten stages, from their preferences",
-        "seconds",
-        "at most",
-        10,
-        ten_stages,
-        _MATCHED,
+        "The distributions of both sides are made anew for each pair.",
     ),
     Row(
         "null-swap",

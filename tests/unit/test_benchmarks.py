@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from benchmarks import __main__ as command
 from benchmarks.measuring import Measured, Row, Sizes, best_threads, draw_lengths
+from benchmarks.transforming import agreeing, by_sentences
+from txray_lib import places
+from txray_lib.corpora import Corpus, Document
 
 SIZES = Sizes(8, 4, 60, 600, 3_000, 40, 4, 1, 4, 3, 3_000)
 NEUROX = {"layers", "neurox", "neurox-long", "neurox-disk", "neurox-words", "neurox-same"}
-NOT_HERE = {"notebook", "book", "demo", "overhead-gpu", "explorer", "explorer-ready", "explorer-click", *NEUROX}
+NOT_HERE = {"notebook", "book", "overhead-gpu", "explorer-ready", "explorer-click", *NEUROX}
 """Rows of what may not be at hand, or takes long."""
-ALIKE = {"memory", "null-swap", "null-deal", "ten-stages"}
+ALIKE = {"memory", "null-swap", "null-deal"}
 """Rows measured as another one is, which is enough for a test."""
 ROW = Row("r", "this over that", "times", "at most", 2.5, lambda sizes: Measured(2.0, {}, "Of two."), "It is slow.")
 
@@ -32,6 +37,53 @@ def test_a_row_can_be_measured(name, tmp_path, monkeypatch):
     assert told["value"] > 0
     assert math.isfinite(told["value"])
     assert told["met"] == command.ROWS[name].is_met(told["value"])
+
+
+@pytest.mark.skipif(
+    not (places.root() / "build" / "benchmarks" / "neurox").is_dir(), reason="make bench ARGS=neurox installs NeuroX"
+)
+def test_rows_beside_neurox_can_be_measured(tmp_path):
+    values = {name: command.measure_once(command.ROWS[name], SIZES, tmp_path)["value"] for name in NEUROX}
+    assert all(value > 0 and math.isfinite(value) for value in values.values())
+
+
+def test_where_neurox_cannot_be_installed_its_rows_say_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("TXRAY_ROOT", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    told = command.measure_once(command.ROWS["neurox"], replace(SIZES, rounds=2), tmp_path)
+    assert told["value"] is None
+    assert "NeuroX cannot be installed: ERROR: No matching distribution" in command.say(told)
+    assert [*(tmp_path / "build" / "benchmarks").iterdir()] == []
+
+
+def test_neurons_agree_in_words_counts_and_sums():
+    columns = ["layer", "neuron", "feature", "tag", "count", "activation_sum"]
+    rows = [
+        (0, 1, "a", "NN", 2, 1.0),
+        (0, 1, "a", "VB", 1, 0.5),
+        (0, 2, "b", "NN", 1, 1.0),
+        (1, 1, "a", "NN", 1, 2.0),
+        (1, 3, "c", "NN", 1, 3.0),
+    ]
+    ours = pd.DataFrame(rows, columns=columns)
+    assert agreeing(ours, ours) == 4
+    summed = pd.DataFrame([(0, 1, "a", "NN", 3, 1.50001), *rows[2:]], columns=columns)
+    assert agreeing(ours, summed) == 4
+    assert agreeing(ours, ours.replace({"feature": {"b": "d"}})) == 3
+    assert agreeing(ours, ours.replace({"activation_sum": {2.0: 2.1}})) == 3
+    assert agreeing(ours, ours.replace({"neuron": {3: 1}})) == 2
+
+
+def test_sentences_are_the_documents_text_in_order():
+    document = Document("d", "train", "b", tuple("abcde"), (0, 2, 3), tags=tuple("ABCDE"))
+    apart = by_sentences(Corpus("text", (document,)))
+    assert [(d.tokens, d.tags) for d in apart] == [
+        (tuple("ab"), tuple("AB")),
+        (("c",), ("C",)),
+        (tuple("de"), tuple("DE")),
+    ]
+    assert len({d.name for d in apart}) == 3
 
 
 def test_a_figure_is_kept_and_judged_by_the_limit_of_today(tmp_path):

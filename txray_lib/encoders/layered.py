@@ -108,8 +108,8 @@ def read_windows(
     """Let windows run through a model in batches of similar length, and hand on what its layers say of their words.
 
     `hear` is given a layer, the windows of a batch, and a row for each of their recorded words that has pieces, (words, units):
-    that of its last piece, or the mean or the largest of its pieces. Yields how many words each batch had. The model is to be in
-    evaluation mode on `device`.
+    that of its last piece, or the mean or the largest of its pieces, copied. Yields how many words each batch had. The model is
+    to be in evaluation mode on `device`.
     """
     pooling, kind = encoder.reading.pieces, torch.device(device).type
     rounded = torch.autocast(kind, torch.bfloat16, enabled=encoder.reading.precision == "bfloat16")

@@ -66,6 +66,7 @@ class Pieces:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
+        self._count = max(tokenizer.get_vocab().values()) + 1
         tokenizer.no_truncation()
         tokenizer.no_padding()
         framed = tokenizer.encode(["a"], is_pretokenized=True)
@@ -93,7 +94,7 @@ class Pieces:
 
     def __len__(self) -> int:
         """How many pieces there are: their ids are below it."""
-        return max(self._tokenizer.get_vocab().values()) + 1
+        return self._count
 
     @cached_property
     def lowercase(self) -> bool:
