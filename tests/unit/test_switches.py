@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from txray_lib.audit.measures import PAIRS
-from txray_lib.audit.switches import agreement, formula_switches, quantities, reading_switch, same_weights
+from txray_lib.audit.switches import agreement, compare_pairs, formula_switches, quantities, same_weights, what_moves
 from txray_lib.transfer import preference_states
 
 
@@ -91,23 +91,27 @@ def preferences(features: dict[int, str]) -> pd.DataFrame:
     return made.astype({"feature": "category", "tag": "category"})
 
 
-STAGES = [preferences({0: "ab", 1: "c", 2: s}) for s in ("d", "de", "def", "abc")]
-SIDES = {name: (STAGES[i], STAGES[(i + 1) % 4]) for i, name in enumerate(PAIRS)}
+ROLES = dict(
+    zip(["early", "before-last", "last", "zero-shot", "supervised"], ["d", "de", "def", "abc", "d"], strict=True)
+)
+STAGES = {role: preferences({0: "ab", 1: "c", 2: letters}) for role, letters in ROLES.items()}
+PAPER = compare_pairs(STAGES, 4)
 
 
 def test_only_the_distance_moves_under_its_formula_and_only_lengths_under_theirs():
-    table = formula_switches(SIDES, 4)
+    table = formula_switches(STAGES, PAPER, 4)
     differs = ~np.isclose(table["paper"], table["switched"], equal_nan=True)
     assert set(table.loc[differs & (table["switch"] == "length"), "id"]) == {"N2"}
     assert set(table.loc[differs & (table["switch"] != "length"), "id"]) <= {"N3", "ranking"}
     assert table.groupby("switch")["code"].first().to_dict() == {"distance": "C1", "probability": "C2", "length": "C3"}
 
 
-def test_a_reading_that_changes_nothing_moves_nothing_and_another_what_it_reads():
-    same = reading_switch("reset", "C9", SIDES, SIDES, 4).query("id != 'ranking'")
+def test_a_reading_moves_what_it_reads_alone():
+    same = what_moves("reset", "C9", PAPER, PAPER).query("id != 'ranking'")
     assert np.allclose(same["paper"], same["switched"], equal_nan=True)
-    read = {**SIDES, "supervised": (STAGES[3], preferences({0: "ab"}))}
-    other = reading_switch("reset", "C9", SIDES, read, 4).set_index(["id", "part"])
+    read = compare_pairs({**STAGES, "supervised": preferences({0: "ab"})}, 4, ["supervised"])
+    assert list(read) == ["supervised"]
+    other = what_moves("reset", "C9", PAPER, {**PAPER, **read}).set_index(["id", "part"])
     assert other.loc[("N11", "shared"), ["paper", "switched"]].tolist() == [3, 1]
     assert other.loc[("N1", "early"), ["paper", "switched"]].tolist() == [3, 3]
 

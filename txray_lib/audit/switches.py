@@ -6,7 +6,7 @@ May touch: measures, preferences, transfer. Counts are counts of neurons, change
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -16,45 +16,57 @@ from txray_lib.audit.measures import PAIRS
 from txray_lib.preferences import PAPER, RELEASED
 from txray_lib.transfer import AVOIDED, GAINED, SHARED, STATES, Definitions, compare
 
-FORMULAS = {"distance": "C1", "probability": "C2", "length": "C3"}
-"""The switches that change a formula, and their ids among the departures of the released code."""
 FEWEST = 3
 """Fewer shared neurons have no ranking."""
-Pairs = Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]
-"""The preferences before and after, for each of PAIRS."""
+Compared = Mapping[str, pd.DataFrame]
+"""Transfer rows of one comparison each, by its name in PAIRS."""
 
 
-def formula_switches(pairs: Pairs, units: int) -> pd.DataFrame:
-    """`reading_switch` for each formula of the released code in the place of the paper's."""
-    parts = [
-        reading_switch(formula, code, pairs, pairs, units, Definitions(**{formula: RELEASED}))
-        for formula, code in FORMULAS.items()
-    ]
+def compare_pairs(
+    preferences: Mapping[str, pd.DataFrame],
+    units: int,
+    roles: Collection[str] | None = None,
+    definitions: Definitions | None = None,
+) -> dict[str, pd.DataFrame]:
+    """The comparisons of PAIRS, from the preferences of the stage of each role; with `roles` those that one of them is in."""
+    return {
+        name: compare(preferences[before], preferences[after], units, definitions=definitions)
+        for name, (before, after) in PAIRS.items()
+        if roles is None or {before, after} & {*roles}
+    }
+
+
+def formula_switches(preferences: Mapping[str, pd.DataFrame], paper: Compared, units: int) -> pd.DataFrame:
+    """`what_moves` for each formula of the released code in the place of the paper's; that of length changes no comparison."""
+    distance, probability = (
+        compare_pairs(preferences, units, definitions=Definitions(**{formula: RELEASED}))
+        for formula in ("distance", "probability")
+    )
+    parts = (
+        what_moves("distance", "C1", paper, distance),
+        what_moves("probability", "C2", paper, probability),
+        what_moves("length", "C3", paper, paper, RELEASED),
+    )
     return pd.concat(parts, ignore_index=True)
 
 
-def reading_switch(
-    switch: str, code: str, pairs: Pairs, switched: Pairs, units: int, definitions: Definitions | None = None
-) -> pd.DataFrame:
-    """What moves where some sides of the four comparisons were read otherwise, or are compared by other definitions.
+def what_moves(switch: str, code: str, paper: Compared, other: Compared, length: str = PAPER) -> pd.DataFrame:
+    """What moves where the four comparisons are made from other readings, or by other definitions.
 
     [switch, code, id, part, paper, switched]: every quantity in both ways, and how alike the two ways rank neurons by
     distance (id "ranking"; in the paper's own way that is 1).
     """
-    paper = {name: compare(*pairs[name], units) for name in PAIRS}
-    other = {name: compare(*switched[name], units, definitions=definitions) for name in PAIRS}
-    ours, others = quantities(paper), quantities(other, definitions.length if definitions else PAPER)
+    ours, others = quantities(paper), quantities(other, length)
     rows = [(switch, code, *key, value, others[key]) for key, value in ours.items()]
     for name in PAIRS:
         rows.append((switch, code, "ranking", f"{name} rho", 1.0, agreement(paper[name], other[name])))
     return pd.DataFrame(rows, columns=["switch", "code", "id", "part", "paper", "switched"])
 
 
-def quantities(compared: Mapping[str, pd.DataFrame], length: str = PAPER) -> dict[tuple[str, str], float]:
+def quantities(compared: Compared, length: str = PAPER) -> dict[tuple[str, str], float]:
     """The paper's numbers, by id and part, that the four PAIRS give; NaN where a mean has nothing to average.
 
-    compared  transfer rows of one comparison each, by its name in PAIRS
-    length    "paper", or "released": the features of both stages together
+    length  "paper", or "released": the features of both stages together
     """
     supervised = compared["supervised"]
     early, late, moved, tuned = (rows[rows["state"] == SHARED] for rows in map(compared.get, PAIRS))

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from txray_lib.audit.measures import PAIRS
-from txray_lib.audit.switches import formula_switches, reading_switch, same_weights
+from txray_lib.audit.switches import compare_pairs, formula_switches, same_weights, what_moves
 from txray_lib.collection import Collected, collect
 from txray_lib.corpora import Corpus, Document, Vocabulary
 from txray_lib.corpora.documents import load_corpus_file
@@ -27,7 +27,6 @@ from txray_lib.steps.compare import counted
 from txray_lib.steps.score import read_rq3, read_scored
 from txray_lib.steps.train import load_model, read_vocabulary
 from txray_lib.tables import read_table, write_table
-from txray_lib.transfer import compare
 
 READINGS = {"sentence": "C9", "never": "C9", "cased": "C10", "marks": "C13"}
 """Each reading, with its id among the departures of the released code: the hidden state starts anew at every sentence; it runs
@@ -63,24 +62,25 @@ def recollect(task: Task, folder: Path, reading: str) -> None:
 def compare_definitions(task: Task, folder: Path) -> None:
     """Tell how far each definition and each reading moves the numbers, and what the same weights prefer."""
     units = task.profile.pretraining.units
-    paper = {s.role: read_table(task.file("preferences", f"{s.name}.parquet")) for s in stages(task.profile)}
-    absent = [name for name, roles in PAIRS.items() if not paper.keys() >= set(roles)]
+    own = {s.role: read_table(task.file("preferences", f"{s.name}.parquet")) for s in stages(task.profile)}
+    absent = [name for name, roles in PAIRS.items() if not own.keys() >= set(roles)]
     for role in ("early", "before-last"):
-        paper.setdefault(role, paper["last"].iloc[:0])
-    pairs = _pair(paper)
-    tables, rows = [formula_switches(pairs, units), _switch_pruning(task)], []
+        own.setdefault(role, own["last"].iloc[:0])
+    paper = compare_pairs(own, units)
+    tables, rows = [formula_switches(own, paper, units), _switch_pruning(task)], []
     for name, code in READINGS.items():
         read = {
             stage.role: read_table(task.file(f"recollect-{name}", f"{stage.name}.parquet"))
             for stage in _stages_of(task, name)
         }
         for stage in _stages_of(task, name):
-            sides = paper[stage.role], read[stage.role]
+            sides = own[stage.role], read[stage.role]
             rows.append(same_weights(name, code, stage.name, *sides, units))
         for switch in (switch for switch, (used, _) in _SWITCHES.items() if used == name):
             roles = _SWITCHES[switch][1] or tuple(read)
-            switched = _pair({**paper, **{role: read[role] for role in roles}})
-            tables.append(reading_switch(switch, code, pairs, switched, units))
+            other = {**own, **{role: read[role] for role in roles}}
+            switched = {**paper, **compare_pairs(other, units, roles)}
+            tables.append(what_moves(switch, code, paper, switched))
             tables.append(_compare_pruned(task, switch, code, switched["supervised"]))
     table = pd.concat(tables, ignore_index=True)
     if absent:
@@ -88,10 +88,6 @@ def compare_definitions(task: Task, folder: Path) -> None:
         table = table[~table["id"].isin(_OF_SNAPSHOTS) & ~of_absent].reset_index(drop=True)
     write_table(table, folder / "definitions.parquet")
     write_table(pd.DataFrame(rows), folder / "same_weights.parquet")
-
-
-def _pair(by_role: dict[str, pd.DataFrame]) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
-    return {name: (by_role[before], by_role[after]) for name, (before, after) in PAIRS.items()}
 
 
 def _stages_of(task: Task, reading: str) -> list[Stage]:
@@ -115,13 +111,12 @@ def _switch_pruning(task: Task) -> pd.DataFrame:
     )
 
 
-def _compare_pruned(task: Task, switch: str, code: str, switched: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
+def _compare_pruned(task: Task, switch: str, code: str, switched: pd.DataFrame) -> pd.DataFrame:
     """Tab. 2 before the classifier for the sets that the paper's reading and another one choose."""
-    size, units = task.profile.pruning.set_size, task.profile.pretraining.units
+    size = task.profile.pruning.set_size
     classifier, texts, hidden = read_scored(task)
     paper, other = (
-        set_changes(classifier, pruning_sets(transfer, size), texts, hidden)
-        for transfer in (read_rq3(task), compare(*switched, units))
+        set_changes(classifier, pruning_sets(transfer, size), texts, hidden) for transfer in (read_rq3(task), switched)
     )
     table = paper.merge(other, on=["id", "part"]).rename(columns={"value_x": "paper", "value_y": "switched"})
     return table.assign(switch=switch, code=code)[["switch", "code", "id", "part", "paper", "switched"]]
