@@ -21,8 +21,7 @@ from txray_lib.encoders.encoded import Texts, balanced_sample, batches_by_length
 from txray_lib.encoders.lstm import Classifier, Encoder, LanguageModel, has_bfloat16
 from txray_lib.encoders.snapshots import (
     load_checkpoint,
-    load_classifier,
-    load_encoder,
+    load_snapshot,
     save_checkpoint,
     save_snapshot,
     untrained_encoder,
@@ -236,33 +235,30 @@ def test_last_hidden_states_are_those_of_each_text_alone(classifier):
 
 
 def test_a_snapshot_comes_back_bit_for_bit(tmp_path, encoder, classifier):
-    save_snapshot(encoder, tmp_path / "e.safetensors", "hash")
-    save_snapshot(classifier, tmp_path / "c.safetensors", "hash")
-    assert same(encoder.state_dict(), load_encoder(tmp_path / "e.safetensors", "hash").state_dict())
-    assert same(encoder.state_dict(), load_encoder(tmp_path / "c.safetensors", "hash").state_dict())
-    assert same(classifier.state_dict(), load_classifier(tmp_path / "c.safetensors", "hash").state_dict())
-    assert not load_encoder(tmp_path / "e.safetensors").training
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["c.safetensors", "e.safetensors"]
+    for model in (encoder, classifier):
+        save_snapshot(model, tmp_path / "own.safetensors", "hash")
+        read = load_snapshot(tmp_path / "own.safetensors", "hash")
+        assert type(read) is type(model)
+        assert same(model.state_dict(), read.state_dict())
+        assert not read.training
+    assert [path.name for path in tmp_path.iterdir()] == ["own.safetensors"]
 
 
-def test_what_is_no_such_snapshot_is_told(tmp_path, encoder, classifier):
-    save_snapshot(encoder, tmp_path / "e.safetensors", "one")
+def test_what_is_no_such_snapshot_is_told(tmp_path, classifier):
     save_snapshot(classifier, tmp_path / "c.safetensors", "one")
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
     torch.save({"embedding.weight": torch.zeros(2, 2)}, tmp_path / "pickle.safetensors")
     for left in (0, 5, -1):
-        (tmp_path / f"cut{left}.safetensors").write_bytes((tmp_path / "e.safetensors").read_bytes()[:left])
-    for load, name, digest, told in (
-        (load_encoder, "e", "another", "e.safetensors was trained with another vocabulary"),
-        (load_classifier, "c", "another", "c.safetensors was trained with another vocabulary"),
-        (load_classifier, "e", None, "holds no classifier"),
-        (load_encoder, "other", None, "other.safetensors does not hold an encoder"),
-        (load_encoder, "pickle", None, "damaged"),
-        *((load_encoder, f"cut{left}", None, f"cut{left}.safetensors are damaged") for left in (0, 5, -1)),
-        (load_encoder, "absent", None, "no weights at"),
+        (tmp_path / f"cut{left}.safetensors").write_bytes((tmp_path / "c.safetensors").read_bytes()[:left])
+    for name, digest, told in (
+        ("c", "another", "c.safetensors was trained with another vocabulary"),
+        ("other", None, "other.safetensors does not hold an encoder"),
+        ("pickle", None, "damaged"),
+        *((f"cut{left}", None, f"cut{left}.safetensors are damaged") for left in (0, 5, -1)),
+        ("absent", None, "no weights at"),
     ):
         with pytest.raises(TxrayError, match=told):
-            load(tmp_path / f"{name}.safetensors", digest)
+            load_snapshot(tmp_path / f"{name}.safetensors", digest)
 
 
 def test_a_checkpoint_of_another_shape_is_an_error(tmp_path):

@@ -54,7 +54,7 @@ def flipped(path: Path, end: int) -> Iterator[None]:
 
 def test_a_flipped_bit_is_told_or_changes_nothing(tmp_path, classifier):
     """The footer of a Parquet file has no checksum; between steps a hash of each file counts besides (`test_run`)."""
-    from txray_lib.encoders.snapshots import load_classifier, save_snapshot
+    from txray_lib.encoders.snapshots import load_snapshot, save_snapshot
 
     draw, path, told = np.random.default_rng(1), tmp_path / "table.parquet", 0
     table = pd.DataFrame({"neuron": draw.integers(0, 99, 3000), "p": draw.random(3000)})
@@ -70,7 +70,7 @@ def test_a_flipped_bit_is_told_or_changes_nothing(tmp_path, classifier):
     save_snapshot(classifier, path, "words")
     for _ in flipped(path, 0):
         with pytest.raises(TxrayError, match="supervised"):
-            load_classifier(path, "words")
+            load_snapshot(path, "words")
 
 
 def test_a_missing_or_truncated_table_is_told(tmp_path):

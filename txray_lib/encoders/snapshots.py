@@ -34,33 +34,24 @@ def save_snapshot(model: Encoder | Classifier, path: Path, vocabulary_hash: str)
     _save({k: v.detach().cpu() for k, v in model.state_dict().items()}, path, {"vocabulary": vocabulary_hash})
 
 
-def load_encoder(path: Path, vocabulary_hash: str | None = None) -> Encoder:
-    """The encoder in a snapshot, whether it stands alone or in a classifier."""
-    tensors = _load_snapshot(path, vocabulary_hash)
-    own = {name.removeprefix("encoder."): v for name, v in tensors.items() if not name.startswith("output.")}
+def load_snapshot(path: Path, vocabulary_hash: str | None = None) -> Encoder | Classifier:
+    """The encoder in a snapshot, or the classifier with its encoder."""
+    tensors = _read_snapshot(path, vocabulary_hash)
+    within = "encoder." if "output.weight" in tensors else ""
     try:
-        words, embedding_size = own["embedding.weight"].shape
-        encoder = Encoder(words, embedding_size, own["lstm.weight_hh_l0"].shape[1])
-        encoder.load_state_dict(own)
+        words, embedding_size = tensors[f"{within}embedding.weight"].shape
+        model = Encoder(words, embedding_size, tensors[f"{within}lstm.weight_hh_l0"].shape[1])
+        model = Classifier(model) if within else model
+        model.load_state_dict(tensors)
     except (KeyError, RuntimeError) as error:
         raise TxrayError(f"{path} does not hold an encoder of one LSTM layer: {error}") from None
-    return encoder.eval()
-
-
-def load_classifier(path: Path, vocabulary_hash: str | None = None) -> Classifier:
-    """The classifier in a snapshot."""
-    tensors = _load_snapshot(path, vocabulary_hash)
-    if "output.weight" not in tensors:
-        raise TxrayError(f"{path} holds no classifier. Snapshots of supervised encoders do.")
-    classifier = Classifier(load_encoder(path))
-    classifier.load_state_dict(tensors)
-    return classifier.eval()
+    return model.eval()
 
 
 def load_weights(module: nn.Module, path: Path, vocabulary_hash: str) -> None:
     """Put the weights of a snapshot into a module of any kind whose they are."""
     try:
-        module.load_state_dict(_load_snapshot(path, vocabulary_hash))
+        module.load_state_dict(_read_snapshot(path, vocabulary_hash))
     except RuntimeError as error:
         raise TxrayError(f"{path} does not hold the weights of a {type(module).__name__}: {error}") from None
 
@@ -249,7 +240,7 @@ def _digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
     return whole.hexdigest()
 
 
-def _load_snapshot(path: Path, vocabulary_hash: str | None) -> dict[str, Tensor]:
+def _read_snapshot(path: Path, vocabulary_hash: str | None) -> dict[str, Tensor]:
     tensors, metadata = _load(path)
     if vocabulary_hash is not None and metadata.get("vocabulary") != vocabulary_hash:
         raise TxrayError(

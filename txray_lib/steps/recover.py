@@ -14,7 +14,7 @@ import pandas as pd
 
 from txray_lib import places
 from txray_lib.corpora.documents import content_hash, load_corpus_file
-from txray_lib.encoders.snapshots import load_classifier
+from txray_lib.encoders.snapshots import load_snapshot
 from txray_lib.one_sentence import pick_sentence, sentence_tables
 from txray_lib.planted import generate_population, study_tables
 from txray_lib.preferences import NOBODY
@@ -47,7 +47,7 @@ def follow_sentence(task: Task, folder: Path) -> None:
     models = {"before": load_model(task, before), "after": load_model(task, after)}
     if "finetune-shuffled-1" in task.needs:
         shuffled = task.file("finetune-shuffled-1", "supervised.safetensors")
-        models["shuffled"] = load_classifier(shuffled, vocabulary.digest())
+        models["shuffled"] = load_snapshot(shuffled, vocabulary.digest())
     probed = profile.controls.probe_tokens
     made = sentence_tables(found, corpus, vocabulary, sentiment, models, probed, profile.seed, limit, task.device)
     winners = {*made["sentence"]["neuron_before"], *made["sentence"]["neuron_after"]} - {NOBODY}

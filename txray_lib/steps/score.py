@@ -16,7 +16,7 @@ from txray_lib import probe
 from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.lstm import Classifier
-from txray_lib.encoders.snapshots import load_classifier
+from txray_lib.encoders.snapshots import load_snapshot
 from txray_lib.pruning import pruning_tables
 from txray_lib.stages import stages
 from txray_lib.steps import Task
@@ -48,7 +48,7 @@ def read_scored(task: Task) -> tuple[Classifier, dict[str, Texts], dict[str, tor
         split: torch.from_numpy(np.load(task.file("finetune", f"hidden-{split}.npy"), allow_pickle=False))
         for split in _SCORED
     }
-    classifier = load_classifier(task.file("finetune", "supervised.safetensors"), read_vocabulary(task).digest())
+    classifier = load_snapshot(task.file("finetune", "supervised.safetensors"), read_vocabulary(task).digest())
     return classifier, {split: texts[split] for split in _SCORED}, hidden
 
 

@@ -19,9 +19,8 @@ from txray_lib.encoders import training
 from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.encoders.snapshots import (
-    load_classifier,
-    load_encoder,
     load_own_encoder,
+    load_snapshot,
     save_snapshot,
     untrained_encoder,
 )
@@ -84,7 +83,7 @@ def finetune(task: Task, folder: Path, seed: int | None = None, shuffled: int = 
     shuffled  the number of a control on shuffled labels, from 1
     """
     vocabulary, last = read_vocabulary(task).digest(), f"epoch-{task.profile.pretraining.epochs}.safetensors"
-    encoder = load_encoder(task.file("pretrain", last), vocabulary)
+    encoder = load_snapshot(task.file("pretrain", last), vocabulary)
     finetune_encoder(task, folder, encoder, read_texts(task), vocabulary, seed, shuffled)
 
 
@@ -137,5 +136,4 @@ def read_texts(task: Task) -> dict[str, Texts]:
 
 def load_model(task: Task, stage: Stage) -> Encoder | Classifier:
     """The weights of a stage, as they were trained."""
-    load = load_classifier if stage.snapshot == "supervised" else load_encoder
-    return load(task.file(stage.trained, f"{stage.snapshot}.safetensors"), read_vocabulary(task).digest())
+    return load_snapshot(task.file(stage.trained, f"{stage.snapshot}.safetensors"), read_vocabulary(task).digest())
