@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from running import printed_code
 
 from txray_lib import cli
 from txray_lib.book.notebooks import find_notebook, list_notebooks, parameters_of, read_values
-from txray_lib.profiles import list_profiles
+from txray_lib.profiles import list_profiles, load_profile
 from txray_lib.results import Parameters, check_parameters
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -92,3 +93,18 @@ def test_every_value_that_a_page_proposes_for_a_parameter_is_one(name: str) -> N
         if equals and parameter in parameters_of(source):
             given = read_values({parameter: ast.literal_eval(value)}, parameters_of(source), source)
             check_parameters(**{key: each for key, each in given.items() if key in Parameters.model_fields})
+
+
+def test_every_profile_that_is_printed_can_be_read(tmp_path: Path) -> None:
+    printed = [
+        block for text in TEXTS for block in re.findall(r"^```yaml\n(.*?)^```", text.read_text("utf-8"), re.S | re.M)
+    ]
+    assert len(printed) >= 4
+    for number, block in enumerate(printed):
+        named = "mine" if "path: text.txt" in block else f"printed-{number}"  # which the others build on
+        (tmp_path / f"{named}.yaml").write_text(block, encoding="utf-8")
+        profile = load_profile(str(tmp_path / f"{named}.yaml"))
+        assert {"name": named, "about": profile.about} == {
+            "name": profile.name,
+            "about": yaml.safe_load(block)["about"],
+        }

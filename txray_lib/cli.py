@@ -26,12 +26,27 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="The executed note
 Measured = Annotated[bool, typer.Option("--measured", help="Only what the audit measured: enough of another seed.")]
 
 
+@app.callback()
+def _require_compendium() -> None:
+    if not places.profiles_folder().is_dir():
+        raise TxrayError(
+            f"{places.root()} is no compendium: it has no folder profiles/. Set {places.ROOT_VARIABLE} to the folder that has"
+            " one, or work there."
+        )
+
+
 @app.command()
 def run(
     profile: ProfileName, until: Until = None, device: Device = "cpu", dry_run: DryRun = False, summary: Summary = False
 ) -> None:
     """Run a profile, or go on with one: only what is missing or out of date is computed."""
-    _compute(profile, until or [], device, "dry-run" if dry_run else "summary" if summary else "")
+    from txray_lib.engine import make_run
+    from txray_lib.engine.run import Run
+    from txray_lib.profiles import load_profile
+
+    current, show = Run(load_profile(profile), device), "dry-run" if dry_run else "summary" if summary else ""
+    if not make_run(current, profile, until or [], show) and not show:
+        typer.echo(f"{current.profile.name}: nothing to compute, all {len(current.needed(until or []))} steps are done")
 
 
 @app.command()
@@ -48,7 +63,6 @@ def notebook(name: str, parameter: Parameter = None, out: Out = None) -> None:
 @app.command()
 def book(
     profile: Annotated[str, typer.Option(help="Whose run the chapters are shown on: a name or a YAML file.")] = "small",
-    strict: Annotated[bool, typer.Option(help="Warnings are errors.")] = True,
     dry_run: DryRun = False,
 ) -> None:
     """Run what the book shows live, execute the notebooks, build _build/html/index.html.
@@ -59,11 +73,11 @@ def book(
     from txray_lib.profiles import profile_name
     from txray_lib.results import list_results
 
-    show, at_hand = "dry-run" if dry_run else "", list_results()
+    at_hand = list_results()
     for name in dict.fromkeys((WORLD, profile)):
         if at_hand.get(profile_name(name)) != "frozen":
-            _compute(name, [], "cpu", show)
-    build_book(profile_name(profile), strict, show)
+            run(name, dry_run=dry_run)
+    build_book(profile_name(profile), "dry-run" if dry_run else "")
 
 
 @app.command()
@@ -167,17 +181,6 @@ def main() -> None:
 def _exit(message: str, status: int) -> NoReturn:
     print(message, file=sys.stderr)
     sys.exit(status)
-
-
-def _compute(profile: str, until: list[str], device: str, show: str) -> None:
-    """Make a run as far as the steps `until`, or show what would be made."""
-    from txray_lib.engine import make_run
-    from txray_lib.engine.run import Run
-    from txray_lib.profiles import load_profile
-
-    current = Run(load_profile(profile), device)
-    if not make_run(current, profile, until, show) and not show:
-        typer.echo(f"{current.profile.name}: nothing to compute, all {len(current.needed(until))} steps are done")
 
 
 def _read_parameters(pairs: list[str]) -> dict[str, str]:

@@ -1,5 +1,5 @@
 # The book from tables: a rule a notebook, the explorer's scripts, what students get, and the site of them all. Each part has a
-# note of what it opened, and a mark that changes when that does.
+# note of what it opened, which is gone where that has changed since.
 import os
 
 from txray_lib import engine
@@ -21,20 +21,24 @@ def below(paths):
     return [str(path.relative_to(root())) if path.is_relative_to(root()) else str(path) for path in paths]
 
 
+rule all:
+    input:
+        building.SITE,
+        below([*(page.note for page in PAGES.values()), *NOTES.values()]),
+
+
 rule site:
     input:
         below([page.out for page in PAGES.values()]),
         [below(PARTS[name][0]) for name in NOTES],
-        below(building.list_sources()),
     output:
         building.SITE,
     params:
-        strict=config["strict"],
         carried=building.hash_archive(),
         code=code_hash(*map(module_file, ("book.extension", "book.files", "book.building"))),
     run:
         engine.say("the pages of the site")
-        engine.apart(building.make_site, [page.out for page in PAGES.values()], bool(config["strict"]))
+        engine.apart(building.make_site, [page.out for page in PAGES.values()])
 
 
 for NAME, PAGE in PAGES.items():
@@ -45,15 +49,14 @@ for NAME, PAGE in PAGES.items():
         input:
             below([PAGE.source]),
         output:
-            below([PAGE.out, PAGE.note]),
+            below([PAGE.out, building.drop_outdated(PAGE.note)]),
         params:
             settings=PAGE.settings,
-            mark=building.mark_of(PAGE.note),
             code=code_hash(PAGE.source, module_file("book.notebooks")),
         run:
             engine.say(f"executing {rule.removeprefix('page-')}")
             page = PAGES[rule.removeprefix("page-")]
-            engine.apart(building.make_noted, page.note, params.mark, building.make_page, page)
+            engine.apart(building.make_noted, page.note, building.make_page, page)
 
 
 for NAME, NOTE in NOTES.items():
@@ -62,11 +65,10 @@ for NAME, NOTE in NOTES.items():
         name:
             NAME
         output:
-            below([*PARTS[NAME][0], NOTE]),
+            below([*PARTS[NAME][0], building.drop_outdated(NOTE)]),
         params:
             given=str([*PARTS[NAME][2:], os.environ.get(RESULTS_VARIABLE, "")]),
-            mark=building.mark_of(NOTE),
             code=code_hash(module_file(CODE[NAME])),
         run:
             engine.say(f"for the book: {rule}")
-            engine.apart(building.make_noted, NOTES[rule], params.mark, *PARTS[rule][1:])
+            engine.apart(building.make_noted, NOTES[rule], *PARTS[rule][1:])

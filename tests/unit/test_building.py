@@ -106,7 +106,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     write_tables(tmp_path / "results" / "small")
     monkeypatch.setattr(engine, "apart", told)
     monkeypatch.setattr(building.notebooks, "execute", execute)
-    monkeypatch.setattr(building, "_build", lambda strict: places.write_text("site", tmp_path / building.SITE))
+    monkeypatch.setattr(building, "_build", lambda: places.write_text("site", tmp_path / building.SITE))
     return made
 
 

@@ -113,14 +113,28 @@ def test_a_notebook_takes_a_profile_by_its_file_from_wherever_it_is_called(call,
     assert given == {"profile": "own", "beside": "own", "n": "012"}
 
 
-@pytest.mark.parametrize("command", [("run", "tiny"), ("book",), ("freeze", "tiny")])
+@pytest.mark.parametrize(
+    "command", [("run", "tiny"), ("run", "tiny", "-n"), ("book",), ("book", "-n"), ("freeze", "tiny")]
+)
 def test_a_file_in_the_place_of_a_folder_is_one_message_in_every_command(call, workplace, command):
     for name in ("build", "results"):
         (workplace / name).write_text("a file\n")
     status, _, err = call(*command)
     assert status == 1
-    assert err.startswith("error: ")
+    assert err.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", [("run", "tiny"), ("profiles",), ("book",), ("notebook", "rq1"), ("teacher",)])
+def test_a_root_that_is_no_compendium_is_named_and_nothing_is_written_there(call, tmp_path, monkeypatch, command):
+    monkeypatch.setenv("TXRAY_ROOT", str(tmp_path / "elsewhere"))
+    assert call(*command) == (
+        1,
+        "",
+        f"error: {tmp_path / 'elsewhere'} is no compendium: it has no folder profiles/. Set TXRAY_ROOT to the folder that has"
+        " one, or work there.\n",
+    )
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_temporary_folder_too_long_for_the_sockets_of_processes_is_told(call, monkeypatch, tmp_path):

@@ -1,7 +1,7 @@
 """The book: which pages it has, what each follows from, and how it is made. The last room: `workflow/book.smk` asks here.
 
 What a page opened while it was executed, tables of runs or profiles, is noted beside it, as a compiler notes the headers of a
-file. Snakemake gets a mark as a parameter, which changes when that does. Code is followed by imports (`engine.tracking`).
+file. A note that no longer holds is removed, and Snakemake makes the part anew. Code is followed by imports (`engine.tracking`).
 May touch: errors, places, results, explorer, engine, and its own room.
 """
 
@@ -11,12 +11,10 @@ import glob
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -27,8 +25,7 @@ import yaml
 
 from txray_lib import engine, places
 from txray_lib.book import handouts, notebooks
-from txray_lib.book.files import carried_files, list_files
-from txray_lib.engine.tracking import LIBRARY
+from txray_lib.book.files import carried_files
 from txray_lib.errors import TxrayError
 from txray_lib.results import open_results
 
@@ -42,7 +39,6 @@ SHARDS = "build/static/explorer"
 SITE = "_build/html/index.html"
 TRAINED = "trained"
 """A page with this parameter trains encoders for its reader. It is shown as it stands: the book is built from tables alone."""
-_PARAMETERS = re.compile(r"^:tags: \[[^\]]*\bparameters\b[^\]]*\]\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,8 @@ class Page:
         return json.dumps([self.parameters, self.title, os.environ.get(places.RESULTS_VARIABLE, "")])
 
 
-def build_book(profile: str = CHAPTERS, strict: bool = True, show: str = "") -> Path:
-    """Build the site with the paper's chapters on the run of a profile, and return its first page.
-
-    strict  a warning of the build is an error; show: as in `engine.call`
+def build_book(profile: str = CHAPTERS, show: str = "") -> Path:
+    """Build the site with the paper's chapters on the run of a profile, and return its first page. `show`: see `engine.call`.
 
     Raises TxrayError if a table is missing, a cell fails or the build does.
     """
@@ -81,9 +75,8 @@ def build_book(profile: str = CHAPTERS, strict: bool = True, show: str = "") -> 
         raise TxrayError(f"{run.profile} is a study, told on a page of every book: name a run, such as {CHAPTERS}")
     page = places.root() / SITE
     shown = run.profile if run.layer is None else f"{run.profile}@{run.layer}"
-    config = {"profile": shown, "strict": "yes" if strict else ""}
     lock = places.root() / "build" / ".book.lock"
-    made = engine.call(config, lock, "the book", os.cpu_count() or 1, show, snakefile="book.smk")
+    made = engine.call({"profile": shown}, lock, "the book", os.cpu_count() or 1, show, snakefile="book.smk")
     if not show:
         print(f"Built the book: {page}" if made else f"The book is up to date, nothing to do: {page}")
     return page
@@ -101,18 +94,11 @@ def list_pages(profile: str) -> list[Page]:
             continue
         on_profile, _, name = chapter["file"].removeprefix(PREFIX).rpartition("-")
         source = notebooks.find_notebook(name)
-        default = _default_profile(source)
+        default = notebooks.parameters_of(source).get("profile", "")
         on = on_profile or (profile if default == CHAPTERS else default)
         out = places.root() / f"{chapter['file']}.ipynb"
         found.append(Page(source, out, {"profile": on} if default else {}, chapter.get("title", "")))
     return found
-
-
-def _default_profile(source: Path) -> str:
-    """The profile in a notebook's parameters; empty where it has none. All pages are looked at whenever a book is: no parser."""
-    cell = _PARAMETERS.search(source.read_text(encoding="utf-8"))
-    found = re.search(r'^profile = "([^"]*)"', cell[1], re.MULTILINE) if cell else None
-    return found[1] if found else ""
 
 
 def _chapters(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -123,12 +109,6 @@ def _chapters(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield entry
     for below in (*entry.get("parts", ()), *entry.get("chapters", ()), *entry.get("sections", ())):
         yield from _chapters(below)
-
-
-def list_sources() -> list[Path]:
-    """What is read as it stands when the pages become a site."""
-    root = places.root()
-    return [root / "_config.yml", root / "_toc.yml", *list_files(root / "book", LIBRARY / "static")]
 
 
 def list_handouts() -> list[Path]:
@@ -143,12 +123,12 @@ def list_shards(profile: str) -> list[Path]:
 
 
 def hash_archive() -> str:
-    """A hash of all that the site's archive of the compendium holds."""
+    """A hash of all that the site's archive of the compendium holds, and so of all that is no notebook in the site."""
     return _hash_files(os.path.relpath(file, places.root()) for file in carried_files())
 
 
-def make_noted(note: Path, mark: str, make: Callable[..., object], *given: Any) -> None:
-    """Call what makes a part of the book, and note the mark under which that is done, what it opens, and a hash of that."""
+def make_noted(note: Path, make: Callable[..., object], *given: Any) -> None:
+    """Call what makes a part of the book, and note what it opens, and a hash of that."""
     draft, began = note.with_suffix(".draft"), time.time()
     places.write_text("", draft)
     os.environ[places.OPENED_VARIABLE] = str(draft)
@@ -161,17 +141,17 @@ def make_noted(note: Path, mark: str, make: Callable[..., object], *given: Any) 
     opened = sorted(os.path.relpath(line, places.root()) for line in lines)
     found = _find_opened(opened)
     is_older = all((places.root() / name).stat().st_mtime <= began for name in found)
-    said = {"mark": mark, "opened": opened, "hash": _hash_files(found) if is_older else "changed meanwhile"}
+    said = {"opened": opened, "hash": _hash_files(found) if is_older else "changed meanwhile"}
     places.write_text(json.dumps(said, indent=1), note)
 
 
-def mark_of(note: Path) -> str:
-    """The mark under which a part of the book was made, as long as what it opened is the same; else another."""
-    if not note.is_file():
-        return uuid.uuid4().hex
-    said = json.loads(note.read_text(encoding="utf-8"))
-    now = _hash_files(_find_opened(said["opened"]))
-    return said["mark"] if now == said["hash"] else now
+def drop_outdated(note: Path) -> Path:
+    """Remove the note of a part of the book that opened what is not the same any more; gives its place."""
+    if note.is_file():
+        said = json.loads(note.read_text(encoding="utf-8"))
+        if _hash_files(_find_opened(said["opened"])) != said["hash"]:
+            note.unlink()
+    return note
 
 
 def _find_opened(patterns: list[str]) -> list[str]:
@@ -220,20 +200,19 @@ def make_shards(profile: str) -> None:
     explorer.write_shards(open_results(profile, every_layer=True), folder / profile)
 
 
-def make_site(pages: list[Path], strict: bool) -> None:
+def make_site(pages: list[Path]) -> None:
     """The site, of the pages that are named and no others. Raises TxrayError with what the builder complains of."""
     for old in set((places.root() / PREFIX).rglob("*.ipynb")) - set(pages):
         old.unlink()  # what is not shown must not be published by accident
     shutil.rmtree(places.root() / "_build" / "html", ignore_errors=True)
-    _build(strict)
+    _build()
 
 
-def _build(strict: bool) -> None:
+def _build() -> None:
     builder = shutil.which("jupyter-book", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if not builder:
         raise TxrayError("jupyter-book is not installed in this environment: `make book` sets one up")
-    command = [builder, "build", ".", "--all"]
-    command += ["-W", "-n", "--keep-going"] if strict else []
+    command = [builder, "build", ".", "--all", "-W", "-n", "--keep-going"]
     done = subprocess.run(command, cwd=places.root(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise TxrayError(

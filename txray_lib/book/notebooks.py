@@ -15,6 +15,7 @@ import logging
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,9 @@ from txray_lib.results import open_results
 if TYPE_CHECKING:
     import nbformat
 
-PARAMETERS = "parameters"
+_CELL = re.compile(r"^```\{code-cell\}.*\n(---\n(?s:.*?)^---\n|(?::.*\n)*)((?s:.*?))^```", re.MULTILINE)
+"""A cell of code in a text notebook: its options, and the code."""
+_TAGGED = re.compile(r"\btags:[^:]*\bparameters\b")
 LONGEST_SOCKET = 80
 """Bytes of a folder in which a kernel can listen: the path of a unix socket is at most 103, with what a kernel appends."""
 READING = "reading"
@@ -51,8 +54,16 @@ def find_notebook(name: str) -> Path:
 
 
 def parameters_of(source: Path) -> dict[str, Any]:
-    """The parameters of a text notebook with their defaults. Raises TxrayError if no cell is tagged `parameters`."""
-    return _defaults(_parameters_cell(read_notebook(source), source), source)
+    """The parameters of a text notebook with their defaults. Raises TxrayError if not one cell is tagged `parameters`."""
+    defaults = {}
+    for line in ast.parse(_parameters_cell(source)[2]).body:
+        if not isinstance(line, ast.Assign | ast.AnnAssign):
+            raise TxrayError(
+                f"the parameters of {source.name} must be plain `name = value` lines; this is not: {ast.unparse(line)}"
+            )
+        name = line.targets[0] if isinstance(line, ast.Assign) else line.target
+        defaults[ast.unparse(name)] = ast.literal_eval(line.value)
+    return defaults
 
 
 def execute(
@@ -73,12 +84,10 @@ def execute(
     a place that cannot be written, and for a cell that fails, with that cell's own message.
     """
     places.require_place(out)
-    notebook = version_of(read_notebook(source), version)
-    cell = _parameters_cell(notebook, source)
-    defaults = _defaults(cell, source)
-    parameters = read_values(parameters, defaults, source)
-    cell.source = set_values(cell.source, parameters)
-    used = {**defaults, **parameters}
+    defaults = parameters_of(source)
+    values = read_values(parameters, defaults, source)
+    notebook = version_of(read_notebook(source, values), version)
+    used = {**defaults, **values}
     notebook.cells = [c for c in notebook.cells if _is_read_here(c, used, source)]
     if title:
         notebook.cells[0].source = re.sub(r"^# .*", f"# {title}", notebook.cells[0].source, count=1)
@@ -91,14 +100,19 @@ def write_unexecuted(source: Path, out: Path) -> Path:
     return _write(notebook, source, parameters_of(source), out)
 
 
-def read_notebook(source: Path) -> nbformat.NotebookNode:
-    """A text notebook as it stands, with all its cells. Raises TxrayError where there is none, or it cannot be read."""
+def read_notebook(source: Path, values: Mapping[str, Any] | None = None) -> nbformat.NotebookNode:
+    """A text notebook with all its cells, as it stands or with other values of its parameters.
+
+    Raises TxrayError where there is none, or it cannot be read.
+    """
     import jupytext
 
-    if not source.is_file():
-        raise TxrayError(f"there is no notebook {source}. {nearest(source.stem, list_notebooks())}")
+    text = _read_text(source)
+    if values:
+        cell = _parameters_cell(source)
+        text = text[: cell.start(2)] + set_values(cell[2], values) + text[cell.end(2) :]
     try:
-        notebook = jupytext.read(source)
+        notebook = jupytext.reads(text, fmt="md:myst")
     except Exception as error:
         raise TxrayError(f"the notebook {source.name} cannot be read as MyST text: {error}") from None
     notebook.metadata.pop("jupytext", None)
@@ -152,8 +166,8 @@ def set_values(code: str, parameters: dict[str, Any]) -> str:
     return text.decode()
 
 
-def _parameters_cell(notebook: nbformat.NotebookNode, source: Path) -> nbformat.NotebookNode:
-    cells = [c for c in notebook.cells if c.cell_type == "code" and PARAMETERS in c.metadata.get("tags", [])]
+def _parameters_cell(source: Path) -> re.Match[str]:
+    cells = [cell for cell in _CELL.finditer(_read_text(source)) if _TAGGED.search(cell[1])]
     if len(cells) != 1:
         raise TxrayError(
             f"the notebook {source.name} has {len(cells)} cells tagged `parameters`; it must have exactly one"
@@ -161,16 +175,10 @@ def _parameters_cell(notebook: nbformat.NotebookNode, source: Path) -> nbformat.
     return cells[0]
 
 
-def _defaults(cell: nbformat.NotebookNode, source: Path) -> dict[str, Any]:
-    defaults = {}
-    for line in ast.parse(cell.source).body:
-        if not isinstance(line, ast.Assign | ast.AnnAssign):
-            raise TxrayError(
-                f"the parameters of {source.name} must be plain `name = value` lines; this is not: {ast.unparse(line)}"
-            )
-        name = line.targets[0] if isinstance(line, ast.Assign) else line.target
-        defaults[ast.unparse(name)] = ast.literal_eval(line.value)
-    return defaults
+def _read_text(source: Path) -> str:
+    if not source.is_file():
+        raise TxrayError(f"there is no notebook {source}. {nearest(source.stem, list_notebooks())}")
+    return source.read_text(encoding="utf-8")
 
 
 def read_values(given: dict[str, Any], defaults: dict[str, Any], source: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -99,24 +99,16 @@ def call(
             f"the path of the temporary folder {tempfile.gettempdir()} is too long for the sockets of processes, which have"
             f" room for {LONGEST_TEMPORARY} characters. Set TMPDIR to a shorter one, such as /tmp."
         )
-    for variable in (
-        places.DATA_VARIABLE,
-        places.ROOT_VARIABLE,
-        places.RESULTS_VARIABLE,
-    ):  # Snakemake works in the root
-        if variable in os.environ:
-            os.environ[variable] = os.path.abspath(os.environ[variable])
-    asked = (snakefile, config, cores, show)
-    if show:
-        return _in_thread(_call_snakemake, *asked)
-    with _alone(lock, what), _interruptible():
-        return _in_thread(_call_snakemake, *asked)
-
-
-def _in_thread(function: Callable[..., bool], *given: Any) -> bool:
-    """Call a function in a thread: that of a notebook, or of a browser's driver, has an event loop, and Snakemake wants its own."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(function, *given).result()
+    # Snakemake works in the root
+    for variable in {places.DATA_VARIABLE, places.ROOT_VARIABLE, places.RESULTS_VARIABLE} & set(os.environ):
+        os.environ[variable] = os.path.abspath(os.environ[variable])
+    with contextlib.ExitStack() as stack:
+        if not show:
+            stack.enter_context(_alone(lock, what))
+            stack.enter_context(_interruptible())
+        # in a thread: that of a notebook, or of a browser's driver, has an event loop, and Snakemake wants its own
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        return pool.submit(_call_snakemake, snakefile, config, cores, show).result()
 
 
 def _is_installed() -> bool:
@@ -127,7 +119,7 @@ def _is_installed() -> bool:
     return True
 
 
-def _call_snakemake(snakefile: str, config: dict[str, str], cores: int, show: str = "") -> bool:
+def _call_snakemake(snakefile: str, config: dict[str, str], cores: int, show: str) -> bool:
     from snakemake.api import SnakemakeApi
     from snakemake.scheduling.greedy import SchedulerSettings as Greedy
     from snakemake.settings import types
