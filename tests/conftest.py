@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+import traceback
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from txray_lib.corpora import UNKNOWN, Corpus, Document, Vocabulary
@@ -133,3 +137,61 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_workplace: Ca
     monkeypatch.setenv("TXRAY_ROOT", str(folder))
     monkeypatch.delenv("TXRAY_RESULTS", raising=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[..., Path]:
+    """`make_once(name, make)`: the folder of that name, made by the first of all processes that run tests to ask for it.
+
+    Where `make` failed it is not called again, and every test that asks fails with its reason.
+    """
+    temporary = tmp_path_factory.getbasetemp()
+    shared = temporary if worker_id == "master" else temporary.parent
+
+    def get(name: str, make: Callable[[Path], object]) -> Path:
+        folder, made, failed = shared / name, shared / f"{name}.made", shared / f"{name}.failed"
+        with FileLock(shared / f"{name}.lock"):
+            if not made.exists() and not failed.exists():
+                folder.mkdir()
+                try:
+                    make(folder)
+                    made.touch()
+                except Exception:
+                    failed.write_text(traceback.format_exc(), encoding="utf-8")
+        if failed.exists():
+            pytest.fail(f"{name} could not be made:\n{failed.read_text(encoding='utf-8')}", pytrace=False)
+        return folder
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def tiny_home(make_once: Callable[..., Path], new_workplace: Callable[[Path], Path]) -> Path:
+    """A compendium in which Snakemake made the run `tiny`, for tests to read: one that changes it copies it.
+
+    `loaded/STEP.json` names the files of the library that each step loaded in its process.
+    """
+    pytest.importorskip("snakemake", reason="pip install 'txray-lib[flow]'")
+    require_flair()
+
+    def make(folder: Path) -> None:
+        from watching import perform_watched
+
+        from txray_lib import engine
+        from txray_lib.engine.run import Run
+        from txray_lib.profiles import load_profile
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TXRAY_ROOT", str(new_workplace(folder)))
+            patch.delenv("TXRAY_RESULTS", raising=False)
+            patch.setattr(sys, "argv", ["/some/where/txray", "run", "tiny"])
+            patch.setattr(engine, "_perform", perform_watched)
+            assert engine.make_run(Run(load_profile("tiny")), "tiny")
+
+    return make_once("tiny", make)
+
+
+def require_flair() -> None:
+    """Skip where Flair is not installed, without the seconds that its import takes."""
+    if find_spec("flair") is None:
+        pytest.skip("a run is tagged with Flair: pip install 'txray-lib[tag]'")

@@ -23,46 +23,24 @@ from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import load_profile
 
-pytest.importorskip("snakemake", reason="pip install 'txray-lib[flow]'")
-pytest.importorskip("flair", reason="a run is tagged with Flair: pip install 'txray-lib[tag]'")
-
-MICRO = {
-    "base": "tiny",
-    "about": "The least of a run.",
-    "pruning": {"set_size": 2, "reviews": 20, "random_sets": 1, "recurrent_random_sets": 0},
-    "controls": {"finetuning_seeds": 0, "shuffled_labels": 0, "constant_rate": False, "probe_tokens": 200},
-    "nulls": {"permutations": 5, "measures": []},
-}
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, new_workplace: Callable[[Path], Path]) -> Path:
-    """A compendium in which the run `micro` was made by Snakemake."""
-    folder = new_workplace(tmp_path_factory.mktemp("compendium"))
-    (folder / "profiles" / "micro.yaml").write_text(yaml.safe_dump(MICRO), encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TXRAY_ROOT", str(folder))
-        assert engine.make_run(Run(load_profile("micro")), "micro")
-    return folder
-
 
 @pytest.fixture
-def run(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The finished run in a copy of its compendium."""
+def run(tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The finished run `tiny` in a copy of its compendium."""
     folder = tmp_path / "twin"
-    shutil.copytree(home, folder)
+    shutil.copytree(tiny_home, folder)
     monkeypatch.setenv("TXRAY_ROOT", str(folder))
     monkeypatch.delenv("TXRAY_RESULTS", raising=False)
-    return Run(load_profile("micro"))
+    return Run(load_profile("tiny"))
 
 
 @pytest.fixture
 def planned(capfd: pytest.CaptureFixture[str]) -> Callable[..., set[str]]:
-    """The rules that Snakemake says it would run for micro."""
+    """The rules that Snakemake says it would run for tiny."""
 
     def ask(*until: str) -> set[str]:
         capfd.readouterr()
-        engine.make_run(Run(load_profile("micro")), "micro", until, "dry-run")
+        engine.make_run(Run(load_profile("tiny")), "tiny", until, "dry-run")
         told = "".join(capfd.readouterr())
         return set(re.findall(r"^(\S+) +\d+$", told, re.MULTILINE)) - {"total", "all"}
 
@@ -78,12 +56,12 @@ def contents(run: Run) -> dict[Path, bytes]:
 def test_a_finished_run_has_nothing_to_do(run, planned, capfd):
     before = contents(run)
     assert planned() == set()
-    assert not engine.make_run(run, "micro")
+    assert not engine.make_run(run, "tiny")
     assert run.make() == [], "nor has it where Snakemake is not"
-    assert train_run("micro").model("supervised").encoder.units == run.profile.pretraining.units
+    assert train_run("tiny").model("supervised").encoder.units == run.profile.pretraining.units
     capfd.readouterr()
-    engine.make_run(run, "micro", show="summary")
-    assert "build/results/micro/step.json" in capfd.readouterr().out
+    engine.make_run(run, "tiny", show="summary")
+    assert "build/results/tiny/step.json" in capfd.readouterr().out
     assert contents(run) == before
 
 
@@ -114,39 +92,40 @@ def test_the_papers_values_are_tracked_by_the_step_that_measures(run, planned, m
 
 def test_everything_is_made_again_where_the_folder_of_runs_is_gone(run, planned):
     shutil.rmtree(run.folder)
-    with pytest.raises(TxrayError, match=r"the run 'micro' lacks corpora"):
-        open_run("micro")
+    with pytest.raises(TxrayError, match=r"the run 'tiny' lacks corpora"):
+        open_run("tiny")
     assert planned() == {step.rule or step.name for step in run.steps.values()}
 
 
 def test_a_changed_parameter_makes_its_step_and_what_follows(run, planned):
-    path = places.profiles_folder() / "micro.yaml"
+    path = places.profiles_folder() / "tiny.yaml"
+    whole = yaml.safe_load(path.read_text(encoding="utf-8"))
     for change, wanted in (
         ({"about": "Other words."}, {"tables"}),
-        ({"pruning": {**MICRO["pruning"], "set_size": 3}}, {"prune", "definitions", "tables"}),
+        ({"pruning": {**whole["pruning"], "set_size": 2}}, {"prune", "definitions", "tables"}),
     ):
-        path.write_text(yaml.safe_dump({**MICRO, **change}), encoding="utf-8")
+        path.write_text(yaml.safe_dump({**whole, **change}), encoding="utf-8")
         assert planned() == wanted
     assert planned("transfer") == set()
 
 
 def test_a_missing_file_is_made_again_and_a_damaged_one_is_told(run, planned):
     (run.place("probe") / "probe.parquet").unlink()
-    assert engine.make_run(run, "micro")
+    assert engine.make_run(run, "tiny")
     assert (run.place("probe") / "probe.parquet").is_file()
     run.note("tables").unlink()
     damaged = run.place("prune") / "pruning.parquet"
     damaged.write_bytes(damaged.read_bytes()[:-9] + b"123456789")
     with pytest.raises(TxrayError, match=r"pruning\.parquet is damaged: .*Delete it and run the same command again"):
-        engine.make_run(run, "micro")
+        engine.make_run(run, "tiny")
     damaged.unlink()
-    assert engine.make_run(run, "micro")
+    assert engine.make_run(run, "tiny")
     assert run.is_there("tables")
 
 
 def test_an_error_of_a_step_is_one_message(run, tmp_path, monkeypatch, capfd):
     profile = {"corpora": {"pretraining": {"name": "mine", "source": "file", "path": "text.txt"}}}
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**MICRO, **profile}), encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"base": "tiny", "about": "Mine.", **profile}), encoding="utf-8")
     name = str(tmp_path / "mine.yaml")
     with pytest.raises(TxrayError, match=r"text\.txt cannot be read"):
         engine.make_run(Run(load_profile(name)), name)
@@ -161,20 +140,21 @@ def test_an_error_of_a_step_is_one_message(run, tmp_path, monkeypatch, capfd):
 
 
 def test_a_second_process_is_told_and_another_run_is_free(run):
+    (places.profiles_folder() / "another.yaml").write_text("{base: tiny, about: Another.}", encoding="utf-8")
     with FileLock(run.folder / ".lock"):
-        with pytest.raises(TxrayError, match="another process is making the run 'micro'"):
-            engine.make_run(run, "micro")
-        assert engine.make_run(Run(load_profile("tiny")), "tiny", ["corpora"])
+        with pytest.raises(TxrayError, match="another process is making the run 'tiny'"):
+            engine.make_run(run, "tiny")
+        assert engine.make_run(Run(load_profile("another")), "another", ["corpora"])
 
 
 @pytest.fixture
 def started(run: Run) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Starts `txray run micro` anew, and gives it when its first step is at work."""
+    """Starts `txray run tiny` anew, and gives it when its first step is at work."""
     processes: list[subprocess.Popen[str]] = []
 
     def start() -> subprocess.Popen[str]:
         shutil.rmtree(run.folder)
-        command = [sys.executable, "-m", "txray_lib.cli", "run", "micro", "--until", "corpora"]
+        command = [sys.executable, "-m", "txray_lib.cli", "run", "tiny", "--until", "corpora"]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=places.root())
         processes.append(process)
         assert process.stderr is not None
@@ -198,7 +178,7 @@ def test_a_killed_run_takes_its_jobs_along_and_is_gone_on_with(run, started, num
     assert jobs == []
     whole = run.is_there("corpora")
     assert whole or not list(run.place("corpora").glob("*.*"))
-    assert engine.make_run(run, "micro", ["corpora"]) or whole
+    assert engine.make_run(run, "tiny", ["corpora"]) or whole
     assert run.is_there("corpora")
 
 

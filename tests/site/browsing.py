@@ -104,7 +104,7 @@ def is_painted(page) -> bool:
     )
 
 
-AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"], "preload": False}
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}, "resultTypes": ["violations"]}
 ONE_OF_A_KIND = """() => {
     const hasText = node => node.checkVisibility({ visibilityProperty: true }) && (node.matches("input, select, textarea")

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jupytext
 import pytest
 from browsing import ARGUMENTS
-from filelock import FileLock
 from telling_tables import write_benchmarks, write_study, write_tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,24 +38,11 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture(scope="session")
-def site(browser, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def site(browser, make_once: Callable[..., Path]) -> Path:
     """The site that `make book` built, or one built now from hostile tables, once for all processes that run tests."""
     if (SITE / "index.html").exists():
         return SITE
-    temporary = tmp_path_factory.getbasetemp()
-    root = (temporary if worker_id == "master" else temporary.parent) / "compendium"
-    built, failed = root / "_build" / "html" / "index.html", root / "failed.txt"
-    with FileLock(f"{root}.lock"):
-        if not failed.exists() and not built.exists():
-            try:
-                build_from_hostile_tables(root)
-            except Exception:
-                failed.write_text(traceback.format_exc(), encoding="utf-8")
-    if failed.exists():
-        pytest.fail(
-            f"the site of hostile tables could not be built:\n{failed.read_text(encoding='utf-8')}", pytrace=False
-        )
-    return built.parent
+    return make_once("compendium", build_from_hostile_tables) / "_build" / "html"
 
 
 EMPTIED = {f"fig{number:02}" for number in range(1, 12)} - {"fig04", "fig08"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import zipfile
 from collections.abc import Callable
 from itertools import pairwise
@@ -138,14 +139,14 @@ def test_what_students_get_is_whole_and_holds_no_trace_of_solutions_or_marking(n
     ("name", "given"), [("lab", {"data": "tiny", "min_length": 2}), ("assignment", {"trained": "tiny"})]
 )
 def test_checks_are_open_for_students_and_every_solution_is_right(
-    name: str, given: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_workplace: Callable[[Path], Path]
+    name: str, given: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     source, hidden = find_notebook(name), traces(name)
     monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / "results"))
     write_tables(tmp_path / "results" / "tiny")
     if name == "assignment":
-        pytest.importorskip("flair", reason="the profile tiny is tagged with Flair: pip install 'txray-lib[tag]'")
-        monkeypatch.setenv("TXRAY_ROOT", str(new_workplace(tmp_path / "compendium")))
+        home = shutil.copytree(request.getfixturevalue("tiny_home"), tmp_path / "compendium")
+        monkeypatch.setenv("TXRAY_ROOT", str(home))
     text = execute(source, tmp_path / "student.ipynb", given, tmp_path).read_text(encoding="utf-8")
     assert not [line for line in hidden if json.dumps(line)[1:-1] in text]
     student = nbformat.reads(text, 4)
