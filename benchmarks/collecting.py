@@ -25,26 +25,24 @@ from benchmarks.measuring import (
     vocabulary,
 )
 from txray_lib.collection import PART_TOKENS, collect, collect_parts
-from txray_lib.corpora import Corpus, Vocabulary
+from txray_lib.corpora import Corpus, Document, Vocabulary
 from txray_lib.corpora.documents import load_corpus_file, save_corpus, stream_corpus_file
 from txray_lib.encoders.lstm import WINDOW, Encoder, windows
 from txray_lib.tables import write_tables
 
 _START = 64
-"""Documents of a short call that finds the number of threads."""
+"""Documents, or words of the loops, of a short call that finds the number of threads."""
 
 
 def overhead(sizes: Sizes) -> Measured:
     text, encoder, known = _stage(sizes)
-    ids, start = _in_parts([known.encode(d.tokens) for d in text]), Corpus("text", text.documents[:_START])
+    ids = _in_parts([known.encode(d.tokens) for d in text])
     best, threads = raced(
         {
-            "bare": (lambda: _pass(encoder, ids[:_START], sizes), lambda: _pass(encoder, ids, sizes)),
-            "collection": (
-                lambda: _collected(encoder, start, known, sizes),
-                lambda: _collected(encoder, text, known, sizes),
-            ),
+            "bare": lambda documents: _pass(encoder, ids[:documents], sizes),
+            "collection": lambda documents: _collected(encoder, text.documents[:documents], known, sizes),
         },
+        _START,
         sizes.rounds,
     )
     return Measured(
@@ -65,20 +63,14 @@ def released_way(sizes: Sizes) -> Measured:
     """Seconds a token of the released code's loop over few tokens, beside those of collection over many."""
     text, encoder, known = _stage(sizes)
     few = np.concatenate([known.encode(d.tokens) for d in text])[: sizes.few]
-    start = Corpus("text", text.documents[:_START])
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "activations.csv"
         best, threads = raced(
             {
-                "ours": (
-                    lambda: _collected(encoder, start, known, sizes),
-                    lambda: _collected(encoder, text, known, sizes),
-                ),
-                "theirs": (
-                    lambda: _as_released(encoder, few[: sizes.few // 10], path),
-                    lambda: _as_released(encoder, few, path),
-                ),
+                "ours": lambda documents: _collected(encoder, text.documents[:documents], known, sizes),
+                "theirs": lambda words: _as_released(encoder, few[:words], path),
             },
+            _START,
             sizes.rounds,
         )
     ours, theirs = sizes.tokens / best["ours"], len(few) / best["theirs"]
@@ -200,9 +192,9 @@ def _encoder(sizes: Sizes) -> Encoder:
     return Encoder(sizes.words, sizes.embedding, sizes.units).eval().to(sizes.device)
 
 
-def _collected(encoder: Encoder, text: Corpus, known: Vocabulary, sizes: Sizes) -> pd.DataFrame:
+def _collected(encoder: Encoder, text: tuple[Document, ...], known: Vocabulary, sizes: Sizes) -> pd.DataFrame:
     """The whole of collection: words to ids, the pass, records, their sum."""
-    return collect(encoder, text, known, sizes.slots, sizes.device).preferences
+    return collect(encoder, Corpus("text", text), known, sizes.slots, sizes.device).preferences
 
 
 def _pass(encoder: Encoder, ids: Iterable[np.ndarray], sizes: Sizes) -> int:

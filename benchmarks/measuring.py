@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,13 +75,15 @@ def seconds(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, fl
     return best
 
 
-def raced(sides: dict[str, tuple[Callable[[], object], ...]], rounds: int) -> tuple[dict[str, float], dict[str, float]]:
+def raced(
+    sides: dict[str, Callable[[int | None], object]], short: int, rounds: int
+) -> tuple[dict[str, float], dict[str, float]]:
     """`seconds` of sides, each on as many threads as suit it, which a shorter call finds; and what these threads are.
 
-    sides  by name the shorter call and the whole
+    sides  are given how much to read, `short` of it or None for all
     """
-    threads = {name: best_threads(short) for name, (short, _) in sides.items()}
-    best = seconds({name: on_threads(threads[name], whole) for name, (_, whole) in sides.items()}, rounds)
+    threads = {name: best_threads(partial(side, short)) for name, side in sides.items()}
+    best = seconds({name: on_threads(threads[name], partial(side, None)) for name, side in sides.items()}, rounds)
     return best, {f"threads, {name}": number for name, number in threads.items()}
 
 

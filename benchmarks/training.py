@@ -36,12 +36,12 @@ def pretraining(sizes: Sizes) -> Measured:
     updates = _UPDATES * _WINDOW * lanes
     stream = np.random.default_rng(1).integers(0, sizes.words, updates + lanes).astype(np.int32)
     valid = stream[: 4 * _WINDOW]
-    start = stream[: 3 * _WINDOW * lanes]
     best, threads = raced(
         {
-            "plain": (lambda: _plain(sizes, start, lanes), lambda: _plain(sizes, stream, lanes)),
-            "ours": (lambda: _ours(sizes, start, valid, lanes), lambda: _ours(sizes, stream, valid, lanes)),
+            "plain": lambda tokens: _plain(sizes, stream[:tokens], lanes),
+            "ours": lambda tokens: _ours(sizes, stream[:tokens], valid, lanes),
         },
+        3 * _WINDOW * lanes,
         sizes.rounds,
     )
     return Measured(
