@@ -23,7 +23,6 @@ from txray_lib.audit.intervals import (
     rank_correlation,
     sample,
     tail,
-    wilson,
 )
 
 numbers = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
@@ -68,20 +67,6 @@ def test_a_chance_that_was_not_measured_leaves_the_interval_and_tells_nothing_be
         assert found.has_interval
         assert math.isnan(found.beyond)
         assert math.isnan(found.beyond_low)
-
-
-def test_wilson_by_hand():
-    assert wilson(0, 20)[0] == 0
-    assert wilson(20, 20) == pytest.approx((20 / (20 + 1.959964**2), 1.0))
-    assert wilson(12, 20) == pytest.approx((0.3866, 0.7812), abs=1e-4)
-
-
-@given(st.integers(1, 500), st.integers(0, 500))
-def test_a_share_lies_in_its_interval_and_more_of_the_same_narrows_it(of, hits):
-    hits = min(hits, of)
-    (low, high), more = wilson(hits, of), wilson(10 * hits, 10 * of)
-    assert 0 <= low <= hits / of <= high <= 1
-    assert more[1] - more[0] < high - low
 
 
 def test_students_interval_over_seeds_by_hand():

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from txray_lib.audit import measure, measure_one
-from txray_lib.audit.intervals import Measured, wilson
+from txray_lib.audit.intervals import Measured
 from txray_lib.audit.measures import PAIRS, Run
 from txray_lib.paper import claim, judged
 from txray_lib.results import Results
@@ -233,7 +233,8 @@ def test_each_number_and_what_chance_gives_is_what_one_counts_by_hand(table, num
 
 def test_every_claim_has_one_row_and_an_interval_that_holds_its_value_or_a_reason_for_none(table, folder):
     assert list(table.index) == [its.id for its in judged()]
-    assert tuple(table.loc["S4", ["low", "high"]]) == pytest.approx([2 * w / (1 + w) for w in wilson(40, 70)])
+    wilson = 0.455, 0.680  # of 40 hits among 70 reviews that are positive or called so
+    assert tuple(table.loc["S4", ["low", "high"]]) == pytest.approx([2 * w / (1 + w) for w in wilson], abs=1e-3)
     with_interval = table.dropna(subset=["low", "high"])
     assert (with_interval["low"] <= with_interval["value"] + 1e-9).all()
     assert (with_interval["value"] <= with_interval["high"] + 1e-9).all()

@@ -203,7 +203,7 @@ def test_every_role_of_a_stage_has_a_colour_and_a_shape() -> None:
 
 TO_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 GROUNDS = {"light": "#ffffff", "dark": "#121212"}
-PALETTES = (theme.ROLES, theme.STATES, theme.WAYS, theme.DIRECTIONS, theme.CHANCE, theme.CONTROLS)
+PALETTES = (theme.ROLES, theme.STATES, theme.DIRECTIONS, theme.CHANCE, theme.CONTROLS)
 
 
 def luminance(colour: str) -> float:

@@ -2,7 +2,6 @@
 
     sample        a statistic of neurons, drawn again and again with replacement (bootstrap)
     beside        ours and chance, drawn together
-    wilson        a share of things that were counted
     over_seeds    one value a seed (Student)
     combined      a weighted sum of numbers whose errors are independent
 
@@ -106,14 +105,6 @@ def beside(ours: np.ndarray, chance: np.ndarray | float) -> Measured:
         return plain(ours[0], by_chance, "too few neurons for an interval")
     ends = _percentiles(beyond[1:])
     return Measured(float(ours[0]), low, high, NEURONS, by_chance, float(beyond[0]), *ends)
-
-
-def wilson(hits: float, of: float) -> tuple[float, float]:
-    """Wilson's interval of a binomial share; `hits` may be computed from rates, and be whole only nearly."""
-    share, weight = hits / of, Z**2 / of
-    middle = (share + weight / 2) / (1 + weight)
-    half = Z * math.sqrt(share * (1 - share) / of + weight / (4 * of)) / (1 + weight)
-    return max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0)
 
 
 def over_seeds(values: Sequence[float], chances: Sequence[float]) -> Measured:

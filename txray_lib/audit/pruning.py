@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from txray_lib.audit.intervals import (
     ENDS,
@@ -28,7 +29,6 @@ from txray_lib.audit.intervals import (
     plain,
     sample,
     tail,
-    wilson,
 )
 from txray_lib.audit.measures import Run
 from txray_lib.transfer import GAINED
@@ -49,7 +49,8 @@ def score(run: Run) -> Measured:
         return Measured(why="this run scored no test reviews")
     row = rows.iloc[0]
     hits, either, positive = _counted(row)
-    low, high = (2 * share / (1 + share) for share in wilson(hits, either))
+    counted = binomtest(round(hits), round(either)).proportion_ci(method="wilson")
+    low, high = (2 * share / (1 + share) for share in counted)
     everything = 2 * positive / (row["reviews"] + positive)
     return around(row["f1"], row["f1"] - low, high - row["f1"], "reviews", everything)
 
@@ -102,8 +103,8 @@ def share_of_least(run: Run, has: Callable[[pd.DataFrame], pd.Series]) -> Measur
     if rows.empty:
         return Measured(why="there is nothing to count")
     least = has(rows.head(_size(run, "B")))
-    low, high = wilson(float(least.sum()), len(least))
-    share = float(least.sum()) / len(least)
+    share = float(least.mean())
+    low, high = binomtest(int(least.sum()), len(least)).proportion_ci(method="wilson")
     return around(share, share - low, high - share, NEURONS, float(has(rows).mean()))
 
 

@@ -50,11 +50,6 @@ STATES = {
     "never preferred": Ink("#939393", "#767676"),
 }
 
-WAYS = {
-    "before the classifier": Ink("#d06b00", "#f59b3c"),
-    "out of the encoder": Ink("#1f60d0", "#5b9eff"),
-}
-
 DIRECTIONS = {
     "longer": Ink("#0b62c4", "#62a9f7"),
     "shorter": Ink("#c8321a", "#ff7f66"),
@@ -107,7 +102,7 @@ GRID = Ink("#e3e3e3", "#3a3f44")
 BAND = Ink("#c9c9c9", "#565b60")
 ON_BAR = Ink("#fffffe", "#121213")
 
-_PALETTES = (ROLES, STATES, WAYS, DIRECTIONS, CHANCE, CONTROLS)
+_PALETTES = (ROLES, STATES, DIRECTIONS, CHANCE, CONTROLS)
 _INKS = (*(ink for palette in _PALETTES for ink in palette.values()), *SERIES, CORPUS, TEXT, GRID, BAND, ON_BAR)
 
 _WORDS = {"labelFontSize": 12, "titleFontSize": 12, "labelColor": TEXT.light, "titleColor": TEXT.light}

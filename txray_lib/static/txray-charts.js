@@ -38,7 +38,7 @@
       if (key === "data" || key === "datasets" || key === "usermeta" || key === "config") result[key] = value;
       else if (key === "hconcat") result.vconcat = narrow(value, fit);
       else if (key === "width" && typeof value === "number") result[key] = fit(value);
-      else if (key === "legend" && (value?.columns || value?.orient === "top")) result[key] = { ...value, columns: 1, labelExpr: "split(datum.label, ': ')" };
+      else if (key === "legend" && (value?.columns || value?.orient === "top")) result[key] = { labelExpr: "split(datum.label, ': ')", ...value, columns: 1 };
       else result[key] = narrow(value, fit);
     }
     return result;
