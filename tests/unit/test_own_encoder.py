@@ -274,6 +274,7 @@ finetuning:
   max_tokens: 30
   epochs: 1
 pruning: {set_size: 3, reviews: 20, random_sets: 0, recurrent_random_sets: 2}
+controls: {finetuning_seeds: 0, shuffled_labels: 0, constant_rate: false}
 nulls: {permutations: 10, measures: []}
 """
 
