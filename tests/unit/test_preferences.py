@@ -35,21 +35,11 @@ PLAIN = {"feature": object, "tag": object}
 
 def records(rows: list[Row], predictions: list[float] | None = None, labels: list[int] | None = None) -> pd.DataFrame:
     """Records of (document, feature, tag, neuron, activation)."""
-    count = len(rows)
-    document, feature, tag, neuron, activation = zip(*rows, strict=True) if rows else ((),) * 5
-    return pd.DataFrame(
-        {
-            "document": np.array(document, np.int32),
-            "block": pd.Categorical([f"b{d}" for d in document]),
-            "layer": np.zeros(count, np.int8),
-            "feature": pd.Categorical(list(feature)),
-            "tag": pd.Categorical(list(tag)),
-            "neuron": np.array(neuron, np.int32),
-            "activation": np.array(activation, np.float32),
-            "prediction": np.array(predictions if predictions else [np.nan] * count, np.float32),
-            "y": np.array(labels if labels else [-1] * count, np.int8),
-        }
-    )
+    table = pd.DataFrame(rows, columns=["document", "feature", "tag", "neuron", "activation"])
+    table = table.assign(layer=0, prediction=predictions or np.nan, y=labels or -1)
+    types = {"document": "int32", "layer": "int8", "neuron": "int32", "activation": "float32"}
+    types |= {"prediction": "float32", "y": "int8", "feature": "category", "tag": "category"}
+    return table.assign(block=("b" + table["document"].astype(str)).astype("category")).astype(types)
 
 
 HAND = [

@@ -36,19 +36,14 @@ NOTHING: Sums = {}
 
 def preferences(sums: Sums) -> pd.DataFrame:
     """Preferences of neurons whose features have these (count, mean activation); a and b are nouns, the others verbs."""
-    rows = [(neuron, feature, *each) for neuron, by in sums.items() for feature, each in by.items()]
-    return pd.DataFrame(
-        {
-            "layer": np.zeros(len(rows), np.int8),
-            "neuron": np.array([r[0] for r in rows], np.int32),
-            "feature": pd.Categorical([r[1] for r in rows]),
-            "tag": pd.Categorical(["NN" if r[1] < "c" else "VB" for r in rows]),
-            "y": np.full(len(rows), -1, np.int8),
-            "count": np.array([r[2] for r in rows], np.int64),
-            "activation_sum": np.array([r[2] * r[3] for r in rows], np.float64),
-            "prediction_sum": np.full(len(rows), np.nan),
-        }
-    )
+    rows = [
+        (0, neuron, feature, "NN" if feature < "c" else "VB", -1, count, count * mean, np.nan)
+        for neuron, by in sums.items()
+        for feature, (count, mean) in by.items()
+    ]
+    types = {"layer": "int8", "neuron": "int32", "feature": "category", "tag": "category", "y": "int8"}
+    types |= {"count": "int64", "activation_sum": "float64", "prediction_sum": "float64"}
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 
 def means(**by: float) -> dict[str, tuple[int, float]]:
