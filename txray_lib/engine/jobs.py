@@ -24,8 +24,9 @@ from txray_lib.errors import TxrayError
 ERRORS: list[TxrayError] = []
 """What went wrong in jobs, the first first: Snakemake passes on no more than that something did."""
 _LOADED = ["torch._dynamo", "pandas", "pyarrow.parquet", "scipy.stats", "pydantic"]
-_LOADED += ["altair", "ipykernel.kernelapp", "papermill", "jupytext"]
-"""Packages alone: our own modules are imported by each job, as a process that lives on may see them change."""
+_LOADED += ["altair", "tqdm.auto", "ipykernel.kernelapp", "papermill", "jupytext"]
+"""Packages alone: our own modules are imported by each job, as a process that lives on may see them change. tqdm looks which
+kind of bar suits where it is imported, and takes a process with ipykernel for a notebook."""
 STOPPED = threading.Event()
 """Set by `end_jobs`: no further process starts until it is cleared."""
 _STARTING = threading.RLock()
