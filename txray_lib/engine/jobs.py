@@ -40,7 +40,8 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     with ProcessPoolExecutor(1, context, _prepare, (dict(os.environ),)) as pool:
         with _without_main():
             if STOPPED.is_set():
-                raise TxrayError("stopped")
+                ERRORS.append(TxrayError("stopped"))
+                raise ERRORS[-1]
             answer = pool.submit(function, *arguments)
         try:
             return answer.result()
