@@ -17,22 +17,12 @@ from txray_lib.transfer import AVOIDED, GAINED, MEASURES, NEVER, SHARED, compare
 UNITS, KINDS = 4, ("swap", "split")
 
 
-def records(block, feature, neuron, activation=None) -> pd.DataFrame:
+def records(block, feature, neuron, activation=1.0) -> pd.DataFrame:
     """Records of these columns; activation 1 unless given."""
-    size = len(block)
-    return pd.DataFrame(
-        {
-            "document": np.arange(size, dtype=np.int32),
-            "block": pd.Categorical([f"b{b:04d}" for b in block]),
-            "layer": np.zeros(size, np.int8),
-            "feature": pd.Categorical([f"w{f:05d}" for f in feature]),
-            "tag": pd.Categorical(["NN"] * size),
-            "neuron": np.asarray(neuron, np.int32),
-            "activation": np.asarray(np.ones(size) if activation is None else activation, np.float32),
-            "prediction": np.full(size, np.nan, np.float32),
-            "y": np.full(size, -1, np.int8),
-        }
-    )
+    words = {"block": [f"b{b:04d}" for b in block], "feature": [f"w{f:05d}" for f in feature]}
+    table = pd.DataFrame({**words, "neuron": neuron, "activation": activation}).astype({"activation": "float32"})
+    table = table.assign(document=range(len(table)), layer=np.int8(0), tag="NN", prediction=np.float32(np.nan), y=-1)
+    return table.astype({"block": "category", "feature": "category", "tag": "category", "y": "int8", "neuron": "int32"})
 
 
 @st.composite
@@ -117,11 +107,11 @@ def check_against(found: tuple, distances: np.ndarray, states: np.ndarray, trans
 @settings(max_examples=6)
 @given(two_stages())
 def test_swaps_agree_with_a_literal_loop(stages):
-    blocks = sorted(stages[0]["block"].unique())
+    blocks = np.array(sorted(stages[0]["block"].unique()))
+    before, after = map(rows, stages)
     pairs = []
     for sign in Swaps(len(blocks)).signs(np.random.default_rng(3).random((25, len(blocks)))).T:
-        stay = {block for block, s in zip(blocks, sign, strict=True) if s == 1}
-        before, after = map(rows, stages)
+        stay = set(blocks[sign == 1])
         first = [r for r in before if r[0] in stay] + [r for r in after if r[0] not in stay]
         other = [r for r in after if r[0] in stay] + [r for r in before if r[0] not in stay]
         pairs.append((first, other))
@@ -133,12 +123,12 @@ def test_splits_agree_with_a_literal_loop():
     before, after = clustered(1, UNITS, 12, 4)
     after = after[after["neuron"] != 2]
     pooled = pd.concat([before, after])
-    blocks = [*sorted(before["block"].unique()), *sorted(after["block"].unique())]
+    blocks = np.array([*sorted(before["block"].unique()), *sorted(after["block"].unique())])
     tokens = pooled["block"].value_counts()[blocks].to_numpy()
     deals = Splits(tokens, np.isin(blocks, before["block"].unique()))
     pairs = []
     for sign in deals.signs(np.random.default_rng(3).random((70, len(blocks)))).T:
-        first = {block for block, s in zip(blocks, sign, strict=True) if s == 1}
+        first = set(blocks[sign == 1])
         pairs.append(tuple([r for r in rows(pooled) if (r[0] in first) == side] for side in (True, False)))
     found = draw_null("split", before, after, UNITS, permutations=70, seed=3, cap=70)
     check_against(found, *literal(pairs), compare(aggregate(before), aggregate(after), UNITS))

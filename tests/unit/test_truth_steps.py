@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 
@@ -45,9 +44,7 @@ def test_a_study_has_a_step_a_seed_and_only_a_run_on_a_world_keeps_a_sentence(wo
     assert asked == {"demo": True, "small": False, "truth": False}
 
 
-def test_a_study_is_made_gathered_frozen_and_read(
-    workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_study_is_made_gathered_frozen_and_read(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from txray_lib import cli
 
     monkeypatch.setattr("sys.argv", ["/some/where/bin/txray", "run", "my profile.yaml"])
@@ -82,18 +79,10 @@ def test_a_study_is_made_gathered_frozen_and_read(
     assert not open_results("mine").is_outdated, "what a study does not read"
     for command in (["freeze", "mine"], ["results"], ["profiles"]):
         cli.app(command, standalone_mode=False)
-    said = capsys.readouterr().out
-    assert "mine         live" in said
-    assert "seed [3, 4] commit" in said
     with pytest.raises(TxrayError, match="a study of planted encoders, which has no stages: name a run"):
         open_results("mine").stage("last")
-    frozen = places.frozen_results("mine")
-    assert {path.name for path in frozen.iterdir()} == {
-        *(f"{n}.parquet" for n in TABLES),
-        "provenance.json",
-        "profile.yaml",
-    }
-    assert json.loads((frozen / "provenance.json").read_text(encoding="utf-8"))["seed"] == [3, 4]
+    frozen = {path.name for path in places.frozen_results("mine").iterdir()}
+    assert frozen == {*(f"{name}.parquet" for name in TABLES), "provenance.json", "profile.yaml"}
 
     more = a_study(workplace, seeds=3)
     assert open_results("mine").is_outdated
