@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import gc
+import multiprocessing
 import sys
 from pathlib import Path
 
@@ -72,10 +74,20 @@ def test_a_copied_kernel_runs_a_page_as_a_new_one_does_and_is_gone_with_it(tmp_p
     n, name, folder, process, has_imports = executed.cells[-1].outputs[0].text.split()
     assert (n, name, folder, has_imports) == ("7", "a", str(tmp_path), "True")
     assert not Path(f"/proc/{process}").exists()
-    with pytest.raises(TxrayError, match="page.md, cell 2 failed with ValueError: dry"):
+    with pytest.raises(TxrayError, match="cell 2 failed with ValueError: dry"):
         apart(execute, notebook(tmp_path, 'raise ValueError("dry")'), tmp_path / "out.ipynb", *given)
-    with pytest.raises(TxrayError, match="page.md, cell 2 .*DeadKernelError|died"):
+    with pytest.raises(TxrayError, match=r"cell 2 .*DeadKernelError|died"):
         apart(execute, notebook(tmp_path, "import os; os._exit(1)"), tmp_path / "out.ipynb", *given)
+
+
+def test_a_copy_ends_where_no_kernel_is_started() -> None:
+    before = set(multiprocessing.active_children())
+    kernel = CopiedKernel(kernel_name="python3")
+    (copy,) = set(multiprocessing.active_children()) - before
+    del kernel
+    gc.collect()
+    copy.join(20)
+    assert copy.exitcode == 0
 
 
 def test_every_parameter_that_has_limits_is_checked_where_the_tables_are_opened() -> None:

@@ -2,6 +2,7 @@
 explorer, course, engine.
 
     notebooks  executes a text notebook with parameters
+    kernels    begins a kernel as a copy of a process
     handouts   what a course hands out and what a teacher keeps
     files      what the site brings along
     extension  the Sphinx extension

@@ -6,6 +6,7 @@ that have computed nothing yet: threads, as those of OpenMP, are not copied.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 from multiprocessing.connection import Connection
@@ -20,7 +21,7 @@ class CopiedKernel(AsyncKernelManager):
 
     def __init__(self, **given: Any) -> None:
         told, self._tell = multiprocessing.Pipe(duplex=False)
-        self._copy = _Copy(target=_serve, args=(told,))  # made before there are sockets and an event loop
+        self._copy = _Copy(target=_serve, args=(told, self._tell))  # made before there are sockets and an event loop
         self._copy.start()
         super().__init__(**given)
 
@@ -46,10 +47,16 @@ class _Copy(ForkProcess):
         os.kill(self.pid, number)
 
 
-def _serve(told: Connection) -> None:
+def _serve(told: Connection, tell: Connection) -> None:
+    """Wait for what to start; it never comes where the manager is gone before it started a kernel."""
+    tell.close()
+    with contextlib.suppress(EOFError):
+        _start(*told.recv())
+
+
+def _start(arguments: list[str], environment: dict[str, str], folder: str) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
-    arguments, environment, folder = told.recv()
     os.environ.clear()
     os.environ.update(environment, JPY_PARENT_PID=str(os.getppid()))  # the kernel ends where its parent does
     os.chdir(folder)
