@@ -90,7 +90,7 @@ def decide(its: Claim, ours: Measured, number: int, generated: bool) -> tuple[st
     if is_near and is_inside and number >= ENOUGH_SEEDS and not generated:
         return REPRODUCED, "near the paper"
     if is_outside:
-        return CONTRADICTED, "outside"
+        return CONTRADICTED, "outside the claim" if its.side else "far from the paper"
     if not is_inside:
         return INCONCLUSIVE, _hindrance(its, ours)
     if not its.side:
