@@ -115,6 +115,24 @@ def test_every_parameter_that_has_limits_is_checked_where_the_tables_are_opened(
         check_parameters(**{parameter: known[parameter] for parameter in checked})
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ":tags: [parameters]",
+        ":tags: [hide-input, parameters]",
+        "---\ntags: [parameters]\n---",
+        "---\ntags:\n- parameters\n- hide-input\n---",
+    ],
+)
+def test_the_cell_of_parameters_is_found_however_its_tag_is_written(tmp_path: Path, options: str) -> None:
+    source = notebook(tmp_path, "n = 3  # parameters")
+    source.write_text(source.read_text(encoding="utf-8").replace(":tags: [parameters]", options), encoding="utf-8")
+    assert parameters_of(source) == {"n": 1, "name": "a"}
+    cells = [cell for cell in read_notebook(source, {"n": 2}).cells if cell.cell_type == "code"]
+    assert [cell.source for cell in cells] == ['n = 2\nname = "a"', "n = 3  # parameters"]
+    assert "parameters" in cells[0].metadata["tags"]
+
+
 READ = [
     ("n", "012", 12),
     ("n", "-1", -1),
