@@ -14,6 +14,7 @@ from txray_lib import places
 from txray_lib.book.files import list_files, write_archive
 from txray_lib.book.notebooks import execute, list_notebooks, parameters_of, read_notebook
 from txray_lib.course import plain, verdicts, version_of
+from txray_lib.engine.tracking import LIBRARY
 from txray_lib.errors import TxrayError
 from txray_lib.results import list_results, open_results
 
@@ -23,19 +24,9 @@ if TYPE_CHECKING:
 TO_FILL_IN = re.compile(r"^:tags: \[.*\bstarter\b", re.MULTILINE)
 """A cell for students, in the text of a notebook: of thirty notebooks most need not be read for it."""
 ARCHIVE = "txray-course.zip"
+README = LIBRARY / "course" / "handout.md"
 LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:)[^)\s]+\)")
 ROLE = re.compile(r"\{(?:term|doc|ref)\}`([^`<]+?)(?:\s*<[^`>]*>)?`")
-README = """# The lab and the assignment
-
-1. A week before, install the compendium: unpack `compendium.zip`, which the first page of the book offers and which fits on a
-   stick, and in its folder run `conda env create -f environment.yml` and `conda activate txray`, or `make book` on Linux.
-2. Open `lab.ipynb` here with that environment's Python, in an editor that runs notebooks or in JupyterLab (`pip install
-   jupyterlab`).
-3. Run its first two cells: within a minute they say what is missing, if anything is.
-
-The tables that the lab reads are in `results/`; other tables are computed with `txray run`. The assignment reads none: it
-trains its encoder, once, which takes about a minute.
-"""
 
 
 def course_notebooks() -> dict[str, Path]:
@@ -57,16 +48,18 @@ def build_students() -> list[Path]:
     import nbformat
 
     folder, sources = places.root() / "build" / "course", course_notebooks()
+    places.note_opened(README)
     contents = {f"{name}.ipynb": nbformat.writes(student_version(source)) for name, source in sources.items()}
     for name, text in contents.items():
         places.write_text(text, folder / name)
-    files = [(f"txray-course/{name}", text.encode()) for name, text in {**contents, "README.md": README}.items()]
+    contents["README.md"] = README.read_text(encoding="utf-8")
+    files = [(f"txray-course/{name}", text.encode()) for name, text in contents.items()]
     read = {parameters_of(source).get("data") for source in sources.values()}
     for profile in sorted(read & set(list_results())):
         tables = open_results(profile).folder
         names = ((f"txray-course/results/{profile}/{f.relative_to(tables).as_posix()}", f) for f in list_files(tables))
         files += [(name, file.read_bytes()) for name, file in names]
-    return [*(folder / name for name in contents), write_archive(folder / ARCHIVE, files)]
+    return [*(folder / f"{name}.ipynb" for name in sources), write_archive(folder / ARCHIVE, files)]
 
 
 def build_teacher() -> list[Path]:
