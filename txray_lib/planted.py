@@ -387,7 +387,16 @@ def choose(activations: np.ndarray, way: str) -> tuple[np.ndarray, np.ndarray, n
 
 
 def collect_way(activations: np.ndarray, text: pd.DataFrame, way: str) -> pd.DataFrame:
-    """The records (columns in `preferences`) of a text, as `list_tokens` gives it, from its activations, (tokens, neurons)."""
+    """The records (columns in `preferences`) of a text, as `list_tokens` gives it, from its activations, (tokens, neurons).
+
+    Raises TxrayError where there is no row for each token, or a value is not finite.
+    """
+    if activations.ndim != 2 or len(activations) != len(text):
+        raise TxrayError(
+            f"the activations have the shape {activations.shape}, and {len(text):,} tokens want a row each, a column a neuron"
+        )
+    if not np.isfinite(activations).all():
+        raise TxrayError("the activations hold values that are not finite numbers")
     token, neuron, strength = choose(activations, way)
     records = text.iloc[token].reset_index(drop=True)
     records.insert(2, "layer", np.int8(0))

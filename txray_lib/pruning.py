@@ -260,7 +260,7 @@ def layer_pruning_tables(
     seed: int,
     device: str = "cpu",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tab. 2 for a Transformer: the sets of all layers at once, silenced in the feed-forward networks; D of each layer too.
+    """Tab. 2 for an encoder that is read in layers: the sets of all layers at once, silenced in it; D of each layer too.
 
     The tables of `pruning_tables` with a column `layer`, −1 for all layers at once, in one way, on a label-balanced sample of
     `settings.reviews` of each split. `settings.recurrent_random_sets` random sets have as many neurons in the same layers.
@@ -286,7 +286,7 @@ def layer_pruning_tables(
 
 
 def predict_silenced(classifier: Classifier, texts: Texts, device: str, sets: Sequence[np.ndarray]) -> np.ndarray:
-    """ŷ (texts, sets) of a Transformer of which each set's neurons, numbered through the layers that are read, are silenced."""
+    """ŷ (texts, sets) where each set's neurons, numbered through the layers that are read, are silenced in the encoder."""
     encoder, predictions = classifier.encoder, []
     for neurons in sets:
         at, neuron = np.divmod(neurons, encoder.units)

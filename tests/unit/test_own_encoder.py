@@ -223,6 +223,7 @@ GRU, LSTM = (nn.GRU, 2, True), (nn.LSTM, 1, False)
             "lstm holds the weights of a plain RNN or of cells with a projection",
         ),
         (LSTM, {"lstm.weight_hr_l0": torch.ones(2, 5)}, "of cells with a projection"),
+        (LSTM, {"lstm.weight_hh_l0": torch.ones(20, 0)}, r"lstm\.weight_hh_l0 has the shape \(20, 0\), and \(20, 5\)"),
         ((nn.LSTM, 2, False), {}, r"holds LSTM cells in 2 layer\(s\) and 1 direction\(s\): say `layers: all`"),
         (GRU, {}, r"holds GRU cells in 2 layer\(s\) and 2 direction\(s\): say `layers: all`"),
         (GRU, {"lstm.weight_hh_l1": None, "layers": None}, r"no tensor lstm\.weight_hh_l1, wanted of shape \(15, 5\)"),

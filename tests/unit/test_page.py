@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from running import displayed
-from telling_tables import HOSTILE, write_tables
+from telling_tables import HOSTILE, write_second_layer, write_tables
 
 from txray_lib import page
 from txray_lib.errors import TxrayError
@@ -94,3 +94,13 @@ def test_claims_show_the_judges_rows(run: Results) -> None:
     told = displayed(page.claims, run, "N11", "N12")
     assert told.count("txray-chip") == 2
     assert "(N12)" in told
+
+
+@pytest.mark.parametrize(("given", "told"), [("tiny@0", "tiny@2"), ("tiny@2", "tiny@0"), ("tiny", "tiny@0")])
+def test_a_page_of_one_layer_says_which_and_names_another(run: Results, given: str, told: str) -> None:
+    write_second_layer(run.folder)
+    assert f"`{told}` is another" in displayed(page.source, open_results(given))
+
+
+def test_a_page_of_the_only_layer_says_nothing_of_layers(run: Results) -> None:
+    assert "This page shows" not in displayed(page.source, open_results("tiny@0"))

@@ -128,6 +128,15 @@ def test_argmax_gives_the_records_of_collection(corpus, vocabulary, encoder):
     assert found["feature"].tolist() == [token.lower() for document in corpus for token in document.tokens]
 
 
+@pytest.mark.parametrize(
+    ("activations", "told"),
+    [(np.ones((2, 4)), "have the shape"), (np.full((1, 4), np.nan), "not finite"), (np.ones(1), "have the shape")],
+)
+def test_activations_that_do_not_fit_the_tokens_are_told(corpus, activations, told):
+    with pytest.raises(TxrayError, match=told):
+        collect_way(activations, list_tokens(corpus).head(1), "top-3")
+
+
 def test_a_seed_decides_what_is_planted_and_read():
     read = text(700)
     one, again, other = (plant(word_frequencies(read), plan(30), seed) for seed in (1, 1, 2))

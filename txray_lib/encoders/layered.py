@@ -51,7 +51,7 @@ class LayeredEncoder(nn.Module):
         return (self(ids, lengths) * there).sum(dim=1) / lengths.clamp_min(1).unsqueeze(1)
 
     def pieces_at_once(self, device: str) -> int:
-        """The most pieces of a batch, padding included: memory does not grow with the texts."""
+        """The most pieces of a batch, padding included, but that a window is never cut for it."""
         return 2**13
 
     @contextmanager

@@ -140,14 +140,14 @@ def _cells(tensors: Mapping[str, Tensor], name: str, path: Path) -> tuple[Cell, 
     named = [re.fullmatch(rf"{re.escape(name)}\.\w+_l(\d+)(_reverse)?", tensor) for tensor in tensors]
     found = [match.groups() for match in named if match]
     first = tensors.get(f"{name}.weight_hh_l0")
-    gates = 4 if first is None or first.ndim != 2 else first.shape[0] / first.shape[1]
-    kinds: dict[float, Cell] = {4: "lstm", 3: "gru"}
-    if gates not in kinds or f"{name}.weight_hr_l0" in tensors:
+    rows, columns = first.shape if first is not None and first.ndim == 2 else (4, 1)
+    if rows == columns or f"{name}.weight_hr_l0" in tensors:
         raise TxrayError(
             f"{path}: {name} holds the weights of a plain RNN or of cells with a projection, and LSTMs and GRUs without one are"
             " read. Collect another kind in your own code, as the page 'A chapter of your own' shows."
         )
-    return kinds[gates], 1 + max((int(layer) for layer, _ in found), default=0), any(back for _, back in found)
+    cell: Cell = "gru" if rows == 3 * columns else "lstm"  # of another shape, it is told by `_own_tensor`
+    return cell, 1 + max((int(layer) for layer, _ in found), default=0), any(back for _, back in found)
 
 
 def _own_tensor(tensors: Mapping[str, Tensor], name: str, wanted: torch.Size, path: Path) -> Tensor:
