@@ -145,9 +145,17 @@ def test_an_address_that_names_no_neuron_says_so(browser, built: Path) -> None:
         each.context.close()
 
 
-def hostile_page(folder: Path, layered: bool = False) -> Path:
-    """An explorer of neurons that prefer markup, quotes and marks of direction, where asked in two layers."""
+def hostile_page(folder: Path, layered: bool = False, quoted: str | None = "wikitext-2") -> Path:
+    """An explorer of neurons that prefer markup, quotes and marks of direction, where asked in two layers.
+
+    quoted  the source of the text that is quoted; None: the run keeps no contexts
+    """
     results = Results("tiny", write_tables(folder / "tiny"), "frozen")
+    contexts = results.folder / "contexts.parquet"
+    if quoted is None:
+        contexts.unlink()
+    else:
+        write_table(read_table(contexts).assign(source=quoted), contexts, results.provenance)
     for stage in results.roles:
         path = results.folder / "preferences" / f"{stage}.parquet"
         rows = read_table(path)
@@ -199,6 +207,26 @@ def test_the_strongest_tokens_are_shown_in_the_text_with_its_source(browser, tmp
     ]
     assert page.locator(f"{SHOWN} script, {SHOWN} b").count() == 0
     assert (heard.external, heard.errors) == ([], [])
+    page.context.close()
+
+
+@pytest.mark.parametrize("quoted", [None, "world"])
+def test_what_a_neuron_does_not_have_leaves_no_word(browser, tmp_path: Path, quoted: str | None) -> None:
+    """Neither contexts, in a run that kept none, nor a source to name beside the text of a world."""
+    page, heard = open_explorer(browser, hostile_page(tmp_path, quoted=quoted), "#neuron=2")
+    wait_for(page, 2)
+    assert page.locator(".txray-quoted li").count() == (quoted is not None)
+    assert page.locator(".txray-credit").count() == 0
+    words = page.evaluate(
+        """() => {
+            const nodes = document.createNodeIterator(document.body, NodeFilter.SHOW_TEXT), words = [];
+            for (let node; node = nodes.nextNode();) words.push(node.data.trim());
+            return words;
+        }"""
+    )
+    assert "Neuron 2" in words
+    assert {"null", "undefined", "NaN"}.isdisjoint(words)
+    assert heard.errors == []
     page.context.close()
 
 

@@ -259,8 +259,9 @@
       const most = list => Math.max(...sides.flatMap(([, s]) => list(neuron.s[s])), 1);
       const scale = { tag: most(its => its?.g.map(([, p]) => p) ?? []), token: most(its => its?.p.slice(0, 1) ?? []) };
       const columns = sides.map(([side, s]) => column(side, s, neuron, other[side], scale));
-      detail.replaceChildren(head, says, make("div", { class: "txray-sides" }, ...columns), inContext(neuron, its), everywhere(neuron),
-        make("p", { class: "txray-row" }, make("button", { type: "button", onclick: () => downloadOne(neuron) }, `Download the features of neuron ${name(state.n)} in every stage (CSV)`)));
+      const download = make("button", { type: "button", onclick: () => downloadOne(neuron) }, `Download the features of neuron ${name(state.n)} in every stage (CSV)`);
+      const below = [inContext(neuron, its), everywhere(neuron), make("p", { class: "txray-row" }, download)];
+      detail.replaceChildren(head, says, make("div", { class: "txray-sides" }, ...columns), ...below.filter(Boolean));
     }
 
     function summary(at, its) {
@@ -313,8 +314,8 @@
         box.append(make("h4", {}, make("small", {}, "strongest tokens in"), ` ${told.stages[s].name}`),
           make("ul", {}, ...neuron.s[s].x.map(([before, token, after, activation]) => make("li", {},
             make("span", { class: "txray-context" }, before, " ", make("mark", {}, token), " ", after),
-            make("small", {}, ` ${digits(activation)}`)))),
-          credit ? make("p", { class: "txray-credit" }, "From ", link(credit.address, credit.text), ", ", link(credit.terms, credit.licence), ".") : null);
+            make("small", {}, ` ${digits(activation)}`)))));
+        if (credit) box.append(make("p", { class: "txray-credit" }, "From ", link(credit.address, credit.text), ", ", link(credit.terms, credit.licence), "."));
       }
       return box;
     }
