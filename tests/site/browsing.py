@@ -114,7 +114,7 @@ ONE_OF_A_KIND = """() => {
         const s = getComputedStyle(node);
         const kind = [above, node.localName, s.color, s.backgroundColor, s.backgroundImage, s.opacity, s.fontSize,
             s.fontWeight, s.filter, s.mixBlendMode, s.textShadow, s.webkitTextFillColor, s.webkitTextStroke].join();
-        apart ||= ["absolute", "fixed"].includes(s.position);
+        apart ||= ["absolute", "fixed", "sticky"].includes(s.position) || s.transform !== "none";
         delete node.dataset.looked;
         if (hasText(node) && (apart || !seen.has(kind))) {
             seen.add(kind);

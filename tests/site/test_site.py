@@ -107,6 +107,21 @@ def test_a_page_that_does_not_fit_asks_elsewhere_and_is_faint_is_told(browser, t
     page.context.close()
 
 
+@pytest.mark.parametrize(
+    "moved", ["position:absolute;top:300px", "position:sticky;top:300px", "transform:translateY(250px)"]
+)
+def test_a_text_that_is_moved_onto_another_ground_is_looked_at(browser, moved: str) -> None:
+    """Black on white, and the same black again, which only its place puts onto a dark ground."""
+    page, _ = listen(browser)
+    dark = "<div style='position:absolute;top:200px;left:0;width:900px;height:300px;background:#333'></div>"
+    texts = f"<p>a text</p><p>another text</p><p style='{moved}'>a text that is moved</p>"
+    page.set_content(
+        f"<!doctype html><html lang=en><title>Moved</title>{dark}<main style='height:2000px'>{texts}</main>"
+    )
+    assert len(violations(page, COLOURS)) == 1
+    page.context.close()
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", WIDE), ("dark", PHONE)])
 def test_charts_are_drawn_and_redrawn_when_the_theme_changes(browser, site: Path, scheme: str, width: int) -> None:
     page, heard = listen(browser, width, scheme)
