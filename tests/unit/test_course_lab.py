@@ -16,6 +16,7 @@ from telling_tables import write_tables
 from txray_lib.book.notebooks import find_notebook
 from txray_lib.course.lab import MENUS, LabChecks, menu
 from txray_lib.errors import TxrayError
+from txray_lib.tables import read_table, write_table
 from txray_lib.transfer import preference_states
 
 CHANCE = np.array([-0.05, -0.03, -0.02, 0.0, 0.01, 0.02, 0.04, 0.05, 0.06])
@@ -213,6 +214,26 @@ def test_the_blind_test_hides_the_encoders_and_counts_names_and_intruders(
     named, found = (InteractiveShell.instance().user_ns[name] for name in ("named", "found"))
     assert [card for card, yes in named.items() if yes] == [1, 3, 999]
     assert list(found.values()) == [True] * len(puzzles)
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_an_encoder_of_too_few_neurons_gives_no_intruder_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    """Of two neurons one is named, and the other has none beside it whose word could be put among its own."""
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
+    for number, name in enumerate(("small", "minilm")):
+        write_tables(tmp_path / name, seed=number)
+    path = tmp_path / "minilm" / "preferences" / "encyclopedia-5.parquet"
+    rows = read_table(path)
+    long = rows.groupby("neuron")["feature"].nunique() >= 6
+    write_table(rows[rows["neuron"].isin(long[long].index[:kept])], path, rows.attrs["provenance"])
+    shown = run_cells(find_notebook("lab"), {}, {'picked = ""': 'picked = "a" * 99'})
+    dealt = InteractiveShell.instance().user_ns
+    puzzles, found = dealt["puzzles"], dealt["found"]
+    assert set(puzzles["encoder"]) == {"small"}
+    assert list(found.items()) == [(card, letter == "a") for card, letter in enumerate(puzzles["intruder"])]
+    assert sum("A card of minilm has no other neuron" in text for text in shown.texts) == (kept > 1)
 
 
 def test_the_blind_test_says_how_sure_its_counts_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
