@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jupytext
@@ -14,6 +15,7 @@ from telling_tables import HOSTILE, write_benchmarks, write_second_layer, write_
 
 from txray_lib.book.notebooks import list_notebooks, parameters_of
 from txray_lib.figures.theme import VEGA_LITE
+from txray_lib.tables import read_table, write_table
 
 TRAINS = [name for name, source in list_notebooks().items() if "trained" in parameters_of(source)]
 """Pages that train an encoder: the course's own tests run them."""
@@ -47,6 +49,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
 def test_every_notebook_runs_on_every_kind_of_tables(name: str, tables: str) -> None:
     shown = run_cells(list_notebooks()[name], {"profile": "tiny", "min_length": 2})
     assert all(chart["description"] for chart in shown.charts)
+    assert not any(re.search(r"[{}]|\[['\d]", chart["description"]) for chart in shown.charts)  # read aloud: no code
     assert shown.text
     assert not any(token in shown.text for token in HOSTILE[:2])
     assert not re.search(r"\bnan\b", shown.text, re.IGNORECASE)
@@ -75,6 +78,23 @@ def colours(node: Any) -> set[str]:
     if isinstance(node, list):
         return set().union(*map(colours, node))
     return {node} if isinstance(node, str) and re.fullmatch("#[0-9a-fA-F]{3,8}", node) else set()
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [("reviews-zero-shot", "on reviews-zero-shot"), (None, "No text is quoted in the tables at hand")],
+)
+def test_the_explorer_quotes_a_stage_that_has_contexts_or_says_that_none_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str | None, said: str
+) -> None:
+    """Pretrained on files of one's own, which are never quoted, a run has contexts of the other text alone."""
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
+    path = write_tables(tmp_path / "tiny") / "contexts.parquet"
+    rows = read_table(path)
+    write_table(rows.assign(stage=stage) if stage else rows.iloc[:0], path, rows.attrs["provenance"])
+    shown = run_cells(list_notebooks()["explorer"], {"profile": "tiny"})
+    assert said in shown.text
+    assert "of 0 neurons" not in shown.text
 
 
 @pytest.mark.parametrize("name", [*PAGES, *TRAINS])
