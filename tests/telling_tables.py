@@ -13,6 +13,8 @@ import pandas as pd
 from chance_tables import chance_tables
 from sentence_tables import sentence_records, sentence_tables
 
+from txray_lib.audit import measure
+from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
 from txray_lib.transfer import compare
 
@@ -93,6 +95,12 @@ def write_second_layer(folder: Path) -> None:
         if {"layer", "neuron"} <= {*rows}:
             second = rows.assign(layer=2, neuron=NEURONS - 1 - rows["neuron"]).astype(rows.dtypes)
             write_table(pd.concat([rows, second], ignore_index=True), path, rows.attrs["provenance"])
+
+
+def write_measured(folder: Path) -> None:
+    """What the audit measures in the tables in `folder`, as a run leaves it, so that no page has to measure it anew."""
+    results = Results(folder.name, folder, "frozen")
+    write_table(measure(results), folder / "measured.parquet", results.provenance)
 
 
 def write_study(folder: Path) -> Path:

@@ -123,7 +123,8 @@ def source(*runs: Results) -> None:
     for run in runs:
         if run.is_outdated:
             say(f"**The tables of {run.profile} were made with other parameters than its profile has now.**")
-        if others := [layer for layer in run.layers if run.layer not in (None, layer)]:
+        others = [] if run.layer is None else [layer for layer in run.layers if layer != run.layer]
+        if others:
             say(f"**This page shows layer {run.layer} of {run.profile}**; `{run.profile}@{others[0]}` is another one.")
         lines += f"<p>{html.escape(_source(run))}</p>"
     name = html.escape(", ".join(run.profile for run in runs))
