@@ -11,7 +11,7 @@ import jupytext
 import pytest
 import vl_convert
 from running import run_cells, try_proposals
-from telling_tables import HOSTILE, write_benchmarks, write_second_layer, write_study, write_tables
+from telling_tables import HOSTILE, write_benchmarks, write_measured, write_second_layer, write_study, write_tables
 
 from txray_lib.book.notebooks import list_notebooks, parameters_of
 from txray_lib.figures.theme import VEGA_LITE
@@ -37,6 +37,8 @@ def tables(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
         write_tables(folder / name, kind=request.param)
     if request.param == "bare":  # and of an encoder of two layers, of which most pages show the last
         write_second_layer(folder / "tiny")
+    else:
+        write_measured(folder / "tiny")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TXRAY_RESULTS", str(folder))
         patch.setenv("TXRAY_PICTURES", "no")
