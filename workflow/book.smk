@@ -7,7 +7,7 @@ from txray_lib.book import building, handouts
 from txray_lib.engine.tracking import code_hash, module_file
 from txray_lib.places import RESULTS_VARIABLE, root
 
-PROFILE = config["profile"]
+PROFILE, SHOW = config["profile"], config["show"]
 PAGES = {page.name: page for page in building.list_pages(PROFILE)}
 PARTS = {
     "explorer": (building.list_shards(PROFILE), building.make_shards, PROFILE),
@@ -49,10 +49,10 @@ for NAME, PAGE in PAGES.items():
         input:
             below([PAGE.source]),
         output:
-            below([PAGE.out, building.drop_outdated(PAGE.note)]),
+            below([PAGE.out, PAGE.note]),
         params:
-            settings=PAGE.settings,
-            code=code_hash(PAGE.source, module_file("book.notebooks")),
+            settings=PAGE.settings + building.settle_note(PAGE.note, SHOW),
+            code=code_hash(PAGE.source, *map(module_file, ("book.notebooks", "book.kernels"))),
         run:
             engine.say(f"executing {rule.removeprefix('page-')}")
             page = PAGES[rule.removeprefix("page-")]
@@ -65,9 +65,9 @@ for NAME, NOTE in NOTES.items():
         name:
             NAME
         output:
-            below([*PARTS[NAME][0], building.drop_outdated(NOTE)]),
+            below([*PARTS[NAME][0], NOTE]),
         params:
-            given=str([*PARTS[NAME][2:], os.environ.get(RESULTS_VARIABLE, "")]),
+            given=str([*PARTS[NAME][2:], os.environ.get(RESULTS_VARIABLE, "")]) + building.settle_note(NOTE, SHOW),
             code=code_hash(module_file(CODE[NAME])),
         run:
             engine.say(f"for the book: {rule}")

@@ -145,6 +145,28 @@ def test_a_page_is_executed_again_when_what_it_opened_changes_and_not_for_anothe
     assert book.build() == []
 
 
+def test_a_dry_run_says_what_would_be_made_and_changes_nothing(book: Book) -> None:
+    book.build()
+    write_tables(book.root / "results" / "small", seed=3)
+
+    def notes() -> dict[Path, str]:
+        return {note: note.read_text(encoding="utf-8") for note in book.root.rglob("*.opened")}
+
+    before = notes()
+    for show in ("dry-run", "summary"):
+        book.capsys.readouterr()
+        building.build_book("small", show)
+        assert notes() == before
+    told = "".join(book.capsys.readouterr())
+    assert "page-rq1" in told
+    assert book.build() == ["fig02", "intro", "rq1"]
+
+
+def test_a_layer_is_no_run_to_build_a_book_on(book: Book) -> None:
+    with pytest.raises(TxrayError, match="the book shows every layer of a run: name small"):
+        book.build("small@0")
+
+
 def load_profile_of_this_repository(name: str) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("TXRAY_ROOT")

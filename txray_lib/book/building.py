@@ -71,12 +71,14 @@ def build_book(profile: str = CHAPTERS, show: str = "") -> Path:
     Raises TxrayError if a table is missing, a cell fails or the build does.
     """
     run = open_results(profile, every_layer=True)
+    if run.layer is not None:
+        raise TxrayError(f"the book shows every layer of a run: name {run.profile}, and a layer on a page of your own")
     if run.is_study:
         raise TxrayError(f"{run.profile} is a study, told on a page of every book: name a run, such as {CHAPTERS}")
     page = places.root() / SITE
-    shown = run.profile if run.layer is None else f"{run.profile}@{run.layer}"
     lock = places.root() / "build" / ".book.lock"
-    made = engine.call({"profile": shown}, lock, "the book", os.cpu_count() or 1, show, snakefile="book.smk")
+    config = {"profile": run.profile, "show": show}
+    made = engine.call(config, lock, "the book", os.cpu_count() or 1, show, snakefile="book.smk")
     if not show:
         print(f"Built the book: {page}" if made else f"The book is up to date, nothing to do: {page}")
     return page
@@ -145,13 +147,18 @@ def make_noted(note: Path, make: Callable[..., object], *given: Any) -> None:
     places.write_text(json.dumps(said, indent=1), note)
 
 
-def drop_outdated(note: Path) -> Path:
-    """Remove the note of a part of the book that opened what is not the same any more; gives its place."""
-    if note.is_file():
+def settle_note(note: Path, show: str) -> str:
+    """Remove the note of a part of the book that opened what is not the same any more, so that the part is made anew. With
+    `show` (see `engine.call`) nothing is removed, and the reason is given."""
+    try:
         said = json.loads(note.read_text(encoding="utf-8"))
-        if _hash_files(_find_opened(said["opened"])) != said["hash"]:
-            note.unlink()
-    return note
+    except FileNotFoundError:
+        return ""
+    if _hash_files(_find_opened(said["opened"])) == said["hash"]:
+        return ""
+    if not show:
+        note.unlink(missing_ok=True)
+    return "what it opened has changed" if show else ""
 
 
 def _find_opened(patterns: list[str]) -> list[str]:

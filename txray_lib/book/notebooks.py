@@ -208,6 +208,7 @@ def read_values(given: dict[str, Any], defaults: dict[str, Any], source: Path) -
 
 def _run(notebook: nbformat.NotebookNode, source: Path, cwd: Path, kernel: type | None) -> nbformat.NotebookNode:
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
@@ -228,6 +229,8 @@ def _run(notebook: nbformat.NotebookNode, source: Path, cwd: Path, kernel: type 
             )
         except PapermillExecutionError as error:
             raise TxrayError(_failure(source, error)) from None
+        except DeadKernelError:
+            raise TxrayError(f"{source.name}: its kernel died, as one does where memory runs out") from None
 
 
 def _failure(source: Path, error: Any) -> str:
