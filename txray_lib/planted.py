@@ -388,15 +388,10 @@ def choose(activations: np.ndarray, way: str) -> tuple[np.ndarray, np.ndarray, n
 
 def collect_way(activations: np.ndarray, text: pd.DataFrame, way: str) -> pd.DataFrame:
     """The records (columns in `preferences`) of a text, as `list_tokens` gives it, from its activations, (tokens, neurons).
-
-    Raises TxrayError where there is no row for each token, or a value is not finite.
-    """
-    if activations.ndim != 2 or len(activations) != len(text):
-        raise TxrayError(
-            f"the activations have the shape {activations.shape}, and {len(text):,} tokens want a row each, a column a neuron"
-        )
-    if not np.isfinite(activations).all():
-        raise TxrayError("the activations hold values that are not finite numbers")
+    Raises TxrayError where there is no row for each token, or a value is not finite."""
+    if activations.ndim != 2 or len(activations) != len(text) or not np.isfinite(activations).all():
+        was, wanted = activations.shape, f"{len(text):,} tokens want a row each of finite numbers, one for each neuron"
+        raise TxrayError(f"the activations have the shape {was}, or values that are not finite, and {wanted}")
     token, neuron, strength = choose(activations, way)
     records = text.iloc[token].reset_index(drop=True)
     records.insert(2, "layer", np.int8(0))
