@@ -206,7 +206,7 @@ def test_the_blind_test_hides_the_encoders_and_counts_names_and_intruders(
     assert not any(re.search("minilm|small", text) for text in shown.texts if "Have they a name?" in text)
     assert len(cards) + len(puzzles) == len(deck) == len(deck[["encoder", "layer", "neuron"]].drop_duplicates())
     for its in puzzles.itertuples():
-        five = dict(word.split(" ", 1) for word in its.five)
+        five = dict(word.split(": ", 1) for word in its.five)
         assert {letter for letter, word in five.items() if word not in its.words} == {its.intruder}
     answers = {card: ("None", "films")[card % 2] for card in range(5)} | {999: "no such card"}
     changed = {"names = {}": f"names = {answers}", 'picked = ""': f'picked = "{"".join(puzzles["intruder"])}zz"'}
