@@ -5,6 +5,7 @@ May touch: errors, settings, encoded, pieces.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -19,7 +20,7 @@ from txray_lib.errors import TxrayError
 from txray_lib.settings import Reading
 
 
-class LayeredEncoder(nn.Module):
+class LayeredEncoder(nn.Module, ABC):
     """An encoder that one pass reads in all layers.
 
     layers     the numbers of the layers that are read, from 0
@@ -60,9 +61,9 @@ class LayeredEncoder(nn.Module):
         with self._hooked(self.layers, lambda layer: lambda value: hear(layer, value)):
             yield
 
+    @abstractmethod
     def without(self, neurons: Mapping[int, np.ndarray]) -> AbstractContextManager[None]:
         """In this context some neurons, by layer, are 0 whatever the text. Raises TxrayError where that cannot be."""
-        raise NotImplementedError
 
     @contextmanager
     def _hooked(self, layers: Sequence[int], make: Callable[[int], Callable[[Tensor], Any]]) -> Iterator[None]:
@@ -84,9 +85,9 @@ class LayeredEncoder(nn.Module):
             for handle in handles:
                 handle.remove()
 
+    @abstractmethod
     def _site(self, layer: int) -> tuple[nn.Module, bool]:
         """The module that has a layer's activations, and whether it is given them or makes them."""
-        raise NotImplementedError
 
 
 def choose_layers(chosen: Sequence[int] | None, there: int) -> tuple[int, ...]:
