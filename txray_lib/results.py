@@ -24,7 +24,7 @@ from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile, list_profiles, load_profile, profile_name
 from txray_lib.settings import Count, Positive, Share
-from txray_lib.tables import read_table
+from txray_lib.tables import read_groups, read_table
 
 Origin = Literal["live", "frozen"]
 NEURON = ["layer", "neuron"]
@@ -162,7 +162,8 @@ class Results:
     @cached_property
     def layers(self) -> list[int]:
         """The layers of the encoder that have neurons in the tables, whether or not only one of them is read."""
-        return sorted(read_table(self.folder / "transfer.parquet")["layer"].unique().tolist())
+        groups = read_groups(self.folder / "transfer.parquet", ["layer"])
+        return sorted({int(layer) for group in groups for layer in group["layer"].unique()})
 
     @cached_property
     def _transfer(self) -> pd.DataFrame:

@@ -156,9 +156,10 @@ def settle_note(note: Path, show: str) -> str:
         return ""
     if _hash_files(_find_opened(said["opened"])) == said["hash"]:
         return ""
-    if not show:
-        note.unlink(missing_ok=True)
-    return "what it opened has changed" if show else ""
+    if show:
+        return "what it opened has changed"
+    note.unlink(missing_ok=True)
+    return ""
 
 
 def _find_opened(patterns: list[str]) -> list[str]:

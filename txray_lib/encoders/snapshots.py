@@ -76,14 +76,15 @@ def load_own_encoder(
     Raises TxrayError naming the tensor that is missing, of another shape (with the one that is wanted), or not finite; for
     cells of another kind, or in several layers or directions; and for a file that is no safetensors file.
     """
-    cell, depth, bidirectional = _cells(_read_own(path), lstm, path)
+    tensors = _read_own(path)
+    cell, depth, bidirectional = _cells(tensors, lstm, path)
     if (cell, depth, bidirectional) != ("lstm", 1, False):
         raise TxrayError(
             f"{path} holds {cell.upper()} cells in {depth} layer(s) and {1 + bidirectional} direction(s): say `layers: all` in the"
             " profile's encoder. Without it the encoder is the paper's, one LSTM layer in one direction (§3.1)."
         )
     encoder = Encoder(len(rows), embedding_size, units)
-    read = load_own_layers(path, rows, embedding_size, units, embedding, lstm)
+    read = _own_layers(tensors, path, rows, embedding_size, units, embedding, lstm)
     encoder.embedding, encoder.lstm = read.embedding, read.stack[0].cells
     return encoder.eval()
 
@@ -102,7 +103,20 @@ def load_own_layers(
     A layer has `units` neurons, half of them in each direction where there are two. What cells the file holds is seen from
     its tensors: `lstm.weight_ih_l1`, `lstm.weight_hh_l0_reverse` and so on, as `torch.nn.LSTM` and `torch.nn.GRU` name them.
     """
-    tensors = _read_own(path)
+    return _own_layers(_read_own(path), path, rows, embedding_size, units, embedding, lstm, layers)
+
+
+def _own_layers(
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    rows: Sequence[int],
+    embedding_size: int,
+    units: int,
+    embedding: str,
+    lstm: str,
+    layers: Sequence[int] | None = None,
+) -> Recurrent:
+    """`load_own_layers`, of the tensors that were read from `path`."""
     cell, depth, bidirectional = _cells(tensors, lstm, path)
     hidden = units // (1 + bidirectional)
     encoder, weights = Recurrent(cell, len(rows), embedding_size, hidden, depth, bidirectional, layers), {}
