@@ -14,7 +14,6 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import cache, partial
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ import torch
 from benchmarks.measuring import Measured, Row, Sizes, in_new_process, seconds
 from txray_lib import places
 from txray_lib.collection import from_activations
-from txray_lib.corpora import Corpus, Document
+from txray_lib.corpora import Corpus
 from txray_lib.encoders.encoded import padded
 from txray_lib.encoders.layered import batches
 from txray_lib.encoders.pieces import Pieces
@@ -32,6 +31,7 @@ from txray_lib.encoders.transformers import Transformer, find_folder, load_trans
 from txray_lib.layers import collect_layers
 from txray_lib.preferences import add, distributions, neurons
 from txray_lib.settings import Reading
+from txray_lib.steps.reread import start_at_sentences
 from txray_lib.tables import write_tables
 from txray_lib.worlds import encyclopedia
 
@@ -84,7 +84,7 @@ def compare(folder: Path, sizes: Sizes) -> dict[str, float]:
     words, hidden = text.token_count, len(states.layers) * states.units
     sides: dict[str, Callable[[], object]] = {}
     with tempfile.TemporaryDirectory() as name, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
-        for kind, corpus in {"sentences": by_sentences(text), "documents": text}.items():
+        for kind, corpus in {"sentences": start_at_sentences(text), "documents": text}.items():
             lines, theirs, ours = (Path(name) / f"{kind}.{end}" for end in ("txt", "hdf5", "parquet"))
             lines.write_text("".join(" ".join(document.tokens) + "\n" for document in corpus), encoding="utf-8")
             sides[f"NeuroX, {kind}"] = partial(peer.extract, lines, theirs)
@@ -120,16 +120,6 @@ def compare(folder: Path, sizes: Sizes) -> dict[str, float]:
         "words": words,
         "threads": _THREADS,
     }
-
-
-def by_sentences(corpus: Corpus) -> Corpus:
-    """The same text, tagged, with each sentence as a document."""
-    sentences = []
-    for whole in corpus:
-        for start, end in pairwise((*whole.sentences, len(whole))):
-            tokens, tags = whole.tokens[start:end], whole.tags[start:end]
-            sentences.append(Document(f"{whole.name}-{start}", whole.split, whole.block, tokens, tags=tags))
-    return Corpus(corpus.name, tuple(sentences))
 
 
 def agreeing(ours: pd.DataFrame, theirs: pd.DataFrame) -> int:

@@ -15,9 +15,10 @@ import torch
 
 from benchmarks import __main__ as command
 from benchmarks.measuring import Measured, Row, Sizes, best_threads, draw_lengths
-from benchmarks.transforming import agreeing, by_sentences
+from benchmarks.transforming import agreeing
 from txray_lib import places
 from txray_lib.corpora import Corpus, Document
+from txray_lib.steps.reread import start_at_sentences
 
 SIZES = Sizes(8, 4, 60, 600, 3_000, 40, 4, 1, 4, 3, 3_000)
 NEUROX = {"layers", "neurox", "neurox-long", "neurox-disk", "neurox-words", "neurox-same"}
@@ -77,7 +78,7 @@ def test_neurons_agree_in_words_counts_and_sums():
 
 def test_sentences_are_the_documents_text_in_order():
     document = Document("d", "train", "b", tuple("abcde"), (0, 2, 3), tags=tuple("ABCDE"))
-    apart = by_sentences(Corpus("text", (document,)))
+    apart = start_at_sentences(Corpus("text", (document,)))
     assert [(d.tokens, d.tags) for d in apart] == [
         (tuple("ab"), tuple("AB")),
         (("c",), ("C",)),
