@@ -95,6 +95,12 @@ def test_every_value_that_a_page_proposes_for_a_parameter_is_one(name: str) -> N
             check_parameters(**{key: each for key, each in given.items() if key in Parameters.model_fields})
 
 
+@pytest.mark.parametrize("text", sorted((REPOSITORY / "book").glob("*.md")), ids=lambda text: text.stem)
+def test_printed_blocks_fit_the_column(text: Path) -> None:
+    for block in re.findall(r"^```(?:python|yaml|bash)?\n(.*?)^```", text.read_text(encoding="utf-8"), re.S | re.M):
+        assert max(map(len, block.splitlines())) <= 74, block
+
+
 def test_every_profile_that_is_printed_can_be_read(tmp_path: Path) -> None:
     printed = [
         block for text in TEXTS for block in re.findall(r"^```yaml\n(.*?)^```", text.read_text("utf-8"), re.S | re.M)
