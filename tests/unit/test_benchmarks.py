@@ -18,12 +18,15 @@ from benchmarks.measuring import Measured, Row, Sizes, best_threads, draw_length
 from benchmarks.transforming import agreeing
 from txray_lib import places
 from txray_lib.corpora import Corpus, Document
+from txray_lib.encoders.lstm import has_bfloat16
 from txray_lib.steps.reread import start_at_sentences
 
 SIZES = Sizes(8, 4, 60, 600, 3_000, 40, 4, 1, 4, 3, 3_000)
 NEUROX = {"layers", "neurox", "neurox-long", "neurox-disk", "neurox-words", "neurox-same"}
 NOT_HERE = {"notebook", "book", "overhead-gpu", "explorer-ready", "explorer-click", *NEUROX}
 """Rows of what may not be at hand, or takes long."""
+if not has_bfloat16("cpu"):
+    NOT_HERE.add("bfloat16")
 ALIKE = {"memory", "null-swap", "null-deal"}
 """Rows measured as another one is, which is enough for a test."""
 ROW = Row("r", "this over that", "times", "at most", 2.5, lambda sizes: Measured(2.0, {}, "Of two."), "It is slow.")
@@ -56,6 +59,13 @@ def test_where_neurox_cannot_be_installed_its_rows_say_so(tmp_path, monkeypatch)
     assert told["value"] is None
     assert "NeuroX cannot be installed: ERROR: No matching distribution" in command.say(told)
     assert [*(tmp_path / "build" / "benchmarks").iterdir()] == []
+
+
+def test_without_products_in_bfloat16_their_row_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.training.has_bfloat16", lambda device: False)
+    told = command.measure_once(command.ROWS["bfloat16"], SIZES, tmp_path)
+    assert told["value"] is None
+    assert "not at hand" in command.say(told)
 
 
 def test_neurons_agree_in_words_counts_and_sums():
