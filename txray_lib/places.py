@@ -60,6 +60,16 @@ def note_opened(*patterns: Path) -> None:
             file.writelines(f"{pattern}\n" for pattern in patterns)
 
 
+def require_fetched(path: Path) -> None:
+    """Raise TxrayError where a file is a pointer of Git LFS or git-annex, whatever its name says."""
+    with open(path, "rb") as file:
+        start = file.read(60)
+    if start.startswith((b"version https://git-lfs", b"version https://hawser", b"/annex/objects/")):
+        raise TxrayError(
+            f"{path} is a Git LFS pointer, which stands for a file that was not fetched. Fetch it: git lfs pull."
+        )
+
+
 @contextlib.contextmanager
 def full_disk_told(where: Path) -> Iterator[None]:
     """Turn a full disk, or a full quota, into an error that says where and what to do."""

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 
 def _one_mark(delimiter: str) -> str:
+    delimiter = "\t" if delimiter == "\\t" else delimiter
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise ValueError('one character is wanted, as ";" or "\\t" for a tab')
     return delimiter

@@ -121,6 +121,9 @@ def test_an_archive_whose_hash_is_not_known_is_never_opened(tmp_path, write, mon
         with pytest.raises(TxrayError, match=rf"{archive.name} is truncated, altered, or not .*TXRAY_DATA"):
             fetch_archive(archive)
         assert path.read_bytes() == broken
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n")
+    with pytest.raises(TxrayError, match=rf"{archive.name} is a Git LFS pointer"):
+        fetch_archive(archive)
     monkeypatch.setenv("TXRAY_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(TxrayError, match=rf"there is no file .*nowhere.*{archive.name} with .*TXRAY_DATA"):
         fetch_archive(archive)
@@ -181,6 +184,32 @@ def test_a_sample_alternates_labels_and_is_exact():
         draw(Corpus("toy", tuple(d for d in corpus if d.label)), 3, seed=1)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"tokens": "the cat"}, "the tokens of the document 'd' are no words"),
+        ({"tokens": ("the", None)}, "the tokens of the document 'd' are no words"),
+        ({"tokens": (1, 2)}, "are no words: give a tuple, as tuple"),
+        ({"tokens": [b"the"]}, "are no words"),
+        ({"tags": "NN"}, "the tags of the document 'd' are no words"),
+        ({"label": "pos"}, "the document 'd' has the split 'train' and the label 'pos'"),
+        ({"label": float("nan")}, "the label nan"),
+        ({"label": 2}, "the label 2: a split is one of train, valid, test, a label 1, 0 or None"),
+        ({"split": "dev"}, "the document 'd' has the split 'dev'"),
+    ],
+)
+def test_a_document_of_other_things_than_words_is_refused(given, told):
+    with pytest.raises(TxrayError, match=told):
+        Document(**{"name": "d", "split": "train", "block": "b", "tokens": ("the",)} | given)
+
+
+def test_lists_of_words_and_true_make_the_same_document():
+    made = Document("d", "train", "b", ["the", "cat"], (0,), True, ["DT", "NN"])
+    assert (made.tokens, made.tags, repr(made.label)) == (("the", "cat"), ("DT", "NN"), "1")
+    with pytest.raises(TxrayError, match=r"the corpus 'x' holds what is no Document: 'a text'"):
+        Corpus("x", ("a text",))
+
+
 def test_what_splits_share_is_counted():
     texts = "a train x y|b valid z|c test x y|d train x y|e train z|f test X y|g test z|h test only|i test only"
     rows = [text.split() for text in texts.split("|")]
@@ -237,7 +266,13 @@ def test_casing_is_a_property_of_the_vocabulary():
 
 
 def test_what_makes_no_vocabulary_is_refused():
-    for words in (("a", "<eos>"), ("a", "<unk>"), ("a", "a", "<unk>", "<eos>"), ()):
+    for words in (
+        ("a", "<eos>"),
+        ("a", "<unk>"),
+        ("a", "a", "<unk>", "<eos>"),
+        (),
+        ("caf\u00e9", "cafe\u0301", "<unk>", "<eos>"),
+    ):
         with pytest.raises(TxrayError, match="distinct words"):
             Vocabulary(words)
     with pytest.raises(TxrayError, match="at least"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import unicodedata
 from collections import Counter
@@ -63,18 +64,49 @@ def test_what_is_wrong_with_a_text_is_told(tmp_path):
     path = tmp_path / "text.txt"
     with pytest.raises(TxrayError, match=r"text\.txt cannot be read \(No such file .*TXRAY_DATA"):
         load_text(path, "wiki", 1)
-    broken = {
-        b" \n\n ": "is empty",
-        b"one line": "holds 1 block",
-        b"fi\n\xff\n": "byte 3 is not UTF-8",
-        b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n": "is a Git LFS pointer.* git lfs pull",
-        b"PK\x03\x04\xff": "is a zip archive",
-        "text".encode("utf-16"): "is UTF-16",
-        b"<!DOCTYPE html><html>\n\nNot found": "is a web page",
-    }
-    for content, told in broken.items():
-        with pytest.raises(TxrayError, match=rf"text\.txt:? {told}"):
+    for content, told in {"one line": "holds 1 block", "\u200b\n\n\u200e": "holds 0 block"}.items():
+        with pytest.raises(TxrayError, match=rf"text\.txt {told}"):
             load_text(write(path, content), "wiki", 1)
+    with pytest.raises(TxrayError, match=r"a\.csv is a table, and plain text is wanted"):
+        load_text(write_csv(tmp_path / "a.csv"), "wiki", 1)
+
+
+NO_TEXT = [
+    (b" \n\n ", "is empty"),
+    (b"\xef\xbb\xbf", "is empty"),
+    (b"fi\n\xe9t\xe9\n", ": the byte 0xe9 in line 2 is not UTF-8.* cp1252"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n", "is a Git LFS pointer.* git lfs pull"),
+    (b"version https://hawser.github.com/spec/v1\noid sha256:1\nsize 9\n", "is a Git LFS pointer"),
+    (b"/annex/objects/SHA256E-s9--1\n", "is a Git LFS pointer"),
+    (b"PK\x03\x04\xff", "is a zip archive"),
+    (b"PK\x05\x06\0\0", "is a zip archive"),
+    (gzip.compress(b"text,label\n"), "is compressed. Unpack it"),
+    (b"PAR1\x15\x04\x15", "is a table in a format of its own, such as Parquet"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Office file"),
+    ("text,label\nA,1\n".encode("utf-16"), "is UTF-16"),
+    ("text,label\nA,1\n".encode("utf-16-le"), "is full of control characters, as UTF-16"),
+    ("text,label\n\u0416\u0418,1\n".encode("utf-16-be"), "is full of control characters, as UTF-16"),
+    (b"ARROW1\0\0\x04\0\0\0\x18\0\0\0", "is full of control characters, as UTF-16"),
+    (b"<!DOCTYPE html><html>\n\nNot found", "is a web page"),
+    (b"\xef\xbb\xbf\n <HTML>\n\nNot found", "is a web page"),
+    (b"<?xml version='1.0'?>\n<Error/>\n", "is a web page or XML"),
+]
+
+
+DOORS = {
+    "text.txt": lambda path: load_text(path, "mine", 1),
+    "words.txt": lambda path: load_words(path, lowercase=True),
+    "a.csv": lambda path: load_labelled(path, "mine", SIZES, 1),
+    "a.jsonl": lambda path: load_labelled(path, "mine", SIZES, 1),
+}
+
+
+@pytest.mark.parametrize(("content", "told"), NO_TEXT)
+@pytest.mark.parametrize("name", DOORS)
+def test_what_is_no_text_is_told_as_what_it_is_whatever_it_is_called(tmp_path, name, content, told):
+    path = write(tmp_path / name, content)
+    with pytest.raises(TxrayError, match=rf"{name}:? ?{told}"):
+        DOORS[name](path)
 
 
 def test_spelling_and_marks_that_nobody_sees_make_no_other_token_and_are_told(tmp_path):
@@ -98,6 +130,12 @@ def test_spelling_and_marks_that_nobody_sees_make_no_other_token_and_are_told(tm
     assert said[2].startswith("text.txt: marks that nobody sees are left out: 5 (U+200E LEFT-TO-RIGHT MARK, U+")
     path = write(tmp_path / "words.txt", "<unk>\ncafe\u0301\n<eos>\n")
     assert load_words(path, lowercase=True)[0].words == ("<unk>", "caf\u00e9", "<eos>")
+    said.clear()
+    load_words(write(path, "the\nthe \nan\u200b\n<unk>\n<eos>\n\ufffd\n"), lowercase=True, say=said.append)
+    assert said == [
+        "words.txt: characters that were lost when the file was made (U+FFFD): 1",
+        "words.txt: words that hold white space or marks that nobody sees, as no token does: 2 ('the ', 'an\\u200b')",
+    ]
     with pytest.raises(TxrayError, match="line 2 'caf\u00e9': a word of an earlier line"):
         load_words(write(path, "caf\u00e9\ncafe\u0301\n<unk>\n<eos>\n"), lowercase=True)
 
@@ -138,7 +176,8 @@ def test_what_a_program_wrote_with_quotes_is_read_whatever_the_separator(tmp_pat
         lines = [("text", "label"), *rows, *[("", "")] * (2 * padded)]
         csv.writer(file, delimiter=mark, quoting=quoting).writerows((*line, *end) for line in lines)
     said = list[str]()
-    assert rows_of(path, said) == rows
+    assert [label for _, label in rows_of(path, said)] == [label for _, label in rows]
+    assert [text.lstrip(" ") for text, _ in rows_of(path, [])] == [text.lstrip(" ") for text, _ in rows]
     assert said[0].startswith(f"a.csv: {len(rows)} rows in ")
     assert ("2 empty" in said[0]) == padded
 
@@ -168,6 +207,25 @@ def test_the_dialects_that_people_meet(tmp_path):
     assert rows_of(write(tmp_path / "a.csv", table), said) == [("Good, all in all", "pos"), ("Bad\nend", "neg")]
     told = "2 rows in 5 lines (the header, 1 empty, 1 inside quotes), columns apart by semicolons; quotes around a text are"
     assert said == [f"a.csv: {told} none of its own"]
+    spaced = 'text, label\n"Good, well", "pos"\nBad, "neg"\n'
+    assert rows_of(write(tmp_path / "a.csv", spaced), []) == [("Good, well", "pos"), ("Bad", "neg")]
+
+
+@pytest.mark.parametrize(
+    ("table", "unread"),
+    [
+        (",,text,label\n0,0,A,pos\n1,1,B,neg\n", "one without a name"),
+        ("x,text,x,label\n0,A,0,pos\n1,B,1,neg\n", "x"),
+        ("text,label,,\nA,pos,,3\nB,neg,,\n", "one without a name"),
+        ("text,,label\nA,,pos\nB,,neg\n", None),
+        ("\u200btext\u200b ,\ufefflabel\nA,pos\nB,neg\n", None),
+    ],
+)
+def test_columns_that_nobody_asks_for_are_no_fault_and_are_told(tmp_path, table, unread):
+    said, sizes = list[str](), {"train": 0, "valid": 0, "test": 0}
+    read = load_labelled(write(tmp_path / "a.csv", table), "mine", sizes, 1, say=said.append)
+    assert [" ".join(d.tokens) for d in read.corpus] == ["A", "B"]
+    assert [line.partition("not read: ")[2] for line in said if "not read" in line] == [unread] * (unread is not None)
 
 
 LABELS = [
@@ -176,8 +234,10 @@ LABELS = [
     (("10", "9"), "9 10"),
     ((True, False), "False True"),
     (("Positive", "negative"), "negative Positive"),
-    ((1.0, 0), "0 1.0"),
-    (("nan", "1"), "1 nan"),
+    ((1.0, 0), "0 1"),
+    ((0.5, -1), "-1 0.5"),
+    (("true", "0"), "0 true"),
+    (("\u2605\ufe0f", "\u2606"), "\u2605 \u2606"),
     (("caf\u00e9", "Cafe"), "Cafe caf\u00e9"),
 ]
 
@@ -188,7 +248,11 @@ def test_the_first_of_the_labels_is_0_whatever_the_order_of_rows(tmp_path, given
         rows = [{"text": text, "label": pair[number % 2]} for number, (text, _) in enumerate(ROWS)]
         read = load_labelled(write_json(tmp_path / "a.jsonl", rows), "mine", SIZES, 1)
         assert " ".join(read.labels) == labels
-        assert [read.labels[d.label] for d in read.corpus] == [str(pair[number % 2]) for number in range(12)]
+        order = [
+            labels.split().index(f"{label:g}" if isinstance(label, float) else str(label).strip("\ufe0f"))
+            for label in pair
+        ]
+        assert [d.label for d in read.corpus] == [order[number % 2] for number in range(12)]
 
 
 def test_a_label_has_many_spellings_and_the_profile_says_which_is_positive(tmp_path):
@@ -206,7 +270,19 @@ def test_a_label_has_many_spellings_and_the_profile_says_which_is_positive(tmp_p
         path, positive="junk"
     )
     path = write_csv(tmp_path / "a.csv", [(text, ("1", "0", "1.0")[n % 3]) for n, (text, _) in enumerate(ROWS)])
-    assert load_labelled(path, "mine", SIZES | {"train": 0}, 1, positive="0.0").labels == ("1", "0")
+    for positive in ("0.0", "false", " 0\u200b"):
+        assert load_labelled(path, "mine", SIZES | {"train": 0}, 1, positive=positive).labels == ("1", "0")
+    path = write_csv(tmp_path / "a.csv", [(text, ("caf\u00e9", "tea")[n % 2]) for n, (text, _) in enumerate(ROWS)])
+    assert load_labelled(path, "mine", SIZES, 1, positive="Cafe\u0301").labels == ("tea", "caf\u00e9")
+
+
+@pytest.mark.parametrize("nothing", ["nan", "NaN", "NULL", "None", "NA", "n/a", "<NA>"])
+def test_what_programs_write_for_no_label_is_one_only_where_the_profile_says_so(tmp_path, nothing):
+    for pair in ((nothing, "1"), ("1", nothing)):
+        path = write_csv(tmp_path / "a.csv", [(text, pair[n % 2]) for n, (text, _) in enumerate(ROWS)])
+        assert "is what programs write where there is none. Remove these rows; or," in error_of(path)
+        assert load_labelled(path, "mine", SIZES, 1, positive=nothing).labels == ("1", nothing)
+        assert load_labelled(path, "mine", SIZES, 1, positive="1").labels == (nothing, "1")
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=40, max_size=60), st.integers(0, 99))
@@ -263,6 +339,7 @@ def test_the_step_reads_the_columns_that_the_profile_names(tmp_path):
     assert said == [
         "films.csv: 240 rows in 241 lines (the header), columns apart by semicolons",
         "films.csv: the label 'yes' is 0, 'no' is 1, the class whose F1 is told",
+        "films.csv: texts that stand in the split test and in another: 6",
     ]
 
 
@@ -275,24 +352,33 @@ def test_the_step_reads_the_columns_that_the_profile_names(tmp_path):
         ("a.csv", "text^label\nFine.^1\n", "the columns text^label: there is no 'text'; there is no 'label'"),
         ("a.csv", "txt;label\nFine, so.;1\n", "the columns txt, label: there is no 'text'. Name them text, label, split"),
         ("a.csv", "a\tb\nFine.\t1\n", "the columns a, b: there is no 'text'; there is no 'label'"),
+        ("a.csv", f"{'long ' * 99},label\nA.,1\n", "long [...]: there is no 'text'"),
+        ("a.csv", "text,label\nA.,1\nB.,0\n\ufefftext,label\nC.,1\n", "line 4: the header once more, as where files"),
         ("a.csv", "text,text,label\nA.,B.,1\n", "'text' is there twice"),
         ("a.csv", "text,label,Splits\nA.,1,test\n", "'Splits' is not read: is 'split' meant?"),
         ("a.csv", "text,label\nFine.,1\n<br />,0\n", "line 3: no text that holds a token"),
         ("a.csv", "text,label\nFine.,1\nPoor.,\n", "line 3: no label"),
         ("a.csv", "text,label\nFine, really.,1\n", "line 2 (3): not 2 columns, as the header"),
         ("a.csv", 'text,label\n"Fine, it" is.,1\n', "line 2: "),
-        ("a.csv", 'text,label\nPoor.,0\nSo.,1\n"Fine, it is.,1\n', "line 4: unexpected end of data"),
+        ("a.csv", 'text,label\nPoor.,0\nSo.,1\n"Fine, it is.,1\n', "line 4: a quote that is not at both ends of a text"),
         ("a.csv", "text,label\nA.,1\nB.,0\nC.,2\n", "has 3 labels, most often '0' (1), '1' (1), '2' (1). Two"),
         ("a.csv", "text,label,split\nFine.,1,dev\n", "line 2 'dev': no split out of train, valid, test"),
         ("a.csv", "text,label,block\nFine.,1,x\nPoor.,0,\n", "line 3: no block"),
-        ("a.jsonl", '{"text": "Fine.", "label": 1}\n{"text": NaN, "label": 0}\n', "line 2: no text that holds a token"),
-        ("a.jsonl", '{"text": "Fine.", "label": 0.5}\n', "line 1: no label"),
+        ("a.jsonl", '{"text": "Fine.", "label": 1}\n{"text": NaN, "label": 0}\n', "line 2: a text that is a number, a list"),
+        ("a.jsonl", '{"text": {"en": "Fine."}, "label": 1}\n', "line 1: a text that is a number, a list or an object"),
+        ("a.jsonl", '{"text": "Fine.", "label": NaN}\n', "line 1: no label"),
+        ("a.jsonl", '{"text": "Fine.", "label": ["pos"]}\n', "line 1: no label"),
+        ("a.jsonl", f'{{"text": "A.", "label": {"9" * 400}}}\n{{"text": "B.", "label": 1}}\n', "has 2 texts; train gets 0 of"),
         ("a.jsonl", '{"text": "Fine.", "label": null}\n', "line 1: no label"),
         ("a.jsonl", '{"text": "A.", "label": 1, "split": "train"}\n{"text": "B.", "label": 0}', "line 2 '': no split"),
         ("a.jsonl", '{"text": "Fine."}\n', "there is no 'label'"),
-        ("a.jsonl", "[1]\n", "line 1 (a list): no JSON object"),
-        ("a.jsonl", '{"text": \n', "line 1 (Expecting value: line 1 column 10 (char 9)): no JSON object"),
-        ("a.jsonl", '{"text": "a \\ud800 b", "label": "yes"}', "surrogates not allowed): no JSON object in whole characters"),
+        ("a.jsonl", "1\n", "line 1: no JSON object"),
+        ("a.jsonl", '[\n{"text": "Fine.", "label": 1}\n]\n', "is one list, and an object a line is wanted"),
+        ("a.jsonl", '{"text": \n', "line 1 (column 10): no JSON object"),
+        ("a.jsonl", '{"text": "A.", "label": 1, "label": 0}\n', "line 1: no JSON object in whole characters, each key once"),
+        ("a.jsonl", f'{{"text": "A.", "label": {"[" * 99_999}1', "line 1: no JSON object"),
+        ("a.jsonl", f'{{"text": "A.", "label": {"9" * 5_000}}}', "line 1: no JSON object"),
+        ("a.jsonl", '{"text": "a \\ud800 b", "label": "yes"}', "line 1: no JSON object in whole characters"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_table_is_told(tmp_path, name, text, told):
@@ -303,6 +389,14 @@ def test_columns_that_are_not_there_and_too_few_texts_are_told(tmp_path):
     path = write_csv(tmp_path / "a.csv")
     assert "there is no 'author'" in error_of(path, columns={"block": "author"})
     assert "there is no 'reviews'" in error_of(path, columns={"text": "reviews"})
+    for columns in ({"txt": "text"}, {"text": "label"}, {"text": "caf\u00e9", "label": "cafe\u0301"}):
+        with pytest.raises(
+            TxrayError, match=r"columns .* cannot be read: text, label, split and block each have a name"
+        ):
+            load_labelled(path, "mine", SIZES, 1, columns)
+    for delimiter in (";;", "", '"', "\n"):
+        with pytest.raises(TxrayError, match="is not one character, such as ; or a tab"):
+            load_labelled(path, "mine", SIZES, 1, delimiter=delimiter)
     message = error_of(path, SIZES | {"train": 20})
     assert "train gets 4 of 'no' and 4 of 'yes', and the profile asks for 10 of each. Lower finetuning" in message
 

@@ -24,6 +24,7 @@ from txray_lib.errors import TxrayError
 from txray_lib.places import whole_file
 
 UNKNOWN = "<unk>"
+SPLITS = ("train", "valid", "test")
 
 _ROWS_AT_ONCE = 500
 _READ_AT_ONCE = 16
@@ -53,6 +54,24 @@ class Document:
     tags: tuple[str, ...] | None = None
     gold: tuple[str, ...] | None = None
 
+    def __post_init__(self) -> None:
+        """Lists become tuples. Raises TxrayError for tokens that are no words, another split, and another label."""
+        for part in ("tokens", "tags", "gold"):
+            words = getattr(self, part)
+            if isinstance(words, str) or any(not issubclass(kind, str) for kind in {*map(type, words or ())}):
+                raise TxrayError(
+                    f"the {part} of the document {self.name!r} are no words: give a tuple, as tuple(text.split())."
+                )
+            if isinstance(words, list):
+                object.__setattr__(self, part, tuple(words))
+        if self.split not in SPLITS or self.label not in (None, 0, 1):
+            raise TxrayError(
+                f"the document {self.name!r} has the split {self.split!r} and the label {self.label!r}: a split is one of"
+                f" {', '.join(SPLITS)}, a label 1, 0 or None."
+            )
+        if self.label is not None:
+            object.__setattr__(self, "label", int(self.label))
+
     def __len__(self) -> int:
         return len(self.tokens)
 
@@ -78,6 +97,11 @@ class Corpus:
 
     name: str
     documents: tuple[Document, ...]
+
+    def __post_init__(self) -> None:
+        for document in self.documents:
+            if not isinstance(document, Document):
+                raise TxrayError(f"the corpus {self.name!r} holds what is no Document: {document!r:.60}")
 
     def __len__(self) -> int:
         return len(self.documents)

@@ -1,6 +1,6 @@
 """What stands in a user's files: their text, and the rows of tables in the dialects that people save them in.
 
-May touch: errors, tokenise. An error names the file, what is wrong, and all lines that have the fault.
+May touch: errors, places, tokenise. An error names the file, what is wrong, and all lines that have the fault.
 """
 
 from __future__ import annotations
@@ -14,25 +14,35 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from txray_lib.corpora.tokenise import UNSEEN, compose
 from txray_lib.errors import TxrayError
+from txray_lib.places import require_fetched
 
 Say = Callable[[str], None]
 Row = tuple[int, dict[str, Any]]
 """The number of its line, the last of several, and its fields by column."""
 
 _NO_TEXT = {
-    b"version https://git-lfs": "a Git LFS pointer, which stands for a file that was not fetched. Fetch it: git lfs pull",
-    b"PK\x03\x04": "a zip archive, as .xlsx and .docx files are. Save its text as UTF-8, a table as CSV",
-    b"\x1f\x8b": "compressed by gzip. Unpack it",
-    b"%PDF-": "a PDF. Save its text as UTF-8",
-    b"\xff\xfe": "UTF-16. Save it as UTF-8",
-    b"\xfe\xff": "UTF-16. Save it as UTF-8",
-    b"<!DOCTYPE html": "a web page. Save its text as UTF-8",
+    "a zip archive, as .xlsx and .docx files are. Save its text as UTF-8, a table as CSV": (
+        b"pk\x03\x04",
+        b"pk\x05\x06",
+    ),
+    "an old Office file, as .xls and .doc are. Save its text as UTF-8, a table as CSV": (b"\xd0\xcf\x11\xe0",),
+    "a table in a format of its own, such as Parquet. Save it as CSV": (b"par1", b"sqlite format 3"),
+    "compressed. Unpack it": (b"\x1f\x8b", b"bzh", b"\xfd7zxz", b"\x28\xb5\x2f\xfd"),
+    "a PDF. Save its text as UTF-8": (b"%pdf-",),
+    "UTF-16. Save it as UTF-8": (b"\xff\xfe", b"\xfe\xff"),
+    "a web page or XML, which servers also send in place of a file. Save its text as UTF-8": (
+        b"<!doctype html",
+        b"<html",
+        b"<?xml",
+    ),
 }
-"""How a file begins that is no text, what it is, and what to do."""
+"""What a file is that is no text, what to do, and how such files begin, in lower case."""
+_CONTROLS, _LOOKED_AT = bytes([*range(9), *range(14, 27)]), 100_000
 _USUAL = {".csv": ",", ".tsv": "\t"}
 _MARKS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _DIALECTS: dict[str, dict[str, Any]] = {
@@ -81,30 +91,47 @@ def read_text(path: Path, say: Say) -> str:
     """
     try:
         content = path.read_bytes()
+        _require_text(path, content)
         text = content.decode("utf-8").lstrip("\ufeff").replace("\r\n", "\n")
     except OSError as error:
         remedy = "Paths in a profile are relative to the folder of its file, or to TXRAY_DATA."
         raise TxrayError(f"{path} cannot be read ({error.strerror}). {remedy}") from None
     except UnicodeDecodeError as error:
-        _require_text(path, content)
-        raise TxrayError(f"{path}: byte {error.start:,} is not UTF-8. Save the file as UTF-8.") from None
-    _require_text(path, content)
+        wrong, line = content[error.start], content.count(b"\n", 0, error.start) + 1
+        raise TxrayError(
+            f"{path}: the byte {wrong:#04x} in line {line:,} is not UTF-8. Save the file as UTF-8; on Windows it may be in cp1252."
+        ) from None
     if not text.strip():
         raise TxrayError(f"{path} is empty. Put your text there.")
+    if count := text.count("\ufffd"):
+        say(f"{path.name}: characters that were lost when the file was made (U+FFFD): {count:,}")
     if count := text.count("\r"):
         say(f"{path.name}: line ends as on an old Mac (CR) are read as line ends: {count:,}")
     return text.replace("\r", "\n")
 
 
 def _require_text(path: Path, content: bytes) -> None:
-    for start, what in _NO_TEXT.items():
-        if content.startswith(start):
+    """Refuse a file that begins as no text does, or holds the control characters that UTF-16 has and text has not."""
+    require_fetched(path)
+    head = content[:_LOOKED_AT]
+    start = head.removeprefix("\ufeff".encode()).lstrip().lower()
+    for what, starts in _NO_TEXT.items():
+        if start.startswith(starts):
             raise TxrayError(f"{path} is {what}.")
+    if len(head.translate(None, _CONTROLS)) < 0.9 * len(head):
+        raise TxrayError(
+            f"{path} is full of control characters, as UTF-16 without its mark and binary files are. Save its text as UTF-8."
+        )
 
 
 def count_lines(text: str) -> int:
     """How many lines a text has, the last one with or without an end."""
     return text.count("\n") + (not text.endswith("\n"))
+
+
+def column_name(name: str) -> str:
+    """The name of a column as it is looked for: in one spelling, without white space around it or marks that nobody sees."""
+    return compose(UNSEEN.sub("", name)).strip()
 
 
 def read_table(path: Path, names: Mapping[str, str], delimiter: str | None, faults: Faults, say: Say) -> list[Row]:
@@ -141,7 +168,7 @@ class _Reading:
 
 
 def _read_csv(path: Path, names: Mapping[str, str], delimiter: str | None, faults: Faults, say: Say) -> list[Row]:
-    csv.field_size_limit(1 << 26)
+    csv.field_size_limit(2**31 - 1)
     text = read_text(path, say)
     mark = delimiter or _find_delimiter(text, names, _USUAL[path.suffix.lower()])
     readings = {how: _read_dialect(text, mark, dialect) for how, dialect in _DIALECTS.items()}
@@ -167,33 +194,35 @@ def _find_delimiter(text: str, names: Mapping[str, str], usual: str) -> str:
     asked = {names["text"], names["label"]}
 
     def fit(mark: str) -> tuple[int, int]:
-        columns = {compose(column.strip()) for column in next(csv.reader([header], delimiter=mark))}
+        columns = set(map(column_name, next(csv.reader([header], delimiter=mark))))
         return len(asked & columns), len(columns)
 
     return max((usual, *_MARKS), key=fit)
 
 
 def _read_dialect(text: str, mark: str, dialect: Mapping[str, Any]) -> _Reading:
-    """Spreadsheets end all lines, or some, with the marks of empty columns: these are no columns, and no fault."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True, **dialect)
+    """Spreadsheets end all lines, or some, with the marks of empty columns: these are no fault."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True, skipinitialspace=True, **dialect)
     reading = _Reading([], [], 0, Faults(list))
     while True:
         try:
             fields = next(reader)
         except StopIteration:
             return reading
-        except csv.Error as error:  # the reader goes on after a row that breaks the dialect
-            reading.faults[f"{error}. {_QUOTING}"].append(f"{reader.line_num}")
+        except csv.Error:  # the reader goes on after a row that breaks the dialect
+            reading.faults[f"a quote that is not at both ends of a text. {_QUOTING}"].append(f"{reader.line_num}")
             continue
-        while fields and not fields[-1].strip():
-            fields.pop()
         width, line = len(reading.header), reader.line_num
-        if not fields:
+        while len(fields) > width > 0 and not fields[-1].strip():
+            fields.pop()
+        if not any(map(str.strip, fields)):
             reading.empty += 1
         elif not width:
-            reading.header = [compose(column.strip()) for column in fields]
+            reading.header = list(map(column_name, fields))
         elif len(fields) > width:
             reading.faults[f"not {width} columns, as the header. {_QUOTING}"].append(f"{line} ({len(fields)})")
+        elif fields[0].strip().endswith(reading.header[0]) and list(map(column_name, fields)) == reading.header:
+            reading.faults["the header once more, as where files were joined. Remove it."].append(f"{line}")
         else:
             padded = [*fields, *[""] * (width - len(fields))]
             reading.rows.append((line, dict(zip(reading.header, padded, strict=True))))
@@ -201,34 +230,53 @@ def _read_dialect(text: str, mark: str, dialect: Mapping[str, Any]) -> _Reading:
 
 def _read_json(path: Path, names: Mapping[str, str], faults: Faults, say: Say) -> list[Row]:
     rows, text = list[Row](), read_text(path, say)
+    if text.lstrip().startswith("["):
+        wanted = "an object a line is wanted, as pandas writes them with to_json(orient='records', lines=True)"
+        raise TxrayError(f"{path} is one list, and {wanted}.")
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_read_object, parse_float=_read_number)
             if not isinstance(row, dict):
-                raise ValueError(f"a {type(row).__name__}")
+                raise ValueError
             json.dumps(row, ensure_ascii=False).encode()
-            rows.append((number, {compose(name): "" if value is None else value for name, value in row.items()}))
-        except ValueError as error:
-            faults["no JSON object in whole characters. Write one a line."].append(f"{number} ({error})")
+            rows.append((number, {name: "" if value is None else value for name, value in row.items()}))
+        except (ValueError, RecursionError) as error:
+            where = f" (column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+            faults["no JSON object in whole characters, each key once. Write one a line."].append(f"{number}{where}")
     if rows:
         _check_columns(list({column: None for _, row in rows for column in row}), names, path)
     say(f"{path.name}: {len(rows):,} rows in {count_lines(text):,} lines")
     return rows
 
 
+def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object under the names of columns. Raises ValueError for one of two values under one name."""
+    row = {column_name(name): value for name, value in pairs}
+    if len(row) < len(pairs):
+        raise ValueError
+    return row
+
+
+def _read_number(digits: str) -> float:
+    """A whole number without its point, as pandas writes one in a column that has gaps."""
+    number = float(digits)
+    return int(number) if number.is_integer() else number
+
+
 def _check_columns(columns: Sequence[str], names: Mapping[str, str], path: Path) -> None:
     """Raise TxrayError where a column that is asked for is missing, misspelt, or there twice."""
     needed = [name for column, name in names.items() if column in ("text", "label") or name != column]
     problems = [f"there is no {name!r}" for name in needed if name not in columns]
-    problems += [f"{column!r} is there twice" for column, count in Counter(columns).items() if count > 1]
+    problems += [f"{name!r} is there twice" for name in names.values() if columns.count(name) > 1]
     for column in sorted(set(columns) - set(names.values())):
         if meant := get_close_matches(column.lower(), [c for c in ("split", "block") if names.get(c) == c], 1, 0.7):
             problems.append(f"{column!r} is not read: is {meant[0]!r} meant?")
     if problems:
+        there = shorten(", ".join(filter(None, columns)), 200)
         raise TxrayError(
-            f"{path} has the columns {', '.join(columns)}: {'; '.join(problems)}. Name them text, label, split and block, or say in the"
+            f"{path} has the columns {there}: {'; '.join(problems)}. Name them text, label, split and block, or say in the"
             " profile's corpora.target what they are called, as columns: {text: review, label: sentiment}, and what stands between"
             " them, as delimiter: ;"
         )

@@ -7,6 +7,7 @@ tokenise, vocabulary.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from txray_lib.corpora.documents import UNKNOWN, Corpus, Document, deal_blocks, shared_blocks
-from txray_lib.corpora.files import Faults, Say, Unseen, count_lines, read_table, read_text
-from txray_lib.corpora.tokenise import compose, cut_passages, resolve_entities
+from txray_lib.corpora.documents import SPLITS, UNKNOWN, Corpus, Document, deal_blocks, shared_blocks, shared_texts
+from txray_lib.corpora.files import Faults, Say, Unseen, column_name, count_lines, read_table, read_text
+from txray_lib.corpora.tokenise import UNSEEN, compose, cut_passages, resolve_entities
 from txray_lib.corpora.vocabulary import END, Vocabulary
 from txray_lib.errors import TxrayError
 
-_SPLITS = ("train", "valid", "test")
 _COLUMNS = ("text", "label", "split", "block")
+_NO_LABEL = frozenset({"nan", "null", "none", "na", "n/a", "<na>"})
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ def load_text(path: Path | str, name: str, seed: int, say: Say = print) -> Corpu
     than two blocks with a token.
     """
     path, unseen = Path(path), Unseen()
+    if path.suffix.lower() in (".csv", ".tsv", ".jsonl"):
+        raise TxrayError(
+            f"{path} is a table, and plain text is wanted. Save its texts alone as a .txt file, one a line."
+        )
     text = read_text(path, say)
     read = [Document(f"line-{n:07d}", "train", "", *_cut([line], unseen)) for n, line in enumerate(text.split("\n"), 1)]
     blocks = [list(group) for filled, group in groupby(read, key=lambda d: len(d) > 0) if filled]
@@ -88,8 +93,14 @@ def load_labelled(
     rows without a label or a token; labels that are not two; and splits with fewer texts than `sizes` asks for.
     """
     path, faults, unseen = Path(path), Faults(list), Unseen()
-    called = {column: compose(name) for column, name in (columns or {}).items()}
+    called = {column: column_name(name) for column, name in (columns or {}).items()}
     names = {c: called.get(c, c) for c in _COLUMNS if c in called or c not in called.values()}
+    if not {*called} <= {*names} or not {"text", "label"} <= {*names} or len({*names.values()}) < len(names):
+        raise TxrayError(
+            f"columns {columns} cannot be read: text, label, split and block each have a name of their own."
+        )
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise TxrayError(f"the delimiter {delimiter!r} is not one character, such as ; or a tab.")
     table = read_table(path, names, delimiter, faults, say)
     there = {column for _, fields in table for column in fields}
     given = {column for column in _COLUMNS if names.get(column) in there}
@@ -99,22 +110,25 @@ def load_labelled(
         read.append(_read_row(f"row-{number:07d}", line, row, faults, unseen))
     faults.raise_any(path)
     unseen.tell(path, say)
-    if unread := sorted(there - set(names.values())):
+    filled = {column for _, fields in table for column, value in fields.items() if value != ""}
+    if unread := sorted(column or "one without a name" for column in filled - set(names.values())):
         say(f"{path.name}: columns that are not read: {', '.join(unread)}")
     keys, labels = _order_labels((label for _, label in read), positive, path, say)
     corpus = Corpus(name, tuple(replace(document, label=keys.index(_label_key(label))) for document, label in read))
     if not corpus.split("valid").documents:
         lacking = ["valid"] if "split" in given else ["test", "valid"]
         corpus = deal_blocks(corpus, {split: sizes[split] for split in lacking}, seed, at_least=True)
-    for split in _SPLITS:
+    for split in SPLITS:
         texts = Counter(document.label for document in corpus.split(split))
         if min(texts[0], texts[1]) < sizes[split] // 2:
             raise TxrayError(
                 f"{path} has {len(corpus):,} texts; {split} gets {texts[0]:,} of {labels[0]!r} and {texts[1]:,} of {labels[1]!r}, and"
                 f" the profile asks for {sizes[split] // 2:,} of each. Lower finetuning.reviews.{split}, or give more texts."
             )
-    if both := shared_blocks(corpus):
-        say(f"{path.name}: blocks with texts in more than one split: {both:,}")
+    if blocks := shared_blocks(corpus):
+        say(f"{path.name}: blocks with texts in more than one split: {blocks:,}")
+    if texts := shared_texts(corpus):
+        say(f"{path.name}: texts that stand in the split test and in another: {len(texts):,}")
     return Labelled(corpus, labels)
 
 
@@ -136,6 +150,11 @@ def load_words(path: Path, lowercase: bool, say: Say = print) -> tuple[Vocabular
             what = "a capital, which lower-cased text never holds. Set vocabulary.lowercase to false, or write it in lower case."
             faults[what].append(f"{number + 1} {word!r}")
     faults.raise_any(path)
+    if unmatched := [word for word in lines if word.split() != [word] or UNSEEN.search(word)]:
+        told = ", ".join(map(ascii, unmatched[:5]))
+        say(
+            f"{path.name}: words that hold white space or marks that nobody sees, as no token does: {len(unmatched):,} ({told})"
+        )
     if missing := [mark for mark in (UNKNOWN, END) if mark not in first]:
         raise TxrayError(
             f"{path} has no line {' or '.join(missing)}. Write {UNKNOWN} and {END} in place of the encoder's own names for a word that"
@@ -152,17 +171,21 @@ def _cut(passages: Iterable[str], unseen: Unseen) -> tuple[tuple[str, ...], tupl
 
 def _read_row(name: str, line: int, row: Mapping[str, Any], faults: Faults, unseen: Unseen) -> tuple[Document, str]:
     """The document of a row, without its label, and what that is called; what is wrong with the row is added to `faults`."""
-    tokens, sentences = _cut(row["text"].splitlines() if isinstance(row["text"], str) else [], unseen)
-    if not tokens:
+    text, label = row["text"], row["label"]
+    tokens, sentences = _cut(text.splitlines() if isinstance(text, str) else [], unseen)
+    if not isinstance(text, str):
+        faults["a text that is a number, a list or an object. Give it between quotes, whole."].append(f"{line}")
+    elif not tokens:
         faults["no text that holds a token. Remove the row, or give it its text."].append(f"{line}")
-    label, is_part = row["label"], isinstance(row["label"], float) and not row["label"].is_integer()
-    label = "" if is_part or not isinstance(label, str | int | float) else unseen.clean(str(label)).strip()
+    is_one = isinstance(label, str | int) or (isinstance(label, float) and math.isfinite(label))
+    label = unseen.clean(str(label)).strip() if is_one else ""
     if not label:
-        faults["no label that is a word or a whole number. Give every row one of two labels."].append(f"{line}")
-    split = str(row.get("split", "train")).strip().lower()
-    if split not in _SPLITS:
-        what = f"no split out of {', '.join(_SPLITS)}. Give every row one, or leave the column out."
+        faults["no label that is a word or a number. Give every row one of two labels."].append(f"{line}")
+    split = unseen.clean(str(row.get("split", "train"))).strip().lower()
+    if split not in SPLITS:
+        what = f"no split out of {', '.join(SPLITS)}. Give every row one, or leave the column out."
         faults[what].append(f"{line} {split!r}")
+        split = "train"
     block = unseen.clean(str(row.get("block", name))).strip()
     if not block:
         faults["no block. Give every row one, or leave the column out."].append(f"{line}")
@@ -170,12 +193,13 @@ def _read_row(name: str, line: int, row: Mapping[str, Any], faults: Faults, unse
 
 
 def _label_key(label: str) -> float | str:
-    """What makes a label the same as another: its number, or its letters whatever the capitals."""
+    """What makes a label the same as another: its number, of which true is 1, or its letters whatever the capitals."""
+    word = label.casefold()
     try:
-        number = float(label)
+        number = float({"true": "1", "false": "0"}.get(word, label))
     except ValueError:
-        return label.casefold()
-    return number if math.isfinite(number) else label.casefold()
+        return word
+    return number if math.isfinite(number) else word
 
 
 def _order_labels(
@@ -187,18 +211,24 @@ def _order_labels(
         spelled[_label_key(label)][label] += 1
     names = {key: spellings.most_common(1)[0][0] for key, spellings in spelled.items()}
     rows = Counter({names[key]: spellings.total() for key, spellings in spelled.items()})
-    told = ", ".join(f"{name!r} ({number:,})" for name, number in rows.most_common(5)) or "none"
+    told = ", ".join(f"{reprlib.repr(name)} ({number:,})" for name, number in rows.most_common(5)) or "none"
     if len(names) != 2:
         raise TxrayError(
             f"{path} has {len(names)} labels, most often {told}. Two are needed: leave the rows of others out, or join labels."
         )
     keys = sorted(names, key=lambda key: (isinstance(key, str), key))
     if positive is not None:
-        if _label_key(positive) not in keys:
+        key = _label_key(Unseen().clean(str(positive)).strip())
+        if key not in keys:
             raise TxrayError(
                 f"{path} has no label {positive!r}, which is to be the positive one. Its labels are {told}."
             )
-        keys.sort(key=_label_key(positive).__eq__)
+        keys.sort(key=lambda other: other == key)
+    elif _NO_LABEL & {*keys}:
+        raise TxrayError(
+            f"{path} has the labels {told}, and one of them is what programs write where there is none. Remove these rows; or,"
+            " where it is a label, say in the profile which of the two is positive."
+        )
     zero, one = (names[key] for key in keys)
     say(f"{path.name}: the label {zero!r} is 0, {one!r} is 1, the class whose F1 is told")
     if others := sorted({spelling for spellings in spelled.values() for spelling in spellings} - {zero, one}):

@@ -19,7 +19,7 @@ from pathlib import Path
 from txray_lib.corpora.documents import Corpus, Document
 from txray_lib.corpora.tokenise import cut_passages, sentence_starts
 from txray_lib.errors import TxrayError
-from txray_lib.places import DATA_VARIABLE
+from txray_lib.places import DATA_VARIABLE, require_fetched
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ def fetch_archive(archive: Archive) -> Path:
         path = Path(folder).absolute() / archive.name
         if not path.is_file():
             raise TxrayError(f"there is no file {path} with {archive.corpus}. {remedy} Or unset it to download.")
+        require_fetched(path)
         if not any(pooch.hashes.hash_matches(path, known) for known in (archive.published, archive.repacked)):
             raise TxrayError(f"{path} is truncated, altered, or not {archive.corpus}: its hash is not known. {remedy}")
         return path

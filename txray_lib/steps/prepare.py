@@ -13,6 +13,7 @@ import pandas as pd
 from txray_lib import places, tagging, worlds
 from txray_lib.corpora import Corpus
 from txray_lib.corpora.documents import (
+    SPLITS,
     content_hash,
     deal_blocks,
     label_balanced_sample,
@@ -28,7 +29,6 @@ from txray_lib.errors import TxrayError
 from txray_lib.steps import Task
 from txray_lib.tables import write_table
 
-_SPLITS = ("train", "valid", "test")
 _ROLES = ("pretraining", "target")
 _MEASURES = ["corpus", "measure", "value"]
 
@@ -94,7 +94,7 @@ def encode_corpora(task: Task, folder: Path) -> None:
     for split in ("train", "valid"):
         np.save(folder / f"stream-{split}.npy", encode_stream(pretraining.split(split), vocabulary), allow_pickle=False)
     target = load_corpus_file(task.file("corpora", "target.parquet"))
-    for split in _SPLITS:
+    for split in SPLITS:
         encode_texts(target.split(split), vocabulary).save(folder / f"texts-{split}.npz")
     samples = [load_corpus_file(task.file("corpora", f"stage-{role}.parquet")) for role in _ROLES]
     measures = [(sample.name, "unknown_share", vocabulary.unknown_share(sample)) for sample in samples]
