@@ -65,9 +65,7 @@ def require_fetched(path: Path) -> None:
     with open(path, "rb") as file:
         start = file.read(60)
     if start.startswith((b"version https://git-lfs", b"version https://hawser", b"/annex/objects/")):
-        raise TxrayError(
-            f"{path} is a Git LFS pointer, which stands for a file that was not fetched. Fetch it: git lfs pull."
-        )
+        raise TxrayError(f"{path} is a Git LFS pointer, in place of a file that was not fetched. Run: git lfs pull.")
 
 
 @contextlib.contextmanager

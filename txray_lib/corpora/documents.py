@@ -1,4 +1,4 @@
-"""Documents of tokens and tags, what every later room reads: their files, their parts. May touch: errors, places.
+"""Documents of tokens and tags, what every later room reads: their files, their parts. May touch: errors, places, tokenise.
 
 Every part that is drawn is seeded and balanced by label, for the files' own order holds one class first.
 """
@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
+from unicodedata import is_normalized
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from txray_lib.corpora.tokenise import compose
 from txray_lib.errors import TxrayError
 from txray_lib.places import whole_file
 
@@ -38,7 +40,7 @@ class Document:
     name       where it comes from, unique in its corpus ("train/pos/0_9.txt")
     split      "train", "valid" or "test"
     block      the unit that is independent of others: a Wikipedia article, the reviews of one film
-    tokens     in their original case
+    tokens     in their original case, in one spelling (Unicode NFC)
     sentences  index of the first token of each sentence, rising, starting with 0 (tags are made on whole sentences)
     label      1 positive, 0 negative, None where the corpus has no labels
     tags       one Penn Treebank tag a token, or None before tagging
@@ -55,22 +57,16 @@ class Document:
     gold: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Lists become tuples. Raises TxrayError for tokens that are no words, another split, and another label."""
-        for part in ("tokens", "tags", "gold"):
-            words = getattr(self, part)
-            if isinstance(words, str) or any(not issubclass(kind, str) for kind in {*map(type, words or ())}):
-                raise TxrayError(
-                    f"the {part} of the document {self.name!r} are no words: give a tuple, as tuple(text.split())."
-                )
-            if isinstance(words, list):
-                object.__setattr__(self, part, tuple(words))
-        if self.split not in SPLITS or self.label not in (None, 0, 1):
+        """Raises TxrayError for tokens that are no words, and for another split or label."""
+        if isinstance(self.tokens, str) or not all(issubclass(kind, str) for kind in {*map(type, self.tokens)}):
             raise TxrayError(
-                f"the document {self.name!r} has the split {self.split!r} and the label {self.label!r}: a split is one of"
-                f" {', '.join(SPLITS)}, a label 1, 0 or None."
+                f"the tokens of the document {self.name!r} are no words. Give a tuple, as of text.split()."
             )
-        if self.label is not None:
-            object.__setattr__(self, "label", int(self.label))
+        if not isinstance(self.tokens, tuple) or not is_normalized("NFC", "".join(self.tokens)):
+            object.__setattr__(self, "tokens", tuple(map(compose, self.tokens)))
+        if self.split not in SPLITS or self.label not in (None, 0, 1):
+            given = f"the document {self.name!r} has the split {self.split!r} and the label {self.label!r}"
+            raise TxrayError(f"{given}: a split is one of {', '.join(SPLITS)}, a label 1, 0 or None.")
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -99,9 +95,8 @@ class Corpus:
     documents: tuple[Document, ...]
 
     def __post_init__(self) -> None:
-        for document in self.documents:
-            if not isinstance(document, Document):
-                raise TxrayError(f"the corpus {self.name!r} holds what is no Document: {document!r:.60}")
+        if not all(isinstance(document, Document) for document in self.documents):
+            raise TxrayError(f"the corpus {self.name!r} is made of something else than documents (`Document`).")
 
     def __len__(self) -> int:
         return len(self.documents)

@@ -42,8 +42,7 @@ _NO_TEXT = {
     ),
 }
 """What a file is that is no text, what to do, and how such files begin, in lower case."""
-_CONTROLS, _LOOKED_AT = bytes([*range(9), *range(14, 27)]), 100_000
-_USUAL = {".csv": ",", ".tsv": "\t"}
+_CONTROLS = bytes([*range(9), *range(14, 27)])
 _MARKS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _DIALECTS: dict[str, dict[str, Any]] = {
     "quotes around a text are none of its own": {},
@@ -85,7 +84,7 @@ class Unseen(Counter[str]):
 
 
 def read_text(path: Path, say: Say) -> str:
-    """A text file without byte order marks, its line ends as "\\n".
+    """A text file without byte order marks, its line ends as "\\n", none after the last line.
 
     Raises TxrayError for one that is missing, empty, not UTF-8, or of a kind that is no text.
     """
@@ -97,36 +96,26 @@ def read_text(path: Path, say: Say) -> str:
         remedy = "Paths in a profile are relative to the folder of its file, or to TXRAY_DATA."
         raise TxrayError(f"{path} cannot be read ({error.strerror}). {remedy}") from None
     except UnicodeDecodeError as error:
-        wrong, line = content[error.start], content.count(b"\n", 0, error.start) + 1
-        raise TxrayError(
-            f"{path}: the byte {wrong:#04x} in line {line:,} is not UTF-8. Save the file as UTF-8; on Windows it may be in cp1252."
-        ) from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TxrayError(f"{path}: line {line:,} is not UTF-8. Save the file as UTF-8; it may be in cp1252.") from None
     if not text.strip():
         raise TxrayError(f"{path} is empty. Put your text there.")
     if count := text.count("\ufffd"):
         say(f"{path.name}: characters that were lost when the file was made (U+FFFD): {count:,}")
     if count := text.count("\r"):
         say(f"{path.name}: line ends as on an old Mac (CR) are read as line ends: {count:,}")
-    return text.replace("\r", "\n")
+    return text.replace("\r", "\n").removesuffix("\n")
 
 
 def _require_text(path: Path, content: bytes) -> None:
     """Refuse a file that begins as no text does, or holds the control characters that UTF-16 has and text has not."""
     require_fetched(path)
-    head = content[:_LOOKED_AT]
-    start = head.removeprefix("\ufeff".encode()).lstrip().lower()
+    start = content[:1_000].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for what, starts in _NO_TEXT.items():
         if start.startswith(starts):
             raise TxrayError(f"{path} is {what}.")
-    if len(head.translate(None, _CONTROLS)) < 0.9 * len(head):
-        raise TxrayError(
-            f"{path} is full of control characters, as UTF-16 without its mark and binary files are. Save its text as UTF-8."
-        )
-
-
-def count_lines(text: str) -> int:
-    """How many lines a text has, the last one with or without an end."""
-    return text.count("\n") + (not text.endswith("\n"))
+    if len(content.translate(None, _CONTROLS)) < 0.9 * len(content):
+        raise TxrayError(f"{path} is full of control characters: binary, or UTF-16. Save its text as UTF-8.")
 
 
 def column_name(name: str) -> str:
@@ -145,7 +134,7 @@ def read_table(path: Path, names: Mapping[str, str], delimiter: str | None, faul
     kind = path.suffix.lower()
     if kind == ".jsonl":
         return _read_json(path, names, faults, say)
-    if kind in _USUAL:
+    if kind in (".csv", ".tsv"):
         return _read_csv(path, names, delimiter, faults, say)
     raise TxrayError(f"{path} is no table of labelled texts: its name must end in .csv, .tsv or .jsonl.")
 
@@ -170,12 +159,12 @@ class _Reading:
 def _read_csv(path: Path, names: Mapping[str, str], delimiter: str | None, faults: Faults, say: Say) -> list[Row]:
     csv.field_size_limit(2**31 - 1)
     text = read_text(path, say)
-    mark = delimiter or _find_delimiter(text, names, _USUAL[path.suffix.lower()])
+    mark = delimiter or _find_delimiter(text, names)
     readings = {how: _read_dialect(text, mark, dialect) for how, dialect in _DIALECTS.items()}
     how, reading = max(readings.items(), key=lambda item: item[1].fit(names["label"]))
     _check_columns(reading.header, names, path)
     faults.update(reading.faults)
-    lines, rows, empty = count_lines(text), len(reading.rows), reading.empty
+    lines, rows, empty = text.count("\n") + 1, len(reading.rows), reading.empty
     others = {"empty": empty, "inside quotes": 0 if faults else lines - 1 - rows - empty}
     told = "".join(f", {count:,} {what}" for what, count in others.items() if count)
     quoting = f"; {how}" if '"' in text else ""
@@ -185,8 +174,8 @@ def _read_csv(path: Path, names: Mapping[str, str], delimiter: str | None, fault
     return reading.rows
 
 
-def _find_delimiter(text: str, names: Mapping[str, str], usual: str) -> str:
-    """The mark that sets apart most names of the columns that are asked for; of equal ones that of most columns, or the usual.
+def _find_delimiter(text: str, names: Mapping[str, str]) -> str:
+    """The mark that sets apart most names of the columns that are asked for; of equal ones that of most columns.
 
     Sniffers look at the texts too, and take their commas for the mark of a table with semicolons.
     """
@@ -197,7 +186,7 @@ def _find_delimiter(text: str, names: Mapping[str, str], usual: str) -> str:
         columns = set(map(column_name, next(csv.reader([header], delimiter=mark))))
         return len(asked & columns), len(columns)
 
-    return max((usual, *_MARKS), key=fit)
+    return max(_MARKS, key=fit)
 
 
 def _read_dialect(text: str, mark: str, dialect: Mapping[str, Any]) -> _Reading:
@@ -229,15 +218,12 @@ def _read_dialect(text: str, mark: str, dialect: Mapping[str, Any]) -> _Reading:
 
 
 def _read_json(path: Path, names: Mapping[str, str], faults: Faults, say: Say) -> list[Row]:
-    rows, text = list[Row](), read_text(path, say)
-    if text.lstrip().startswith("["):
-        wanted = "an object a line is wanted, as pandas writes them with to_json(orient='records', lines=True)"
-        raise TxrayError(f"{path} is one list, and {wanted}.")
-    for number, line in enumerate(text.split("\n"), 1):
+    rows, lines = list[Row](), read_text(path, say).split("\n")
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=_read_object, parse_float=_read_number)
+            row = json.loads(line, object_pairs_hook=_read_object)
             if not isinstance(row, dict):
                 raise ValueError
             json.dumps(row, ensure_ascii=False).encode()
@@ -247,7 +233,7 @@ def _read_json(path: Path, names: Mapping[str, str], faults: Faults, say: Say) -
             faults["no JSON object in whole characters, each key once. Write one a line."].append(f"{number}{where}")
     if rows:
         _check_columns(list({column: None for _, row in rows for column in row}), names, path)
-    say(f"{path.name}: {len(rows):,} rows in {count_lines(text):,} lines")
+    say(f"{path.name}: {len(rows):,} rows in {len(lines):,} lines")
     return rows
 
 
@@ -257,12 +243,6 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(row) < len(pairs):
         raise ValueError
     return row
-
-
-def _read_number(digits: str) -> float:
-    """A whole number without its point, as pandas writes one in a column that has gaps."""
-    number = float(digits)
-    return int(number) if number.is_integer() else number
 
 
 def _check_columns(columns: Sequence[str], names: Mapping[str, str], path: Path) -> None:

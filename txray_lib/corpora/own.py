@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from txray_lib.corpora.documents import SPLITS, UNKNOWN, Corpus, Document, deal_blocks, shared_blocks, shared_texts
-from txray_lib.corpora.files import Faults, Say, Unseen, column_name, count_lines, read_table, read_text
+from txray_lib.corpora.files import Faults, Say, Unseen, column_name, read_table, read_text
 from txray_lib.corpora.tokenise import UNSEEN, compose, cut_passages, resolve_entities
 from txray_lib.corpora.vocabulary import END, Vocabulary
 from txray_lib.errors import TxrayError
@@ -44,11 +44,9 @@ def load_text(path: Path | str, name: str, seed: int, say: Say = print) -> Corpu
     """
     path, unseen = Path(path), Unseen()
     if path.suffix.lower() in (".csv", ".tsv", ".jsonl"):
-        raise TxrayError(
-            f"{path} is a table, and plain text is wanted. Save its texts alone as a .txt file, one a line."
-        )
-    text = read_text(path, say)
-    read = [Document(f"line-{n:07d}", "train", "", *_cut([line], unseen)) for n, line in enumerate(text.split("\n"), 1)]
+        raise TxrayError(f"{path} is a table, and plain text is wanted. Save its texts as a .txt file, one a line.")
+    lines = read_text(path, say).split("\n")
+    read = [Document(f"line-{n:07d}", "train", "", *_cut([line], unseen)) for n, line in enumerate(lines, 1)]
     blocks = [list(group) for filled, group in groupby(read, key=lambda d: len(d) > 0) if filled]
     if len(blocks) == 1:
         blocks = [[document] for document in blocks[0]]
@@ -62,7 +60,7 @@ def load_text(path: Path | str, name: str, seed: int, say: Say = print) -> Corpu
     for number, block in enumerate(blocks):
         split = "valid" if number in held_out else "train"
         documents += [replace(d, split=split, block=f"block-{number:06d}") for d in block]
-    say(f"{path.name}: {len(documents):,} documents in {count_lines(text):,} lines; the others hold no token")
+    say(f"{path.name}: {len(documents):,} documents in {len(lines):,} lines; the others hold no token")
     unseen.tell(path, say)
     return Corpus(name, tuple(documents))
 
@@ -96,9 +94,7 @@ def load_labelled(
     called = {column: column_name(name) for column, name in (columns or {}).items()}
     names = {c: called.get(c, c) for c in _COLUMNS if c in called or c not in called.values()}
     if not {*called} <= {*names} or not {"text", "label"} <= {*names} or len({*names.values()}) < len(names):
-        raise TxrayError(
-            f"columns {columns} cannot be read: text, label, split and block each have a name of their own."
-        )
+        raise TxrayError(f"columns {columns}: text, label, split and block are wanted, each with a name of its own.")
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise TxrayError(f"the delimiter {delimiter!r} is not one character, such as ; or a tab.")
     table = read_table(path, names, delimiter, faults, say)
@@ -139,7 +135,7 @@ def load_words(path: Path, lowercase: bool, say: Say = print) -> tuple[Vocabular
     for the end of a document, and is the last word here wherever it stands there. Raises TxrayError for a file that is missing
     or not UTF-8, an empty or repeated line, or one of the two words missing.
     """
-    lines = compose(read_text(path, say)).removesuffix("\n").split("\n")
+    lines = compose(read_text(path, say)).split("\n")
     first, faults = dict[str, int](), Faults(list)
     for number, word in enumerate(lines):
         if not word.strip():
@@ -151,10 +147,8 @@ def load_words(path: Path, lowercase: bool, say: Say = print) -> tuple[Vocabular
             faults[what].append(f"{number + 1} {word!r}")
     faults.raise_any(path)
     if unmatched := [word for word in lines if word.split() != [word] or UNSEEN.search(word)]:
-        told = ", ".join(map(ascii, unmatched[:5]))
-        say(
-            f"{path.name}: words that hold white space or marks that nobody sees, as no token does: {len(unmatched):,} ({told})"
-        )
+        told = f"{len(unmatched):,} ({', '.join(map(ascii, unmatched[:5]))})"
+        say(f"{path.name}: words with white space or marks that nobody sees, which no token has: {told}")
     if missing := [mark for mark in (UNKNOWN, END) if mark not in first]:
         raise TxrayError(
             f"{path} has no line {' or '.join(missing)}. Write {UNKNOWN} and {END} in place of the encoder's own names for a word that"
@@ -225,10 +219,8 @@ def _order_labels(
             )
         keys.sort(key=lambda other: other == key)
     elif _NO_LABEL & {*keys}:
-        raise TxrayError(
-            f"{path} has the labels {told}, and one of them is what programs write where there is none. Remove these rows; or,"
-            " where it is a label, say in the profile which of the two is positive."
-        )
+        wrong = f"{path} has the labels {told}, and one of them is what programs write where there is none"
+        raise TxrayError(f"{wrong}. Remove these rows, or say in the profile which of the two is positive.")
     zero, one = (names[key] for key in keys)
     say(f"{path.name}: the label {zero!r} is 0, {one!r} is 1, the class whose F1 is told")
     if others := sorted({spelling for spellings in spelled.values() for spelling in spellings} - {zero, one}):

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from txray_lib.corpora.documents import UNKNOWN, Corpus, Document
-from txray_lib.corpora.tokenise import compose
 from txray_lib.errors import TxrayError
 from txray_lib.progress import bar
 
@@ -87,7 +86,7 @@ def tag_sentences(sentences: Sequence[Sequence[str]], tagger: SequenceTagger, ti
 
 def _make_readable(token: str) -> str:
     """The token, or what stands for it where Flair could not read or could not afford it."""
-    text = compose(token[:LONGEST_TOKEN]).encode("utf-8", "replace").decode("utf-8")
+    text = token[:LONGEST_TOKEN].encode("utf-8", "replace").decode("utf-8")
     is_visible = any(c.isprintable() and not c.isspace() and c not in _SPACES_OF_SENTENCEPIECE for c in text)
     return text if is_visible else UNKNOWN
 
