@@ -62,10 +62,12 @@ def note_opened(*patterns: Path) -> None:
 
 def require_fetched(path: Path) -> None:
     """Raise TxrayError where a file is a pointer of Git LFS or git-annex, whatever its name says."""
-    with open(path, "rb") as file:
-        start = file.read(60)
-    if start.startswith((b"version https://git-lfs", b"version https://hawser", b"/annex/objects/")):
-        raise TxrayError(f"{path} is a Git LFS pointer, in place of a file that was not fetched. Run: git lfs pull.")
+    pointers = (b"version https://git-lfs", b"version https://hawser", b"/annex/objects/")
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        if file.read(60).startswith(pointers):
+            raise TxrayError(
+                f"{path} is a Git LFS pointer, in place of a file that was not fetched. Run: git lfs pull."
+            )
 
 
 @contextlib.contextmanager

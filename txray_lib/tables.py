@@ -97,6 +97,7 @@ def _damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        places.require_fetched(path)
         raise TxrayError(f"the table {path} cannot be read ({error}). Delete it and make it again.") from None
 
 

@@ -252,6 +252,9 @@ def test_what_is_no_safetensors_file_is_told(tmp_path):
         torch.save({"embedding.weight": torch.ones(2, 2)}, tmp_path / name)
         with pytest.raises(TxrayError, match=told):
             load(tmp_path / name)
+    (tmp_path / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n")
+    with pytest.raises(TxrayError, match=r"model\.safetensors is a Git LFS pointer"):
+        load(tmp_path / "model.safetensors")
     with pytest.raises(TxrayError, match=r"there is no file .*none\.safetensors.*TXRAY_DATA"):
         load(tmp_path / "none.safetensors")
 

@@ -80,6 +80,9 @@ def test_a_missing_or_truncated_table_is_told(tmp_path):
         path.write_bytes(path.read_bytes()[:left])
         with pytest.raises(TxrayError, match=r"t.parquet cannot be read"):
             read_table(path)
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\nsize 9\n")
+    with pytest.raises(TxrayError, match=r"t.parquet is a Git LFS pointer"):
+        read_table(path)
     with pytest.raises(TxrayError, match=r"the table .*none.parquet does not exist. Make it with `txray run`"):
         read_table(tmp_path / "none.parquet")
 

@@ -412,6 +412,10 @@ def with_a_slow_tokenizer(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertweetTokenizer"}', encoding="utf-8")
 
 
+def point(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes(b"version https://git-lfs.github.com/spec/v1\nsize 9\n")
+
+
 WEIGHTS, FIRST = "model.safetensors", "embeddings.word_embeddings.weight"
 
 
@@ -422,6 +426,7 @@ WEIGHTS, FIRST = "model.safetensors", "embeddings.word_embeddings.weight"
         (rename(WEIGHTS, "other"), "holds no weights: model.safetensors is wanted"),
         (rename(WEIGHTS, "pytorch_model.bin"), "pytorch_model.bin and no safetensors: a pickle may run any code"),
         (lambda folder: os.truncate(folder / WEIGHTS, 5000), "cannot be read"),
+        *((point(name), f"{name} is a Git LFS pointer") for name in (WEIGHTS, "config.json", "tokenizer.json")),
         (reweigh(lambda held: held | {FIRST: held[FIRST] * torch.nan}), f"not finite numbers: {FIRST}"),
         (reweigh(lambda held: {f"x.{name}": value for name, value in held.items()}), "they are another model's"),
         (without_tokenizer, "holds no tokenizer"),

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.encoders.recurrent import Cell, Recurrent
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.places import whole_file
+from txray_lib.places import require_fetched, whole_file
 
 _SAID = "txray"
 """The one entry of a file's header, so that equal weights make equal bytes: what is said of them, and the hash of it all."""
@@ -142,6 +142,7 @@ def _read_own(path: Path) -> dict[str, Tensor]:
             f"{path} is no safetensors file, and nothing else is read: a pickle may run any code. Where you trust it, read it in"
             " your own code and write its tensors with safetensors.torch.save_file."
         )
+    require_fetched(path)
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:

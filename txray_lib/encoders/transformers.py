@@ -1,4 +1,5 @@
-"""Transformers as encoders: what the neurons of their layers do at each piece of a text. May touch: errors, settings, layered, pieces.
+"""Transformers as encoders: what the neurons of their layers do at each piece of a text. May touch: errors, places, settings, layered,
+pieces.
 
 A neuron is one of a layer's feed-forward network, read after the activation function (what the down projection is given), or a
 dimension of the residual stream, read as the layer leaves it. One pass through the model serves all layers. Weights are read
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from txray_lib.encoders.layered import LayeredEncoder, choose_layers
 from txray_lib.encoders.pieces import Pieces, check_pieces
 from txray_lib.errors import TxrayError, nearest
+from txray_lib.places import require_fetched
 from txray_lib.settings import Reading
 
 if TYPE_CHECKING:
@@ -114,6 +116,8 @@ def load_transformer(folder: Path, reading: Reading | None = None) -> tuple[Tran
         from transformers.utils import logging
     except ImportError:
         raise TxrayError("a Transformer needs transformers: pip install 'txray-lib[transformers]'") from None
+    for file in filter(Path.is_file, Path(folder).glob("*")):
+        require_fetched(file)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
