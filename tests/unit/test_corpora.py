@@ -193,6 +193,7 @@ def test_a_sample_alternates_labels_and_is_exact():
         ({"tokens": [b"the"]}, "are no words"),
         ({"label": "pos"}, "the document 'd' has the split 'train' and the label 'pos'"),
         ({"label": float("nan")}, "the label nan"),
+        ({"label": True}, "the label True"),
         ({"label": 2}, "the label 2: a split is one of train, valid, test, a label 1, 0 or None"),
         ({"split": "dev"}, "the document 'd' has the split 'dev'"),
     ],
@@ -203,7 +204,7 @@ def test_a_document_of_other_things_than_words_is_refused(given, told):
 
 
 def test_words_by_hand_are_those_of_a_tuple_in_one_spelling():
-    for words in (["caf\u00e9", "x"], ("cafe\u0301", "x"), np.array(["cafe\u0301", "x"])):
+    for words in (["caf\u00e9", "x"], ("cafe\u0301", "x"), np.array(["cafe\u0301", "x"]), iter(["cafe\u0301", "x"])):
         assert Document("d", "train", "b", words) == Document("d", "train", "b", ("caf\u00e9", "x"))
     with pytest.raises(TxrayError, match="the corpus 'x' is made of something else than documents"):
         Corpus("x", ("a text",))

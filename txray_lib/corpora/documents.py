@@ -58,13 +58,14 @@ class Document:
 
     def __post_init__(self) -> None:
         """Raises TxrayError for tokens that are no words, and for another split or label."""
-        if isinstance(self.tokens, str) or not all(issubclass(kind, str) for kind in {*map(type, self.tokens)}):
+        words = () if isinstance(self.tokens, str) else tuple(self.tokens)
+        if isinstance(self.tokens, str) or not {*map(type, words)} <= {str, np.str_}:
             raise TxrayError(
                 f"the tokens of the document {self.name!r} are no words. Give a tuple, as of text.split()."
             )
-        if not isinstance(self.tokens, tuple) or not is_normalized("NFC", "".join(self.tokens)):
-            object.__setattr__(self, "tokens", tuple(map(compose, self.tokens)))
-        if self.split not in SPLITS or self.label not in (None, 0, 1):
+        composed = words if is_normalized("NFC", "".join(words)) else tuple(map(compose, words))
+        object.__setattr__(self, "tokens", composed)
+        if self.split not in SPLITS or self.label not in (None, 0, 1) or isinstance(self.label, bool):
             given = f"the document {self.name!r} has the split {self.split!r} and the label {self.label!r}"
             raise TxrayError(f"{given}: a split is one of {', '.join(SPLITS)}, a label 1, 0 or None.")
 

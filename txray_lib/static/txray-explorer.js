@@ -117,7 +117,7 @@
     order.addEventListener("change", fill);
     shown.addEventListener("change", fill);
     list.addEventListener("change", () => choose(Number(list.value)));
-    form.addEventListener("submit", event => { event.preventDefault(); find(field.value.trim()); });
+    form.addEventListener("submit", event => { event.preventDefault(); find(field.value.trim().normalize()); });
     field.addEventListener("input", suggest);
     document.addEventListener("keydown", event => {
       if (event.key === "/" && !/^(input|select|textarea)$/i.test(event.target.tagName)) { event.preventDefault(); field.focus(); }
