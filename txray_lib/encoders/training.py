@@ -9,9 +9,7 @@ from a state that is not kept).
 from __future__ import annotations
 
 import copy
-import ctypes
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -37,8 +35,6 @@ READ_EVERY = 10
 PRETRAINING_CLIP, FINETUNING_CLIP = 0.25, 1.0
 _WARM_UP = 0.2
 _EVALUATION_BATCH = 128
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-"""Of `mallopt`, as malloc.h numbers them."""
 
 
 def learning_rate(settings: Pretraining, done: float) -> float:
@@ -75,7 +71,6 @@ def pretrain(
     Returns the curve: epoch, measure ("train_perplexity", "valid_perplexity", "learning_rate"), value, seconds of
     training so far. Raises TxrayError where a lane would have fewer than two tokens, or the loss stops being a number.
     """
-    _keep_memory()
     lanes = _lanes(train, settings.batch_size).to(device)
     encoder = untrained_encoder(words, settings.embedding_size, settings.units, seed)
     model = LanguageModel(encoder, settings.dropout).to(device)
@@ -207,7 +202,6 @@ def finetune(
     """
     if len(set(train.labels.tolist())) < 2 or not len(valid):
         raise TxrayError("fine-tuning needs training reviews of both labels and at least one review to validate on")
-    _keep_memory()
     torch.manual_seed(seed)
     classifier = Classifier(copy.deepcopy(encoder)).to(device)
     classifier.encoder.embedding.weight.requires_grad_(False)
@@ -301,15 +295,6 @@ def _perplexity(mean_loss: float) -> float:
         raise TxrayError(
             f"the pretraining diverged, its loss is {mean_loss:.0f}: lower pretraining.learning_rate"
         ) from None
-
-
-def _keep_memory() -> None:
-    """Let the C library of Linux keep what the process frees, until it ends: to give the logits of each window back to the
-    system, and to ask for as much again, takes a quarter of the time of a pretraining of 512 units on 10,000 words."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt:
-        mallopt(_TRIM_THRESHOLD, -1)
-        mallopt(_MMAP_MAX, 0)
 
 
 def _lanes(ids: np.ndarray, batch_size: int) -> Tensor:
