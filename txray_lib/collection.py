@@ -23,14 +23,14 @@ from torch import Tensor, nn
 from txray_lib.corpora import Corpus, Document, Vocabulary
 from txray_lib.corpora.tokenise import compose
 from txray_lib.encoders.lstm import Classifier, Encoder, Window, windows
-from txray_lib.errors import TxrayError
-from txray_lib.preferences import NOBODY, aggregate
+from txray_lib.errors import TxrayError, require, require_number
+from txray_lib.preferences import NOBODY, aggregate, require_layers
 from txray_lib.progress import bar
 
 NEAR_TIE = 1e-6
 PART_TOKENS = 2**16
 """Of the documents whose records are held at once; several such parts are on their way at a time."""
-_END = object()
+_END, _LOADED = object(), "`tx.load_text` or `tx.load_labelled`"
 _COLUMNS = ["document", "block", "layer", "feature", "tag", "neuron", "activation", "prediction", "y"]
 
 
@@ -69,8 +69,9 @@ def collect(
     read it in fine-tuning; records go on to the end. An encoder is any module with `words`, `units` and the `forward` of
     `Encoder`, of any floating-point type; it is tried on two texts of three tokens, left as it was found, and TF32 off.
     Raises TxrayError for an empty corpus, documents without tags, a vocabulary that is not the encoder's, a module that gives
-    something else, or activations that are not numbers.
+    something else, or something else for a text than for its tokens one by one, or activations that are not numbers.
     """
+    require(corpus, Corpus, "the corpus", _LOADED)
     total = corpus.require_text().token_count
     (whole,) = collect_parts(
         model, corpus, vocabulary, batch_size, device, what, max_tokens, total, part_tokens=total + 1
@@ -96,9 +97,10 @@ def collect_parts(
     is the number of the first document in the records. A part is yielded when its last document has been read.
     """
     encoder, classifier = (model.encoder, model) if isinstance(model, Classifier) else (model, None)
+    require(vocabulary, Vocabulary, "the vocabulary", "the encoder's own")
     _require_encoder(encoder, vocabulary)
-    if batch_size < 1:
-        raise TxrayError(f"{batch_size} documents cannot be read side by side: give a batch_size of 1 or more")
+    require_number(batch_size, "batch_size")
+    require_number(1 if max_tokens is None else max_tokens, "max_tokens")
     unfinished: deque[_Part] = deque()
 
     def texts() -> Iterator[tuple[int, np.ndarray]]:
@@ -135,8 +137,9 @@ def from_activations(
     missing. Raises TxrayError for a document without tags, an array of another shape or kind, values that are not finite,
     more or fewer arrays than documents, or a layer beyond 127.
     """
-    if not isinstance(layer, (int, np.integer)) or not 0 <= layer <= np.iinfo(np.int8).max:
-        raise TxrayError(f"there is no layer {layer!r}: number the layers of an encoder from 0, up to 127")
+    require_layers([layer])
+    require(corpus, Corpus, "the corpus", _LOADED)
+    require(seen, Callable, "`seen`", "`str.lower`, or `vocabulary.seen`")
     if isinstance(activations, Mapping) or not isinstance(activations, Iterable):
         raise TxrayError(
             f"the activations are a {type(activations).__name__}; a list is wanted, or anything that gives an array for each"
@@ -148,7 +151,7 @@ def from_activations(
         array = next(given, _END)
         if array is _END:
             raise TxrayError(f"there are activations for {number} documents, and {corpus.name!r} has {len(corpus)}")
-        values = _checked(array, document, units)
+        values = checked(array, repr(document.name), len(document), units)
         units = values.shape[1]
         found.append(find_largest(values))
     if next(given, _END) is not _END:
@@ -160,21 +163,19 @@ def from_activations(
     return Collected(records, int(ties.sum()), len(documents))
 
 
-def find_largest(activations: Tensor, overwrite: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def find_largest(activations: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of activations (…, units) the largest, its neuron, the lowest of equal ones, and whether the second largest differs by
-    less than `NEAR_TIE`, (…) each. Nothing is written into them, which may be the state that a module goes on from,
-    but with `overwrite`: then they are a copy of the caller's, and of no use afterwards.
+    less than `NEAR_TIE`, (…) each. Nothing is written into them, which may be the state that a module goes on from.
 
     NumPy's argmax on one thread is seven times as fast as torch's on two.
     """
-    activations = activations.float()
+    activations = activations.float().resolve_neg()
     if activations.device.type == "cpu":
         neuron = torch.from_numpy(activations.numpy().argmax(axis=-1)).unsqueeze(-1)
     else:
         neuron = activations.argmax(dim=-1, keepdim=True)
     largest = activations.gather(-1, neuron)
-    scatter = activations.scatter_ if overwrite else activations.scatter
-    second = scatter(-1, neuron, -math.inf).amax(dim=-1, keepdim=True)
+    second = activations.scatter(-1, neuron, -math.inf).amax(dim=-1, keepdim=True)
     found = (part.squeeze(-1).cpu().numpy() for part in (largest, neuron, largest - second < NEAR_TIE))
     return tuple(found)
 
@@ -255,16 +256,18 @@ def grouped(documents: Iterable[Document], part_tokens: int | None = None) -> It
 
 
 def _require_tags(document: Document) -> None:
+    require(document, Document, "what is read", "the documents of a corpus")
     if document.tags is None or len(document.tags) != len(document):
         raise TxrayError(f"the document {document.name!r} has not one tag a token: tag the corpus first (`tag_corpus`)")
 
 
 def _require_encoder(encoder: object, vocabulary: Vocabulary) -> None:
     name, numbers = type(encoder).__name__, [getattr(encoder, of, None) for of in ("words", "units")]
-    if not isinstance(encoder, nn.Module) or not all(isinstance(number, int) for number in numbers):
+    if not isinstance(encoder, nn.Module) or not all(isinstance(number, (int, np.integer)) for number in numbers):
         raise TxrayError(
             f"a {name} is no encoder: a torch module with `words` and `units` is wanted, the numbers of its words and of its"
-            " neurons. Of a module inside another, as DataParallel has it, give the inner one (`.module`)."
+            " neurons. Of a module inside another, as DataParallel has it, give the inner one (`.module`); a Transformer is read by"
+            " `tx.load_transformer` and `tx.collect_layers`."
         )
     if encoder.words != len(vocabulary):
         raise TxrayError(
@@ -274,23 +277,26 @@ def _require_encoder(encoder: object, vocabulary: Vocabulary) -> None:
         raise TxrayError(f"the module {name} has {encoder.units} units: the most excited of 2 or more is recorded")
 
 
-def _checked(array: object, document: Document, units: int | None) -> Tensor:
-    """Activations that somebody computed, as float32 on the CPU."""
-    wanted = (
-        f"real numbers of the shape ({len(document)}, {units or 'units, 2 or more'}) are wanted, a row for each token"
-    )
+def checked(array: object, name: str, tokens: int, units: int | None = None) -> Tensor:
+    """Activations that somebody computed of a text, (tokens, units), as float32 on the CPU.
+
+    Raises TxrayError for anything but finite real numbers, a row for each token.
+    """
+    wanted = f"real numbers of the shape ({tokens}, {units or 'units, 2 or more'}) are wanted, a row for each token"
     try:
-        given = array.detach().to_dense().cpu() if isinstance(array, Tensor) else torch.as_tensor(np.array(array))
-        numbers = not given.is_complex()
-    except (TypeError, ValueError, RuntimeError):
+        given = array.detach().to_dense().resolve_neg().cpu() if isinstance(array, Tensor) else np.asarray(array)
+        if isinstance(given, np.ndarray) and given.dtype.kind in "biuf" and not np.ma.is_masked(array):
+            given = torch.from_numpy(given.astype(np.float64))
+        numbers = not (given.is_complex() or given.is_quantized or given.is_nested)
+    except (AttributeError, TypeError, ValueError, RuntimeError):
         numbers = False
     if not numbers:
-        raise TxrayError(f"the activations of {document.name!r} are a {type(array).__name__}; {wanted}")
+        raise TxrayError(f"the activations of {name} are a {type(array).__name__}; {wanted}")
     values = given.float()
-    if values.ndim != 2 or len(values) != len(document) or values.shape[1] != (units or max(values.shape[1], 2)):
-        raise TxrayError(f"the activations of {document.name!r} have the shape {tuple(values.shape)}; {wanted}")
+    if values.ndim != 2 or len(values) != tokens or values.shape[1] != (units or max(values.shape[1], 2)):
+        raise TxrayError(f"the activations of {name} have the shape {tuple(values.shape)}; {wanted}")
     if not torch.isfinite(values).all():
-        raise TxrayError(f"the activations of {document.name!r} are not all finite numbers")
+        raise TxrayError(f"the activations of {name} are not all finite numbers")
     return values
 
 

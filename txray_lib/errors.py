@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Integral
 
 
 class TxrayError(Exception):
@@ -12,6 +13,19 @@ class TxrayError(Exception):
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows: the message, without the frames that led to it."""
         return [f"TxrayError: {self}"]
+
+
+def require(value: object, kind: type, what: str, source: str) -> None:
+    """Raise TxrayError where somebody gives another kind of thing; `source` says where the wanted one comes from."""
+    if not isinstance(value, kind):
+        name, wanted = type(value).__name__, kind.__name__
+        raise TxrayError(f"{what} is of the type {name}, and a {wanted} is wanted: take {source}")
+
+
+def require_number(value: object, what: str, least: int = 1) -> None:
+    """Raise TxrayError for anything but a whole number from `least` on."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise TxrayError(f"{what} is {value!r}, and a whole number from {least} on is wanted")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from txray_lib.encoders.layered import LayeredEncoder, read_windows
 from txray_lib.encoders.lstm import Classifier, evaluating
 from txray_lib.encoders.pieces import Pieces, PieceWindow, check_pieces, encode_pieces
 from txray_lib.encoders.training import last_hidden_states, predict
-from txray_lib.errors import TxrayError
+from txray_lib.errors import TxrayError, require, require_number
 from txray_lib.progress import bar
 
 
@@ -43,6 +43,11 @@ def collect_layers(
     activations that are not numbers, and where no neuron of a layer is ever above zero.
     """
     encoder = model.encoder if isinstance(model, Classifier) else model
+    require(encoder, LayeredEncoder, "the encoder", "that of `tx.load_transformer(folder)`")
+    require(pieces, Pieces, "what cuts words in pieces", "that of `tx.load_transformer(folder)`")
+    require(documents, Iterable, "the text", "a corpus, or a list of documents")
+    require_number(batch_size, "batch_size")
+    require_number(1 if max_tokens is None else max_tokens, "max_tokens")
     check_pieces(pieces, encoder.embedding.num_embeddings, "the encoder")
     positive, read = np.zeros(len(encoder.layers), np.int64), 0
     with bar(total or 0, what, "word") as ticker, evaluating(model, device):
@@ -84,7 +89,7 @@ class _Part:
 
     def hear(self, layer: int, batch: Sequence[PieceWindow], values: Tensor) -> None:
         """Take the largest of each word's activations, (words, units)."""
-        largest, neuron, ties = find_largest(values, overwrite=True)
+        largest, neuron, ties = find_largest(values)
         at = np.concatenate([np.flatnonzero(w.sizes) + w.first + self.starts[w.text] for w in batch])
         row = self.layers.index(layer)
         self.activation[row, at], self.neuron[row, at] = largest, neuron

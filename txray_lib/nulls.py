@@ -28,10 +28,10 @@ import pandas as pd
 from scipy import sparse
 from scipy.stats import false_discovery_control
 
-from txray_lib.errors import TxrayError
-from txray_lib.preferences import NOBODY
+from txray_lib.errors import TxrayError, nearest, require_number
+from txray_lib.preferences import NOBODY, RECORDS, by_layer, require_rows
 from txray_lib.progress import bar
-from txray_lib.transfer import AVOIDED, GAINED, SHARED, Side, between, by_layer, owners
+from txray_lib.transfer import AVOIDED, GAINED, MEASURES, SHARED, Side, between, owners
 
 SEED = 20200712
 PERMUTATIONS = 1000
@@ -146,8 +146,15 @@ def draw_null(
     Of several layers each has rows of its own, also in the second table, which then says which layer; both q are over the
     neurons of all of them, and arrangements are doubled layer by layer.
 
-    Raises TxrayError for records of two texts for "swap".
+    Raises TxrayError for records of two texts for "swap", and for what are no records, no kind, no measure or no numbers.
     """
+    for name, given, known in (("kind of null", kind, ("swap", "split")), ("measure", measure, MEASURES)):
+        if given not in known:
+            raise TxrayError(f"there is no {name} {given!r}. {nearest(str(given), known)}")
+    require_number(units, "units")
+    for name, side in (("before", before), ("after", after)):
+        require_rows(side, f"records {name}", RECORDS, range(NOBODY, units))
+    require_number(permutations, "permutations")
     found = []
     for layer, *sides in by_layer(before, after):
         null, counts = _draw_layer(kind, *sides, layer, units, permutations, seed, measure, cap, what)

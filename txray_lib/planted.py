@@ -1,5 +1,5 @@
 """A planted encoder: its neurons are assigned to words by construction, so that what changes between a before and an after is
-known (design, "A world whose truth is known"), and how much of that the method recovers over texts of several sizes.
+known, and how much of that the method recovers over texts of several sizes.
 
 Each word excites `depth` neurons, the strongest by as much as the word's strength, each further one by `DECAY` of the one
 before; all others stay below zero. After, some neurons have exchanged words. What an endless text would show follows from the
@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from txray_lib.collection import checked
 from txray_lib.corpora import Corpus
 from txray_lib.errors import TxrayError
 from txray_lib.nulls import draw_null
@@ -389,10 +390,8 @@ def choose(activations: np.ndarray, way: str) -> tuple[np.ndarray, np.ndarray, n
 def collect_way(activations: np.ndarray, text: pd.DataFrame, way: str) -> pd.DataFrame:
     """The records (columns in `preferences`) of a text, as `list_tokens` gives it, from its activations, (tokens, neurons).
     Raises TxrayError where there is no row for each token, or a value is not finite."""
-    if activations.ndim != 2 or len(activations) != len(text) or not np.isfinite(activations).all():
-        was, wanted = activations.shape, f"{len(text):,} tokens want a row each of finite numbers, one for each neuron"
-        raise TxrayError(f"the activations have the shape {was}, or values that are not finite, and {wanted}")
-    token, neuron, strength = choose(activations, way)
+    values = checked(activations, "the text", len(text)).numpy()
+    token, neuron, strength = choose(values, way)
     records = text.iloc[token].reset_index(drop=True)
     records.insert(2, "layer", np.int8(0))
     chosen = {"neuron": neuron.astype(np.int32), "activation": strength.astype(np.float32)}

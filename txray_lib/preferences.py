@@ -23,6 +23,7 @@ from txray_lib.tables import write_tables
 KEYS = ["layer", "neuron", "feature", "tag", "y"]
 SUMS = ["count", "activation_sum", "prediction_sum"]
 WORDS = ["feature", "tag"]
+RECORDS = ("block", "layer", "feature", "tag", "neuron", "activation")
 NOBODY = -1
 ROWS_IN_MEMORY = 2_000_000
 """Of preferences, some 100 bytes each while they are summed. Where a sum has more, DuckDB makes it."""
@@ -84,21 +85,56 @@ def with_features(records: pd.DataFrame, of: str = "tokens", n: int = 1) -> pd.D
     return records.iloc[ends].assign(feature=feature).reset_index(drop=True)
 
 
-def require_preferences(table: object, name: str) -> None:
-    """Raises TxrayError where a table that somebody gives lacks columns of preferences."""
-    if missing := {*KEYS, *SUMS} - set(getattr(table, "columns", ())):
+def require_rows(
+    table: object, name: str, columns: Iterable[str] = (*KEYS, *SUMS), neurons: range | None = None
+) -> None:
+    """Raises TxrayError where a table that somebody gives lacks columns, those of preferences or `RECORDS`, or has rows of no
+    layer, feature or tag, or of no neuron of the encoder."""
+    if missing := set(columns) - set(getattr(table, "columns", ())):
+        kind = "records" if columns is RECORDS else "preferences"
         raise TxrayError(
-            f"{name} are a {type(table).__name__} without {', '.join(sorted(missing))}: a stage's preferences are wanted, such"
-            " as `tx.collect(…).preferences`"
+            f"the {name} are a {type(table).__name__} without {', '.join(sorted(missing))}: a stage's {kind} are wanted, such as"
+            f" `tx.collect(…).{kind}`"
         )
+    for column in WORDS:
+        if lacking := int(table[column].isna().sum()):
+            raise TxrayError(f"{lacking} rows of the {name} have no {column}: give them one, or leave them out")
+    require_layers(table["layer"].unique())
+    if neurons and len(wrong := table["neuron"][~table["neuron"].isin(neurons)]):
+        raise TxrayError(f"the {name} name neuron {wrong.iloc[0]}, but the encoder has {neurons.stop} neurons")
+
+
+def require_layers(layers: Iterable[object]) -> None:
+    """Raises TxrayError for what is no number of a layer: the tables have room for 128."""
+    for layer in layers:
+        if layer not in range(128):
+            raise TxrayError(f"there is no layer {layer!r}: number the layers of an encoder from 0, up to 127")
+
+
+def by_layer(before: pd.DataFrame, after: pd.DataFrame) -> list[tuple[int, pd.DataFrame, pd.DataFrame]]:
+    """Each layer in turn with the rows of both sides, records or preferences; layer 0 of empty sides.
+
+    Raises TxrayError where one side has a layer that the other lacks: it would be compared with nothing.
+    """
+    layers = [sorted(map(int, side["layer"].unique())) for side in (before, after)]
+    if all(layers) and layers[0] != layers[1]:
+        first, second = (", ".join(map(str, own)) for own in layers)
+        raise TxrayError(
+            f"before are the layers {first}, after the layers {second}: a neuron is compared with itself, so give the same layers"
+            " of both"
+        )
+    both = layers[0] or layers[1] or [0]
+    if len(both) == 1:
+        return [(both[0], before, after)]
+    return [(layer, before[before["layer"] == layer], after[after["layer"] == layer]) for layer in both]
 
 
 def add(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Preferences of shards added to those of the whole: exactly in the counts. Raises TxrayError for anything else."""
-    if not len(tables):
+    if not isinstance(tables, Sequence) or not len(tables):
         raise TxrayError("there are no preferences to add: give those of one shard or more")
     for number, table in enumerate(tables):
-        require_preferences(table, f"the preferences numbered {number}")
+        require_rows(table, f"preferences numbered {number}")
     return _summed(pd.concat([t.astype({"feature": object, "tag": object}) for t in tables], ignore_index=True))
 
 
@@ -143,7 +179,8 @@ def distributions(preferences: pd.DataFrame, by: str = "feature", probability: s
 
 def strongest(before: pd.DataFrame, after: pd.DataFrame, top: int, probability: str = PAPER) -> pd.DataFrame:
     """The `top` most probable features of every neuron in either stage: [layer, neuron, feature, before, after], probabilities,
-    0 where a side does not prefer the feature; the strongest of either side first."""
+    0 where a side does not prefer the feature; the strongest of either side first. Raises TxrayError for sides of other layers."""
+    by_layer(before, after)
     keys, sides = ["layer", "neuron", "feature"], []
     for rows in (before, after):
         sides.append(distributions(rows, probability=probability).astype({"feature": str})[[*keys, "p"]])
@@ -223,10 +260,6 @@ def _numbered(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.cat.set_categories(sorted(column.cat.categories))
     codes, values = pd.factorize(column, sort=True)
-    if (codes < 0).any():
-        raise TxrayError(
-            f"{(codes < 0).sum()} rows of the preferences have no {column.name}: give them one, or leave them out"
-        )
     return codes, np.asarray(values)
 
 

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from txray_lib.encoders.encoded import Texts, balanced_sample
+from txray_lib.encoders.layered import number_neurons
 from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.encoders.training import last_hidden_states, predict, score
+from txray_lib.errors import TxrayError, require_number
 from txray_lib.profiles import Pruning
 from txray_lib.transfer import AVOIDED, GAINED
 
@@ -38,8 +40,14 @@ def pruning_sets(transfer: pd.DataFrame, size: int) -> Sets:
 
     A are the neurons that nothing prefers after supervision; since some of them may never have been preferred (I2),
     "A-strict" are the avoided ones alone. B are the `size` least and C the `size` most preferred after supervision, taken
-    among the preferred neurons (I5), ties to the lowest neuron; D are the gained ones.
+    among the preferred neurons (I5), ties to the lowest neuron; D are the gained ones. Raises TxrayError where there is not
+    a row for each neuron of one layer, in their order.
     """
+    require_number(size, "the size of a set", 0)
+    if not np.array_equal(transfer["neuron"], np.arange(len(transfer))):
+        raise TxrayError(
+            "the transfer lacks some neurons, or has them in another order or of several layers: give all rows of one layer"
+        )
     after, state = transfer["mass_after"].to_numpy(), transfer["state"].to_numpy()
     preferred = transfer["length_after"].to_numpy() > 0
     rising, falling = (
@@ -63,7 +71,7 @@ def predict_pruned(classifier: Classifier, hidden: Tensor, sets: Sequence[np.nda
     """
     weights = classifier.output.weight.detach().cpu().repeat(len(sets), 1)
     for row, neurons in zip(weights, sets, strict=True):
-        row[torch.from_numpy(np.asarray(neurons, dtype=np.int64))] = 0
+        row[number_neurons(neurons, len(row))] = 0
     return torch.sigmoid(hidden @ weights.T + classifier.output.bias.detach().cpu()).numpy()
 
 
@@ -83,7 +91,7 @@ def prune_encoder(encoder: Encoder, neurons: np.ndarray) -> Encoder:
     The neurons keep their numbers. The others behave as in an LSTM that never had the cut ones.
     """
     pruned = copy.deepcopy(encoder)
-    cut = torch.from_numpy(np.asarray(neurons, dtype=np.int64))
+    cut = number_neurons(neurons, encoder.units)
     gates = torch.cat([cut + gate * encoder.units for gate in range(4)])
     with torch.no_grad():
         for parameter in pruned.lstm.parameters():

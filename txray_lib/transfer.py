@@ -26,8 +26,8 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import gammaln, rel_entr
 
-from txray_lib.errors import TxrayError, nearest
-from txray_lib.preferences import CHOICES, PAPER, aggregate, distributions, neurons, require_preferences
+from txray_lib.errors import TxrayError, nearest, require_number
+from txray_lib.preferences import CHOICES, PAPER, RECORDS, aggregate, by_layer, distributions, neurons, require_rows
 
 SHARED, AVOIDED, GAINED, NEVER = STATES = ("shared", "avoided", "gained", "never preferred")
 _SIZES = ["length", "tag_length", "count", "mass"]
@@ -74,12 +74,9 @@ def compare(
     TxrayError for anything but preferences, a neuron that is not the encoder's, and for sides of other layers.
     """
     definitions = definitions or Definitions()
+    require_number(units, "units")
     for name, side in (("before", before), ("after", after)):
-        require_preferences(side, f"the preferences {name}")
-        if len(side) and not 0 <= side["neuron"].min() <= side["neuron"].max() < units:
-            raise TxrayError(
-                f"the preferences {name} name neuron {side['neuron'].max()}, but the encoder has {units} neurons"
-            )
+        require_rows(side, f"preferences {name}", neurons=range(units))
     tables = []
     for layer, *sides in by_layer(before, after):
         named = {"comparison": ":".join(names), "before": names[0], "after": names[1], "layer": np.int8(layer)}
@@ -97,24 +94,6 @@ def compare(
             table[column] = distance if definitions.distance == PAPER else distance / np.maximum(_union(*roots), 1)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
-
-
-def by_layer(before: pd.DataFrame, after: pd.DataFrame) -> list[tuple[int, pd.DataFrame, pd.DataFrame]]:
-    """Each layer in turn with the rows of both sides, records or preferences; layer 0 of empty sides.
-
-    Raises TxrayError where one side has a layer that the other lacks: it would be compared with nothing.
-    """
-    layers = [sorted(map(int, side["layer"].unique())) for side in (before, after)]
-    if all(layers) and layers[0] != layers[1]:
-        first, second = (", ".join(map(str, own)) for own in layers)
-        raise TxrayError(
-            f"before are the layers {first}, after the layers {second}: a neuron is compared with itself, so give the same layers"
-            " of both"
-        )
-    both = layers[0] or layers[1] or [0]
-    if len(both) == 1:
-        return [(both[0], before, after)]
-    return [(layer, before[before["layer"] == layer], after[after["layer"] == layer]) for layer in both]
 
 
 def preference_states(length_before: np.ndarray, length_after: np.ndarray) -> np.ndarray:
@@ -209,6 +188,8 @@ def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> p
     1 − H² = (1 − H²_vocabulary)(1 − H²_common), where H²_vocabulary = 1 − √(ab) for the shares a and b of P before and after
     that lie on common features. It is no measure of a shift by itself: two samples of one corpus have such words too.
     """
+    for name, side in (("before", before), ("after", after)):
+        require_rows(side, f"records {name}", RECORDS)
     tables = []
     for layer, *texts in by_layer(before, after):
         common = set(texts[0]["feature"].unique()) & set(texts[1]["feature"].unique())

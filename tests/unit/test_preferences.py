@@ -199,7 +199,7 @@ def test_what_cannot_be_summed_is_told_and_leaves_the_table_that_was_there(tmp_p
     path.write_text("the old one")
     unnamed = many()
     unnamed["feature"] = unnamed["feature"].where(np.arange(len(unnamed)) > 0)
-    with pytest.raises(TxrayError, match="1 rows of the preferences have no feature"):
+    with pytest.raises(TxrayError, match="1 rows of the preferences numbered 1 have no feature"):
         write_sum([many(), unnamed], path)
     with pytest.raises(TxrayError, match="NOT NULL"):
         write_sum([many(), unnamed], path, 10)

@@ -98,6 +98,16 @@ def choose_layers(chosen: Sequence[int] | None, there: int) -> tuple[int, ...]:
     return layers
 
 
+def number_neurons(neurons: object, units: int) -> Tensor:
+    """The numbers of some of `units` neurons, (neurons,), int64. Raises TxrayError for anything else, such as a mask."""
+    given = np.asarray(neurons)
+    if given.ndim != 1 or (len(given) and (given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= units)):
+        raise TxrayError(
+            f"{neurons!r:.60} are no neurons: a list of numbers from 0 to {units - 1} is wanted; of a mask, np.flatnonzero(mask)"
+        )
+    return torch.from_numpy(given.astype(np.int64))
+
+
 @torch.no_grad()
 def read_windows(
     encoder: LayeredEncoder,
@@ -110,21 +120,30 @@ def read_windows(
 
     `hear` is given a layer, the windows of a batch, and a row for each of their recorded words that has pieces, (words, units):
     that of its last piece, or the mean or the largest of its pieces, copied. Yields how many words each batch had. The model is
-    to be in evaluation mode on `device`.
+    to be in evaluation mode on `device`. Raises TxrayError where a layer does not give its neurons of each piece once.
     """
     pooling, kind = encoder.reading.pieces, torch.device(device).type
     rounded = torch.autocast(kind, torch.bfloat16, enabled=encoder.reading.precision == "bfloat16")
     for batch in batches(encoder, windows, batch_size, device):
         ids, lengths = padded([window.ids for window in batch])
         pieces, sizes = _places(batch, ids.shape[1], pooling)
+        heard, whole = list[tuple[int, tuple[int, ...]]](), (*ids.shape, encoder.units)
 
-        def pool(layer: int, value: Tensor, batch=batch, pieces=pieces, sizes=sizes) -> None:
-            read = value.flatten(0, 1)[pieces.to(value.device)].float()
-            words = read if pooling == "last" else torch.segment_reduce(read, pooling, lengths=sizes.to(read.device))
-            hear(layer, batch, words)
+        def pool(layer: int, value: Tensor, batch=batch, pieces=pieces, sizes=sizes, heard=heard, whole=whole) -> None:
+            heard.append((layer, tuple(getattr(value, "shape", ()))))
+            if heard[-1][1] == whole:
+                read = value.flatten(0, 1)[pieces.to(value.device)].float()
+                segments = {"lengths": sizes.to(read.device)}
+                hear(layer, batch, read if pooling == "last" else torch.segment_reduce(read, pooling, **segments))
 
         with rounded, encoder.listening(pool):
             encoder(ids.to(device), lengths.to(device))
+        if heard != [(layer, whole) for layer in encoder.layers]:
+            raise TxrayError(
+                f"in one pass the layers gave values of the shapes {dict(heard)}, {len(heard)} times, and of each of"
+                f" {list(encoder.layers)} once {whole} is wanted, (texts, pieces, neurons). Layers that share a module cannot be told"
+                " apart: choose others in encoder.layers, or another module in encoder.module"
+            )
         yield sum(len(window.sizes) for window in batch)
 
 

@@ -23,6 +23,9 @@ State = tuple[Tensor, Tensor]
 WINDOW = 16
 """Shorter ones waste less of their last slot and cost more calls: of 8, 16, 32 the best for paragraphs and reviews."""
 
+ROUNDING = 0.05
+"""By how much of its largest activation a module may differ from itself, as one in half precision does."""
+
 
 def rounded_to(precision: str, device: str) -> torch.autocast:
     """In this context products of `precision` "bfloat16" are rounded to it; with "float32" nothing is.
@@ -144,15 +147,15 @@ def windows(
     token, and its ids, an int array.
 
     The encoder is first tried on two texts of three tokens, so that texts and time cannot be taken for each other; it is left as
-    it was found, and TF32 off. Raises TxrayError where it gives something else than `Encoder`.
+    it was found, and TF32 off. Raises TxrayError where it gives something else than `Encoder`, or for a text something else than
+    for its tokens one by one.
     """
     waiting = ((place, ids) for place, ids in texts if len(ids))
     here: list[tuple[int, np.ndarray]] = []
     offset, ended, step = np.empty(0, np.int64), np.empty(0, bool), np.arange(WINDOW)
-    kind = next((p.dtype for p in encoder.parameters() if p.is_floating_point()), torch.float32)
     with evaluating(encoder, device):
+        kind = _try(encoder, device)
         state: State = (torch.zeros(1, 0, encoder.units, device=device, dtype=kind),) * 2
-        _try(encoder, torch.zeros(1, 2, encoder.units, device=device, dtype=kind))
         while True:
             going = np.flatnonzero(~ended)
             taken = list(islice(waiting, slots - len(going)))
@@ -177,56 +180,89 @@ def windows(
 
 @contextmanager
 def evaluating(module: nn.Module, device: str) -> Iterator[None]:
-    """In this context a module is on `device` and in evaluation mode; afterwards it is as it was.
+    """In this context a module is on `device` and in evaluation mode; afterwards it is as it was, and so are its buffers.
 
-    Raises TxrayError where it cannot be put there.
+    Raises TxrayError where it cannot be put there, or lies on several devices.
     """
     exact_products()
-    modes = [(part, part.training) for part in module.modules()]
-    home = next((p.device for p in module.parameters()), device)
+    name, homes = type(module).__name__, {value.device for value in (*module.parameters(), *module.buffers())}
+    if len(homes) > 1:
+        raise TxrayError(
+            f"the module {name} lies on the devices {', '.join(sorted(map(str, homes)))}: put all of it on one of them"
+        )
+    parts = [(part, part.training, dict(part.named_buffers(recurse=False))) for part in module.modules()]
+    values = {buffer: buffer.clone() for buffer in module.buffers()}
     try:
         try:
             module.eval().to(device)
-        except (RuntimeError, AssertionError) as error:
-            name = type(module).__name__
+        except (RuntimeError, AssertionError, TypeError) as error:
             raise TxrayError(f"the module {name} cannot be put on the device {device!r}: {error}") from error
         yield
     finally:
-        module.to(home)
-        for part, training in modes:
+        module.to(*homes or [device])
+        for part, training, _ in parts:
+            if part.training != training:
+                part.train(training)  # a part may do more than note it, as one that merges its weights for evaluation
+        for part, training, buffers in parts:
             part.training = training
+            for key, buffer in buffers.items():
+                setattr(part, key, buffer)
+                buffer.data = values[buffer]
 
 
-def _try(encoder: Encoder, start: Tensor) -> None:
-    """Read two texts of three tokens, the last word among them; what the module itself says against it is told."""
-    ids = torch.zeros(2, 3, dtype=torch.int64, device=start.device)
-    ids[:, -1] = encoder.words - 1
-    try:
-        _read(encoder, ids, (start, start))
-    except TxrayError:
-        raise
-    except Exception as error:
-        raise TxrayError(
-            f"the module {type(encoder).__name__} of {encoder.words} words and {encoder.units} units cannot read 2 texts of 3"
-            f" tokens ({type(error).__name__}: {error}). Its forward is given ids (texts, tokens) and the state, a pair of"
-            " (1, texts, units), and gives activations (texts, tokens, units) and the state to go on from."
-        ) from error
+def _try(encoder: Encoder, device: str) -> torch.dtype:
+    """Read two texts of three tokens, the last word among them, at once and each token by itself. Gives the type of state that
+    the module takes, one of those of its weights."""
+    ids = torch.zeros(2, 3, dtype=torch.int64, device=device)
+    ids[0, 2] = ids[1, 0] = encoder.words - 1
+    for kind in {p.dtype: None for p in encoder.parameters() if p.is_floating_point()} or [torch.float32]:
+        start: State = (torch.zeros(1, 2, encoder.units, device=device, dtype=kind),) * 2
+        try:
+            at_once, _ = _read(encoder, ids, start)
+            break
+        except TxrayError as error:
+            told = error
+    else:
+        raise told
+    for text in range(2):
+        state = tuple(part[:, :1] for part in start)
+        for token in range(3):
+            alone, state = _read(encoder, ids[text, token].view(1, 1), state)
+            if (alone[0, 0] - at_once[text, token]).abs().max() > ROUNDING * at_once.abs().max():
+                raise TxrayError(
+                    f"the module {type(encoder).__name__} gave other activations for two texts at once than for one token after"
+                    " another: let its forward go on from the state that it is given, draw nothing at random, and look at no other"
+                    " text and no later token"
+                )
+    return kind
 
 
 def _read(encoder: Encoder, ids: Tensor, state: State) -> tuple[Tensor, State]:
-    """What the module gives for ids (texts, tokens), detached, once its shapes are those of `Encoder`."""
-    found = encoder(ids, state)
+    """What the module gives for ids (texts, tokens), detached, once its shapes are those of `Encoder`: activations in float32,
+    the state in the type of that which it is given."""
     states = (1, len(ids), encoder.units)
     wanted = ((*ids.shape, encoder.units), (states, states))
+    try:
+        with torch.autocast(ids.device.type, enabled=False):
+            found = encoder(ids, state)
+    except Exception as error:
+        raise TxrayError(
+            f"the module {type(encoder).__name__} of {encoder.words} words and {encoder.units} units cannot read {len(ids)} texts"
+            f" of {ids.shape[1]} tokens ({type(error).__name__}: {error}). Its forward is given ids (texts, tokens) and the state,"
+            " a pair of (1, texts, units), and gives activations (texts, tokens, units) and the state to go on from."
+        ) from error
     if (given := _shapes(found)) != wanted:
         raise TxrayError(
             f"the module {type(encoder).__name__} gave {given} for {len(ids)} texts of {ids.shape[1]} tokens, and {wanted} is"
             " wanted: activations (texts, tokens, units), and the state to go on from, a pair of (1, texts, units)"
         )
     activations, (hidden, cell) = found
-    if activations.is_complex():
-        raise TxrayError(f"the module {type(encoder).__name__} gave complex activations, and real ones are wanted")
-    return activations.detach(), (hidden.detach(), cell.detach())
+    if activations.is_complex() or activations.is_quantized:
+        raise TxrayError(
+            f"the module {type(encoder).__name__} gave activations of {activations.dtype}, and real ones are wanted"
+        )
+    hidden, cell = (part.detach().to_dense().to(state[0].dtype) for part in (hidden, cell))
+    return activations.detach().to_dense().float(), (hidden, cell)
 
 
 def _shapes(found: object) -> object:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from txray_lib.encoders.layered import LayeredEncoder, choose_layers
+from txray_lib.encoders.layered import LayeredEncoder, choose_layers, number_neurons
 from txray_lib.errors import TxrayError
 from txray_lib.settings import Reading
 
@@ -79,11 +79,12 @@ class Recurrent(LayeredEncoder):
         whole = {name: value.clone() for name, value in self.state_dict().items()}
         try:
             with torch.no_grad():
-                for layer, cut in neurons.items():
+                for layer, chosen in neurons.items():
+                    cut = number_neurons(chosen, self.units)
                     for name, parameter in self.stack[layer].named_parameters():
                         first = self.hidden * name.endswith("_reverse")
                         own = cut[(cut >= first) & (cut < first + self.hidden)] - first
-                        parameter[torch.from_numpy(own + 2 * self.hidden)] = 0
+                        parameter[own + 2 * self.hidden] = 0
             yield
         finally:
             self.load_state_dict(whole)

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from txray_lib.encoders.layered import LayeredEncoder, choose_layers
+from txray_lib.encoders.layered import LayeredEncoder, choose_layers, number_neurons
 from txray_lib.encoders.pieces import Pieces, check_pieces
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.places import require_fetched
@@ -59,7 +59,11 @@ class Transformer(LayeredEncoder):
         self.room, self.context = _room(model.config, self.reading)
         down = self._module(self.path, self.layers[0])
         # GPT-2's weight lies the other way round
-        given = down.in_features if hasattr(down, "in_features") else len(down.weight)
+        given = down.in_features if hasattr(down, "in_features") else len(getattr(down, "weight", ()))
+        if not given:
+            raise TxrayError(
+                f"encoder.module: {self.path!r} is a {type(down).__name__} without weights, no down projection"
+            )
         self.units = int(given) if self.reading.site == "feed-forward" else self.width
 
     @property
@@ -83,7 +87,7 @@ class Transformer(LayeredEncoder):
 
         def silence(layer: int) -> Callable[[Tensor], tuple[Tensor]]:
             kept = torch.ones(self.units)
-            kept[torch.from_numpy(np.asarray(neurons[layer], np.int64))] = 0
+            kept[number_neurons(neurons[layer], self.units)] = 0
             return lambda value: (value * kept.to(value.device, value.dtype),)
 
         with self._hooked(list(neurons), silence):
