@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txray_lib.corpora.documents import content_hash, shared_blocks
+from txray_lib.corpora import Vocabulary
+from txray_lib.corpora.documents import content_hash, load_corpus_file, shared_blocks
 from txray_lib.corpora.files import Faults, read_table
 from txray_lib.corpora.own import load_labelled, load_text, load_words
 from txray_lib.errors import TxrayError
@@ -325,19 +326,31 @@ def test_columns_and_delimiter_are_those_of_the_profile_and_others_are_told(tmp_
 
 def test_the_step_reads_the_columns_that_the_profile_names(tmp_path):
     from txray_lib.profiles import load_profile
-    from txray_lib.steps.prepare import prepare_corpora
+    from txray_lib.steps.prepare import encode_corpora, prepare_corpora
+    from txray_lib.tables import read_table
 
     path = write(tmp_path / "films.csv", "\n".join(["review;stars", *(f"{t};{y}" for t, y in ROWS * 20)]))
     target = "{source: file, path: films.csv, columns: {text: review, label: stars}, positive: 'no'}"
     sizes = "{reviews: {train: 40, valid: 8, test: 8}}\npruning: {reviews: 4}\ncontrols: {probe_tokens: 9}\n"
     text = f"base: tiny\ncorpora: {{target: {target}}}\ncollection: {{tokens: 43}}\nfinetuning: {sizes}"
     profile, said = load_profile(str(write(tmp_path / "mine.yaml", text))), list[str]()
-    prepare_corpora(SimpleNamespace(profile=profile, own={"films.csv": path}, say=said.append), tmp_path)
+    task = SimpleNamespace(
+        profile=profile, own={"films.csv": path}, say=said.append, file=lambda _, name: tmp_path / name
+    )
+    prepare_corpora(task, tmp_path)
     assert said == [
         "films.csv: 240 rows in 241 lines (the header), columns apart by semicolons",
         "films.csv: the label 'yes' is 0, 'no' is 1, the class whose F1 is told",
         "films.csv: texts that stand in the split test and in another: 6",
     ]
+    encode_corpora(task, tmp_path)
+    measures = read_table(tmp_path / "measures.parquet").query("corpus == 'reviews' and measure == 'unknown_share'")
+    sample = load_corpus_file(tmp_path / "stage-target.parquet")
+    assert (sample.token_count, sample.head(43).token_count) == (45, 43)
+    vocabulary = Vocabulary.load(tmp_path / "vocabulary.json")
+    assert (
+        measures["value"].tolist() == [vocabulary.unknown_share(sample.head(43))] != [vocabulary.unknown_share(sample)]
+    )
 
 
 @pytest.mark.parametrize(

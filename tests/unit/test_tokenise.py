@@ -31,6 +31,8 @@ BY_HAND = [
     ("a--b -- c \u2013 d", "a – b – c – d"),
     ("one<br /><br />two<i>three</i>", "one two three"),
     ("a &lt; b &amp; c&nbsp;d &#39;", "a < b & c d '"),
+    ("A &amp;lt;i&amp;gt; B &amp;amp;amp; C &#38;#38;eacute; D&amp;#x26;nbsp;E", "A B & C é D E"),
+    ("&amp; &amp;amp;; &amp;unknown; &;", "& & ; & unknown ; & ;"),
     ("1 < 2 and <sigh>", "1 < 2 and < sigh >"),
     ("i<a and j>k", "i < a and j > k"),
     ("std::vector<a> <p q r>", "std : : vector < a > < p q r >"),
@@ -76,7 +78,24 @@ def test_no_character_is_lost(text):
     assert joined == "".join(text.split())
 
 
-HOSTILE = ["'", "<a ", "<a x=", "<b x='", "<a x=y ", "&", "a.", "aa.", "-", "a'", "aa'a", "<br ", "Jr. ", "1,", "<"]
+HOSTILE = [
+    "'",
+    "<a ",
+    "<a x=",
+    "<b x='",
+    "<a x=y ",
+    "&",
+    "&amp;",
+    "a.",
+    "aa.",
+    "-",
+    "a'",
+    "aa'a",
+    "<br ",
+    "Jr. ",
+    "1,",
+    "<",
+]
 
 
 @pytest.mark.parametrize("piece", HOSTILE)

@@ -215,7 +215,7 @@ def deal_blocks(corpus: Corpus, sizes: Mapping[str, int], seed: int, at_least: b
 
 
 def label_balanced_sample(corpus: Corpus, tokens: int, seed: int) -> Corpus:
-    """Documents in a seeded order, labels in turn, until exactly `tokens` tokens are reached; the last one is cut.
+    """Documents of all splits in a seeded order, labels in turn, until exactly `tokens` tokens are reached; the last is cut.
 
     Raises TxrayError where one label runs out first.
     """

@@ -32,7 +32,7 @@ _TAG = re.compile(
 )
 """A name alone, a closing tag, or a name with attributes that have values; what else stands between < and > is text. So is
 `<a>`, which is no link without an attribute."""
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,31});")
+_ENTITY = re.compile(r"&(?:(?:amp|AMP|#38|#[xX]26);)*(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,31});")
 
 _FORMATS = (
     r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
@@ -101,10 +101,8 @@ def compose(text: str) -> str:
 
 
 def resolve_entities(text: str) -> str:
-    """The text without entities, those that were escaped twice (`&amp;lt;`) included."""
-    for _ in range(2):
-        text = _ENTITY.sub(lambda match: unescape(match.group()), text)
-    return text
+    """The text without entities, however often they were escaped (`&amp;lt;`, `&amp;amp;lt;`)."""
+    return _ENTITY.sub(lambda match: unescape(f"&{match[1]};"), text)
 
 
 def _plain(text: str) -> str:
@@ -128,8 +126,8 @@ def tokenise_like_wikitext(text: str) -> list[str]:
 
 
 def cut_passages(passages: Iterable[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The tokens of raw passages in turn, and the index of the first token of each sentence; a passage, or what follows a
-    `<br>`, starts one."""
+    """The tokens of raw passages in turn, and the index of the first token of each sentence; a passage, or what follows one
+    of the tags br, p and hr, starts one."""
     tokens: list[str] = []
     sentences: list[int] = []
     for passage in chain.from_iterable(_BREAK.split(resolve_entities(passage)) for passage in passages):

@@ -97,6 +97,7 @@ def encode_corpora(task: Task, folder: Path) -> None:
     for split in SPLITS:
         encode_texts(target.split(split), vocabulary).save(folder / f"texts-{split}.npz")
     samples = [load_corpus_file(task.file("corpora", f"stage-{role}.parquet")) for role in _ROLES]
+    samples = [sample.head(task.profile.collection.tokens) for sample in samples]
     measures = [(sample.name, "unknown_share", vocabulary.unknown_share(sample)) for sample in samples]
     measures.append((pretraining.name, "vocabulary", len(vocabulary)))
     write_table(pd.DataFrame(measures, columns=_MEASURES), folder / "measures.parquet")
