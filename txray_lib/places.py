@@ -65,9 +65,7 @@ def require_fetched(path: Path) -> None:
     pointers = (b"version https://git-lfs", b"version https://hawser", b"/annex/objects/")
     with contextlib.suppress(OSError), open(path, "rb") as file:
         if file.read(60).startswith(pointers):
-            raise TxrayError(
-                f"{path} is a Git LFS pointer, in place of a file that was not fetched. Run: git lfs pull."
-            )
+            raise TxrayError(f"{path} is a Git LFS pointer: its file was not fetched. Run: git lfs pull.")
 
 
 @contextlib.contextmanager

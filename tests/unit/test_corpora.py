@@ -189,8 +189,12 @@ def test_a_sample_alternates_labels_and_is_exact():
     [
         ({"tokens": "the cat"}, "the tokens of the document 'd' are no words"),
         ({"tokens": ("the", None)}, "the tokens of the document 'd' are no words"),
-        ({"tokens": (1, 2)}, "are no words. Give a tuple, as of"),
+        ({"tokens": (1, 2)}, "are no words. Give them as text"),
         ({"tokens": [b"the"]}, "are no words"),
+        ({"sentences": (1,)}, "the sentences of the document 'd' do not start at 0 and rise within its tokens"),
+        ({"sentences": (0, 0)}, "do not start at 0 and rise"),
+        ({"sentences": (0, 9)}, "do not start at 0 and rise"),
+        ({"sentences": ()}, "do not start at 0 and rise"),
         ({"label": "pos"}, "the document 'd' has the split 'train' and the label 'pos'"),
         ({"label": float("nan")}, "the label nan"),
         ({"label": True}, "the label True"),
@@ -206,8 +210,6 @@ def test_a_document_of_other_things_than_words_is_refused(given, told):
 def test_words_by_hand_are_those_of_a_tuple_in_one_spelling():
     for words in (["caf\u00e9", "x"], ("cafe\u0301", "x"), np.array(["cafe\u0301", "x"]), iter(["cafe\u0301", "x"])):
         assert Document("d", "train", "b", words) == Document("d", "train", "b", ("caf\u00e9", "x"))
-    with pytest.raises(TxrayError, match="the corpus 'x' is made of something else than documents"):
-        Corpus("x", ("a text",))
 
 
 def test_what_splits_share_is_counted():

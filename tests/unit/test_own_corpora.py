@@ -264,7 +264,7 @@ def test_a_label_has_many_spellings_and_the_profile_says_which_is_positive(tmp_p
         "a.csv: the label 'Spam' is 0, 'ham' is 1, the class whose F1 is told",
         "a.csv: labels that are taken for one of these: 'Ham', 'spam'",
     ]
-    assert "no label 'junk', which is to be the positive one. Its labels are 'ham' (6), 'Spam' (6)" in error_of(
+    assert "no label 'junk', said to be the positive one. Its labels are 'ham' (6), 'Spam' (6)" in error_of(
         path, positive="junk"
     )
     path = write_csv(tmp_path / "a.csv", [(text, ("1", "0", "1.0")[n % 3]) for n, (text, _) in enumerate(ROWS)])

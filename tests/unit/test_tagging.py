@@ -109,13 +109,9 @@ def test_a_corpus_is_tagged_by_sentence_and_keeps_every_token(own):
     assert [d.tags for d in tagged] == [(*first, *second), (), tuple(last)]
 
 
-def test_a_corpus_that_cannot_be_tagged_says_why(own):
-    for made, said in (
-        (document(""), "no token"),
-        (document("a b c", sentences=(1,)), "'d' do not cover its 3 tokens"),
-    ):
-        with pytest.raises(TxrayError, match=said):
-            tag_corpus(Corpus("made", (made,)), own)
+def test_a_corpus_without_a_token_is_refused(own):
+    with pytest.raises(TxrayError, match="no token"):
+        tag_corpus(Corpus("made", (document(""),)), own)
 
 
 def test_accuracy_by_hand():

@@ -11,7 +11,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 from unicodedata import is_normalized
@@ -57,14 +57,17 @@ class Document:
     gold: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Raises TxrayError for tokens that are no words, and for another split or label."""
+        """Raises TxrayError for tokens that are no words, sentences outside of them, and another split or label."""
         words = () if isinstance(self.tokens, str) else tuple(self.tokens)
         if isinstance(self.tokens, str) or not {*map(type, words)} <= {str, np.str_}:
-            raise TxrayError(
-                f"the tokens of the document {self.name!r} are no words. Give a tuple, as of text.split()."
-            )
+            raise TxrayError(f"the tokens of the document {self.name!r} are no words. Give them as text.split() does.")
         composed = words if is_normalized("NFC", "".join(words)) else tuple(map(compose, words))
         object.__setattr__(self, "tokens", composed)
+        starts = (*self.sentences, len(words))
+        if words and (starts[0] != 0 or any(start >= end for start, end in pairwise(starts))):
+            raise TxrayError(
+                f"the sentences of the document {self.name!r} do not start at 0 and rise within its tokens."
+            )
         if self.split not in SPLITS or self.label not in (None, 0, 1) or isinstance(self.label, bool):
             given = f"the document {self.name!r} has the split {self.split!r} and the label {self.label!r}"
             raise TxrayError(f"{given}: a split is one of {', '.join(SPLITS)}, a label 1, 0 or None.")
@@ -95,10 +98,6 @@ class Corpus:
     name: str
     documents: tuple[Document, ...]
 
-    def __post_init__(self) -> None:
-        if not all(isinstance(document, Document) for document in self.documents):
-            raise TxrayError(f"the corpus {self.name!r} is made of something else than documents (`Document`).")
-
     def __len__(self) -> int:
         return len(self.documents)
 
@@ -125,9 +124,7 @@ class Corpus:
     def require_text(self) -> Corpus:
         """Itself, or an error if it holds no token at all."""
         if not self.token_count:
-            raise TxrayError(
-                f"the corpus {self.name!r} of {len(self)} documents has no token. Check the file it was read from."
-            )
+            raise TxrayError(f"the corpus {self.name!r} of {len(self)} documents has no token. Check its file.")
         return self
 
 

@@ -88,13 +88,20 @@ def read_text(path: Path, say: Say) -> str:
 
     Raises TxrayError for one that is missing, empty, not UTF-8, or of a kind that is no text.
     """
+    require_fetched(path)
     try:
         content = path.read_bytes()
-        _require_text(path, content)
-        text = content.decode("utf-8").lstrip("\ufeff").replace("\r\n", "\n")
     except OSError as error:
         remedy = "Paths in a profile are relative to the folder of its file, or to TXRAY_DATA."
         raise TxrayError(f"{path} cannot be read ({error.strerror}). {remedy}") from None
+    start = content[:1_000].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for what, starts in _NO_TEXT.items():
+        if start.startswith(starts):
+            raise TxrayError(f"{path} is {what}.")
+    if len(content.translate(None, _CONTROLS)) < 0.9 * len(content):
+        raise TxrayError(f"{path} is full of control characters: binary, or UTF-16. Save its text as UTF-8.")
+    try:
+        text = content.decode("utf-8").lstrip("\ufeff").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise TxrayError(f"{path}: line {line:,} is not UTF-8. Save the file as UTF-8; it may be in cp1252.") from None
@@ -105,17 +112,6 @@ def read_text(path: Path, say: Say) -> str:
     if count := text.count("\r"):
         say(f"{path.name}: line ends as on an old Mac (CR) are read as line ends: {count:,}")
     return text.replace("\r", "\n").removesuffix("\n")
-
-
-def _require_text(path: Path, content: bytes) -> None:
-    """Refuse a file that begins as no text does, or holds the control characters that UTF-16 has and text has not."""
-    require_fetched(path)
-    start = content[:1_000].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    for what, starts in _NO_TEXT.items():
-        if start.startswith(starts):
-            raise TxrayError(f"{path} is {what}.")
-    if len(content.translate(None, _CONTROLS)) < 0.9 * len(content):
-        raise TxrayError(f"{path} is full of control characters: binary, or UTF-16. Save its text as UTF-8.")
 
 
 def column_name(name: str) -> str:
@@ -167,10 +163,8 @@ def _read_csv(path: Path, names: Mapping[str, str], delimiter: str | None, fault
     lines, rows, empty = text.count("\n") + 1, len(reading.rows), reading.empty
     others = {"empty": empty, "inside quotes": 0 if faults else lines - 1 - rows - empty}
     told = "".join(f", {count:,} {what}" for what, count in others.items() if count)
-    quoting = f"; {how}" if '"' in text else ""
-    say(
-        f"{path.name}: {rows:,} rows in {lines:,} lines (the header{told}), columns apart by {_MARKS.get(mark, mark)}{quoting}"
-    )
+    apart = f"columns apart by {_MARKS.get(mark, mark)}" + (f"; {how}" if '"' in text else "")
+    say(f"{path.name}: {rows:,} rows in {lines:,} lines (the header{told}), {apart}")
     return reading.rows
 
 
@@ -256,7 +250,6 @@ def _check_columns(columns: Sequence[str], names: Mapping[str, str], path: Path)
     if problems:
         there = shorten(", ".join(filter(None, columns)), 200)
         raise TxrayError(
-            f"{path} has the columns {there}: {'; '.join(problems)}. Name them text, label, split and block, or say in the"
-            " profile's corpora.target what they are called, as columns: {text: review, label: sentiment}, and what stands between"
-            " them, as delimiter: ;"
+            f"{path} has the columns {there}: {'; '.join(problems)}. Name them text, label, split and block, or give the profile's"
+            " corpora.target their names, as columns: {text: review, label: sentiment}, and the mark between them, as delimiter: ;"
         )

@@ -208,15 +208,13 @@ def _order_labels(
     told = ", ".join(f"{reprlib.repr(name)} ({number:,})" for name, number in rows.most_common(5)) or "none"
     if len(names) != 2:
         raise TxrayError(
-            f"{path} has {len(names)} labels, most often {told}. Two are needed: leave the rows of others out, or join labels."
+            f"{path} has {len(names)} labels, most often {told}. Two are needed: leave out others, or join them."
         )
     keys = sorted(names, key=lambda key: (isinstance(key, str), key))
     if positive is not None:
         key = _label_key(Unseen().clean(str(positive)).strip())
         if key not in keys:
-            raise TxrayError(
-                f"{path} has no label {positive!r}, which is to be the positive one. Its labels are {told}."
-            )
+            raise TxrayError(f"{path} has no label {positive!r}, said to be the positive one. Its labels are {told}.")
         keys.sort(key=lambda other: other == key)
     elif _NO_LABEL & {*keys}:
         wrong = f"{path} has the labels {told}, and one of them is what programs write where there is none"

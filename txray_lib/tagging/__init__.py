@@ -45,7 +45,7 @@ def tag_corpus(corpus: Corpus, tagger: SequenceTagger) -> Corpus:
     """The corpus with a tag for every token, made by `load_tagger()` sentence by sentence in the original case (§3.1).
 
     A document without tokens has no tags, not None. Tags that were there are replaced. Raises TxrayError for a corpus without
-    any token and a document whose sentences do not cover its tokens.
+    any token.
     """
     corpus.require_text()
     sentences = [sentence for document in corpus for sentence in document.sentence_tokens()]
@@ -53,11 +53,6 @@ def tag_corpus(corpus: Corpus, tagger: SequenceTagger) -> Corpus:
     tagged: list[Document] = []
     for document in corpus:
         found = tuple(chain.from_iterable(next(tags) for _ in document.sentences))
-        if len(found) != len(document):
-            raise TxrayError(
-                f"the sentences of the document {document.name!r} do not cover its {len(document)} tokens: "
-                "the first must start at 0, and the starts must rise within the text."
-            )
         tagged.append(replace(document, tags=found))
     return Corpus(corpus.name, tuple(tagged))
 
