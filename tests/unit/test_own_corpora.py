@@ -36,7 +36,7 @@ def write_csv(path: Path, rows: list[tuple[str, ...]] = ROWS, header: tuple[str,
 
 
 def write_json(path: Path, rows: list[dict[str, object]]) -> Path:
-    return write(path, "\ufeff" + "\n".join(map(json.dumps, rows)) + "\n\n")
+    return write(path, "\ufeff" + "\n\ufeff".join(map(json.dumps, rows)) + "\n\n")
 
 
 def error_of(path: Path, sizes: dict[str, int] = SIZES, **given: object) -> str:
@@ -208,6 +208,9 @@ def test_the_dialects_that_people_meet(tmp_path):
     assert rows_of(write(tmp_path / "a.csv", table), said) == [("Good, all in all", "pos"), ("Bad\nend", "neg")]
     told = "2 rows in 5 lines (the header, 1 empty, 1 inside quotes), columns apart by semicolons; quotes around a text are"
     assert said == [f"a.csv: {told} none of its own"]
+    said.clear()
+    rows_of(write(tmp_path / "a.csv", "text,label\r\r\nA,pos\r\r\n\r\r\nB,neg\r\r\n\r\r\n"), said)
+    assert said[1] == "a.csv: 2 rows in 10 lines (the header, 7 empty), columns apart by commas"
     spaced = 'text, label\n"Good, well", "pos"\nBad, "neg"\n'
     assert rows_of(write(tmp_path / "a.csv", spaced), []) == [("Good, well", "pos"), ("Bad", "neg")]
 

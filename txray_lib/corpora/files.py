@@ -185,7 +185,9 @@ def _find_delimiter(text: str, names: Mapping[str, str]) -> str:
 
 def _read_dialect(text: str, mark: str, dialect: Mapping[str, Any]) -> _Reading:
     """Spreadsheets end all lines, or some, with the marks of empty columns: these are no fault."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True, skipinitialspace=True, **dialect)
+    reader = csv.reader(
+        io.StringIO(f"{text}\n", newline=""), delimiter=mark, strict=True, skipinitialspace=True, **dialect
+    )
     reading = _Reading([], [], 0, Faults(list))
     while True:
         try:
@@ -217,7 +219,7 @@ def _read_json(path: Path, names: Mapping[str, str], faults: Faults, say: Say) -
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=_read_object)
+            row = json.loads(line.lstrip("\ufeff"), object_pairs_hook=_read_object)
             if not isinstance(row, dict):
                 raise ValueError
             json.dumps(row, ensure_ascii=False).encode()
