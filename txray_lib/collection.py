@@ -99,6 +99,8 @@ def collect_parts(
     encoder, classifier = (model.encoder, model) if isinstance(model, Classifier) else (model, None)
     require(vocabulary, Vocabulary, "the vocabulary", "the encoder's own")
     _require_encoder(encoder, vocabulary)
+    if classifier and [tuple(value.shape) for value in classifier.output.parameters()] != [(1, encoder.units), (1,)]:
+        raise TxrayError(f"the classifier's output is {classifier.output}, and nn.Linear({encoder.units}, 1) is wanted")
     require_number(batch_size, "batch_size")
     require_number(1 if max_tokens is None else max_tokens, "max_tokens")
     unfinished: deque[_Part] = deque()
@@ -163,9 +165,10 @@ def from_activations(
     return Collected(records, int(ties.sum()), len(documents))
 
 
-def find_largest(activations: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def find_largest(activations: Tensor, overwrite: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of activations (…, units) the largest, its neuron, the lowest of equal ones, and whether the second largest differs by
-    less than `NEAR_TIE`, (…) each. Nothing is written into them, which may be the state that a module goes on from.
+    less than `NEAR_TIE`, (…) each. Nothing is written into them, which may be the state that a module goes on from,
+    but with `overwrite`: then they are a copy of the caller's, and of no use afterwards.
 
     NumPy's argmax on one thread is seven times as fast as torch's on two.
     """
@@ -175,7 +178,8 @@ def find_largest(activations: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarra
     else:
         neuron = activations.argmax(dim=-1, keepdim=True)
     largest = activations.gather(-1, neuron)
-    second = activations.scatter(-1, neuron, -math.inf).amax(dim=-1, keepdim=True)
+    scatter = activations.scatter_ if overwrite else activations.scatter
+    second = scatter(-1, neuron, -math.inf).amax(dim=-1, keepdim=True)
     found = (part.squeeze(-1).cpu().numpy() for part in (largest, neuron, largest - second < NEAR_TIE))
     return tuple(found)
 
@@ -224,8 +228,7 @@ class _Part:
             )
         predictions = np.full(len(self.ids), np.nan, np.float32)
         if self.classifier is not None:
-            output = self.classifier.output
-            weight, bias = (parameter.detach().float().cpu() for parameter in (output.weight, output.bias))
+            weight, bias = (parameter.detach().float().cpu() for parameter in self.classifier.output.parameters())
             logits = self.last @ weight.T + bias
             predictions = torch.sigmoid(logits.squeeze(1)).numpy()
         seen, codes = np.unique(np.concatenate(self.ids), return_inverse=True)

@@ -28,8 +28,8 @@ def require_number(value: object, what: str, least: int = 1) -> None:
         raise TxrayError(f"{what} is {value!r}, and a whole number from {least} on is wanted")
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: object, known: Iterable[str]) -> str:
     """A sentence that names the known word nearest to a misspelt one, or lists the known words."""
-    known = sorted(known)
-    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    known = sorted({*known})
+    close = get_close_matches(str(word), known, n=1, cutoff=0.5)
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."

@@ -89,7 +89,7 @@ class _Part:
 
     def hear(self, layer: int, batch: Sequence[PieceWindow], values: Tensor) -> None:
         """Take the largest of each word's activations, (words, units)."""
-        largest, neuron, ties = find_largest(values)
+        largest, neuron, ties = find_largest(values, overwrite=True)
         at = np.concatenate([np.flatnonzero(w.sizes) + w.first + self.starts[w.text] for w in batch])
         row = self.layers.index(layer)
         self.activation[row, at], self.neuron[row, at] = largest, neuron

@@ -29,7 +29,7 @@ from scipy import sparse
 from scipy.stats import false_discovery_control
 
 from txray_lib.errors import TxrayError, nearest, require_number
-from txray_lib.preferences import NOBODY, RECORDS, by_layer, require_rows
+from txray_lib.preferences import NOBODY, RECORDS, by_layer
 from txray_lib.progress import bar
 from txray_lib.transfer import AVOIDED, GAINED, MEASURES, SHARED, Side, between, owners
 
@@ -151,12 +151,10 @@ def draw_null(
     for name, given, known in (("kind of null", kind, ("swap", "split")), ("measure", measure, MEASURES)):
         if given not in known:
             raise TxrayError(f"there is no {name} {given!r}. {nearest(str(given), known)}")
-    require_number(units, "units")
-    for name, side in (("before", before), ("after", after)):
-        require_rows(side, f"records {name}", RECORDS, range(NOBODY, units))
     require_number(permutations, "permutations")
     found = []
-    for layer, *sides in by_layer(before, after):
+    for layer, *rows in by_layer(before, after, RECORDS, units):
+        sides = [side.astype({"block": "category", "feature": "category"}) for side in rows]
         null, counts = _draw_layer(kind, *sides, layer, units, permutations, seed, measure, cap, what)
         found.append((null, counts.assign(layer=layer)))
     tables, states = (pd.concat(parts, ignore_index=True) for parts in zip(*found, strict=True))

@@ -17,12 +17,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from txray_lib.errors import TxrayError
+from txray_lib.errors import TxrayError, require_number
 from txray_lib.tables import write_tables
 
 KEYS = ["layer", "neuron", "feature", "tag", "y"]
 SUMS = ["count", "activation_sum", "prediction_sum"]
 WORDS = ["feature", "tag"]
+PREFERENCES = (*KEYS, *SUMS)
 RECORDS = ("block", "layer", "feature", "tag", "neuron", "activation")
 NOBODY = -1
 ROWS_IN_MEMORY = 2_000_000
@@ -55,6 +56,7 @@ _CLASSES = {tag: name for name, tags in _TAGS_OF_CLASS.items() for tag in tags.s
 
 def aggregate(records: pd.DataFrame) -> pd.DataFrame:
     """Sum records into preferences. Records that are nobody's (no positive activation) belong to no neuron."""
+    require_rows(records, "to sum", RECORDS)
     somebodys = records[records["neuron"] != NOBODY]
     sums = somebodys.assign(
         count=np.int64(1),
@@ -70,6 +72,7 @@ def with_features(records: pd.DataFrame, of: str = "tokens", n: int = 1) -> pd.D
     An n-gram is the feature of its last token's record and crosses no document, so that the first n − 1 tokens of each
     have no row. The records of a document in a layer stand together, in the order of the text.
     """
+    require_number(n, "n")
     words = records["tag" if of == "tags" else "feature"]
     place = records[["layer", "document"]].to_numpy(np.int64)
     ends = np.arange(n - 1, len(records))
@@ -85,23 +88,24 @@ def with_features(records: pd.DataFrame, of: str = "tokens", n: int = 1) -> pd.D
     return records.iloc[ends].assign(feature=feature).reset_index(drop=True)
 
 
-def require_rows(
-    table: object, name: str, columns: Iterable[str] = (*KEYS, *SUMS), neurons: range | None = None
-) -> None:
-    """Raises TxrayError where a table that somebody gives lacks columns, those of preferences or `RECORDS`, or has rows of no
-    layer, feature or tag, or of no neuron of the encoder."""
+def require_rows(table: object, name: str, columns: Iterable[str], units: int | None = None) -> None:
+    """Raises TxrayError where a table that somebody gives lacks columns of `RECORDS` or `PREFERENCES`, or has rows without a
+    layer, block, feature or tag, or of neurons that an encoder of so many units lacks."""
+    kind, lowest = ("records", NOBODY) if columns is RECORDS else ("preferences", 0)
     if missing := set(columns) - set(getattr(table, "columns", ())):
-        kind = "records" if columns is RECORDS else "preferences"
         raise TxrayError(
-            f"the {name} are a {type(table).__name__} without {', '.join(sorted(missing))}: a stage's {kind} are wanted, such as"
-            f" `tx.collect(…).{kind}`"
+            f"the {kind} {name} are a {type(table).__name__} without {', '.join(sorted(missing))}: a stage's {kind} are wanted,"
+            f" such as `tx.collect(…).{kind}`"
         )
-    for column in WORDS:
-        if lacking := int(table[column].isna().sum()):
-            raise TxrayError(f"{lacking} rows of the {name} have no {column}: give them one, or leave them out")
-    require_layers(table["layer"].unique())
-    if neurons and len(wrong := table["neuron"][~table["neuron"].isin(neurons)]):
-        raise TxrayError(f"the {name} name neuron {wrong.iloc[0]}, but the encoder has {neurons.stop} neurons")
+    for column in ["block", *WORDS]:
+        if column in columns and (lacking := int(table[column].isna().sum())):
+            raise TxrayError(f"{lacking} rows of the {kind} {name} have no {column}: give them one, or leave them out")
+    require_layers(table["layer"].unique().tolist())
+    if units is not None:
+        require_number(units, "units")
+        wrong = table["neuron"][~table["neuron"].isin(range(lowest, units))]
+        if len(wrong):
+            raise TxrayError(f"the {kind} {name} name neuron {wrong.iloc[0]}, but the encoder has {units} neurons")
 
 
 def require_layers(layers: Iterable[object]) -> None:
@@ -111,11 +115,15 @@ def require_layers(layers: Iterable[object]) -> None:
             raise TxrayError(f"there is no layer {layer!r}: number the layers of an encoder from 0, up to 127")
 
 
-def by_layer(before: pd.DataFrame, after: pd.DataFrame) -> list[tuple[int, pd.DataFrame, pd.DataFrame]]:
-    """Each layer in turn with the rows of both sides, records or preferences; layer 0 of empty sides.
+def by_layer(
+    before: pd.DataFrame, after: pd.DataFrame, columns: Iterable[str], units: int | None = None
+) -> list[tuple[int, pd.DataFrame, pd.DataFrame]]:
+    """Each layer in turn with the rows of both sides, of `RECORDS` or `PREFERENCES`; layer 0 of empty sides.
 
-    Raises TxrayError where one side has a layer that the other lacks: it would be compared with nothing.
+    Raises TxrayError as `require_rows`, and where one side has a layer that the other lacks: it would be compared with nothing.
     """
+    for name, side in (("before", before), ("after", after)):
+        require_rows(side, name, columns, units)
     layers = [sorted(map(int, side["layer"].unique())) for side in (before, after)]
     if all(layers) and layers[0] != layers[1]:
         first, second = (", ".join(map(str, own)) for own in layers)
@@ -134,7 +142,7 @@ def add(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if not isinstance(tables, Sequence) or not len(tables):
         raise TxrayError("there are no preferences to add: give those of one shard or more")
     for number, table in enumerate(tables):
-        require_rows(table, f"preferences numbered {number}")
+        require_rows(table, f"numbered {number}", PREFERENCES)
     return _summed(pd.concat([t.astype({"feature": object, "tag": object}) for t in tables], ignore_index=True))
 
 
@@ -180,7 +188,7 @@ def distributions(preferences: pd.DataFrame, by: str = "feature", probability: s
 def strongest(before: pd.DataFrame, after: pd.DataFrame, top: int, probability: str = PAPER) -> pd.DataFrame:
     """The `top` most probable features of every neuron in either stage: [layer, neuron, feature, before, after], probabilities,
     0 where a side does not prefer the feature; the strongest of either side first. Raises TxrayError for sides of other layers."""
-    by_layer(before, after)
+    by_layer(before, after, PREFERENCES)
     keys, sides = ["layer", "neuron", "feature"], []
     for rows in (before, after):
         sides.append(distributions(rows, probability=probability).astype({"feature": str})[[*keys, "p"]])

@@ -40,14 +40,12 @@ def pruning_sets(transfer: pd.DataFrame, size: int) -> Sets:
 
     A are the neurons that nothing prefers after supervision; since some of them may never have been preferred (I2),
     "A-strict" are the avoided ones alone. B are the `size` least and C the `size` most preferred after supervision, taken
-    among the preferred neurons (I5), ties to the lowest neuron; D are the gained ones. Raises TxrayError where there is not
-    a row for each neuron of one layer, in their order.
+    among the preferred neurons (I5), ties to the lowest neuron; D are the gained ones. Raises TxrayError for other rows
+    than those of one layer.
     """
     require_number(size, "the size of a set", 0)
     if not np.array_equal(transfer["neuron"], np.arange(len(transfer))):
-        raise TxrayError(
-            "the transfer lacks some neurons, or has them in another order or of several layers: give all rows of one layer"
-        )
+        raise TxrayError("the transfer has not a row for each neuron of one layer, in their order: give all its rows")
     after, state = transfer["mass_after"].to_numpy(), transfer["state"].to_numpy()
     preferred = transfer["length_after"].to_numpy() > 0
     rising, falling = (

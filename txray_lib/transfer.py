@@ -26,8 +26,8 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import gammaln, rel_entr
 
-from txray_lib.errors import TxrayError, nearest, require_number
-from txray_lib.preferences import CHOICES, PAPER, RECORDS, aggregate, by_layer, distributions, neurons, require_rows
+from txray_lib.errors import TxrayError, nearest
+from txray_lib.preferences import CHOICES, PAPER, PREFERENCES, RECORDS, aggregate, by_layer, distributions, neurons
 
 SHARED, AVOIDED, GAINED, NEVER = STATES = ("shared", "avoided", "gained", "never preferred")
 _SIZES = ["length", "tag_length", "count", "mass"]
@@ -74,11 +74,8 @@ def compare(
     TxrayError for anything but preferences, a neuron that is not the encoder's, and for sides of other layers.
     """
     definitions = definitions or Definitions()
-    require_number(units, "units")
-    for name, side in (("before", before), ("after", after)):
-        require_rows(side, f"preferences {name}", neurons=range(units))
     tables = []
-    for layer, *sides in by_layer(before, after):
+    for layer, *sides in by_layer(before, after, PREFERENCES, units):
         named = {"comparison": ":".join(names), "before": names[0], "after": names[1], "layer": np.int8(layer)}
         table = pd.DataFrame({**named, "neuron": np.arange(units, dtype=np.int32)})
         for name, side in zip(("before", "after"), sides, strict=True):
@@ -170,7 +167,7 @@ def measured(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFr
     rarefied_before, rarefied_after (features; missing where a side is empty). Raises TxrayError as `compare` does.
     """
     table, others = compare(before, after, units)[["layer", "neuron", "hellinger"]], []
-    for _, *of_layer in by_layer(before, after):
+    for _, *of_layer in by_layer(before, after, PREFERENCES):
         *sides, _, owner = sides_of(*of_layer, units)
         its = {measure: between(measure, *sides, owner)[:, 0] for measure in MEASURES if measure != "hellinger"}
         draws = np.minimum(*((owner @ side.counts)[:, 0] for side in sides))
@@ -188,10 +185,8 @@ def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> p
     1 − H² = (1 − H²_vocabulary)(1 − H²_common), where H²_vocabulary = 1 − √(ab) for the shares a and b of P before and after
     that lie on common features. It is no measure of a shift by itself: two samples of one corpus have such words too.
     """
-    for name, side in (("before", before), ("after", after)):
-        require_rows(side, f"records {name}", RECORDS)
     tables = []
-    for layer, *texts in by_layer(before, after):
+    for layer, *texts in by_layer(before, after, RECORDS, units):
         common = set(texts[0]["feature"].unique()) & set(texts[1]["feature"].unique())
         *sides, cells, owner = sides_of(*map(aggregate, texts), units)
         is_common = cells.get_level_values("feature").isin(common)

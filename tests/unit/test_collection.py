@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 
@@ -20,7 +21,7 @@ from txray_lib import collection
 from txray_lib.collection import collect, collect_parts, from_activations
 from txray_lib.corpora import UNKNOWN, Corpus, Document, Vocabulary
 from txray_lib.corpora.vocabulary import END
-from txray_lib.encoders.lstm import WINDOW, Encoder, windows
+from txray_lib.encoders.lstm import WINDOW, Classifier, Encoder, windows
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.steps.collect import shard_ends
@@ -259,6 +260,11 @@ def giving(change: Callable[[Tensor, Tensor], object], **said: int) -> Own:
     return made
 
 
+def replace_output(classifier: Classifier, output: nn.Module) -> Classifier:
+    classifier.output = output
+    return classifier
+
+
 def as_given(activations: Tensor, hidden: Tensor) -> object:
     return activations, (hidden, hidden)
 
@@ -274,12 +280,47 @@ def with_gradients(activations: Tensor, hidden: Tensor) -> object:
         with_gradients,
         lambda a, h: (a.double(), (h, h)),
         lambda a, h: [a, [h, h]],
+        lambda a, h: (a, (h.double(), h.double())),
+        lambda a, h: (a.to_sparse(), (h.to_sparse(), h)),
+        lambda a, h: (torch._neg_view(-a), (torch._neg_view(-h), h)),
+        lambda a, h: (a.as_subclass(nn.Parameter), (h, h)),
     ],
-    ids=["inference mode", "gradients", "double", "lists"],
+    ids=["inference mode", "gradients", "double", "lists", "double state", "sparse", "negated", "subclass"],
 )
 def test_activations_of_other_kinds_are_read_right(corpus, vocabulary, change):
     plain = collect(giving(as_given), corpus, vocabulary).records
     pd.testing.assert_frame_equal(collect(giving(change), corpus, vocabulary).records, plain)
+
+
+class InParts(nn.Module):
+    """Its embedding in half precision, its recurrent layer in float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.units, self.own = 8, 6, giving(as_given)
+        self.own.embedding.half()
+        self.own.embedding.register_forward_hook(lambda module, ids, found: found.float())
+
+    def forward(self, ids: Tensor, state: tuple[Tensor, Tensor]) -> object:
+        return self.own(ids, state)
+
+
+@pytest.mark.parametrize(
+    ("model", "around"),
+    [
+        (InParts, nullcontext),
+        (lambda: giving(as_given).train(), torch.inference_mode),
+        (lambda: giving(as_given), lambda: torch.autocast("cpu", torch.bfloat16)),
+        (lambda: torch.compile(giving(as_given), backend="eager"), nullcontext),
+    ],
+    ids=["in parts", "under inference mode", "under autocast", "compiled"],
+)
+def test_where_and_how_a_module_is_kept_changes_nothing(corpus, vocabulary, model, around):
+    plain, model = collect(giving(as_given), corpus, vocabulary).records, model()
+    with around():
+        found = collect(model, corpus, vocabulary).records
+    atol = 1e-3 if isinstance(model, InParts) else 1e-6
+    np.testing.assert_allclose(found["activation"], plain["activation"], atol=atol)
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), [(torch.float64, 1e-5), (torch.bfloat16, 0.05), (torch.float16, 0.01)])
@@ -295,6 +336,28 @@ def test_modules_of_other_types_are_read_right(corpus, vocabulary, classifier, k
 class NoState(Own):
     def forward(self, ids: Tensor) -> Tensor:
         return super().forward(ids, (None, None))
+
+
+class Forgetful(Own):
+    """It begins anew with every window, or goes on from where it was itself."""
+
+    def __init__(self, keeps: bool) -> None:
+        super().__init__(8)
+        self.keeps, self.memory = keeps, None
+
+    def forward(self, ids: Tensor, state: tuple[Tensor, Tensor]) -> object:
+        fits = self.memory is not None and self.memory.shape[1] == len(ids)
+        activations, hidden = self.rnn(self.embedding(ids), self.memory if fits else None)
+        self.memory = hidden if self.keeps else None
+        return activations, (hidden, hidden)
+
+
+class Short(Own):
+    """It has positions for eight tokens."""
+
+    def forward(self, ids: Tensor, state: tuple[Tensor, Tensor]) -> object:
+        torch.arange(8)[ids.shape[1] - 1]
+        return super().forward(ids, state)
 
 
 def lacking_words() -> Own:
@@ -324,6 +387,12 @@ class TimeFirst(Own):
         (giving(lambda a, h: (torch.cat([a, a], -1), (h, h))), r"gave \(\(2, 3, 12\)"),
         (giving(lambda a, h: (torch.complex(a, a), (h, h))), "gave activations of torch.complex64"),
         (giving(lambda a, h: (a * torch.nan, (h, h))), "activations are not numbers"),
+        (Forgetful(keeps=False), "Forgetful gives other activations .* in parts or alone: let its forward go on"),
+        (Forgetful(keeps=True), "Forgetful gives other activations"),
+        (giving(lambda a, h: (nn.functional.dropout(a, 0.5), (h, h))), "Changed gives other .*draw nothing at random"),
+        (giving(lambda a, h: (a - a.mean(0, keepdim=True), (h, h))), "Changed gives other .*look at no other text"),
+        (giving(lambda a, h: (a.flip(1), (h, h))), "Changed gives other .*no later token"),
+        (Short(8), r"Short of 8 words and 6 units cannot read 4 texts of 16 tokens \(IndexError"),
         (giving(as_given, units=5), "Changed of 8 words and 5 units cannot read 2 texts of 3 tokens"),
         (giving(as_given, units=1), "Changed has 1 units"),
         (giving(as_given, words=9), "the encoder knows 9 words, the vocabulary has 8"),
@@ -338,6 +407,52 @@ class TimeFirst(Own):
 def test_a_module_that_gives_something_else_is_told(corpus, vocabulary, model, told):
     with pytest.raises(TxrayError, match=told):
         collect(model, corpus, vocabulary)
+
+
+class Merging(nn.Linear):
+    """As adapters have it: what was learnt beside the weights is added to them for evaluation."""
+
+    def train(self, mode: bool = True) -> nn.Module:
+        if mode != self.training:
+            self.weight.data += -1 if mode else 1
+        return super().train(mode)
+
+
+class Busy(Own):
+    """It counts its calls in two buffers, written into and set anew, merges weights, and may be interrupted."""
+
+    def __init__(self, stop: bool) -> None:
+        super().__init__(8)
+        self.stop, self.merging = stop, Merging(6, 6)
+        self.register_buffer("calls", torch.zeros(1))
+        self.register_buffer("seen", torch.zeros(1))
+
+    def forward(self, ids: Tensor, state: tuple[Tensor, Tensor]) -> object:
+        self.calls += 1
+        self.seen = self.seen + ids.numel()
+        if self.stop and ids.shape[1] == WINDOW:
+            raise KeyboardInterrupt
+        return super().forward(ids, state)
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_buffers_and_merged_weights_are_left_as_they_were_found(corpus, vocabulary, stop):
+    model = Busy(stop).train()
+    calls, before = model.calls, {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(KeyboardInterrupt) if stop else nullcontext():
+        collect(model, corpus, vocabulary)
+    assert model.calls is calls
+    assert all(part.training for part in model.modules())
+    torch.testing.assert_close(dict(model.state_dict()), before, rtol=0, atol=1e-6)
+
+
+def test_a_module_on_two_devices_is_told_and_keeps_its_weights(corpus, vocabulary):
+    model = Own(8).train()
+    model.embedding.to("meta")
+    with pytest.raises(TxrayError, match=r"the module Own lies on \['cpu', 'meta'\]: put all of it on one device"):
+        collect(model, corpus, vocabulary)
+    assert [p.device.type for p in model.parameters()] == ["meta", *["cpu"] * 4]
+    assert model.training
 
 
 @pytest.mark.parametrize(("home", "device"), [("cpu", "gpu"), ("meta", "cpu")])
@@ -360,6 +475,8 @@ def test_activations_of_ones_own_give_the_records_of_collect(encoder, corpus, vo
         Tensor.double,
         Tensor.requires_grad_,
         Tensor.to_sparse,
+        lambda a: torch._neg_view(-a),
+        lambda a: a.numpy().astype(">f8"),
         lambda a: pd.DataFrame(a.numpy()),
     ):
         given = from_activations(corpus, (change(a.clone()) for a in arrays), vocabulary.seen)
@@ -398,6 +515,8 @@ def test_a_word_is_one_however_its_accents_are_typed():
         (lambda arrays: [arrays[0] * np.inf], "'one' are not all finite"),
         (lambda arrays: [torch.full((4, 3), 1e6).half()], "'one' are not all finite"),
         (lambda arrays: [arrays[0] * 1j], "'one' are a ndarray; real numbers"),
+        (lambda arrays: [np.ma.masked_equal(arrays[0], 1)], "'one' are a MaskedArray; real numbers"),
+        (lambda arrays: [arrays[0].astype("M8[s]")], "'one' are a ndarray; real numbers"),
         (lambda arrays: [arrays[0].astype(str)], "'one' are a ndarray; real numbers"),
         (lambda arrays: [None, *arrays[1:]], "'one' are a NoneType"),
         (lambda arrays: [{"h": arrays[0]}], "'one' are a dict"),
@@ -410,6 +529,40 @@ def test_a_word_is_one_however_its_accents_are_typed():
 def test_activations_that_are_not_the_corpus_are_told(corpus, change, told):
     with pytest.raises(TxrayError, match=told):
         from_activations(corpus, change([np.ones((len(d), 3)) for d in corpus]))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"corpus": ["a", "text"]}, "the corpus is of the type list, and a Corpus is wanted: take `tx.load_text`"),
+        ({"vocabulary": ["the", UNKNOWN]}, "the vocabulary is of the type list, and a Vocabulary is wanted"),
+        ({"batch_size": 0}, "batch_size is 0, and a whole number from 1 on is wanted"),
+        ({"batch_size": "64"}, "batch_size is '64'"),
+        ({"max_tokens": 0}, "max_tokens is 0"),
+        ({"max_tokens": 1.5}, "max_tokens is 1.5"),
+        ({"model": Classifier(Own(8)).requires_grad_(False).eval()}, None),
+        (
+            {"model": replace_output(Classifier(Own(8)), nn.Linear(6, 2))},
+            r"output is Linear.*nn.Linear\(6, 1\) is wanted",
+        ),
+        ({"model": replace_output(Classifier(Own(8)), nn.Linear(6, 1, bias=False))}, "output is Linear.*bias=False"),
+    ],
+)
+def test_what_collect_is_given_is_told(corpus, vocabulary, given, told):
+    arguments = {"model": Own(8), "corpus": corpus, "vocabulary": vocabulary} | given
+    if told is None:
+        assert collect(**arguments).records["prediction"].between(0, 1).all()
+        return
+    with pytest.raises(TxrayError, match=told):
+        collect(**arguments)
+
+
+@pytest.mark.parametrize("given", ["text", None, [Document("d", "train", "b", ("a",), tags=("NN",))]])
+def test_what_from_activations_is_given_is_told(corpus, vocabulary, given):
+    with pytest.raises(TxrayError, match="the corpus is of the type"):
+        from_activations(given, [np.ones((1, 3))])
+    with pytest.raises(TxrayError, match=r"`seen` is of the type .*`vocabulary\.seen`"):
+        from_activations(corpus, [np.ones((len(d), 3)) for d in corpus], given)
 
 
 def test_layers_are_numbered_from_0(corpus):

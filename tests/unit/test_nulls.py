@@ -290,6 +290,36 @@ def test_stages_that_did_not_read_one_text_are_refused():
         draw_null("swap", records([1, 2], [1, 2], [0, 1]), records([1, 1], [1, 2], [0, 1]), 2)
 
 
+ONE = records([1, 2], [1, 2], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"kind": "swaps"}, "there is no kind of null 'swaps'. Did you mean 'swap'"),
+        ({"measure": "helinger"}, "there is no measure 'helinger'. Did you mean 'hellinger'"),
+        ({"permutations": 0}, "permutations is 0"),
+        ({"units": 1}, "the records before name neuron 1, but the encoder has 1 neurons"),
+        ({"before": aggregate(ONE)}, "the records before are a DataFrame without activation, block"),
+        ({"before": ONE.assign(layer=200)}, "there is no layer 200"),
+        ({"after": ONE.assign(layer=1)}, "give the same layers of both"),
+        ({"after": ONE.assign(block=None)}, "2 rows of the records after have no block"),
+    ],
+)
+def test_what_a_null_is_given_is_told(change, told):
+    with pytest.raises(TxrayError, match=told):
+        draw_null(**{"kind": "swap", "before": ONE, "after": ONE, "units": 2, "permutations": 3} | change)
+
+
+def test_records_put_together_out_of_parts_have_the_null_of_the_whole():
+    one, other = exchangeable(3, UNITS, 60, 6)
+    joined = [pd.concat([side[:20].astype({"block": object, "feature": object}), side[20:]]) for side in (one, other)]
+    for found, whole in zip(
+        draw_null("swap", *joined, UNITS, 20), draw_null("swap", one, other, UNITS, 20), strict=True
+    ):
+        pd.testing.assert_frame_equal(found, whole)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @given(stages=two_stages())
 @settings(max_examples=8)

@@ -12,7 +12,9 @@ from torch import nn
 
 from txray_lib.encoders.encoded import Texts, balanced_sample
 from txray_lib.encoders.lstm import Classifier, Encoder
+from txray_lib.encoders.recurrent import Recurrent
 from txray_lib.encoders.training import last_hidden_states, predict, score
+from txray_lib.errors import TxrayError
 from txray_lib.profiles import Pruning
 from txray_lib.pruning import (
     BEFORE_CLASSIFIER,
@@ -78,6 +80,18 @@ def test_pruned_is_an_lstm_that_never_had_the_neurons(encoder, ids, cut):
     assert (others > 1e-3) == bool(cut), "cutting is more than zeroing the last state"
 
 
+@pytest.mark.parametrize("neurons", [[7], [-1], [0.5], [True] * 7, ["a"], [[0]], 3])
+def test_what_are_no_neurons_is_told(classifier, neurons):
+    layers, told = Recurrent("gru", 8, 4, 7, 1, False), "are no neurons: a list of numbers from 0 to 6 is wanted"
+    for cut in (
+        lambda: prune_encoder(classifier.encoder, neurons),
+        lambda: predict_pruned(classifier, torch.zeros(2, 7), [neurons]),
+        lambda: layers.without({0: neurons}).__enter__(),
+    ):
+        with pytest.raises(TxrayError, match=told):
+            cut()
+
+
 @torch.no_grad()
 def test_predict_pruned_zeroes_states_column_by_column(classifier):
     states = torch.randn(11, 7, generator=torch.Generator().manual_seed(2))
@@ -102,6 +116,20 @@ def test_predict_pruned_zeroes_states_column_by_column(classifier):
 def test_the_sets_by_hand_ties_go_to_the_lowest_neuron(size, least, most):
     expected = {"A": [1, 3], "A-strict": [3], "B": least, "C": most, "D": [2, 6]}
     assert {name: neurons.tolist() for name, neurons in pruning_sets(TRANSFER, size).items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("transfer", "size", "told"),
+    [
+        (TRANSFER[1:], 2, "not a row for each neuron of one layer"),
+        (TRANSFER[::-1], 2, "not a row for each neuron of one layer"),
+        (pd.concat([TRANSFER, TRANSFER]), 2, "not a row for each neuron of one layer"),
+        (TRANSFER, -1, "the size of a set is -1, and a whole number from 0 on is wanted"),
+    ],
+)
+def test_sets_of_some_neurons_alone_are_refused(transfer, size, told):
+    with pytest.raises(TxrayError, match=told):
+        pruning_sets(transfer, size)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from scipy.spatial.distance import jensenshannon
 
 from txray_lib.collection import collect
 from txray_lib.errors import TxrayError
-from txray_lib.preferences import aggregate, distributions
+from txray_lib.preferences import aggregate, distributions, strongest
 from txray_lib.transfer import (
     AVOIDED,
     GAINED,
@@ -224,11 +224,31 @@ def test_a_definition_changes_distances_and_no_state_or_length(before: Sums, aft
     assert released.groupby("neuron")["p"].sum().between(0, 1 + 1e-9).all()
 
 
+ONE_AND_TWO = preferences({1: means(a=1), 2: means(b=1)})
+
+
+def at(layer: object) -> pd.DataFrame:
+    return ONE_AND_TWO.assign(layer=layer)
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
         (lambda: compare(preferences({5: means(a=1)}), preferences(NOTHING), 3), "before name neuron 5, but .* has 3"),
         (lambda: compare(preferences(NOTHING), preferences({3: means(a=1)}), 3), "after name neuron 3"),
+        (lambda: compare(ONE_AND_TWO, ONE_AND_TWO, "3"), "units is '3', and a whole number from 1 on is wanted"),
+        (lambda: compare(at(0.5), at(0.5), 3), "there is no layer 0.5"),
+        (
+            lambda: compare(at(200), at(200), 3),
+            "there is no layer 200: number the layers of an encoder from 0, up to 127",
+        ),
+        (lambda: measured(at("h5"), at("h5"), 3), "there is no layer 'h5'"),
+        (lambda: compare(at(math.nan), at(0), 3), "there is no layer nan"),
+        (lambda: strongest(at(0), at(5), 3), "give the same layers of both"),
+        (lambda: measured(at(0), at(5), 3), "give the same layers of both"),
+        (lambda: strongest(None, at(5), 3), "the preferences before are a NoneType without"),
+        (lambda: compare(at(0).assign(neuron=0.5), at(0), 3), "before name neuron 0.5, but the encoder has 3 neurons"),
+        (lambda: compare(at(0), at(0).assign(feature=None), 3), "2 rows of the preferences after have no feature"),
         (lambda: Definitions(distance="relesed"), "definition distance = 'relesed'.*Did you mean 'released'"),
     ],
 )

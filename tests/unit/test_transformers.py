@@ -37,6 +37,7 @@ from txray_lib.encoders.pieces import Cut, Pieces, encode_pieces
 from txray_lib.encoders.training import finetune, last_hidden_states, predict, score
 from txray_lib.encoders.transformers import (
     FAMILIES,
+    Transformer,
     find_folder,
     load_transformer,
     untrained_transformer,
@@ -270,6 +271,44 @@ def test_a_model_is_left_as_it_was_found_also_after_an_error(folder, text):
     assert all(module.training for module in transformer.modules())
     assert not transformer.embedding.weight.requires_grad
     assert all(torch.equal(before[name], value) for name, value in transformer.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("reading", "told"),
+    [
+        (Reading(), r"one pass gave \[\(0, .*\(1, .*once of each layer of \[0, 1\].*layers that share none"),
+        (Reading(module="encoder.layer.{}.attention.self"), "is no down projection, a BertS.*Attention has no weight"),
+        (Reading(module="encoder.layer.{}.output.LayerNorm", layers=[0]), None),
+    ],
+    ids=["shared", "no weight", "another module"],
+)
+def test_a_layer_that_is_not_heard_once_is_told(bert, text, reading, told):
+    model, pieces = load_transformer(bert)
+    if told is None:
+        records = records_of(Transformer(model.model, reading), pieces, text.documents[:2])
+        assert records["neuron"].max() < WIDTH
+        return
+    model.model.encoder.layer[1] = model.model.encoder.layer[0]
+    with pytest.raises(TxrayError, match=told):
+        records_of(Transformer(model.model, reading), pieces, text.documents[:2])
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"model": torch.nn.Linear(2, 2)}, "the encoder is of the type Linear, and a LayeredEncoder is wanted"),
+        ({"pieces": None}, "what cuts words in pieces is of the type NoneType, and a Pieces is wanted"),
+        ({"documents": ["the river"]}, "what is read is of the type str, and a Document is wanted"),
+        ({"documents": None}, "the text is of the type NoneType"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"max_tokens": 0}, "max_tokens is 0"),
+    ],
+    ids=str,
+)
+def test_what_layers_are_collected_from_is_told(bert, text, given, told):
+    model, pieces = load_transformer(bert)
+    with pytest.raises(TxrayError, match=told):
+        records_of(**{"model": model, "pieces": pieces, "documents": text.documents[:1]} | given)
 
 
 def test_a_silenced_neuron_is_one_whose_output_counts_for_nothing(folder, text):
@@ -586,7 +625,7 @@ def test_a_gpt_of_ones_own_reads_a_text_and_a_table_as_the_page_says(workplace, 
     assert [results.asks(question) for question in ("rq1", "rq2", "rq3")] == [False, True, True]
     assert "The" in set(results.preferences(results.stage("last"))["feature"])
     assert "bert/model.safetensors" in results.provenance["files"]
-    names = {"tx": txray_lib, "tagged": load_corpus_file(run.file("tags", "target.parquet"))}
+    names = {"tx": txray_lib, "tagged": load_corpus_file(run.file("tags", "stage-target.parquet"))}
     monkeypatch.chdir(workplace)
     exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[-1], names)
     zero_shot = results.preferences(results.stage("zero-shot"))

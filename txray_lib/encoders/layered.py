@@ -127,22 +127,21 @@ def read_windows(
     for batch in batches(encoder, windows, batch_size, device):
         ids, lengths = padded([window.ids for window in batch])
         pieces, sizes = _places(batch, ids.shape[1], pooling)
-        heard, whole = list[tuple[int, tuple[int, ...]]](), (*ids.shape, encoder.units)
+        heard, whole = [], (*ids.shape, encoder.units)
 
         def pool(layer: int, value: Tensor, batch=batch, pieces=pieces, sizes=sizes, heard=heard, whole=whole) -> None:
             heard.append((layer, tuple(getattr(value, "shape", ()))))
             if heard[-1][1] == whole:
                 read = value.flatten(0, 1)[pieces.to(value.device)].float()
-                segments = {"lengths": sizes.to(read.device)}
-                hear(layer, batch, read if pooling == "last" else torch.segment_reduce(read, pooling, **segments))
+                spans = sizes.to(read.device)
+                hear(layer, batch, read if pooling == "last" else torch.segment_reduce(read, pooling, lengths=spans))
 
         with rounded, encoder.listening(pool):
             encoder(ids.to(device), lengths.to(device))
         if heard != [(layer, whole) for layer in encoder.layers]:
             raise TxrayError(
-                f"in one pass the layers gave values of the shapes {dict(heard)}, {len(heard)} times, and of each of"
-                f" {list(encoder.layers)} once {whole} is wanted, (texts, pieces, neurons). Layers that share a module cannot be told"
-                " apart: choose others in encoder.layers, or another module in encoder.module"
+                f"one pass gave {heard}, and {whole} is wanted once of each layer of {list(encoder.layers)}, (texts, pieces, neurons):"
+                " choose another encoder.module, and layers that share none, which could not be told apart"
             )
         yield sum(len(window.sizes) for window in batch)
 

@@ -6,7 +6,7 @@ May touch: errors, torch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -22,9 +22,6 @@ State = tuple[Tensor, Tensor]
 
 WINDOW = 16
 """Shorter ones waste less of their last slot and cost more calls: of 8, 16, 32 the best for paragraphs and reviews."""
-
-ROUNDING = 0.05
-"""By how much of its largest activation a module may differ from itself, as one in half precision does."""
 
 
 def rounded_to(precision: str, device: str) -> torch.autocast:
@@ -109,7 +106,7 @@ class Classifier(nn.Module):
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
-        self.output = nn.Linear(encoder.width, 1)
+        self.output = nn.Linear(getattr(encoder, "width", None) or encoder.units, 1)
 
     def logits(self, states: Tensor) -> Tensor:
         """Last hidden states (batch, width) to logits (batch,); sigmoid of these is ŷ."""
@@ -187,10 +184,8 @@ def evaluating(module: nn.Module, device: str) -> Iterator[None]:
     exact_products()
     name, homes = type(module).__name__, {value.device for value in (*module.parameters(), *module.buffers())}
     if len(homes) > 1:
-        raise TxrayError(
-            f"the module {name} lies on the devices {', '.join(sorted(map(str, homes)))}: put all of it on one of them"
-        )
-    parts = [(part, part.training, dict(part.named_buffers(recurse=False))) for part in module.modules()]
+        raise TxrayError(f"the module {name} lies on {sorted(map(str, homes))}: put all of it on one device")
+    modes = [(part, part.training, dict(part.named_buffers(recurse=False))) for part in module.modules()]
     values = {buffer: buffer.clone() for buffer in module.buffers()}
     try:
         try:
@@ -200,10 +195,10 @@ def evaluating(module: nn.Module, device: str) -> Iterator[None]:
         yield
     finally:
         module.to(*homes or [device])
-        for part, training, _ in parts:
+        for part, training, _ in modes:
             if part.training != training:
                 part.train(training)  # a part may do more than note it, as one that merges its weights for evaluation
-        for part, training, buffers in parts:
+        for part, training, buffers in modes:
             part.training = training
             for key, buffer in buffers.items():
                 setattr(part, key, buffer)
@@ -211,29 +206,24 @@ def evaluating(module: nn.Module, device: str) -> Iterator[None]:
 
 
 def _try(encoder: Encoder, device: str) -> torch.dtype:
-    """Read two texts of three tokens, the last word among them, at once and each token by itself. Gives the type of state that
-    the module takes, one of those of its weights."""
+    """Read two texts of three tokens, the last word among them; the first also alone, two tokens and then one. What differs by
+    more than half precision does is told. Gives the type of state that the module takes, one of those of its weights."""
     ids = torch.zeros(2, 3, dtype=torch.int64, device=device)
     ids[0, 2] = ids[1, 0] = encoder.words - 1
-    for kind in {p.dtype: None for p in encoder.parameters() if p.is_floating_point()} or [torch.float32]:
+    kinds = list(dict.fromkeys(p.dtype for p in encoder.parameters() if p.is_floating_point())) or [torch.float32]
+    for kind in kinds:
         start: State = (torch.zeros(1, 2, encoder.units, device=device, dtype=kind),) * 2
-        try:
+        with suppress(*[TxrayError] * (kind != kinds[-1])):
             at_once, _ = _read(encoder, ids, start)
             break
-        except TxrayError as error:
-            told = error
-    else:
-        raise told
-    for text in range(2):
-        state = tuple(part[:, :1] for part in start)
-        for token in range(3):
-            alone, state = _read(encoder, ids[text, token].view(1, 1), state)
-            if (alone[0, 0] - at_once[text, token]).abs().max() > ROUNDING * at_once.abs().max():
-                raise TxrayError(
-                    f"the module {type(encoder).__name__} gave other activations for two texts at once than for one token after"
-                    " another: let its forward go on from the state that it is given, draw nothing at random, and look at no other"
-                    " text and no later token"
-                )
+    begun, state = _read(encoder, ids[:1, :2], tuple(part[:, :1] for part in start))
+    _read(encoder, ids[1:, :2], tuple(part[:, 1:] for part in start))  # which the module may not remember
+    ended, _ = _read(encoder, ids[:1, 2:], state)
+    if (torch.cat([begun, ended], dim=1) - at_once[:1]).abs().max() > 0.05 * at_once.abs().max():
+        raise TxrayError(
+            f"the module {type(encoder).__name__} gives other activations for a text that it reads in parts or alone: let its"
+            " forward go on from the state that it is given, draw nothing at random, and look at no other text and no later token"
+        )
     return kind
 
 

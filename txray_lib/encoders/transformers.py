@@ -1,5 +1,4 @@
-"""Transformers as encoders: what the neurons of their layers do at each piece of a text. May touch: errors, places, settings, layered,
-pieces.
+"""Transformers as encoders: what the neurons of their layers do at each piece. May touch: errors, places, settings, layered, pieces.
 
 A neuron is one of a layer's feed-forward network, read after the activation function (what the down projection is given), or a
 dimension of the residual stream, read as the layer leaves it. One pass through the model serves all layers. Weights are read
@@ -60,11 +59,11 @@ class Transformer(LayeredEncoder):
         down = self._module(self.path, self.layers[0])
         # GPT-2's weight lies the other way round
         given = down.in_features if hasattr(down, "in_features") else len(getattr(down, "weight", ()))
-        if not given:
-            raise TxrayError(
-                f"encoder.module: {self.path!r} is a {type(down).__name__} without weights, no down projection"
-            )
         self.units = int(given) if self.reading.site == "feed-forward" else self.width
+        if not self.units:
+            raise TxrayError(
+                f"encoder.module: {self.path!r} is no down projection, a {type(down).__name__} has no weight"
+            )
 
     @property
     def embedding(self) -> nn.Module:
