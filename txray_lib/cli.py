@@ -70,13 +70,15 @@ def book(
     A run whose tables are frozen in results/ is shown as it is; any other is computed.
     """
     from txray_lib.book.building import WORLD, build_book
-    from txray_lib.profiles import profile_name
+    from txray_lib.profiles import load_profile, profile_name
     from txray_lib.results import list_results
 
-    at_hand = list_results()
-    for name in dict.fromkeys((WORLD, profile)):
-        if at_hand.get(profile_name(name)) != "frozen":
-            run(name, dry_run=dry_run)
+    at_hand, wanted = list_results(), dict.fromkeys((WORLD, profile))
+    computed = [name for name in wanted if at_hand.get(profile_name(name)) != "frozen"]
+    for name in computed:
+        load_profile(name)
+    for name in computed:
+        run(name, dry_run=dry_run)
     build_book(profile_name(profile), "dry-run" if dry_run else "")
 
 
@@ -192,6 +194,8 @@ def _read_parameters(pairs: list[str]) -> dict[str, str]:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise TxrayError(f"{pair!r} is not NAME=VALUE, as in -p top_tokens=20")
+        if key in parameters:
+            raise TxrayError(f"the parameter {key} is given twice, as {parameters[key]!r} and as {value!r}")
         parameters[key] = profile_name(value) if key in ("profile", "beside", "other", "study", "data") else value
     return parameters
 

@@ -28,6 +28,12 @@ def require_number(value: object, what: str, least: int = 1) -> None:
         raise TxrayError(f"{what} is {value!r}, and a whole number from {least} on is wanted")
 
 
+def require_choice(value: object, what: str, known: Iterable[str]) -> None:
+    """Raise TxrayError for a word that is not one of the known ones."""
+    if value not in known:
+        raise TxrayError(f"there is no {what} {value!r}. {nearest(str(value), known)}")
+
+
 def nearest(word: object, known: Iterable[str]) -> str:
     """A sentence that names the known word nearest to a misspelt one, or lists the known words."""
     known = sorted({*known})

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from annotated_types import Ge, Gt, Le
 from pydantic import (
     BaseModel,
     Discriminator,
     Field,
     PrivateAttr,
+    Strict,
     StringConstraints,
     Tag,
     ValidationError,
@@ -21,11 +22,26 @@ from pydantic import (
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.settings import Corpora, Count, Even, Name, OwnEncoder, Positive, Settings, Share, TransformerEncoder
+from txray_lib.settings import (
+    Corpora,
+    Count,
+    Even,
+    Name,
+    OwnEncoder,
+    Positive,
+    Settings,
+    Share,
+    TransformerEncoder,
+    read_keys,
+)
 
 _ENDINGS = (".yaml", ".yml")
 Precision = Literal["float32", "bfloat16"]
 
+Flag = Annotated[bool, Strict(False)]
+"""True or false, written as YAML's, or as yes or no, on or off."""
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+Way = Annotated[str, StringConstraints(pattern=r"^(argmax|positive|top-[1-9][0-9]*)$")]
 _ENCODERS = {"own files": OwnEncoder, "a transformer": TransformerEncoder}
 
 
@@ -38,8 +54,6 @@ EncoderSettings = Annotated[
     Annotated[OwnEncoder, Tag("own files")] | Annotated[TransformerEncoder, Tag("a transformer")],
     Discriminator(_kind_of_encoder),
 ]
-
-Way = Annotated[str, StringConstraints(pattern=r"^(argmax|positive|top-[1-9][0-9]*)$")]
 
 
 class Reviews(Settings):
@@ -60,7 +74,7 @@ class World(Settings):
 
 class VocabularySettings(Settings):
     size: Annotated[int, Ge(2)]
-    lowercase: bool
+    lowercase: Flag
 
 
 class Pretraining(Settings):
@@ -108,7 +122,7 @@ class Collection(Settings):
 
     tokens: Annotated[int, Ge(2)]
     batch_size: Count
-    exclude_unknown: bool
+    exclude_unknown: Flag
     shards: Count = 1
 
 
@@ -129,7 +143,7 @@ class Controls(Settings):
 
     finetuning_seeds: Annotated[int, Ge(0)]
     shuffled_labels: Annotated[int, Ge(0)]
-    constant_rate: bool
+    constant_rate: Flag
     probe_tokens: Annotated[int, Ge(2)]
 
 
@@ -202,7 +216,7 @@ class Profile(Settings):
 
     name: str
     about: str
-    seed: Annotated[int, Ge(0)]
+    seed: Seed
     corpora: Corpora
     world: World | None = None
     vocabulary: VocabularySettings
@@ -334,12 +348,10 @@ def _merged(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if path in seen:
         raise TxrayError(f"the profile {path.name} is its own base, by way of {', '.join(p.name for p in seen)}")
     places.note_opened(path.absolute())
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TxrayError(f"the profile {path} is not valid YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise TxrayError(f"the profile {path} must hold keys and values, and it does not")
+    content = read_keys(path)
+    if content.get("name", path.stem) != path.stem:
+        told = f"the profile {path} names itself {content['name']!r}, and is called what its file is called"
+        raise TxrayError(f"{told}: rename the file, or leave out the name.")
     base = content.pop("base", None)
     if base is not None:
         beside, shipped = (folder / f"{base}.yaml" for folder in (path.parent, places.profiles_folder()))
@@ -370,8 +382,9 @@ def _problem(error: Any) -> str:
         return f"{key}: missing"
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']}".removeprefix(": ")
-    hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if error["type"] == "float_type" else ""
-    return f"{key}: {error['msg']}, not {given if len(given) < 60 else 'what it is'}{hint}"
+    wanted = re.sub(r"valid dictionary( or instance of \w+)?", "group of keys", error["msg"]).removeprefix("Input ")
+    hint = "; between quotes it is text" if isinstance(error["input"], int | float) and "string" in wanted else ""
+    return f"{key}: {wanted}, not {given if len(given) < 60 else 'what it is'}{hint}"
 
 
 def _keys(location: list[str]) -> list[str]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest
-from txray_lib.profiles import Profile, list_profiles, load_profile, profile_name
+from txray_lib.profiles import Profile, Seed, list_profiles, load_profile, profile_name
 from txray_lib.settings import Count, Positive, Share
 from txray_lib.tables import read_groups, read_table
 
@@ -62,6 +64,16 @@ class Parameters(BaseModel):
     f1: Share
     neuron: Annotated[int, Field(ge=-1)]
     noise: str
+    after: str
+    one: str
+    word: str
+    notebook: str
+    section: str
+    benchmark: str
+    profile: str
+    beside: str
+    other: str
+    study: str
     min_length: Count
     max_length: Count
     shortest: Count
@@ -75,7 +87,7 @@ class Parameters(BaseModel):
     least: Count
     largest: Annotated[int, Field(ge=1, le=5)]
     arrangements: Count
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     tokens: Count | list[Positive]
     units: Count
     reviews: Count
@@ -282,6 +294,22 @@ def check_parameters(**given: Any) -> None:
         except ValidationError as error:
             said = max(error.errors(), key=lambda each: len(each["loc"]))["msg"].removeprefix("Input should be ")
             raise TxrayError(f"the parameter {name} is {value!r}, and should be {said}") from None
+    for least, most in (("min_length", "max_length"), ("shortest", "longest")):
+        if given.get(least, 0) > given.get(most, math.inf):
+            raise TxrayError(f"the parameter {least} is {given[least]}, above {most}, which is {given[most]}")
+    if len(given.get("lengths_before", ())) != len(given.get("lengths_after", ())):
+        raise TxrayError("the parameters lengths_before and lengths_after hold pairs, and are not of one length")
+    known = {*list_results(), *list_profiles()} if list_profiles() else ()
+    for name in {"profile", "beside", "other", "study"} & {*given}:
+        if known and given[name]:
+            require_known(known, **{name: re.sub(r"@[0-9]+$", "", given[name])})
+
+
+def require_known(known: Iterable[str], **given: str) -> None:
+    """Raise TxrayError for the first parameter of a notebook that is not among known words."""
+    for name, value in given.items():
+        if value not in (known := {*known}):
+            raise TxrayError(f"the parameter {name} is {value!r}, which there is not. {nearest(value, known)}")
 
 
 def benchmarks_file() -> Path:
@@ -309,10 +337,10 @@ def _check_in_run(run: Results, neuron: int = -1, noise: str = "", **others: Any
         raise TxrayError(f"{run.profile!r} has no layer {run.layer}: its layers are {', '.join(map(str, run.layers))}")
     if neuron >= 0 and neuron > (last := int(run.stages["neurons"].max()) - 1):
         raise TxrayError(f"the parameter neuron is {neuron}, and {run.profile!r} has the neurons 0 to {last}, or -1")
-    if noise and noise not in (known := read_parameters(run.folder)["truth"]["noises"]):
-        raise TxrayError(
-            f"the parameter noise is {noise!r}, which {run.profile!r} does not have. {nearest(noise, known)}"
-        )
+    if noise and not run.is_study:
+        raise TxrayError(f"{run.profile!r} is a run, and a study of planted encoders is wanted, such as truth")
+    if noise:
+        require_known(read_parameters(run.folder)["truth"]["noises"], noise=noise)
 
 
 def _advice(given: str, name: str, folders: list[Path]) -> str:

@@ -1,15 +1,21 @@
-"""Groups of parameters of a profile: what they have in common, and those that name a user's own files. Below every room.
+"""Groups of parameters of a profile: how they are written, what they have in common, and those that name a user's own files.
+Below every room.
 
-May touch: nothing.
+May touch: errors, places.
 """
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath, PureWindowsPath
-from typing import Annotated, Literal, NamedTuple
+import re
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
+import yaml
 from annotated_types import Ge, Gt, Le, MultipleOf
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from txray_lib import places
+from txray_lib.errors import TxrayError
 
 
 def _one_mark(delimiter: str) -> str:
@@ -21,9 +27,7 @@ def _one_mark(delimiter: str) -> str:
 
 def _word(label: object) -> object:
     if isinstance(label, bool):
-        raise ValueError(
-            'YAML reads yes, no, true and false without quotes as no word; put it between quotes, as "yes"'
-        )
+        raise ValueError('YAML reads true and false as no words; put them between quotes, as "true"')
     return str(label) if isinstance(label, int | float) else label
 
 
@@ -54,6 +58,48 @@ class Settings(BaseModel):
     """A group of parameters: unknown keys, wrong types and impossible values are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class _Yaml(yaml.SafeLoader):
+    """Reads YAML as people write it: 1e-3 is a number; 012, 1:30, no and dates are text, which a setting takes for what it is
+    or refuses. A key that stands twice in a group is an error."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """A group of keys and values."""
+        seen = set()
+        for key, _ in node.value:
+            if (written := str(key.value)) in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {written} is there twice", key.start_mark)
+            seen.add(written)
+        return super().construct_mapping(node, deep)
+
+
+for _tag, _written in {
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?(0|[1-9][0-9_]*)|0x[0-9a-fA-F]+",
+    "float": r"[-+]?((0|[1-9][0-9_]*)(\.[0-9_]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+    "merge": "<<",
+}.items():
+    _Yaml.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^({_written})$"), None)
+
+
+def read_keys(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file. Raises TxrayError where it is not UTF-8, not YAML, or holds something else."""
+    places.require_fetched(path)
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Yaml)
+    except UnicodeDecodeError as error:
+        raise TxrayError(
+            f"the profile {path} is not UTF-8: its byte {error.start + 1} belongs to no letter. Save it as UTF-8."
+        ) from None
+    except yaml.YAMLError as error:
+        raise TxrayError(f"the profile {path} is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise TxrayError(f"the profile {path} must hold keys and values, as seed: 1, and it does not")
+    return content
 
 
 def _distinct(columns: dict[str, str]) -> dict[str, str]:
@@ -113,9 +159,7 @@ class CorpusSettings(Settings):
             wrong = "needs the path of a file" if self.path is None else f"reads no path, and {self.path!r} is given"
             raise ValueError(f"the source {self.source!r} {wrong}")
         if self.path is None and self.says_how:
-            raise ValueError(
-                f"the source {self.source!r} reads no file, and columns, a delimiter or a positive label are given"
-            )
+            raise ValueError(f"the source {self.source!r} reads no file: columns, delimiter and positive are of files")
         if self.delimiter and str(self.path).lower().endswith(".jsonl"):
             raise ValueError("a .jsonl file has no delimiter")
         return self

@@ -69,6 +69,8 @@ def test_an_example_is_written(call, tmp_path, monkeypatch):
         (("run", "none.yaml"), "none.yaml"),
         (("notebook", "rq9"), "rq9"),
         (("notebook", "rq1", "-p", "top_tokens"), "'top_tokens' is not NAME=VALUE"),
+        (("notebook", "rq1", "-p", "n=3", "-p", "n=4"), "n is given twice, as '3' and as '4'"),
+        (("book", "--profile", "tinny"), "Did you mean 'tiny'?"),
         (("notebook", "rq1", "-p", "=3"), "'=3' is not NAME=VALUE"),
         (("notebook", "rq1", "-p", "n=["), "n of rq1 takes int, as in 1; it was given '['"),
         (("notebook", "rq1", "-o", "profiles"), "profiles cannot be written: Is a directory"),

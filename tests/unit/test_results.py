@@ -102,11 +102,26 @@ def test_what_a_run_does_not_have_is_told_with_the_nearest_name(frozen: Path) ->
         ({"min_length": "5"}, "min_length is '5'"),
         ({"by": "size"}, "by is 'size', and should be 'length' or 'tag_length'"),
         ({"level": 0.05, "rank": -1}, "rank is -1"),
+        ({"min_length": 9, "max_length": 8}, "min_length is 9, above max_length, which is 8"),
+        ({"shortest": 9, "longest": 8}, "shortest is 9, above longest"),
+        ({"other": "smal"}, "other is 'smal', which there is not. Did you mean 'small'"),
+        ({"beside": "smal@3"}, "beside is 'smal'"),
+        ({"study": None}, "study is None, and should be a valid string"),
+        ({"one": 3}, "one is 3, and should be a valid string"),
+        ({"seed": 2**32}, "seed is 4294967296, and should be less"),
     ],
 )
 def test_a_parameter_beyond_its_limits_is_told_by_name(frozen: Path, given: dict[str, object], told: str) -> None:
     with pytest.raises(TxrayError, match=f"the parameter {told}"):
         open_results("demo", **given)
+
+
+def test_pairs_are_of_one_length_and_a_run_is_no_study(frozen: Path) -> None:
+    with pytest.raises(TxrayError, match="hold pairs"):
+        check_parameters(lengths_before=[1, 2], lengths_after=[1])
+    with pytest.raises(TxrayError, match="'demo' is a run, and a study"):
+        open_results("demo", noise="some")
+    check_parameters(beside="", other="demo", study="truth@3")
 
 
 def test_parameters_within_their_limits_and_verdicts_and_states_are_those_of_their_rooms(frozen: Path) -> None:

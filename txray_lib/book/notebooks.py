@@ -194,7 +194,7 @@ def read_values(given: dict[str, Any], defaults: dict[str, Any], source: Path) -
         kind = type(default)
         try:
             if kind is list and isinstance(value, str):
-                values[name] = TypeAdapter(list[type(default[0])], config=finite).validate_json(value)
+                values[name] = TypeAdapter(list[type(default[0])], config=finite).validate_json(value, strict=True)
             else:
                 adapter = TypeAdapter(kind, config=finite)
                 values[name] = adapter.validate_python(value, strict=not isinstance(value, str))
