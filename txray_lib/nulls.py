@@ -28,7 +28,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.stats import false_discovery_control
 
-from txray_lib.errors import TxrayError, nearest, require_number
+from txray_lib.errors import TxrayError, require_choice, require_number
 from txray_lib.preferences import NOBODY, RECORDS, by_layer
 from txray_lib.progress import bar
 from txray_lib.transfer import AVOIDED, GAINED, MEASURES, SHARED, Side, between, owners
@@ -137,20 +137,19 @@ def draw_null(
     what           names the progress bar; none without it
 
     The first table has a row a neuron: layer, neuron, the observed distance (under the measure's name, missing where a side is
-    empty), expected (mean null distance), null_05, null_95 (its quantiles), excess (observed − expected), permutations (drawn
-    for this neuron), reached (how many of them were as far apart), p, q (Benjamini-Hochberg over neurons with a distance),
-    p_state, q_state (of being avoided or gained: how often an arrangement leaves a side empty; 1 for shared ones; over all
-    preferred neurons). The second has a row for each of shared, avoided, gained, avoided or gained: observed (neurons),
-    expected, null_05, null_95, tail ("as few" for shared, else "as many"), p.
+    empty), expected (mean null distance), null_05, null_95 (its quantiles), all three of the first `permutations` alone, excess
+    (observed − expected), permutations (drawn for this neuron), reached (how many of them were as far apart), p, q
+    (Benjamini-Hochberg over neurons with a distance), p_state, q_state (of being avoided or gained: how often an arrangement
+    leaves a side empty; 1 for shared ones; over all preferred neurons). The second has a row for each of shared, avoided, gained,
+    avoided or gained: observed (neurons), expected, null_05, null_95, tail ("as few" for shared, else "as many"), p.
 
     Of several layers each has rows of its own, also in the second table, which then says which layer; both q are over the
     neurons of all of them, and arrangements are doubled layer by layer.
 
     Raises TxrayError for records of two texts for "swap", and for what are no records, no kind, no measure or no numbers.
     """
-    for name, given, known in (("kind of null", kind, ("swap", "split")), ("measure", measure, MEASURES)):
-        if given not in known:
-            raise TxrayError(f"there is no {name} {given!r}. {nearest(str(given), known)}")
+    require_choice(kind, "kind of null", ("swap", "split"))
+    require_choice(measure, "measure", MEASURES)
     require_number(permutations, "permutations")
     found = []
     for layer, *rows in by_layer(before, after, RECORDS, units):

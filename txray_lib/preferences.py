@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from txray_lib.errors import TxrayError, require_number
+from txray_lib.errors import TxrayError, require_choice, require_number
 from txray_lib.tables import write_tables
 
 KEYS = ["layer", "neuron", "feature", "tag", "y"]
@@ -175,8 +175,10 @@ def distributions(preferences: pd.DataFrame, by: str = "feature", probability: s
 
     `by` is "feature" or "tag". Columns: layer, neuron, the feature or tag, p, count, mass (its activation sum).
     A neuron that nothing excites most has no row. `probability` "released" divides each mean by the neuron's mass, as
-    the released code does (C2): such a p sums to 1 only where every feature occurred once.
+    the released code does (C2): such a p sums to 1 only where every feature occurred once. Raises TxrayError for another word.
     """
+    require_choice(by, "feature", ("feature", "tag"))
+    require_choice(probability, "probability", CHOICES)
     keys = ["layer", "neuron", by]
     sums = preferences.groupby(keys, observed=True, sort=True)[["count", "activation_sum"]].sum().reset_index()
     mean = sums["activation_sum"] / sums["count"]

@@ -26,7 +26,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import gammaln, rel_entr
 
-from txray_lib.errors import TxrayError, nearest
+from txray_lib.errors import require_choice
 from txray_lib.preferences import CHOICES, PAPER, PREFERENCES, RECORDS, aggregate, by_layer, distributions, neurons
 
 SHARED, AVOIDED, GAINED, NEVER = STATES = ("shared", "avoided", "gained", "never preferred")
@@ -51,9 +51,7 @@ class Definitions:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if value not in CHOICES:
-                raise TxrayError(f"there is no definition {field.name} = {value!r}. {nearest(str(value), CHOICES)}")
+            require_choice(getattr(self, field.name), f"definition {field.name} =", CHOICES)
 
     def __str__(self) -> str:
         changed = [field.name for field in fields(self) if getattr(self, field.name) != PAPER]

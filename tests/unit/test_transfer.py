@@ -249,6 +249,8 @@ def at(layer: object) -> pd.DataFrame:
         (lambda: strongest(None, at(5), 3), "the preferences before are a NoneType without"),
         (lambda: compare(at(0).assign(neuron=0.5), at(0), 3), "before name neuron 0.5, but the encoder has 3 neurons"),
         (lambda: compare(at(0), at(0).assign(feature=None), 3), "2 rows of the preferences after have no feature"),
+        (lambda: distributions(at(0), "word"), "there is no feature 'word'. Known: feature, tag"),
+        (lambda: distributions(at(0), probability="Paper"), "there is no probability 'Paper'. Did you mean 'paper'"),
         (lambda: Definitions(distance="relesed"), "definition distance = 'relesed'.*Did you mean 'released'"),
     ],
 )

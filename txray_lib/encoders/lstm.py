@@ -121,7 +121,7 @@ class Classifier(nn.Module):
 class Window:
     """The next tokens of the text in each slot.
 
-    place        where the first of them stands: the place of the text's first token, and how many have been read, (rows,)
+    place        where the first of them stands: the place of the text's first token plus how many have been read, (rows,)
     size         how many there are, from 1 to WINDOW, (rows,)
     activations  (rows, WINDOW, units) on the encoder's device; what lies past a row's `size` means nothing
     """
