@@ -116,7 +116,7 @@ def _declare_texts(profile: Profile) -> list[Step]:
             "vocabulary",
             "prepare.encode_corpora",
             needs=("corpora",),
-            settings=("vocabulary", "encoder"),
+            settings=("vocabulary", "encoder", "collection.tokens"),
             own=(profile.encoder.vocabulary,) if isinstance(profile.encoder, OwnEncoder) else (),
         ),
     ]
