@@ -14,7 +14,7 @@ Each way of collecting from full activations has its own sum (law 2), `nobody` b
  top-k     k records a token; a neuron among the k strongest that is not positive is nobody's
  positive  a record for each positive activation, and one of nobody for a token without any
 
-May touch: errors, progress, profiles, corpora, worlds, preferences … nulls.
+May touch: errors, progress, profiles, corpora, worlds, preferences, collection … nulls.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from txray_lib.collection import checked
 from txray_lib.corpora import Corpus
 from txray_lib.errors import TxrayError
 from txray_lib.nulls import draw_null
@@ -390,6 +389,8 @@ def choose(activations: np.ndarray, way: str) -> tuple[np.ndarray, np.ndarray, n
 def collect_way(activations: np.ndarray, text: pd.DataFrame, way: str) -> pd.DataFrame:
     """The records (columns in `preferences`) of a text, as `list_tokens` gives it, from its activations, (tokens, neurons).
     Raises TxrayError where there is no row for each token, or a value is not finite."""
+    from txray_lib.collection import checked  # and with it torch, which pages of planted encoders do without
+
     values = checked(activations, "the text", len(text)).numpy()
     token, neuron, strength = choose(values, way)
     records = text.iloc[token].reset_index(drop=True)
