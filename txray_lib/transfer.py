@@ -26,7 +26,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import gammaln, rel_entr
 
-from txray_lib.errors import require_choice
+from txray_lib.errors import require_choice, require_number
 from txray_lib.preferences import CHOICES, PAPER, PREFERENCES, RECORDS, aggregate, by_layer, distributions, neurons
 
 SHARED, AVOIDED, GAINED, NEVER = STATES = ("shared", "avoided", "gained", "never preferred")
@@ -72,6 +72,7 @@ def compare(
     TxrayError for anything but preferences, a neuron that is not the encoder's, and for sides of other layers.
     """
     definitions = definitions or Definitions()
+    require_number(units, "units")
     tables = []
     for layer, *sides in by_layer(before, after, PREFERENCES, units):
         named = {"comparison": ":".join(names), "before": names[0], "after": names[1], "layer": np.int8(layer)}
