@@ -146,9 +146,10 @@ def freeze(profile: ProfileName, measured: Measured = False) -> None:
     kept = ["measured.parquet", "profile.yaml", "provenance.json"]
     if not measured:
         kept = read_note(current.place("tables"))["files"]
-    for file in kept:
-        (partial / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(current.file("tables", file), partial / file)
+    with places.full_disk_told(frozen):
+        for file in kept:
+            (partial / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(current.file("tables", file), partial / file)
     shutil.rmtree(frozen, ignore_errors=True)
     partial.replace(frozen)
     size = sum(f.stat().st_size for f in frozen.rglob("*") if f.is_file())

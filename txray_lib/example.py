@@ -44,9 +44,18 @@ def write_example(folder: Path, tokens: int = TOKENS, counts: Mapping[str, int] 
     ]
     table = pd.DataFrame(rows, columns=["text", "label", "block"])
     profile = folder / f"{folder.name}.yaml"
-    places.write_text(f"{text}\n", folder / "text.txt")
-    places.write_text(table.to_csv(index=False, lineterminator="\n"), folder / "reviews.csv")
-    places.write_text(PROFILE.read_text(encoding="utf-8"), profile)
+    files = {
+        folder / "text.txt": f"{text}\n",
+        folder / "reviews.csv": table.to_csv(index=False, lineterminator="\n"),
+        profile: PROFILE.read_text(encoding="utf-8"),
+    }
+    try:
+        for file, content in files.items():
+            places.write_text(content, file)
+    except BaseException:
+        for file in filter(Path.is_file, files):
+            file.unlink()
+        raise
     return profile
 
 

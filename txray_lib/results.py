@@ -322,6 +322,10 @@ def benchmarks_file() -> Path:
 def _parents() -> list[Path]:
     """Where folders of tables lie, best first. With `TXRAY_RESULTS` nowhere else: a reader who points at tables means those."""
     if given := os.environ.get(places.RESULTS_VARIABLE):
+        if not Path(given).is_dir():
+            raise TxrayError(
+                f"TXRAY_RESULTS is {given!r}, which is no folder: name one that holds a folder for each run"
+            )
         return [Path(given)]
     return [places.live_results(), places.frozen_results()]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from txray_lib import cli, engine
+from txray_lib import cli, engine, places
+from txray_lib.errors import TxrayError
 from txray_lib.profiles import list_profiles
 
 WRONG = {
@@ -56,6 +57,25 @@ def test_an_example_is_written(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, said, _ = call("example", "mine")
     assert (status, said) == (0, "wrote mine.yaml, reviews.csv, text.txt in mine. Now: txray run mine/mine.yaml\n")
+
+
+def test_an_example_is_whole_or_absent(call, tmp_path, monkeypatch):
+    def full(text, path, write=places.write_text):
+        if path.name == "reviews.csv":
+            raise TxrayError(f"no space left on the disk while writing {path}")
+        write(text, path)
+
+    monkeypatch.setattr(places, "write_text", full)
+    assert call("example", str(tmp_path / "mine"))[0] == 1
+    assert files(tmp_path / "mine") == {}
+
+
+@pytest.mark.parametrize("place", ["none", "a.yaml"])
+def test_a_variable_that_names_no_folder_of_tables_is_told(call, tmp_path, monkeypatch, place):
+    (tmp_path / "a.yaml").write_text("")
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / place))
+    status, _, err = call("results")
+    assert (status, "which is no folder" in err) == (1, True)
 
 
 @pytest.mark.parametrize(
