@@ -135,7 +135,7 @@ def test_spelling_and_marks_that_nobody_sees_make_no_other_token_and_are_told(tm
     load_words(write(path, "the\nthe \nan\u200b\n<unk>\n<eos>\n\ufffd\n"), lowercase=True, say=said.append)
     assert said == [
         "words.txt: characters that were lost when the file was made (U+FFFD): 1",
-        "words.txt: words with white space or marks that nobody sees, which no token has: 2 ('the ', 'an\\u200b')",
+        "words.txt: words that no token is, with spaces or marks that nobody sees: 2, such as 'the ', 'an\\u200b'",
     ]
     with pytest.raises(TxrayError, match="line 2 'caf\u00e9': a word of an earlier line"):
         load_words(write(path, "caf\u00e9\ncafe\u0301\n<unk>\n<eos>\n"), lowercase=True)

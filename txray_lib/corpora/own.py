@@ -147,8 +147,8 @@ def load_words(path: Path, lowercase: bool, say: Say = print) -> tuple[Vocabular
             faults[what].append(f"{number + 1} {word!r}")
     faults.raise_any(path)
     if unmatched := [word for word in lines if word.split() != [word] or UNSEEN.search(word)]:
-        told = f"{len(unmatched):,} ({', '.join(map(ascii, unmatched[:5]))})"
-        say(f"{path.name}: words with white space or marks that nobody sees, which no token has: {told}")
+        told = f"{len(unmatched):,}, such as {', '.join(map(ascii, unmatched[:5]))}"
+        say(f"{path.name}: words that no token is, with spaces or marks that nobody sees: {told}")
     if missing := [mark for mark in (UNKNOWN, END) if mark not in first]:
         raise TxrayError(
             f"{path} has no line {' or '.join(missing)}. Write {UNKNOWN} and {END} in place of the encoder's own names for a word that"
