@@ -145,7 +145,7 @@ def test_every_table_carries_its_source(tiny_run):
 def test_the_sentence_is_read_as_the_stages_read_it(tiny_run, table, records):
     """Its tokens, winners and ŷ are those of the records of its review."""
     rows = table("sentence")
-    corpus = load_corpus_file(tiny_run.file("tags", "target.parquet"))
+    corpus = load_corpus_file(tiny_run.file("tags", "stage-target.parquet"))
     number = next(i for i, document in enumerate(corpus) if document.name == rows["document"].iloc[0])
     assert corpus.documents[number].split == "test"
     assert rows["sentiment"].ne(0).any()
@@ -221,7 +221,7 @@ def test_collecting_again_changes_nothing(tiny_run, table):
 
     vocabulary = Vocabulary.load(tiny_run.file("vocabulary", "vocabulary.json"))
     model = load_snapshot(tiny_run.file("finetune", "supervised.safetensors"), vocabulary.digest())
-    text = load_corpus_file(tiny_run.file("tags", "target.parquet"))
+    text = load_corpus_file(tiny_run.file("tags", "stage-target.parquet"))
     again = collect(model, text, vocabulary, batch_size=tiny_run.profile.collection.batch_size)
     other = collect(model, text, vocabulary, batch_size=5)
     saved = read_table(tiny_run.file("collect-reviews-supervised", "records.parquet"))

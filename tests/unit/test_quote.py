@@ -89,7 +89,7 @@ def test_of_a_run_only_what_may_be_quoted_is_read(tmp_path: Path):
         pretraining=SimpleNamespace(snapshots=[0, 1]),
         collection=SimpleNamespace(exclude_unknown=False),
     )
-    files = {("collect-wiki-1", "records.parquet"): "records", ("tags", "pretraining.parquet"): "text"}
+    files = {("collect-wiki-1", "records.parquet"): "records", ("tags", "stage-pretraining.parquet"): "text"}
     quote.quote_stages(SimpleNamespace(profile=profile, file=lambda *at: tmp_path / files[at]), tmp_path)
     (row,) = read_table(tmp_path / "contexts.parquet").to_dict("records")
     assert row == {

@@ -127,7 +127,7 @@ class Run:
         """The tagged text that the stages on a corpus read."""
         if which not in (known := ("pretraining", "target")):
             raise TxrayError(f"there is no corpus {which!r} in a run. {nearest(which, known)}")
-        return load_corpus_file(self.file("tags", f"{which}.parquet"))
+        return load_corpus_file(self.file("tags", f"stage-{which}.parquet"))
 
     def model(self, stage: str) -> Encoder | LayeredEncoder | Classifier:
         """The encoder of a stage, by its name or role; for the supervised stage the classifier."""

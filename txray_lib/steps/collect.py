@@ -53,7 +53,7 @@ def write_records(
 ) -> None:
     """Write what `read` gives of a stage's shard: it is given the documents, how many tokens they have, and the first's number."""
     counts, shards = Counter[str](), task.profile.collection.shards
-    path = task.file("tags", f"{text_of(task, stage)}.parquet")
+    path = task.file("tags", f"stage-{text_of(task, stage)}.parquet")
     lengths = document_lengths(path)
     if not lengths.sum():
         raise TxrayError(f"the text of {stage.name} is empty: {path} holds no token. Run the step tags again.")

@@ -136,7 +136,7 @@ def _count_tags(task: Task) -> pd.DataFrame:
     """How often each tag occurs in the text of the stages: columns corpus, tag, tokens (Fig. 3's black bars)."""
     rows = []
     for role in ("pretraining", "target"):
-        corpus = load_corpus_file(task.file("tags", f"{role}.parquet"))
+        corpus = load_corpus_file(task.file("tags", f"stage-{role}.parquet"))
         counts = Counter(tag for document in corpus for tag in document.tags or ())
         rows += [(corpus.name, tag, tokens) for tag, tokens in sorted(counts.items())]
     return pd.DataFrame(rows, columns=["corpus", "tag", "tokens"])

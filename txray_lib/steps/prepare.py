@@ -75,7 +75,7 @@ def tag_texts(task: Task, folder: Path) -> None:
     for role in _ROLES:
         tagged = tagging.tag_corpus(load_corpus_file(task.file("corpora", f"stage-{role}.parquet")), tagger)
         tagged = tagged.head(task.profile.collection.tokens)
-        save_corpus(tagged, folder / f"{role}.parquet")
+        save_corpus(tagged, folder / f"stage-{role}.parquet")
         if any(document.gold for document in tagged):
             measures.append(tagging.accuracy(tagged).reset_index(names="tag").assign(corpus=tagged.name))
     if measures:

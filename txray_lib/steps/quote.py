@@ -34,7 +34,7 @@ def quote_stages(task: Task, folder: Path) -> None:
         records = read_groups(task.file(f"collect-{stage.name}", "records.parquet"), _READ)
         left_out = [UNKNOWN] if task.profile.collection.exclude_unknown else []
         found = strongest_tokens(records, left_out)
-        quoted = quote(found, stream_corpus_file(task.file("tags", f"{text}.parquet")))
+        quoted = quote(found, stream_corpus_file(task.file("tags", f"stage-{text}.parquet")))
         source = getattr(task.profile.corpora, text).source
         tables.append(quoted.assign(stage=stage.name, source=source))
     columns = ["stage", "source", "layer", "neuron", "activation", "before", "token", "after"]

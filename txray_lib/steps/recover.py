@@ -34,7 +34,7 @@ def follow_sentence(task: Task, folder: Path) -> None:
     The tables have no row where the text holds no sentence that follows the rule.
     """
     profile, vocabulary = task.profile, read_vocabulary(task)
-    corpus = load_corpus_file(task.file("tags", "target.parquet"))
+    corpus = load_corpus_file(task.file("tags", "stage-target.parquet"))
     sentiment = read_table(task.file("corpora", "truth.parquet")).set_index("word")["sentiment"].to_dict()
     limit = profile.finetuning.max_tokens
     found = pick_sentence(corpus, vocabulary, sentiment, limit)

@@ -50,7 +50,7 @@ def recollect(task: Task, folder: Path, reading: str) -> None:
         collected = collect_as(
             reading,
             load_model(task, stage),
-            load_corpus_file(task.file("tags", f"{text_of(task, stage)}.parquet")),
+            load_corpus_file(task.file("tags", f"stage-{text_of(task, stage)}.parquet")),
             read_vocabulary(task),
             task.profile.collection.batch_size,
             task.device,

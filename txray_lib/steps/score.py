@@ -55,7 +55,7 @@ def read_scored(task: Task) -> tuple[Classifier, dict[str, Texts], dict[str, tor
 def probe_tags(task: Task, folder: Path) -> None:
     """Probe the encoder for tags, beside the word alone and the most frequent tag."""
     profile, vocabulary = task.profile, read_vocabulary(task)
-    corpus = load_corpus_file(task.file("tags", "pretraining.parquet"))
+    corpus = load_corpus_file(task.file("tags", "stage-pretraining.parquet"))
     parts = probe.split_by_block(corpus, profile.controls.probe_tokens, profile.seed)
     train_tags, tags = (np.array([tag for d in part for tag in d.tags or ()], dtype=object) for part in parts)
     blocks = np.repeat([d.block for d in parts[1]], [len(d) for d in parts[1]])
