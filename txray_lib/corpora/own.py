@@ -60,7 +60,7 @@ def load_text(path: Path | str, name: str, seed: int, say: Say = print) -> Corpu
     for number, block in enumerate(blocks):
         split = "valid" if number in held_out else "train"
         documents += [replace(d, split=split, block=f"block-{number:06d}") for d in block]
-    say(f"{path.name}: {len(documents):,} documents in {len(lines):,} lines; the others hold no token")
+    say(f"{path.name}: {len(documents):,} documents in {len(blocks):,} blocks, from {len(lines):,} lines")
     unseen.tell(path, say)
     return Corpus(name, tuple(documents))
 
