@@ -289,6 +289,8 @@ def check_parameters(**given: Any) -> None:
     """Raise TxrayError for the first parameter of a notebook that is not what its name may be (`Parameters`)."""
     checked = Parameters.model_construct()
     for name, value in given.items():
+        if name not in Parameters.model_fields:
+            raise TxrayError(f"no page has a parameter {name!r}: say in `Parameters` of txray_lib/results.py what it may be")
         try:
             setattr(checked, name, value)
         except ValidationError as error:
