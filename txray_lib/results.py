@@ -290,7 +290,9 @@ def check_parameters(**given: Any) -> None:
     checked = Parameters.model_construct()
     for name, value in given.items():
         if name not in Parameters.model_fields:
-            raise TxrayError(f"no page has a parameter {name!r}: say in `Parameters` of txray_lib/results.py what it may be")
+            raise TxrayError(
+                f"no page has a parameter {name!r}: say in `Parameters` of txray_lib/results.py what it may be"
+            )
         try:
             setattr(checked, name, value)
         except ValidationError as error:
