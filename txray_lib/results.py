@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,7 +22,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from txray_lib import places
-from txray_lib.errors import TxrayError, nearest
+from txray_lib.errors import TxrayError, nearest, require_choice
 from txray_lib.profiles import Profile, Seed, list_profiles, load_profile, profile_name
 from txray_lib.settings import Count, Positive, Share
 from txray_lib.tables import read_groups, read_table
@@ -303,17 +302,12 @@ def check_parameters(**given: Any) -> None:
             raise TxrayError(f"the parameter {least} is {given[least]}, above {most}, which is {given[most]}")
     if len(given.get("lengths_before", ())) != len(given.get("lengths_after", ())):
         raise TxrayError("the parameters lengths_before and lengths_after hold pairs, and are not of one length")
-    known = {*list_results(), *list_profiles()} if list_profiles() else ()
-    for name in {"profile", "beside", "other", "study"} & {*given}:
-        if known and given[name]:
-            require_known(known, **{name: re.sub(r"@[0-9]+$", "", given[name])})
-
-
-def require_known(known: Iterable[str], **given: str) -> None:
-    """Raise TxrayError for the first parameter of a notebook that is not among known words."""
-    for name, value in given.items():
-        if value not in (known := {*known}):
-            raise TxrayError(f"the parameter {name} is {value!r}, which there is not. {nearest(value, known)}")
+    profiles = places.profiles_folder()
+    for name in ("profile", "beside", "other", "study"):
+        run = re.sub(r"@[0-9]+$", "", given.get(name, ""))
+        if run and run not in list_results() and profiles.is_dir() and not (profiles / f"{run}.yaml").is_file():
+            hint = nearest(run, {*list_results(), *list_profiles()})
+            raise TxrayError(f"the parameter {name} names the run {run!r}, which there is not. {hint}")
 
 
 def benchmarks_file() -> Path:
@@ -348,7 +342,7 @@ def _check_in_run(run: Results, neuron: int = -1, noise: str = "", **others: Any
     if noise and not run.is_study:
         raise TxrayError(f"{run.profile!r} is a run, and a study of planted encoders is wanted, such as truth")
     if noise:
-        require_known(read_parameters(run.folder)["truth"]["noises"], noise=noise)
+        require_choice(noise, "noise", read_parameters(run.folder)["truth"]["noises"])
 
 
 def _advice(given: str, name: str, folders: list[Path]) -> str:

@@ -66,14 +66,14 @@ class _Yaml(yaml.SafeLoader):
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """A group of keys and values."""
-        seen = set()
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        """A group of keys and values, as they are written."""
+        node, seen = super().compose_mapping_node(anchor), set()
         for key, _ in node.value:
-            if (written := str(key.value)) in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {written} is there twice", key.start_mark)
+            if (written := (key.tag, str(key.value))) in seen:
+                raise yaml.composer.ComposerError(None, None, f"the key {key.value} is there twice", key.start_mark)
             seen.add(written)
-        return super().construct_mapping(node, deep)
+        return node
 
 
 for _tag, _written in {

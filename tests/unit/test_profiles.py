@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile, list_profiles, load_profile
+from txray_lib.settings import read_keys
 
 SHIPPED = sorted(p.stem for p in (Path(__file__).resolve().parents[2] / "profiles").glob("*.yaml"))
 
@@ -122,6 +123,12 @@ def test_a_setting_is_read_as_it_is_written(workplace: Path, text: str, key: str
     (workplace / "profiles" / "mine.yaml").write_text(f"base: tiny\n{text}\n", encoding="utf-8")
     found = load_profile("mine").part(key)
     assert (found, type(found)) == (value, type(value))
+
+
+def test_keys_that_are_merged_are_no_doubles(tmp_path: Path) -> None:
+    path = tmp_path / "merged.yaml"
+    path.write_text("b: &B {k: 0}\np: {q: &X {<<: *B, k: 1}}\nr: {<<: *X, z: 2}\n", encoding="utf-8")
+    assert read_keys(path) == {"b": {"k": 0}, "p": {"q": {"k": 1}}, "r": {"k": 1, "z": 2}}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from telling_tables import write_study, write_tables
 
+from txray_lib import places
 from txray_lib.audit import VERDICTS
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import load_profile
@@ -104,8 +105,8 @@ def test_what_a_run_does_not_have_is_told_with_the_nearest_name(frozen: Path) ->
         ({"level": 0.05, "rank": -1}, "rank is -1"),
         ({"min_length": 9, "max_length": 8}, "min_length is 9, above max_length, which is 8"),
         ({"shortest": 9, "longest": 8}, "shortest is 9, above longest"),
-        ({"other": "smal"}, "other is 'smal', which there is not. Did you mean 'small'"),
-        ({"beside": "smal@3"}, "beside is 'smal'"),
+        ({"other": "smal"}, "other names the run 'smal'.* Did you mean 'small'"),
+        ({"beside": "smal@3"}, "beside names the run 'smal'"),
         ({"study": None}, "study is None, and should be a valid string"),
         ({"one": 3}, "one is 3, and should be a valid string"),
         ({"seed": 2**32}, "seed is 4294967296, and should be less"),
@@ -114,6 +115,14 @@ def test_what_a_run_does_not_have_is_told_with_the_nearest_name(frozen: Path) ->
 def test_a_parameter_beyond_its_limits_is_told_by_name(frozen: Path, given: dict[str, object], told: str) -> None:
     with pytest.raises(TxrayError, match=f"the parameter {told}"):
         open_results("demo", **given)
+
+
+def test_a_page_that_names_no_second_run_depends_on_its_own_alone(
+    frozen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(places.OPENED_VARIABLE, str(tmp_path / "note"))
+    open_results("demo", level=0.05)
+    assert {Path(line).parent.name for line in (tmp_path / "note").read_text().splitlines()} == {"demo"}
 
 
 def test_pairs_are_of_one_length_and_a_run_is_no_study(frozen: Path) -> None:
