@@ -139,7 +139,7 @@ def test_a_page_is_executed_again_when_what_it_opened_changes_and_not_for_anothe
     assert book.build() == ["fig02", "intro", "rq1"], "tables of this checkout come before frozen ones"
     (book.root / "profiles").mkdir()
     profile = book.root / "profiles" / "small.yaml"
-    profile.write_text(yaml.safe_dump(load_profile_of_this_repository("tiny")), encoding="utf-8")
+    profile.write_text(yaml.safe_dump(load_profile_of_this_repository("tiny") | {"name": "small"}), encoding="utf-8")
     assert book.build() == ["fig02", "intro", "rq1"], "a page says where its tables are older than their profile"
     (book.root / "profiles" / "other.yaml").write_text("base: small\n", encoding="utf-8")
     assert book.build() == []

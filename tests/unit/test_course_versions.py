@@ -78,6 +78,7 @@ def traces(name: str) -> set[str]:
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A compendium whose one notebook is the page above."""
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "results").mkdir()
     (tmp_path / "notebooks" / "task.md").write_text(PAGE, encoding="utf-8")
     monkeypatch.setenv("TXRAY_ROOT", str(tmp_path))
     monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / "results"))
