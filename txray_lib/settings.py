@@ -18,10 +18,11 @@ from txray_lib import places
 from txray_lib.errors import TxrayError
 
 
-def _one_mark(delimiter: str) -> str:
+def check_delimiter(delimiter: str) -> str:
+    """The mark between columns, of which "\\t" may stand for a tab. Raises ValueError for anything but one character."""
     delimiter = "\t" if delimiter == "\\t" else delimiter
     if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise ValueError('one character is wanted, as ";" or "\\t" for a tab')
+        raise ValueError(f'{delimiter!r} is not one character, as ";" or "\\t" for a tab')
     return delimiter
 
 
@@ -102,14 +103,15 @@ def read_keys(path: Path) -> dict[str, Any]:
     return content
 
 
-def _distinct(columns: dict[str, str]) -> dict[str, str]:
+def check_columns(columns: dict[str, str]) -> dict[str, str]:
+    """What columns are called. Raises ValueError where two things are read from one."""
     named = {"text": "text", "label": "label", **columns}
     if len(set(named.values())) < len(named):
         raise ValueError(f"two are read from one column: {', '.join(f'{k} from {v!r}' for k, v in named.items())}")
     return columns
 
 
-Columns = Annotated[dict[Literal["text", "label", "split", "block"], str], AfterValidator(_distinct)]
+Columns = Annotated[dict[Literal["text", "label", "split", "block"], str], AfterValidator(check_columns)]
 """What the columns of a labelled file are called, where it is otherwise (`corpora.own`)."""
 
 
@@ -145,7 +147,7 @@ class CorpusSettings(Settings):
     source: Literal["world", "wikitext-2", "imdb", "file"]
     path: OwnFile | None = _GIVEN
     columns: Columns | None = _GIVEN
-    delimiter: Annotated[str, AfterValidator(_one_mark)] | None = _GIVEN
+    delimiter: Annotated[str, AfterValidator(check_delimiter)] | None = _GIVEN
     positive: Annotated[str, BeforeValidator(_word)] | None = _GIVEN
 
     @property

@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -191,6 +192,7 @@ def test_a_sample_alternates_labels_and_is_exact():
         ({"tokens": ("the", None)}, "the tokens of the document 'd' are no words"),
         ({"tokens": (1, 2)}, "are no words. Give them as text"),
         ({"tokens": [b"the"]}, "are no words"),
+        ({"tokens": None}, "are no words"),
         ({"sentences": (1,)}, "the sentences of the document 'd' do not start at 0 and rise within its tokens"),
         ({"sentences": (0, 0)}, "do not start at 0 and rise"),
         ({"sentences": (0, 9)}, "do not start at 0 and rise"),
@@ -198,6 +200,9 @@ def test_a_sample_alternates_labels_and_is_exact():
         ({"label": "pos"}, "the document 'd' has the split 'train' and the label 'pos'"),
         ({"label": float("nan")}, "the label nan"),
         ({"label": True}, "the label True"),
+        ({"label": np.bool_(True)}, "the label"),
+        ({"label": pd.NA}, "the label <NA>"),
+        ({"split": pd.NA}, "the split <NA>"),
         ({"label": 2}, "the label 2: a split is one of train, valid, test, a label 1, 0 or None"),
         ({"split": "dev"}, "the document 'd' has the split 'dev'"),
     ],
@@ -207,8 +212,18 @@ def test_a_document_of_other_things_than_words_is_refused(given, told):
         Document(**{"name": "d", "split": "train", "block": "b", "tokens": ("the",)} | given)
 
 
+class Word(str):
+    """A word that knows more than its letters, such as a tagger's."""
+
+
 def test_words_by_hand_are_those_of_a_tuple_in_one_spelling():
-    for words in (["caf\u00e9", "x"], ("cafe\u0301", "x"), np.array(["cafe\u0301", "x"]), iter(["cafe\u0301", "x"])):
+    for words in (
+        [Word("caf\u00e9"), Word("x")],
+        ["caf\u00e9", "x"],
+        ("cafe\u0301", "x"),
+        np.array(["cafe\u0301", "x"]),
+        iter(["cafe\u0301", "x"]),
+    ):
         assert Document("d", "train", "b", words) == Document("d", "train", "b", ("caf\u00e9", "x"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -46,6 +47,13 @@ def error_of(path: Path, sizes: dict[str, int] = SIZES, **given: object) -> str:
     return str(error.value)
 
 
+def check_said(said: list[str], *told: str) -> None:
+    """Each line holds what it should, a key word or a number."""
+    assert len(said) == len(told)
+    for line, pattern in zip(said, told, strict=True):
+        assert re.search(pattern, line)
+
+
 def test_a_line_is_a_document_and_a_blank_line_begins_a_block(tmp_path):
     text = "\nOne well-made line.  It goes on!\r\nAnother one.\n\n  \nA second block.\n\nA third, last.\n\n"
     corpus = load_text(write(tmp_path / "text.txt", text), "wiki", 1)
@@ -72,42 +80,51 @@ def test_what_is_wrong_with_a_text_is_told(tmp_path):
         load_text(write_csv(tmp_path / "a.csv"), "wiki", 1)
 
 
-NO_TEXT = [
-    (b" \n\n ", "is empty"),
-    (b"\xef\xbb\xbf", "is empty"),
-    (b"fi\n\xe9t\xe9\n", ": line 2 is not UTF-8.* cp1252"),
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n", "is a Git LFS pointer.* Run: git lfs pull"),
-    (b"version https://hawser.github.com/spec/v1\noid sha256:1\nsize 9\n", "is a Git LFS pointer"),
-    (b"/annex/objects/SHA256E-s9--1\n", "is a Git LFS pointer"),
-    (b"PK\x03\x04\xff", "is a zip archive"),
-    (b"PK\x05\x06\0\0", "is a zip archive"),
-    (gzip.compress(b"text,label\n"), "is compressed. Unpack it"),
-    (b"PAR1\x15\x04\x15", "is a table in a format of its own, such as Parquet"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Office file"),
-    ("text,label\nA,1\n".encode("utf-16"), "is UTF-16"),
-    ("text,label\nA,1\n".encode("utf-16-le"), "is full of control characters: binary, or UTF-16"),
-    ("text,label\n\u0416\u0418,1\n".encode("utf-16-be"), "is full of control characters"),
-    (b"ARROW1\0\0\x04\0\0\0\x18\0\0\0", "is full of control characters"),
-    (b"<!DOCTYPE html><html>\n\nNot found", "is a web page"),
-    (b"\xef\xbb\xbf\n <HTML>\n\nNot found", "is a web page"),
-    (b"<?xml version='1.0'?>\n<Error/>\n", "is a web page or XML"),
-]
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b" \n\n ", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"fi\n\xe9t\xe9\n", ": line 2 is not UTF-8.* cp1252"),
+        (b"PK\x03\x04\xff", "is a zip archive"),
+        (gzip.compress(b"text,label\n"), "is compressed. Unpack it"),
+        (b"PAR1\x15\x04\x15", "is a Parquet file"),
+        (b"SQLite format 3\0", "is a database"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Office file"),
+        ("text,label\nA,1\n".encode("utf-16"), "is UTF-16"),
+        ("text,label\nA,1\n".encode("utf-16-le"), "is full of control characters: binary, or UTF-16"),
+        ("text,label\n\u0416\u0418,1\n".encode("utf-16-be"), "is full of control characters"),
+        (b"ARROW1\0\0\x04\0\0\0\x18\0\0\0", "is full of control characters"),
+        (b"<!DOCTYPE html><html>\n\nNot found", "is a web page"),
+        (b"\xef\xbb\xbf\n <HTML lang='de'>\n<body>\nNot found", "is a web page"),
+        (b"<?xml version='1.0'?>\n<Error/>\n", "is a web page or XML"),
+    ],
+)
+def test_what_is_no_text_is_told_as_what_it_is(tmp_path, content, told):
+    with pytest.raises(TxrayError, match=rf"text\.txt:? ?{told}"):
+        load_text(write(tmp_path / "text.txt", content), "wiki", 1)
 
 
-DOORS = {
-    "text.txt": lambda path: load_text(path, "mine", 1),
-    "words.txt": lambda path: load_words(path, lowercase=True),
-    "a.csv": lambda path: load_labelled(path, "mine", SIZES, 1),
-    "a.jsonl": lambda path: load_labelled(path, "mine", SIZES, 1),
-}
+@pytest.mark.parametrize("start", ["par1", "PAR1", "Bzh", "SQLite format 3", "<html>", "<?xml", "<!doctype html>"])
+def test_a_text_that_begins_as_other_files_do_is_read(tmp_path, start):
+    corpus = load_text(write(tmp_path / "text.txt", f"{start} is a start.\nSo is <b>."), "wiki", 1)
+    assert (len(corpus), corpus.documents[0].tokens[-4:]) == (2, ("is", "a", "start", "."))
+    table = f"{start},text,label\n" + "".join(f"{start},{text},{label}\n" for text, label in ROWS)
+    assert len(load_labelled(write(tmp_path / "a.csv", table), "mine", SIZES, 1).corpus) == len(ROWS)
 
 
-@pytest.mark.parametrize(("content", "told"), NO_TEXT)
-@pytest.mark.parametrize("name", DOORS)
-def test_what_is_no_text_is_told_as_what_it_is_whatever_it_is_called(tmp_path, name, content, told):
-    path = write(tmp_path / name, content)
-    with pytest.raises(TxrayError, match=rf"{name}:? ?{told}"):
-        DOORS[name](path)
+@pytest.mark.parametrize(
+    ("name", "load"),
+    [
+        ("text.txt", lambda path: load_text(path, "mine", 1)),
+        ("words.txt", lambda path: load_words(path, lowercase=True)),
+        ("a.csv", lambda path: load_labelled(path, "mine", SIZES, 1)),
+        ("a.jsonl", lambda path: load_labelled(path, "mine", SIZES, 1)),
+    ],
+)
+def test_a_file_that_was_not_fetched_is_told_whatever_it_is_read_as(tmp_path, name, load):
+    with pytest.raises(TxrayError, match=rf"{name} is a Git LFS pointer"):
+        load(write(tmp_path / name, b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n"))
 
 
 def test_spelling_and_marks_that_nobody_sees_make_no_other_token_and_are_told(tmp_path):
@@ -124,17 +141,12 @@ def test_spelling_and_marks_that_nobody_sees_make_no_other_token_and_are_told(tm
         ("One", "more", "."),
     ]
     assert read.documents[1].sentences == (0, 2), "a line break escaped twice ends a sentence"
-    assert said[0] == "text.txt: line ends as on an old Mac (CR) are read as line ends: 1"
-    assert "3 documents" in said[1]
-    assert said[2].startswith("text.txt: marks that nobody sees are left out: 5 (U+200E LEFT-TO-RIGHT MARK, U+")
+    check_said(said, r"CR.* 1$", "3 documents", r"nobody sees.* 5 \(U\+200E LEFT-TO-RIGHT MARK, U\+")
     path = write(tmp_path / "words.txt", "<unk>\ncafe\u0301\n<eos>\n")
     assert load_words(path, lowercase=True)[0].words == ("<unk>", "caf\u00e9", "<eos>")
     said.clear()
     load_words(write(path, "the\nthe \nan\u200b\n<unk>\n<eos>\n\ufffd\n"), lowercase=True, say=said.append)
-    assert said == [
-        "words.txt: characters that were lost when the file was made (U+FFFD): 1",
-        "words.txt: words that no token is, with spaces or marks that nobody sees: 2, such as 'the ', 'an\\u200b'",
-    ]
+    check_said(said, r"U\+FFFD\): 1$", r"no token is.* 2, such as 'the ', 'an\\u200b'")
     with pytest.raises(TxrayError, match="line 2 'caf\u00e9': a word of an earlier line"):
         load_words(write(path, "caf\u00e9\ncafe\u0301\n<unk>\n<eos>\n"), lowercase=True)
 
@@ -204,11 +216,10 @@ def test_the_dialects_that_people_meet(tmp_path):
     said = list[str]()
     table = '\ufeff\ufefftext;label;;\r\nGood, all in all;pos;;\r\n;;;\r\n"Bad\nend";neg\r\n'
     assert rows_of(write(tmp_path / "a.csv", table), said) == [("Good, all in all", "pos"), ("Bad\nend", "neg")]
-    told = "2 rows in 5 lines (the header, 1 empty, 1 inside quotes), columns apart by semicolons; quotes around a text are"
-    assert said == [f"a.csv: {told} none of its own"]
+    check_said(said, r"2 rows in 5 lines \(.*1 empty, 1 inside quotes\), .*semicolons; quotes")
     said.clear()
     rows_of(write(tmp_path / "a.csv", "text,label\r\r\nA,pos\r\r\n\r\r\nB,neg\r\r\n\r\r\n"), said)
-    assert said[1] == "a.csv: 2 rows in 10 lines (the header, 7 empty), columns apart by commas"
+    assert re.search(r"2 rows in 10 lines \(.*7 empty\), .*commas$", said[1])
     spaced = 'text, label\n"Good, well", "pos"\nBad, "neg"\n'
     assert rows_of(write(tmp_path / "a.csv", spaced), []) == [("Good, well", "pos"), ("Bad", "neg")]
 
@@ -239,6 +250,9 @@ LABELS = [
     ((1.0, 0), "0 1.0"),
     ((0.5, -1), "-1 0.5"),
     (("true", "0"), "0 true"),
+    (("true", "fake"), "fake true"),
+    (("TRUE", "2"), "2 TRUE"),
+    (("false", "0.5"), "0.5 false"),
     (("\u2605\ufe0f", "\u2606"), "\u2605 \u2606"),
     (("caf\u00e9", "Cafe"), "Cafe caf\u00e9"),
 ]
@@ -261,13 +275,8 @@ def test_a_label_has_many_spellings_and_the_profile_says_which_is_positive(tmp_p
     read = load_labelled(path, "mine", SIZES, 1, positive="HAM", say=said.append)
     assert read.labels == ("Spam", "ham")
     assert [d.label for d in read.corpus] == [1, 0] * 6
-    assert said[1:] == [
-        "a.csv: the label 'Spam' is 0, 'ham' is 1, the class whose F1 is told",
-        "a.csv: labels that are taken for one of these: 'Ham', 'spam'",
-    ]
-    assert "no label 'junk', said to be the positive one. Its labels are 'ham' (6), 'Spam' (6)" in error_of(
-        path, positive="junk"
-    )
+    check_said(said[1:], "'Spam' is 0, 'ham' is 1", "'Ham', 'spam'$")
+    assert re.search(r"no label 'junk'.* 'ham' \(6\), 'Spam' \(6\)", error_of(path, positive="junk"))
     path = write_csv(tmp_path / "a.csv", [(text, ("1", "0", "1.0")[n % 3]) for n, (text, _) in enumerate(ROWS)])
     for positive in ("0.0", "false", " 0\u200b"):
         assert load_labelled(path, "mine", SIZES | {"train": 0}, 1, positive=positive).labels == ("1", "0")
@@ -279,7 +288,7 @@ def test_a_label_has_many_spellings_and_the_profile_says_which_is_positive(tmp_p
 def test_what_programs_write_for_no_label_is_one_only_where_the_profile_says_so(tmp_path, nothing):
     for pair in ((nothing, "1"), ("1", nothing)):
         path = write_csv(tmp_path / "a.csv", [(text, pair[n % 2]) for n, (text, _) in enumerate(ROWS)])
-        assert "is what programs write where there is none. Remove these rows, or" in error_of(path)
+        assert "is what programs write where there is none" in error_of(path)
         assert load_labelled(path, "mine", SIZES, 1, positive=nothing).labels == ("1", nothing)
         assert load_labelled(path, "mine", SIZES, 1, positive="1").labels == (nothing, "1")
 
@@ -319,6 +328,8 @@ def test_columns_and_delimiter_are_those_of_the_profile_and_others_are_told(tmp_
     assert (named.corpus, named.labels) == (plain.corpus, ("no", "yes"))
     assert "b.csv: columns that are not read: text" in said
     rows = [{"review": t, "split": y, "author": f"a{i // 4}"} for i, (t, y) in enumerate(ROWS)]
+    tabs = write(tmp_path / "b.tsv", "\n".join(["text\tlabel", *map("\t".join, ROWS)]))
+    assert load_labelled(tabs, "m", SIZES, 1, delimiter="\\t").corpus == plain.corpus, "a tab as a profile names it"
     columns = {"text": "review", "label": "split", "block": "author"}
     named = load_labelled(write_json(tmp_path / "c.jsonl", rows), "m", SIZES, 1, columns)
     assert named.labels == ("no", "yes"), "the column split holds labels here, and no splits"
@@ -339,11 +350,7 @@ def test_the_step_reads_the_columns_that_the_profile_names(tmp_path):
         profile=profile, own={"films.csv": path}, say=said.append, file=lambda _, name: tmp_path / name
     )
     prepare_corpora(task, tmp_path)
-    assert said == [
-        "films.csv: 240 rows in 241 lines (the header), columns apart by semicolons",
-        "films.csv: the label 'yes' is 0, 'no' is 1, the class whose F1 is told",
-        "films.csv: texts that stand in the split test and in another: 6",
-    ]
+    check_said(said, "240 rows in 241 .*semicolons", "'yes' is 0, 'no' is 1", "test .* 6$")
     encode_corpora(task, tmp_path)
     measures = read_table(tmp_path / "measures.parquet").query("corpus == 'reviews' and measure == 'unknown_share'")
     sample = load_corpus_file(tmp_path / "stage-target.parquet")
@@ -357,26 +364,27 @@ def test_the_step_reads_the_columns_that_the_profile_names(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("a.txt", "text,label\n", "its name must end in .csv, .tsv or .jsonl"),
-        ("a.csv", "text,label\n", "has 0 labels, most often none. Two are needed"),
-        ("a.csv", "txt,label\nFine.,1\n", "the columns txt, label: there is no 'text'. Name them text, label, split"),
+        ("a.txt", "text,label\n", "must end in .csv"),
+        ("a.csv", "text,label\n", "has 0 labels"),
+        ("a.csv", "txt,label\nFine.,1\n", "the columns txt, label: there is no 'text'"),
         ("a.csv", "text^label\nFine.^1\n", "the columns text^label: there is no 'text'; there is no 'label'"),
-        ("a.csv", "txt;label\nFine, so.;1\n", "the columns txt, label: there is no 'text'. Name them text, label, split"),
+        ("a.csv", "txt;label\nFine, so.;1\n", "the columns txt, label: there is no 'text'"),
         ("a.csv", "a\tb\nFine.\t1\n", "the columns a, b: there is no 'text'; there is no 'label'"),
         ("a.csv", f"{'long ' * 99},label\nA.,1\n", "long [...]: there is no 'text'"),
-        ("a.csv", "text,label\nA.,1\nB.,0\n\ufefftext,label\nC.,1\n", "line 4: the header once more, as where files"),
+        ("a.csv", "text,label\nA.,1\nB.,0\n\ufefftext,label\nC.,1\n", "line 4: the header once more"),
+        ("a.csv", ",text,label\n0,A.,1\n1,B.,0\n,text ,label,\n", "line 4: the header once more"),
         ("a.csv", "text,text,label\nA.,B.,1\n", "'text' is there twice"),
         ("a.csv", "text,label,Splits\nA.,1,test\n", "'Splits' is not read: is 'split' meant?"),
         ("a.csv", "text,label\nFine.,1\n<br />,0\n", "line 3: no text that holds a token"),
         ("a.csv", "text,label\nFine.,1\nPoor.,\n", "line 3: no label"),
         ("a.csv", "text,label\nFine, really.,1\n", "line 2 (3): not 2 columns, as the header"),
         ("a.csv", 'text,label\n"Fine, it" is.,1\n', "line 2: "),
-        ("a.csv", 'text,label\nPoor.,0\nSo.,1\n"Fine, it is.,1\n', "line 4: a quote that is not at both ends of a text"),
-        ("a.csv", "text,label\nA.,1\nB.,0\nC.,2\n", "has 3 labels, most often '0' (1), '1' (1), '2' (1). Two"),
-        ("a.csv", "text,label,split\nFine.,1,dev\n", "line 2 'dev': no split out of train, valid, test"),
+        ("a.csv", 'text,label\nPoor.,0\nSo.,1\n"Fine, it is.,1\n', "line 4: a quote"),
+        ("a.csv", "text,label\nA.,1\nB.,0\nC.,2\n", "has 3 labels, most often '0' (1), '1' (1), '2' (1)"),
+        ("a.csv", "text,label,split\nFine.,1,dev\n", "line 2 'dev': no split"),
         ("a.csv", "text,label,block\nFine.,1,x\nPoor.,0,\n", "line 3: no block"),
-        ("a.jsonl", '{"text": "Fine.", "label": 1}\n{"text": NaN, "label": 0}\n', "line 2: a text that is a number, a list"),
-        ("a.jsonl", '{"text": {"en": "Fine."}, "label": 1}\n', "line 1: a text that is a number, a list or an object"),
+        ("a.jsonl", '{"text": "Fine.", "label": 1}\n{"text": NaN, "label": 0}\n', "line 2: a text that is a number"),
+        ("a.jsonl", '{"text": {"en": "Fine."}, "label": 1}\n', "line 1: a text that is a number"),
         ("a.jsonl", '{"text": "Fine.", "label": NaN}\n', "line 1: no label"),
         ("a.jsonl", '{"text": "Fine.", "label": ["pos"]}\n', "line 1: no label"),
         ("a.jsonl", f'{{"text": "A.", "label": {"9" * 400}}}\n{{"text": "B.", "label": 1}}\n', "has 2 texts; train gets 0 of"),
@@ -384,12 +392,14 @@ def test_the_step_reads_the_columns_that_the_profile_names(tmp_path):
         ("a.jsonl", '{"text": "A.", "label": 1, "split": "train"}\n{"text": "B.", "label": 0}', "line 2 '': no split"),
         ("a.jsonl", '{"text": "Fine."}\n', "there is no 'label'"),
         ("a.jsonl", "1\n", "line 1: no JSON object"),
-        ("a.jsonl", '[\n{"text": "Fine.", "label": 1}\n]\n', "lines 1 (column 2), 3 (column 1): no JSON object in whole"),
+        ("a.jsonl", '[\n{"text": "Fine.", "label": 1}\n]\n', "lines 1 (column 2), 3 (column 1): no JSON object"),
         ("a.jsonl", '{"text": \n', "line 1 (column 10): no JSON object"),
-        ("a.jsonl", '{"text": "A.", "label": 1, "label": 0}\n', "line 1: no JSON object in whole characters, each key once"),
+        ("a.jsonl", '{"text": "A.", "label": 1, "label": 0}\n', "line 1: a key that is there twice"),
+        ("a.jsonl", '{"text": "A.", "label": 1, "label ": 0}\n', "line 1: a key that is there twice"),
+        ("a.jsonl", '{"text": "A.", "label": 1, "of": {"a": 1, "a": 2}}\n', "line 1: a key that is there twice"),
         ("a.jsonl", f'{{"text": "A.", "label": {"[" * 99_999}1', "line 1: no JSON object"),
         ("a.jsonl", f'{{"text": "A.", "label": {"9" * 5_000}}}', "line 1: no JSON object"),
-        ("a.jsonl", '{"text": "a \\ud800 b", "label": "yes"}', "line 1: no JSON object in whole characters"),
+        ("a.jsonl", '{"text": "a \\ud800 b", "label": "yes"}', "line 1: no JSON object"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_table_is_told(tmp_path, name, text, told):
@@ -401,18 +411,17 @@ def test_columns_that_are_not_there_and_too_few_texts_are_told(tmp_path):
     assert "there is no 'author'" in error_of(path, columns={"block": "author"})
     assert "there is no 'reviews'" in error_of(path, columns={"text": "reviews"})
     for columns in ({"txt": "text"}, {"text": "label"}, {"text": "caf\u00e9", "label": "cafe\u0301"}):
-        with pytest.raises(TxrayError, match=r"columns .*: text, label, split and block are wanted, each"):
+        with pytest.raises(TxrayError, match=r"no others|from one column"):
             load_labelled(path, "mine", SIZES, 1, columns)
     for delimiter in (";;", "", '"', "\n"):
-        with pytest.raises(TxrayError, match="is not one character, such as ; or a tab"):
+        with pytest.raises(TxrayError, match="is not one character"):
             load_labelled(path, "mine", SIZES, 1, delimiter=delimiter)
-    message = error_of(path, SIZES | {"train": 20})
-    assert "train gets 4 of 'no' and 4 of 'yes', and the profile asks for 10 of each. Lower finetuning" in message
+    assert re.search("train gets 4 of 'no' and 4 of 'yes'.* 10 of each", error_of(path, SIZES | {"train": 20}))
 
 
 def test_one_error_names_all_lines_and_all_faults(tmp_path):
     message = error_of(write_csv(tmp_path / "a.csv", [*ROWS, *[("<br />", "yes")] * 31]))
-    assert "lines 14, 15, 16, 17, 18, 19, 20, 21, 22, 23 and 21 more: no text that holds a token" in message
+    assert "lines 14, 15, 16, 17, 18, 19, 20, 21, 22, 23 and 21 more: no text" in message
     lines = ["text,label,split,block", "Fine.,1,train,a", ",1,train,a", "Fine.,,test,a", "So,so,1,test,b", "<p>,0,dev,"]
     told = error_of(write(tmp_path / "b.csv", "\n".join(lines))).splitlines()
     lines = ["  line 5 (5)", "  lines 3, 6", "  line 4", "  line 6 'dev'", "  line 6"]

@@ -8,7 +8,7 @@ import pytest
 
 from txray_lib import places
 from txray_lib.errors import TxrayError
-from txray_lib.places import whole_file, write_text
+from txray_lib.places import require_fetched, whole_file, write_text
 
 
 def test_the_root_is_txray_root_else_the_checkout_and_places_are_of_one_profile(workplace, monkeypatch):
@@ -56,3 +56,20 @@ def test_what_goes_wrong_leaves_the_old_file_and_a_full_disk_is_told(tmp_path, e
         write()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid", "is a Git LFS pointer.* Run: git lfs pull"),
+        ("version https://hawser.github.com/spec/v1\noid", "is a Git LFS pointer.* Run: git lfs pull"),
+        ("/annex/objects/SHA256E-s9--1\n", "is a git-annex pointer.* Run: git annex get"),
+    ],
+)
+def test_a_pointer_is_told_with_what_fetches_its_file(tmp_path, start, told):
+    path = tmp_path / "a.txt"
+    write_text(start, path)
+    with pytest.raises(TxrayError, match=rf"a\.txt {told}"):
+        require_fetched(path)
+    write_text(f"The {start}", path)
+    require_fetched(path)

@@ -9,9 +9,10 @@ import hashlib
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise
+from numbers import Real
 from pathlib import Path
 from typing import Any
 from unicodedata import is_normalized
@@ -58,8 +59,9 @@ class Document:
 
     def __post_init__(self) -> None:
         """Raises TxrayError for tokens that are no words, sentences outside of them, and another split or label."""
-        words = () if isinstance(self.tokens, str) else tuple(self.tokens)
-        if isinstance(self.tokens, str) or not {*map(type, words)} <= {str, np.str_}:
+        listed = isinstance(self.tokens, Iterable) and not isinstance(self.tokens, str)
+        words = tuple(self.tokens) if listed else ()
+        if not listed or not all(issubclass(kind, str) for kind in {*map(type, words)}):
             raise TxrayError(f"the tokens of the document {self.name!r} are no words. Give them as text.split() does.")
         composed = words if is_normalized("NFC", "".join(words)) else tuple(map(compose, words))
         object.__setattr__(self, "tokens", composed)
@@ -68,7 +70,8 @@ class Document:
             raise TxrayError(
                 f"the sentences of the document {self.name!r} do not start at 0 and rise within its tokens."
             )
-        if self.split not in SPLITS or self.label not in (None, 0, 1) or isinstance(self.label, bool):
+        is_number = isinstance(self.label, Real) and not isinstance(self.label, bool)
+        if str(self.split) not in SPLITS or not (self.label is None or (is_number and self.label in (0, 1))):
             given = f"the document {self.name!r} has the split {self.split!r} and the label {self.label!r}"
             raise TxrayError(f"{given}: a split is one of {', '.join(SPLITS)}, a label 1, 0 or None.")
 

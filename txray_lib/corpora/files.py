@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -25,23 +26,22 @@ Say = Callable[[str], None]
 Row = tuple[int, dict[str, Any]]
 """The number of its line, the last of several, and its fields by column."""
 
-_NO_TEXT = {
-    "a zip archive, as .xlsx and .docx files are. Save its text as UTF-8, a table as CSV": (
-        b"pk\x03\x04",
-        b"pk\x05\x06",
-    ),
-    "an old Office file, as .xls and .doc are. Save its text as UTF-8, a table as CSV": (b"\xd0\xcf\x11\xe0",),
-    "a table in a format of its own, such as Parquet. Save it as CSV": (b"par1", b"sqlite format 3"),
-    "compressed. Unpack it": (b"\x1f\x8b", b"bzh", b"\xfd7zxz", b"\x28\xb5\x2f\xfd"),
-    "a PDF. Save its text as UTF-8": (b"%pdf-",),
-    "UTF-16. Save it as UTF-8": (b"\xff\xfe", b"\xfe\xff"),
-    "a web page or XML, which servers also send in place of a file. Save its text as UTF-8": (
-        b"<!doctype html",
-        b"<html",
-        b"<?xml",
-    ),
-}
-"""What a file is that is no text, what to do, and how such files begin, in lower case."""
+_NO_TEXT = [
+    (b"PK\x03\x04", "a zip archive, as .xlsx and .docx files are. Save its text as UTF-8, a table as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Office file, as .xls and .doc are. Save its text as UTF-8, a table as CSV"),
+    (b"PAR1\x15", "a Parquet file. Save it as CSV"),
+    (b"SQLite format 3\0", "a database. Save its table as CSV"),
+    (b"\x1f\x8b", "compressed. Unpack it"),
+    (b"BZh", "compressed. Unpack it"),
+    (b"\xfd7zXZ", "compressed. Unpack it"),
+    (b"\x28\xb5\x2f\xfd", "compressed. Unpack it"),
+    (b"%PDF-", "a PDF. Save its text as UTF-8"),
+    (b"\xff\xfe", "UTF-16. Save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16. Save it as UTF-8"),
+]
+"""How files begin that are no text, what they are, and what to do."""
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)*\s*<(?:!doctype html|html|\?xml)\b[^<>]*>\s*<[a-z!?]", re.IGNORECASE)
+"""The start of a web page or of XML: after the first tag comes a second one, and no text about tags."""
 _CONTROLS = bytes([*range(9), *range(14, 27)])
 _MARKS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _DIALECTS: dict[str, dict[str, Any]] = {
@@ -94,10 +94,12 @@ def read_text(path: Path, say: Say) -> str:
     except OSError as error:
         remedy = "Paths in a profile are relative to the folder of its file, or to TXRAY_DATA."
         raise TxrayError(f"{path} cannot be read ({error.strerror}). {remedy}") from None
-    start = content[:1_000].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    for what, starts in _NO_TEXT.items():
-        if start.startswith(starts):
+    for start, what in _NO_TEXT:
+        if content.startswith(start):
             raise TxrayError(f"{path} is {what}.")
+    if _PAGE.match(content):
+        what = "a web page or XML, which servers also send in place of a file"
+        raise TxrayError(f"{path} is {what}. Save its text as UTF-8.")
     if len(content.translate(None, _CONTROLS)) < 0.9 * len(content):
         raise TxrayError(f"{path} is full of control characters: binary, or UTF-16. Save its text as UTF-8.")
     try:
@@ -114,7 +116,7 @@ def read_text(path: Path, say: Say) -> str:
     return text.replace("\r", "\n").removesuffix("\n")
 
 
-def column_name(name: str) -> str:
+def clean_name(name: str) -> str:
     """The name of a column as it is looked for: in one spelling, without white space around it or marks that nobody sees."""
     return compose(UNSEEN.sub("", name)).strip()
 
@@ -177,7 +179,7 @@ def _find_delimiter(text: str, names: Mapping[str, str]) -> str:
     asked = {names["text"], names["label"]}
 
     def fit(mark: str) -> tuple[int, int]:
-        columns = set(map(column_name, next(csv.reader([header], delimiter=mark))))
+        columns = set(map(clean_name, next(csv.reader([header], delimiter=mark))))
         return len(asked & columns), len(columns)
 
     return max(_MARKS, key=fit)
@@ -188,7 +190,7 @@ def _read_dialect(text: str, mark: str, dialect: Mapping[str, Any]) -> _Reading:
     reader = csv.reader(
         io.StringIO(f"{text}\n", newline=""), delimiter=mark, strict=True, skipinitialspace=True, **dialect
     )
-    reading = _Reading([], [], 0, Faults(list))
+    reading, header = _Reading([], [], 0, Faults(list)), list[str]()
     while True:
         try:
             fields = next(reader)
@@ -203,10 +205,10 @@ def _read_dialect(text: str, mark: str, dialect: Mapping[str, Any]) -> _Reading:
         if not any(map(str.strip, fields)):
             reading.empty += 1
         elif not width:
-            reading.header = list(map(column_name, fields))
+            header, reading.header = list(map(str.strip, fields)), list(map(clean_name, fields))
         elif len(fields) > width:
             reading.faults[f"not {width} columns, as the header. {_QUOTING}"].append(f"{line} ({len(fields)})")
-        elif fields[0].strip().endswith(reading.header[0]) and list(map(column_name, fields)) == reading.header:
+        elif [field.lstrip("\ufeff").strip() for field in fields] == header:
             reading.faults["the header once more, as where files were joined. Remove it."].append(f"{line}")
         else:
             padded = [*fields, *[""] * (width - len(fields))]
@@ -215,18 +217,22 @@ def _read_dialect(text: str, mark: str, dialect: Mapping[str, Any]) -> _Reading:
 
 def _read_json(path: Path, names: Mapping[str, str], faults: Faults, say: Say) -> list[Row]:
     rows, lines = list[Row](), read_text(path, say).split("\n")
+    decode = json.JSONDecoder(object_pairs_hook=_read_object).decode
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line.lstrip("\ufeff"), object_pairs_hook=_read_object)
+            row = decode(line.lstrip("\ufeff"))
             if not isinstance(row, dict):
                 raise ValueError
             json.dumps(row, ensure_ascii=False).encode()
-            rows.append((number, {name: "" if value is None else value for name, value in row.items()}))
+            pairs = [(clean_name(key), "" if value is None else value) for key, value in row.items()]
+            rows.append((number, _read_object(pairs)))
+        except KeyError:
+            faults["a key that is there twice. Give each once."].append(f"{number}")
         except (ValueError, RecursionError) as error:
             where = f" (column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-            faults["no JSON object in whole characters, each key once. Write one a line."].append(f"{number}{where}")
+            faults["no JSON object in whole characters. Write one a line."].append(f"{number}{where}")
     if rows:
         _check_columns(list({column: None for _, row in rows for column in row}), names, path)
     say(f"{path.name}: {len(rows):,} rows in {len(lines):,} lines")
@@ -234,10 +240,9 @@ def _read_json(path: Path, names: Mapping[str, str], faults: Faults, say: Say) -
 
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object under the names of columns. Raises ValueError for one of two values under one name."""
-    row = {column_name(name): value for name, value in pairs}
-    if len(row) < len(pairs):
-        raise ValueError
+    """A JSON object. Raises KeyError where two values have one key, of which `json` keeps the last in silence."""
+    if len(row := dict(pairs)) < len(pairs):
+        raise KeyError
     return row
 
 

@@ -1,29 +1,31 @@
 """A user's own text: plain text to pretrain on, a table of texts with two labels to transfer to, an encoder's words.
 
-Text is tokenised like WikiText-2. What was read, and what was left out of it, is said. May touch: errors, documents, files,
-tokenise, vocabulary.
+Text is tokenised like WikiText-2. What was read, and what was left out of it, is said. May touch: errors, settings, documents,
+files, tokenise, vocabulary.
 """
 
 from __future__ import annotations
 
 import math
-import reprlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
 
 from txray_lib.corpora.documents import SPLITS, UNKNOWN, Corpus, Document, deal_blocks, shared_blocks, shared_texts
-from txray_lib.corpora.files import Faults, Say, Unseen, column_name, read_table, read_text
+from txray_lib.corpora.files import Faults, Say, Unseen, clean_name, read_table, read_text
 from txray_lib.corpora.tokenise import UNSEEN, compose, cut_passages, resolve_entities
 from txray_lib.corpora.vocabulary import END, Vocabulary
 from txray_lib.errors import TxrayError
+from txray_lib.settings import check_columns, check_delimiter
 
 _COLUMNS = ("text", "label", "split", "block")
+_TRUTH = {"true": "1", "false": "0"}
 _NO_LABEL = frozenset({"nan", "null", "none", "na", "n/a", "<na>"})
 
 
@@ -78,9 +80,10 @@ def load_labelled(
     """A labelled file as documents in its order.
 
     Of the two labels the first is 0, the second 1, the class whose F1 is told: numbers by size, before words by alphabet;
-    capitals, 1 and 1.0 make no other label. A `block` is what is independent of others, such as an author; without the
-    column every row is one. Without `split` whole blocks are dealt by the seed until "test" and "valid" have `sizes` texts,
-    half of each label; the rest is "train". With it rows are train, valid or test; where none is valid, that part is dealt from train.
+    capitals, 1 and 1.0 make no other label, nor true and 1 where all are truths. A `block` is what is independent of others, such as
+    an author; without the column every row is one. Without `split` whole blocks are dealt by the seed until "test" and "valid" have
+    `sizes` texts, half of each label; the rest is "train". With it rows are train, valid or test; where none is valid, that part is
+    dealt from train.
 
     columns    what text, label, split and block are called in the file, where it is otherwise: {"text": "review"}
     delimiter  what stands between the columns of a .csv or .tsv file, where the header does not tell it
@@ -91,12 +94,15 @@ def load_labelled(
     rows without a label or a token; labels that are not two; and splits with fewer texts than `sizes` asks for.
     """
     path, faults, unseen = Path(path), Faults(list), Unseen()
-    called = {column: column_name(name) for column, name in (columns or {}).items()}
+    called = {column: clean_name(name) for column, name in (columns or {}).items()}
+    if not {*called} <= {*_COLUMNS}:
+        raise TxrayError(f"columns {columns}: text, label, split and block are wanted, and no others.")
+    try:
+        check_columns(called)
+        delimiter = delimiter if delimiter is None else check_delimiter(delimiter)
+    except ValueError as error:
+        raise TxrayError(f"the columns or the delimiter given for {path}: {error}") from None
     names = {c: called.get(c, c) for c in _COLUMNS if c in called or c not in called.values()}
-    if not {*called} <= {*names} or not {"text", "label"} <= {*names} or len({*names.values()}) < len(names):
-        raise TxrayError(f"columns {columns}: text, label, split and block are wanted, each with a name of its own.")
-    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise TxrayError(f"the delimiter {delimiter!r} is not one character, such as ; or a tab.")
     table = read_table(path, names, delimiter, faults, say)
     there = {column for _, fields in table for column in fields}
     given = {column for column in _COLUMNS if names.get(column) in there}
@@ -109,8 +115,8 @@ def load_labelled(
     filled = {column for _, fields in table for column, value in fields.items() if value != ""}
     if unread := sorted(column or "one without a name" for column in filled - set(names.values())):
         say(f"{path.name}: columns that are not read: {', '.join(unread)}")
-    keys, labels = _order_labels((label for _, label in read), positive, path, say)
-    corpus = Corpus(name, tuple(replace(document, label=keys.index(_label_key(label))) for document, label in read))
+    numbers, labels = _order_labels((label for _, label in read), positive, path, say)
+    corpus = Corpus(name, tuple(replace(document, label=numbers[label]) for document, label in read))
     if not corpus.split("valid").documents:
         lacking = ["valid"] if "split" in given else ["test", "valid"]
         corpus = deal_blocks(corpus, {split: sizes[split] for split in lacking}, seed, at_least=True)
@@ -186,11 +192,11 @@ def _read_row(name: str, line: int, row: Mapping[str, Any], faults: Faults, unse
     return Document(name, split, f"block {block}" if "block" in row else name, tokens, sentences), label
 
 
-def _label_key(label: str) -> float | str:
-    """What makes a label the same as another: its number, of which true is 1, or its letters whatever the capitals."""
+def _label_key(label: str, truth: Mapping[str, str]) -> float | str:
+    """What makes a label the same as another: its number, also of a word in `truth`, or its letters whatever the capitals."""
     word = label.casefold()
     try:
-        number = float({"true": "1", "false": "0"}.get(word, label))
+        number = float(truth.get(word, label))
     except ValueError:
         return word
     return number if math.isfinite(number) else word
@@ -198,29 +204,31 @@ def _label_key(label: str) -> float | str:
 
 def _order_labels(
     labels: Iterable[str], positive: str | None, path: Path, say: Say
-) -> tuple[list[float | str], tuple[str, str]]:
-    """The keys of the labels 0 and 1, and what these are called; `labels` are those of all rows."""
+) -> tuple[dict[str, int], tuple[str, str]]:
+    """Which of 0 and 1 each label is, and what the two are called; `labels` are those of all rows."""
+    counts = Counter(sorted(labels))
+    truth = _TRUTH if {_label_key(label, _TRUTH) for label in counts} <= {0, 1} else {}
     spelled = defaultdict[float | str, Counter[str]](Counter)
-    for label in sorted(labels):
-        spelled[_label_key(label)][label] += 1
+    for label, count in counts.items():
+        spelled[_label_key(label, truth)][label] = count
     names = {key: spellings.most_common(1)[0][0] for key, spellings in spelled.items()}
     rows = Counter({names[key]: spellings.total() for key, spellings in spelled.items()})
-    told = ", ".join(f"{reprlib.repr(name)} ({number:,})" for name, number in rows.most_common(5)) or "none"
+    told = ", ".join(f"{shorten(name, 40)!r} ({number:,})" for name, number in rows.most_common(5)) or "none"
     if len(names) != 2:
         raise TxrayError(
             f"{path} has {len(names)} labels, most often {told}. Two are needed: leave out others, or join them."
         )
-    keys = sorted(names, key=lambda key: (isinstance(key, str), key))
+    order = sorted(names, key=lambda key: (isinstance(key, str), key))
     if positive is not None:
-        key = _label_key(Unseen().clean(str(positive)).strip())
-        if key not in keys:
+        key = _label_key(Unseen().clean(str(positive)).strip(), truth)
+        if key not in order:
             raise TxrayError(f"{path} has no label {positive!r}, said to be the positive one. Its labels are {told}.")
-        keys.sort(key=lambda other: other == key)
-    elif _NO_LABEL & {*keys}:
+        order.sort(key=lambda other: other == key)
+    elif _NO_LABEL & {*order}:
         wrong = f"{path} has the labels {told}, and one of them is what programs write where there is none"
         raise TxrayError(f"{wrong}. Remove these rows, or say in the profile which of the two is positive.")
-    zero, one = (names[key] for key in keys)
+    zero, one = (names[key] for key in order)
     say(f"{path.name}: the label {zero!r} is 0, {one!r} is 1, the class whose F1 is told")
-    if others := sorted({spelling for spellings in spelled.values() for spelling in spellings} - {zero, one}):
+    if others := [label for label in counts if label not in (zero, one)]:
         say(f"{path.name}: labels that are taken for one of these: {', '.join(map(repr, others))}")
-    return keys, (zero, one)
+    return {label: number for number, key in enumerate(order) for label in spelled[key]}, (zero, one)
