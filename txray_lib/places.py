@@ -20,12 +20,6 @@ RESULTS_VARIABLE = "TXRAY_RESULTS"
 """The environment variable that names a folder with the tables of runs, in place of live and frozen ones."""
 OPENED_VARIABLE = "TXRAY_OPENED"
 """The environment variable that names the file in which a page that is executed notes what it opens."""
-_POINTERS = {
-    b"version https://git-lfs": ("Git LFS", "git lfs pull"),
-    b"version https://hawser": ("Git LFS", "git lfs pull"),
-    b"/annex/objects/": ("git-annex", "git annex get"),
-}
-"""How files begin that only point to the one that is meant, whose they are, and what fetches it."""
 _HOME = Path(__file__).resolve().parents[1]
 
 
@@ -70,9 +64,10 @@ def require_fetched(path: Path) -> None:
     """Raise TxrayError where a file is a pointer of Git LFS or git-annex, whatever its name says."""
     with contextlib.suppress(OSError), open(path, "rb") as file:
         start = file.read(60)
-        for pointer, (whose, remedy) in _POINTERS.items():
-            if start.startswith(pointer):
-                raise TxrayError(f"{path} is a {whose} pointer: its file was not fetched. Run: {remedy}.")
+        if start.startswith((b"version https://git-lfs", b"version https://hawser")):
+            raise TxrayError(f"{path} is a Git LFS pointer: its file was not fetched. Run: git lfs pull.")
+        if start.startswith(b"/annex/objects/"):
+            raise TxrayError(f"{path} is a git-annex pointer: its file was not fetched. Run: git annex get.")
 
 
 @contextlib.contextmanager

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise
 from numbers import Real
 from pathlib import Path
-from typing import Any
 from unicodedata import is_normalized
 
 import numpy as np
@@ -172,7 +171,10 @@ def stream_corpus_file(path: Path, start: int = 0, stop: int | None = None) -> I
     """The documents numbered from `start` to before `stop`, a few at a time: for a corpus that need not fit in memory."""
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         rows = chain.from_iterable(batch.to_pylist() for batch in file.iter_batches(_READ_AT_ONCE))
-        yield from map(_document, islice(rows, start, stop))
+        for row in islice(rows, start, stop):
+            for column in ("tokens", "tags", "gold"):
+                row[column] = None if row[column] is None else tuple(map(sys.intern, row[column]))
+            yield Document(**row | {"sentences": tuple(row["sentences"])})
 
 
 def document_lengths(path: Path) -> np.ndarray:
@@ -180,12 +182,6 @@ def document_lengths(path: Path) -> np.ndarray:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         batches = [pc.list_value_length(b["tokens"]) for b in file.iter_batches(_ROWS_AT_ONCE, columns=["tokens"])]
     return pa.chunked_array(batches, pa.int32()).to_numpy().astype(np.int64)
-
-
-def _document(row: dict[str, Any]) -> Document:
-    for column in ("tokens", "tags", "gold"):
-        row[column] = None if row[column] is None else tuple(map(sys.intern, row[column]))
-    return Document(**row | {"sentences": tuple(row["sentences"])})
 
 
 def deal_blocks(corpus: Corpus, sizes: Mapping[str, int], seed: int, at_least: bool = False) -> Corpus:

@@ -27,21 +27,20 @@ Row = tuple[int, dict[str, Any]]
 """The number of its line, the last of several, and its fields by column."""
 
 _NO_TEXT = [
-    (b"PK\x03\x04", "a zip archive, as .xlsx and .docx files are. Save its text as UTF-8, a table as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Office file, as .xls and .doc are. Save its text as UTF-8, a table as CSV"),
-    (b"PAR1\x15", "a Parquet file. Save it as CSV"),
-    (b"SQLite format 3\0", "a database. Save its table as CSV"),
-    (b"\x1f\x8b", "compressed. Unpack it"),
-    (b"BZh", "compressed. Unpack it"),
-    (b"\xfd7zXZ", "compressed. Unpack it"),
-    (b"\x28\xb5\x2f\xfd", "compressed. Unpack it"),
-    (b"%PDF-", "a PDF. Save its text as UTF-8"),
-    (b"\xff\xfe", "UTF-16. Save it as UTF-8"),
-    (b"\xfe\xff", "UTF-16. Save it as UTF-8"),
+    (rb"PK\x03\x04", "a zip archive, as .xlsx and .docx files are. Save its text as UTF-8, a table as CSV"),
+    (rb"\xd0\xcf\x11\xe0", "an old Office file, as .xls and .doc are. Save its text as UTF-8, a table as CSV"),
+    (rb"PAR1\x15", "a Parquet file. Save it as CSV"),
+    (rb"SQLite format 3\x00", "a database. Save its table as CSV"),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "compressed. Unpack it"),
+    (rb"%PDF-", "a PDF. Save its text as UTF-8"),
+    (rb"\xff\xfe|\xfe\xff", "UTF-16. Save it as UTF-8"),
+    (
+        rb"(?i)(?:\xef\xbb\xbf)*\s*<(?:!doctype html|html|\?xml)\b[^<>]*>\s*<[a-z!?]",
+        "a web page or XML, which servers also send in place of a file. Save its text as UTF-8",
+    ),
 ]
-"""How files begin that are no text, what they are, and what to do."""
-_PAGE = re.compile(rb"(?:\xef\xbb\xbf)*\s*<(?:!doctype html|html|\?xml)\b[^<>]*>\s*<[a-z!?]", re.IGNORECASE)
-"""The start of a web page or of XML: after the first tag comes a second one, and no text about tags."""
+"""How files begin that are no text, what they are, and what to do. A page has a second tag after its first, a text about tags
+has words."""
 _CONTROLS = bytes([*range(9), *range(14, 27)])
 _MARKS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _DIALECTS: dict[str, dict[str, Any]] = {
@@ -95,11 +94,8 @@ def read_text(path: Path, say: Say) -> str:
         remedy = "Paths in a profile are relative to the folder of its file, or to TXRAY_DATA."
         raise TxrayError(f"{path} cannot be read ({error.strerror}). {remedy}") from None
     for start, what in _NO_TEXT:
-        if content.startswith(start):
+        if re.match(start, content):
             raise TxrayError(f"{path} is {what}.")
-    if _PAGE.match(content):
-        what = "a web page or XML, which servers also send in place of a file"
-        raise TxrayError(f"{path} is {what}. Save its text as UTF-8.")
     if len(content.translate(None, _CONTROLS)) < 0.9 * len(content):
         raise TxrayError(f"{path} is full of control characters: binary, or UTF-16. Save its text as UTF-8.")
     try:
