@@ -156,7 +156,7 @@ def test_three_kinds_of_table_give_the_same_documents(tmp_path):
     files = [
         write_csv(tmp_path / "a.csv", rows),
         write_csv(tmp_path / "a.tsv", rows),
-        write_json(tmp_path / "a.jsonl", [{"text": text, "label": label} for text, label in rows]),
+        write_json(tmp_path / "a.jsonl", [{"text": t, "label": y, "of": {"x": 1, "x ": 2}} for t, y in rows]),
     ]
     read = [load_labelled(path, "mine", SIZES, 1) for path in files]
     assert len({content_hash(each.corpus) for each in read}) == 1

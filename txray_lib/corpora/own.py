@@ -80,10 +80,10 @@ def load_labelled(
     """A labelled file as documents in its order.
 
     Of the two labels the first is 0, the second 1, the class whose F1 is told: numbers by size, before words by alphabet;
-    capitals, 1 and 1.0 make no other label, nor true and 1 where all are truths. A `block` is what is independent of others, such as
-    an author; without the column every row is one. Without `split` whole blocks are dealt by the seed until "test" and "valid" have
-    `sizes` texts, half of each label; the rest is "train". With it rows are train, valid or test; where none is valid, that part is
-    dealt from train.
+    capitals, 1 and 1.0 make no other label, nor 1 and true where all are 0, 1, true or false. A `block` is what is independent of
+    others, such as an author; without the column every row is one. Without `split` whole blocks are dealt by the seed until "test"
+    and "valid" have `sizes` texts, half of each label; the rest is "train". With it rows are train, valid or test; where none is
+    valid, that part is dealt from train.
 
     columns    what text, label, split and block are called in the file, where it is otherwise: {"text": "review"}
     delimiter  what stands between the columns of a .csv or .tsv file, where the header does not tell it
