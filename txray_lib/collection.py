@@ -30,7 +30,8 @@ from txray_lib.progress import bar
 NEAR_TIE = 1e-6
 PART_TOKENS = 2**16
 """Of the documents whose records are held at once; several such parts are on their way at a time."""
-_END, _LOADED = object(), "`tx.load_text` or `tx.load_labelled`"
+_LOADED = "`tx.load_text` or `tx.load_labelled`"
+_END = object()
 _COLUMNS = ["document", "block", "layer", "feature", "tag", "neuron", "activation", "prediction", "y"]
 
 
@@ -99,10 +100,16 @@ def collect_parts(
     encoder, classifier = (model.encoder, model) if isinstance(model, Classifier) else (model, None)
     require(vocabulary, Vocabulary, "the vocabulary", "the encoder's own")
     _require_encoder(encoder, vocabulary)
-    if classifier and [tuple(value.shape) for value in classifier.output.parameters()] != [(1, encoder.units), (1,)]:
-        raise TxrayError(f"the classifier's output is {classifier.output}, and nn.Linear({encoder.units}, 1) is wanted")
+    if classifier:
+        shapes = [getattr(getattr(classifier.output, of, None), "shape", None) for of in ("weight", "bias")]
+        if shapes != [(1, encoder.units), (1,)]:
+            wrong = (
+                f"the classifier's output is a {type(classifier.output).__name__} whose weight and bias have the shapes"
+            )
+            raise TxrayError(f"{wrong} {shapes}, and nn.Linear({encoder.units}, 1) is wanted")
     require_number(batch_size, "batch_size")
-    require_number(1 if max_tokens is None else max_tokens, "max_tokens")
+    if max_tokens is not None:
+        require_number(max_tokens, "max_tokens")
     unfinished: deque[_Part] = deque()
 
     def texts() -> Iterator[tuple[int, np.ndarray]]:
@@ -153,7 +160,7 @@ def from_activations(
         array = next(given, _END)
         if array is _END:
             raise TxrayError(f"there are activations for {number} documents, and {corpus.name!r} has {len(corpus)}")
-        values = checked(array, repr(document.name), len(document), units)
+        values = _check_activations(array, repr(document.name), len(document), units)
         units = values.shape[1]
         found.append(find_largest(values))
     if next(given, _END) is not _END:
@@ -172,7 +179,7 @@ def find_largest(activations: Tensor, overwrite: bool = False) -> tuple[np.ndarr
 
     NumPy's argmax on one thread is seven times as fast as torch's on two.
     """
-    activations = activations.float().resolve_neg()
+    activations = activations.float()
     if activations.device.type == "cpu":
         neuron = torch.from_numpy(activations.numpy().argmax(axis=-1)).unsqueeze(-1)
     else:
@@ -228,7 +235,8 @@ class _Part:
             )
         predictions = np.full(len(self.ids), np.nan, np.float32)
         if self.classifier is not None:
-            weight, bias = (parameter.detach().float().cpu() for parameter in self.classifier.output.parameters())
+            output = self.classifier.output
+            weight, bias = (parameter.detach().float().cpu() for parameter in (output.weight, output.bias))
             logits = self.last @ weight.T + bias
             predictions = torch.sigmoid(logits.squeeze(1)).numpy()
         seen, codes = np.unique(np.concatenate(self.ids), return_inverse=True)
@@ -280,17 +288,18 @@ def _require_encoder(encoder: object, vocabulary: Vocabulary) -> None:
         raise TxrayError(f"the module {name} has {encoder.units} units: the most excited of 2 or more is recorded")
 
 
-def checked(array: object, name: str, tokens: int, units: int | None = None) -> Tensor:
+def _check_activations(array: object, name: str, tokens: int, units: int | None) -> Tensor:
     """Activations that somebody computed of a text, (tokens, units), as float32 on the CPU.
 
     Raises TxrayError for anything but finite real numbers, a row for each token.
     """
     wanted = f"real numbers of the shape ({tokens}, {units or 'units, 2 or more'}) are wanted, a row for each token"
     try:
-        given = array.detach().to_dense().resolve_neg().cpu() if isinstance(array, Tensor) else np.asarray(array)
+        given = array.detach().to_dense().cpu() if isinstance(array, Tensor) else np.asarray(array)
         if isinstance(given, np.ndarray) and given.dtype.kind in "biuf" and not np.ma.is_masked(array):
-            given = torch.from_numpy(given.astype(np.float64))
-        numbers = not (given.is_complex() or given.is_quantized or given.is_nested)
+            with np.errstate(over="ignore"):
+                given = torch.from_numpy(given.astype(np.float32))
+        numbers = not given.is_complex()
     except (AttributeError, TypeError, ValueError, RuntimeError):
         numbers = False
     if not numbers:

@@ -30,6 +30,7 @@ def require_number(value: object, what: str, least: int = 1) -> None:
 
 def require_choice(value: object, what: str, known: Iterable[str]) -> None:
     """Raise TxrayError for a word that is not one of the known ones."""
+    known = list(known)
     if value not in known:
         raise TxrayError(f"there is no {what} {value!r}. {nearest(str(value), known)}")
 

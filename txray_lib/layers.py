@@ -47,7 +47,8 @@ def collect_layers(
     require(pieces, Pieces, "what cuts words in pieces", "that of `tx.load_transformer(folder)`")
     require(documents, Iterable, "the text", "a corpus, or a list of documents")
     require_number(batch_size, "batch_size")
-    require_number(1 if max_tokens is None else max_tokens, "max_tokens")
+    if max_tokens is not None:
+        require_number(max_tokens, "max_tokens")
     check_pieces(pieces, encoder.embedding.num_embeddings, "the encoder")
     positive, read = np.zeros(len(encoder.layers), np.int64), 0
     with bar(total or 0, what, "word") as ticker, evaluating(model, device):

@@ -29,7 +29,7 @@ from scipy import sparse
 from scipy.stats import false_discovery_control
 
 from txray_lib.errors import TxrayError, require_choice, require_number
-from txray_lib.preferences import NOBODY, RECORDS, by_layer
+from txray_lib.preferences import NOBODY, RECORDS, check_sides, pair_layers
 from txray_lib.progress import bar
 from txray_lib.transfer import AVOIDED, GAINED, MEASURES, SHARED, Side, between, owners
 
@@ -151,8 +151,9 @@ def draw_null(
     require_choice(kind, "kind of null", ("swap", "split"))
     require_choice(measure, "measure", MEASURES)
     require_number(permutations, "permutations")
+    check_sides(before, after, RECORDS, units)
     found = []
-    for layer, *rows in by_layer(before, after, RECORDS, units):
+    for layer, *rows in pair_layers(before, after):
         sides = [side.astype({"block": "category", "feature": "category"}) for side in rows]
         null, counts = _draw_layer(kind, *sides, layer, units, permutations, seed, measure, cap, what)
         found.append((null, counts.assign(layer=layer)))

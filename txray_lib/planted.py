@@ -14,7 +14,7 @@ Each way of collecting from full activations has its own sum (law 2), `nobody` b
  top-k     k records a token; a neuron among the k strongest that is not positive is nobody's
  positive  a record for each positive activation, and one of nobody for a token without any
 
-May touch: errors, progress, profiles, corpora, worlds, preferences, collection … nulls.
+May touch: errors, progress, profiles, corpora, worlds, preferences … nulls.
 """
 
 from __future__ import annotations
@@ -389,10 +389,11 @@ def choose(activations: np.ndarray, way: str) -> tuple[np.ndarray, np.ndarray, n
 def collect_way(activations: np.ndarray, text: pd.DataFrame, way: str) -> pd.DataFrame:
     """The records (columns in `preferences`) of a text, as `list_tokens` gives it, from its activations, (tokens, neurons).
     Raises TxrayError where there is no row for each token, or a value is not finite."""
-    from txray_lib.collection import checked  # and with it torch, which pages of planted encoders do without
-
-    values = checked(activations, "the text", len(text)).numpy()
-    token, neuron, strength = choose(values, way)
+    activations = np.asarray(activations)
+    if activations.ndim != 2 or len(activations) != len(text) or not np.isfinite(activations).all():
+        was, wanted = activations.shape, f"{len(text):,} tokens want a row each of finite numbers, one for each neuron"
+        raise TxrayError(f"the activations have the shape {was}, or values that are not finite, and {wanted}")
+    token, neuron, strength = choose(activations, way)
     records = text.iloc[token].reset_index(drop=True)
     records.insert(2, "layer", np.int8(0))
     chosen = {"neuron": neuron.astype(np.int32), "activation": strength.astype(np.float32)}

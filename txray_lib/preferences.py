@@ -9,7 +9,7 @@ Columns of preferences, a row for each (layer, neuron, feature, tag, y), in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,7 +56,7 @@ _CLASSES = {tag: name for name, tags in _TAGS_OF_CLASS.items() for tag in tags.s
 
 def aggregate(records: pd.DataFrame) -> pd.DataFrame:
     """Sum records into preferences. Records that are nobody's (no positive activation) belong to no neuron."""
-    require_rows(records, "to sum", RECORDS)
+    require_rows(records, "to sum", (*KEYS, "activation", "prediction"))
     somebodys = records[records["neuron"] != NOBODY]
     sums = somebodys.assign(
         count=np.int64(1),
@@ -89,9 +89,9 @@ def with_features(records: pd.DataFrame, of: str = "tokens", n: int = 1) -> pd.D
 
 
 def require_rows(table: object, name: str, columns: Iterable[str], units: int | None = None) -> None:
-    """Raises TxrayError where a table that somebody gives lacks columns of `RECORDS` or `PREFERENCES`, or has rows without a
+    """Raises TxrayError where a table that somebody gives lacks columns of records or preferences, or has rows without a
     layer, block, feature or tag, or of neurons that an encoder of so many units lacks."""
-    kind, lowest = ("records", NOBODY) if columns is RECORDS else ("preferences", 0)
+    kind, lowest = ("records", NOBODY) if "activation" in columns else ("preferences", 0)
     if missing := set(columns) - set(getattr(table, "columns", ())):
         raise TxrayError(
             f"the {kind} {name} are a {type(table).__name__} without {', '.join(sorted(missing))}: a stage's {kind} are wanted,"
@@ -102,7 +102,6 @@ def require_rows(table: object, name: str, columns: Iterable[str], units: int | 
             raise TxrayError(f"{lacking} rows of the {kind} {name} have no {column}: give them one, or leave them out")
     require_layers(table["layer"].unique().tolist())
     if units is not None:
-        require_number(units, "units")
         wrong = table["neuron"][~table["neuron"].isin(range(lowest, units))]
         if len(wrong):
             raise TxrayError(f"the {kind} {name} name neuron {wrong.iloc[0]}, but the encoder has {units} neurons")
@@ -115,15 +114,18 @@ def require_layers(layers: Iterable[object]) -> None:
             raise TxrayError(f"there is no layer {layer!r}: number the layers of an encoder from 0, up to 127")
 
 
-def by_layer(
-    before: pd.DataFrame, after: pd.DataFrame, columns: Iterable[str], units: int | None = None
-) -> list[tuple[int, pd.DataFrame, pd.DataFrame]]:
-    """Each layer in turn with the rows of both sides, of `RECORDS` or `PREFERENCES`; layer 0 of empty sides.
+def check_sides(before: pd.DataFrame, after: pd.DataFrame, columns: Iterable[str], units: int) -> None:
+    """Raises TxrayError as `require_rows`, of `RECORDS` or `PREFERENCES` of so many units."""
+    require_number(units, "units")
+    require_rows(before, "before", columns, units)
+    require_rows(after, "after", columns, units)
 
-    Raises TxrayError as `require_rows`, and where one side has a layer that the other lacks: it would be compared with nothing.
+
+def pair_layers(before: pd.DataFrame, after: pd.DataFrame) -> list[tuple[int, pd.DataFrame, pd.DataFrame]]:
+    """Each layer in turn with the rows of both sides; layer 0 of empty sides.
+
+    Raises TxrayError where one side has a layer that the other lacks: it would be compared with nothing.
     """
-    for name, side in (("before", before), ("after", after)):
-        require_rows(side, name, columns, units)
     layers = [sorted(map(int, side["layer"].unique())) for side in (before, after)]
     if all(layers) and layers[0] != layers[1]:
         first, second = (", ".join(map(str, own)) for own in layers)
@@ -137,9 +139,10 @@ def by_layer(
     return [(layer, before[before["layer"] == layer], after[after["layer"] == layer]) for layer in both]
 
 
-def add(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def add(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Preferences of shards added to those of the whole: exactly in the counts. Raises TxrayError for anything else."""
-    if not isinstance(tables, Sequence) or not len(tables):
+    tables = list(tables) if isinstance(tables, Iterable) else []
+    if not tables:
         raise TxrayError("there are no preferences to add: give those of one shard or more")
     for number, table in enumerate(tables):
         require_rows(table, f"numbered {number}", PREFERENCES)
@@ -190,7 +193,9 @@ def distributions(preferences: pd.DataFrame, by: str = "feature", probability: s
 def strongest(before: pd.DataFrame, after: pd.DataFrame, top: int, probability: str = PAPER) -> pd.DataFrame:
     """The `top` most probable features of every neuron in either stage: [layer, neuron, feature, before, after], probabilities,
     0 where a side does not prefer the feature; the strongest of either side first. Raises TxrayError for sides of other layers."""
-    by_layer(before, after, PREFERENCES)
+    require_rows(before, "before", PREFERENCES)
+    require_rows(after, "after", PREFERENCES)
+    pair_layers(before, after)
     keys, sides = ["layer", "neuron", "feature"], []
     for rows in (before, after):
         sides.append(distributions(rows, probability=probability).astype({"feature": str})[[*keys, "p"]])

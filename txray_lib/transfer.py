@@ -26,8 +26,18 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import gammaln, rel_entr
 
-from txray_lib.errors import require_choice, require_number
-from txray_lib.preferences import CHOICES, PAPER, PREFERENCES, RECORDS, aggregate, by_layer, distributions, neurons
+from txray_lib.errors import require_choice
+from txray_lib.preferences import (
+    CHOICES,
+    PAPER,
+    PREFERENCES,
+    RECORDS,
+    aggregate,
+    check_sides,
+    distributions,
+    neurons,
+    pair_layers,
+)
 
 SHARED, AVOIDED, GAINED, NEVER = STATES = ("shared", "avoided", "gained", "never preferred")
 _SIZES = ["length", "tag_length", "count", "mass"]
@@ -72,9 +82,9 @@ def compare(
     TxrayError for anything but preferences, a neuron that is not the encoder's, and for sides of other layers.
     """
     definitions = definitions or Definitions()
-    require_number(units, "units")
+    check_sides(before, after, PREFERENCES, units)
     tables = []
-    for layer, *sides in by_layer(before, after, PREFERENCES, units):
+    for layer, *sides in pair_layers(before, after):
         named = {"comparison": ":".join(names), "before": names[0], "after": names[1], "layer": np.int8(layer)}
         table = pd.DataFrame({**named, "neuron": np.arange(units, dtype=np.int32)})
         for name, side in zip(("before", "after"), sides, strict=True):
@@ -166,7 +176,7 @@ def measured(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFr
     rarefied_before, rarefied_after (features; missing where a side is empty). Raises TxrayError as `compare` does.
     """
     table, others = compare(before, after, units)[["layer", "neuron", "hellinger"]], []
-    for _, *of_layer in by_layer(before, after, PREFERENCES):
+    for _, *of_layer in pair_layers(before, after):
         *sides, _, owner = sides_of(*of_layer, units)
         its = {measure: between(measure, *sides, owner)[:, 0] for measure in MEASURES if measure != "hellinger"}
         draws = np.minimum(*((owner @ side.counts)[:, 0] for side in sides))
@@ -184,8 +194,9 @@ def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> p
     1 − H² = (1 − H²_vocabulary)(1 − H²_common), where H²_vocabulary = 1 − √(ab) for the shares a and b of P before and after
     that lie on common features. It is no measure of a shift by itself: two samples of one corpus have such words too.
     """
+    check_sides(before, after, RECORDS, units)
     tables = []
-    for layer, *texts in by_layer(before, after, RECORDS, units):
+    for layer, *texts in pair_layers(before, after):
         common = set(texts[0]["feature"].unique()) & set(texts[1]["feature"].unique())
         *sides, cells, owner = sides_of(*map(aggregate, texts), units)
         is_common = cells.get_level_values("feature").isin(common)

@@ -130,7 +130,7 @@ def test_argmax_gives_the_records_of_collection(corpus, vocabulary, encoder):
 
 @pytest.mark.parametrize(
     ("activations", "told"),
-    [(np.ones((2, 4)), "have the shape"), (np.full((1, 4), np.nan), "not all finite"), (np.ones(1), "have the shape")],
+    [(np.ones((2, 4)), "have the shape"), (np.full((1, 4), np.nan), "not finite"), (np.ones(1), "have the shape")],
 )
 def test_activations_that_do_not_fit_the_tokens_are_told(corpus, activations, told):
     with pytest.raises(TxrayError, match=told):

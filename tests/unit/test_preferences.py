@@ -180,9 +180,17 @@ def test_layers_are_added_apart_and_compared_with_themselves(tmp_path):
             compare(before, after, 4)
 
 
+def test_tables_out_of_anything_are_added_and_sums_need_no_block():
+    tables = [many(), many()]
+    pd.testing.assert_frame_equal(add(table for table in tables), add(tables))
+    pd.testing.assert_frame_equal(aggregate(records(HAND).drop(columns="block")), aggregate(records(HAND)))
+
+
 def test_what_are_no_preferences_is_told():
     for give, told in (
         (lambda: add([]), "no preferences to add"),
+        (lambda: add(None), "no preferences to add"),
+        (lambda: aggregate(records(HAND).drop(columns=["y", "prediction"])), "DataFrame without prediction, y"),
         (lambda: add([many(), many().drop(columns=["tag", "y"])]), "numbered 1 are a DataFrame without tag, y"),
         (
             lambda: compare(many(), records(HAND), 4),

@@ -100,7 +100,10 @@ def choose_layers(chosen: Sequence[int] | None, there: int) -> tuple[int, ...]:
 
 def number_neurons(neurons: object, units: int) -> Tensor:
     """The numbers of some of `units` neurons, (neurons,), int64. Raises TxrayError for anything else, such as a mask."""
-    given = np.asarray(neurons)
+    try:
+        given = np.asarray(neurons)
+    except ValueError:  # of lists of unequal lengths
+        given = np.empty(())
     if given.ndim != 1 or (len(given) and (given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= units)):
         raise TxrayError(
             f"{neurons!r:.60} are no neurons: a list of numbers from 0 to {units - 1} is wanted; of a mask, np.flatnonzero(mask)"
@@ -130,8 +133,9 @@ def read_windows(
         heard, whole = [], (*ids.shape, encoder.units)
 
         def pool(layer: int, value: Tensor, batch=batch, pieces=pieces, sizes=sizes, heard=heard, whole=whole) -> None:
-            heard.append((layer, tuple(getattr(value, "shape", ()))))
-            if heard[-1][1] == whole:
+            shape = tuple(getattr(value, "shape", ()))
+            heard.append((layer, shape))
+            if shape == whole:
                 read = value.flatten(0, 1)[pieces.to(value.device)].float()
                 spans = sizes.to(read.device)
                 hear(layer, batch, read if pooling == "last" else torch.segment_reduce(read, pooling, lengths=spans))

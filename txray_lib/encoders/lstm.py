@@ -6,7 +6,7 @@ May touch: errors, torch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -185,7 +185,7 @@ def evaluating(module: nn.Module, device: str) -> Iterator[None]:
     name, homes = type(module).__name__, {value.device for value in (*module.parameters(), *module.buffers())}
     if len(homes) > 1:
         raise TxrayError(f"the module {name} lies on {sorted(map(str, homes))}: put all of it on one device")
-    modes = [(part, part.training, dict(part.named_buffers(recurse=False))) for part in module.modules()]
+    modes = [(part, part.training, dict(part._buffers.items())) for part in module.modules()]
     values = {buffer: buffer.clone() for buffer in module.buffers()}
     try:
         try:
@@ -201,21 +201,29 @@ def evaluating(module: nn.Module, device: str) -> Iterator[None]:
         for part, training, buffers in modes:
             part.training = training
             for key, buffer in buffers.items():
-                setattr(part, key, buffer)
-                buffer.data = values[buffer]
+                part._buffers[key] = buffer
+        with torch.inference_mode():  # in which both its own tensors and others can be written to
+            for buffer, value in values.items():
+                if not (buffer.is_meta or torch.equal(buffer.to_dense(), value.to_dense())):
+                    buffer.copy_(value)
 
 
 def _try(encoder: Encoder, device: str) -> torch.dtype:
     """Read two texts of three tokens, the last word among them; the first also alone, two tokens and then one. What differs by
-    more than half precision does is told. Gives the type of state that the module takes, one of those of its weights."""
+    more than half precision does is told. Gives the type of state that the module takes, the widest of those of its weights."""
     ids = torch.zeros(2, 3, dtype=torch.int64, device=device)
     ids[0, 2] = ids[1, 0] = encoder.words - 1
-    kinds = list(dict.fromkeys(p.dtype for p in encoder.parameters() if p.is_floating_point())) or [torch.float32]
-    for kind in kinds:
+    kinds = dict.fromkeys(p.dtype for p in encoder.parameters() if p.is_floating_point()) or [torch.float32]
+    refused = None
+    for kind in sorted(kinds, key=lambda kind: -torch.finfo(kind).bits):
         start: State = (torch.zeros(1, 2, encoder.units, device=device, dtype=kind),) * 2
-        with suppress(*[TxrayError] * (kind != kinds[-1])):
+        try:
             at_once, _ = _read(encoder, ids, start)
             break
+        except TxrayError as error:
+            refused = refused or error
+    else:
+        raise refused
     begun, state = _read(encoder, ids[:1, :2], tuple(part[:, :1] for part in start))
     _read(encoder, ids[1:, :2], tuple(part[:, 1:] for part in start))  # which the module may not remember
     ended, _ = _read(encoder, ids[:1, 2:], state)
@@ -235,6 +243,10 @@ def _read(encoder: Encoder, ids: Tensor, state: State) -> tuple[Tensor, State]:
     try:
         with torch.autocast(ids.device.type, enabled=False):
             found = encoder(ids, state)
+    except torch.OutOfMemoryError:
+        raise TxrayError(
+            f"the device has no room for {len(ids)} texts side by side in {type(encoder).__name__}: lower batch_size"
+        ) from None
     except Exception as error:
         raise TxrayError(
             f"the module {type(encoder).__name__} of {encoder.words} words and {encoder.units} units cannot read {len(ids)} texts"
@@ -247,7 +259,7 @@ def _read(encoder: Encoder, ids: Tensor, state: State) -> tuple[Tensor, State]:
             " wanted: activations (texts, tokens, units), and the state to go on from, a pair of (1, texts, units)"
         )
     activations, (hidden, cell) = found
-    if activations.is_complex() or activations.is_quantized:
+    if activations.is_complex():
         raise TxrayError(
             f"the module {type(encoder).__name__} gave activations of {activations.dtype}, and real ones are wanted"
         )
