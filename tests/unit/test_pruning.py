@@ -80,7 +80,7 @@ def test_pruned_is_an_lstm_that_never_had_the_neurons(encoder, ids, cut):
     assert (others > 1e-3) == bool(cut), "cutting is more than zeroing the last state"
 
 
-@pytest.mark.parametrize("neurons", [[7], [-1], [0.5], [True] * 7, ["a"], [[0]], 3])
+@pytest.mark.parametrize("neurons", [[7], [-1], [0.5], [True] * 7, ["a"], [[0]], [[1], [1, 2]], 3])
 def test_what_are_no_neurons_is_told(classifier, neurons):
     layers, told = Recurrent("gru", 8, 4, 7, 1, False), "are no neurons: a list of numbers from 0 to 6 is wanted"
     for cut in (

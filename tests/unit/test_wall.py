@@ -147,5 +147,19 @@ def test_the_telling_half_runs_without_torch():
     check_imports_without(COMPUTES, importable([*BELOW, *TELLING, *TORCH_FREE]))
 
 
+def test_a_planted_study_is_computed_without_torch():
+    live = """
+from txray_lib.planted import study_tables
+from txray_lib.profiles import TruthStudy
+
+noises = {"none": {"jitter": 0.0, "flips": 0.0, "strays": 0.0}}
+shares = {"replaced": 0.2, "lost": 0.1, "silenced": 0.05, "unused": 0.05, "depth": 4}
+plan = {"units": 40, "sizes": [0.1, 0.5, 1.0], **shares}
+study = dict(tokens=[1_500], seeds=1, noises=noises, ways=["argmax"], texts=["one"], plan=plan, permutations=20)
+assert all(map(len, study_tables(TruthStudy(**study, cap=40, population=12_000, words=1_000), seed=1).values()))
+"""
+    check_imports_without(COMPUTES, [], live)
+
+
 def test_the_command_line_starts_without_torch_or_altair():
     check_imports_without(COMPUTES | DRAWS_OR_BUILDS, ["txray_lib.cli"], "assert 'pandas' not in sys.modules")
