@@ -300,7 +300,7 @@ class InParts(nn.Module):
         self.own.embedding.register_forward_hook(lambda module, ids, found: found.float())
 
     def forward(self, ids: Tensor, state: tuple[Tensor, Tensor]) -> object:
-        return self.own(ids, state)
+        return self.own(ids, tuple(part.float() for part in state))
 
 
 @pytest.mark.parametrize(
