@@ -131,7 +131,8 @@ styles are the same it looks at one, and at every text that may lie elsewhere th
 
 def violations(page, options: dict = AXE) -> list[str]:
     """What axe-core finds wrong with the page as it is shown now."""
-    page.wait_for_function("!document.getAnimations().some(each => each instanceof CSSTransition)")  # colours on their way
+    # colours may still be on their way
+    page.wait_for_function("!document.getAnimations().some(each => each instanceof CSSTransition)")
     page.evaluate(AXE_SCRIPT)
     page.evaluate(ONE_OF_A_KIND)
     found = page.evaluate("options => axe.run(options).then(results => results.violations)", options)
