@@ -128,11 +128,13 @@ ONE_OF_A_KIND = """() => {
 """axe computes for each text what lies below it, three quarters of its time: of texts whose styles and whose ancestors'
 styles are the same it looks at one, and at every text that may lie elsewhere than on its ancestors."""
 
+ARRIVE = "document.getAnimations().filter(each => each instanceof CSSTransition).forEach(each => each.finish())"
+"""After a change of theme colours are on their way for some frames."""
+
 
 def violations(page, options: dict = AXE) -> list[str]:
     """What axe-core finds wrong with the page as it is shown now."""
-    # colours may still be on their way
-    page.wait_for_function("!document.getAnimations().some(each => each instanceof CSSTransition)")
+    page.evaluate(ARRIVE)
     page.evaluate(AXE_SCRIPT)
     page.evaluate(ONE_OF_A_KIND)
     found = page.evaluate("options => axe.run(options).then(results => results.violations)", options)
