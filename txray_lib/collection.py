@@ -160,7 +160,7 @@ def from_activations(
         array = next(given, _END)
         if array is _END:
             raise TxrayError(f"there are activations for {number} documents, and {corpus.name!r} has {len(corpus)}")
-        values = _check_activations(array, repr(document.name), len(document), units)
+        values = _check_activations(array, document, units)
         units = values.shape[1]
         found.append(find_largest(values))
     if next(given, _END) is not _END:
@@ -288,11 +288,12 @@ def _require_encoder(encoder: object, vocabulary: Vocabulary) -> None:
         raise TxrayError(f"the module {name} has {encoder.units} units: the most excited of 2 or more is recorded")
 
 
-def _check_activations(array: object, name: str, tokens: int, units: int | None) -> Tensor:
-    """Activations that somebody computed of a text, (tokens, units), as float32 on the CPU.
+def _check_activations(array: object, document: Document, units: int | None) -> Tensor:
+    """Activations that somebody computed of a document, (tokens, units), as float32 on the CPU.
 
     Raises TxrayError for anything but finite real numbers, a row for each token.
     """
+    name, tokens = repr(document.name), len(document)
     wanted = f"real numbers of the shape ({tokens}, {units or 'units, 2 or more'}) are wanted, a row for each token"
     try:
         given = array.detach().to_dense().cpu() if isinstance(array, Tensor) else np.asarray(array)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from txray_lib.corpora.documents import Corpus, Document
+from txray_lib.corpora.documents import SPLITS, Corpus, Document
 from txray_lib.corpora.tokenise import cut_passages, sentence_starts
 from txray_lib.errors import TxrayError
 from txray_lib.places import DATA_VARIABLE, require_fetched
@@ -95,7 +95,7 @@ def load_wikitext(name: str = "wiki") -> Corpus:
     file's own, `<unk>` among them.
     """
     with zipfile.ZipFile(fetch_archive(WIKITEXT)) as archive:
-        texts = {s: archive.read(f"wikitext-2/wiki.{s}.tokens").decode() for s in ("train", "valid", "test")}
+        texts = {s: archive.read(f"wikitext-2/wiki.{s}.tokens").decode() for s in SPLITS}
     return Corpus(name, tuple(document for split, text in texts.items() for document in _read_lines(text, split)))
 
 

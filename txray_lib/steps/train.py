@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from txray_lib.corpora import Vocabulary
+from txray_lib.corpora.documents import SPLITS
 from txray_lib.corpora.own import load_words
 from txray_lib.encoders import training
 from txray_lib.encoders.encoded import Texts
@@ -146,8 +147,7 @@ def read_vocabulary(task: Task) -> Vocabulary:
 def read_texts(task: Task) -> dict[str, Texts]:
     """The reviews of each split as token ids, cut to the profile's length."""
     limit = task.profile.finetuning.max_tokens
-    splits = ("train", "valid", "test")
-    return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in splits}
+    return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in SPLITS}
 
 
 def load_model(task: Task, stage: Stage) -> Encoder | Classifier:

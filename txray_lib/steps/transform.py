@@ -17,7 +17,7 @@ import torch
 from txray_lib import places
 from txray_lib.collection import Collected
 from txray_lib.corpora import Document
-from txray_lib.corpora.documents import load_corpus_file
+from txray_lib.corpora.documents import SPLITS, load_corpus_file
 from txray_lib.corpora.own import load_words
 from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.layered import LayeredEncoder
@@ -36,8 +36,6 @@ from txray_lib.steps.collect import write_records
 from txray_lib.steps.score import read_rq3
 from txray_lib.steps.train import finetune_encoder, write_empty_curve
 from txray_lib.tables import write_table
-
-_SPLITS = ("train", "valid", "test")
 
 
 def take(task: Task, folder: Path) -> None:
@@ -85,7 +83,7 @@ def encode_corpora(task: Task, folder: Path) -> None:
     encoder, pieces, _ = _read_model(task)
     words = task.profile.finetuning.max_tokens
     target = load_corpus_file(task.file("corpora", "target.parquet"))
-    for split in _SPLITS:
+    for split in SPLITS:
         encode_pieces(target.split(split), pieces, encoder.room, words).save(folder / f"texts-{split}.npz")
     rows = []
     for role in ("pretraining", "target"):
@@ -165,7 +163,7 @@ def _read_model(task: Task, snapshot: str = "") -> tuple[LayeredEncoder, Pieces,
 
 
 def _read_texts(task: Task) -> dict[str, Texts]:
-    return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")) for split in _SPLITS}
+    return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")) for split in SPLITS}
 
 
 def _digest(config: str, tokenizer: str) -> str:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from txray_lib.corpora.documents import Corpus, Document
+from txray_lib.corpora.documents import SPLITS, Corpus, Document
 from txray_lib.worlds.grammar import Dice, Names, Sampler, finish, inflect, is_word, word_file
-from txray_lib.worlds.vocabulary import SPLITS, Vocabulary, choose_words, draw_person, function_words, truth
+from txray_lib.worlds.vocabulary import Vocabulary, choose_words, draw_person, function_words, truth
 
 __all__ = ["encyclopedia", "reviews", "truth"]
 

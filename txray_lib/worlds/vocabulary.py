@@ -19,7 +19,6 @@ import pandas as pd
 from txray_lib.errors import TxrayError
 from txray_lib.worlds.grammar import Dice, Grammar, Sampler, inflect, is_word, word_file
 
-SPLITS = ("train", "valid", "test")
 WORLDS = ("encyclopedia", "reviews")
 POLARITIES = {"positive": 1, "negative": -1}
 ORDER = ("NN", "NNS", "CD", "JJ", "RB", "VBN", "VBD", "VBZ", "VBG", "VB", "VBP")
