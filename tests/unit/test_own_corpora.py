@@ -87,7 +87,7 @@ def test_what_is_wrong_with_a_text_is_told(tmp_path):
         (b"\xef\xbb\xbf", "is empty"),
         (b"fi\n\xe9t\xe9\n", ": line 2 is not UTF-8.* cp1252"),
         (b"PK\x03\x04\xff", "is a zip archive"),
-        (gzip.compress(b"text,label\n"), "is compressed. Unpack it"),
+        (gzip.compress(b"text,label\n", mtime=0), "is compressed. Unpack it"),
         (b"PAR1\x15\x04\x15", "is a Parquet file"),
         (b"SQLite format 3\0", "is a database"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Office file"),
