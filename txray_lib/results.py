@@ -36,6 +36,8 @@ FEW_BLOCKS = 20
 NEEDED = ("provenance.json", "stages.parquet", "transfer.parquet")
 STUDY = ("provenance.json", "truth_states.parquet", "truth_measures.parquet", "truth_detection.parquet")
 """What a study of what is known writes in place of a run's tables."""
+_OF_A_SEED = {"name", "about", "seed", "controls", "nulls"}
+"""Keys of a profile in which the seeds of one experiment may differ: controls and nulls change no stage."""
 
 VERDICTS = (
     "reproduced",
@@ -212,13 +214,33 @@ class Results:
         both = rows.merge(nulls, on=["comparison", *NEURON], how="left", validate="one_to_one")
         return both.assign(above=both["q"] <= level)
 
+    @property
+    def seeds(self) -> list[Path]:
+        """The folders of runs named `{profile}-seed-N` that differ from this one in the seed alone and kept what the audit
+        measured, live ones before frozen ones of the same name."""
+        parents, own = (places.live_results(), places.frozen_results()), self.folder.parent
+        found: dict[str, Path] = {}
+        for parent in parents if own in parents else (own,):
+            places.note_opened(parent / f"{self.profile}-seed-*" / "**")
+            for folder in sorted(parent.glob(f"{self.profile}-seed-*")):
+                if (folder / "measured.parquet").is_file() and _settings(folder) == _settings(self.folder):
+                    found.setdefault(folder.name, folder)
+        return [found[name] for name in sorted(found)]
+
     @cached_property
     def digest(self) -> str:
-        """Twelve digits that stand for the contents of all tables: what a person read in them is pinned to it."""
-        whole = hashlib.sha256()
-        for file in sorted(self.folder.rglob("*.parquet")):
-            whole.update(file.relative_to(self.folder).as_posix().encode() + hashlib.sha256(file.read_bytes()).digest())
+        """Twelve digits that stand for the contents of all tables, and of what its other seeds measured: what a person read in
+        them is pinned to it."""
+        whole, files = hashlib.sha256(), sorted(self.folder.rglob("*.parquet"))
+        for file in [*files, *(folder / "measured.parquet" for folder in self.seeds)]:
+            name = os.path.relpath(file, self.folder).replace(os.sep, "/")
+            whole.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
         return whole.hexdigest()[:12]
+
+    @property
+    def is_as_kept(self) -> bool:
+        """Whether neither these tables nor those of another seed were computed in this checkout."""
+        return "live" not in {self.origin, *map(_origin, self.seeds)}
 
     def control(self, stage: str) -> pd.DataFrame:
         """The comparison of `stage` with itself on the other half of the text; no row where it was not made."""
@@ -282,6 +304,11 @@ def read_parameters(folder: Path, below: dict[str, Any] | None = None) -> dict[s
     with suppress(ValidationError):
         return Profile.model_validate({**(below or {}), **given}).parameters
     return given
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """What a run was given but for what its seeds may differ in."""
+    return {key: value for key, value in read_parameters(folder).items() if key not in _OF_A_SEED}
 
 
 def check_parameters(**given: Any) -> None:

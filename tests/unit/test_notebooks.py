@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import gc
 import multiprocessing
+import shutil
 import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from telling_tables import write_tables
 
@@ -17,6 +19,7 @@ from txray_lib.book.notebooks import execute, find_notebook, list_notebooks, par
 from txray_lib.engine import apart
 from txray_lib.errors import TxrayError
 from txray_lib.results import check_parameters, open_results
+from txray_lib.tables import write_table
 
 MINIMAL = """---
 kernelspec:
@@ -261,3 +264,17 @@ def test_a_reading_of_frozen_tables_that_have_changed_or_of_none_is_an_error(tab
         read_in(source, tmp_path)
     with pytest.raises(TxrayError, match="names what it was read in"):
         read_in(with_reading(tmp_path, "tiny"), tmp_path)
+
+
+@pytest.mark.usefixtures("executed")
+def test_a_reading_is_of_the_other_seeds_too(tables: Path, tmp_path: Path) -> None:
+    source = with_reading(tmp_path, f"tiny {open_results('tiny').digest}")
+    for folder in (tables.parent, tmp_path / "build" / "results"):
+        write_tables(folder / "tiny-seed-2", seed=2)
+    assert read_in(source, tmp_path), "a seed of which the audit measured nothing"
+    for folder in (tables.parent, tmp_path / "build" / "results"):
+        write_table(pd.DataFrame({"id": ["N1"], "value": [0.5]}), folder / "tiny-seed-2" / "measured.parquet")
+    assert read_in(source, tmp_path) == [], "a seed that was computed here"
+    shutil.rmtree(tmp_path / "build")
+    with pytest.raises(TxrayError, match="Read them again"):
+        read_in(source, tmp_path)

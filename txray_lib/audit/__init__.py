@@ -17,7 +17,7 @@ within half the distance from that number to chance. The verdict, decided in thi
     inconclusive    anything else that was measured: no interval, one that reaches over the border, or a number that chance gives
 
 Intervals are Student's over seeds where there are two or more, else those of the one run; they are read claim by claim, without
-a correction for their number. May touch: errors, paper, places, preferences, results, tables, transfer.
+a correction for their number. May touch: errors, paper, preferences, results, tables, transfer.
 Needs no torch.
 """
 
@@ -27,11 +27,9 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from txray_lib import places
 from txray_lib.audit import measures, pruning
 from txray_lib.audit.intervals import Measured, over_seeds
 from txray_lib.audit.measures import Run
@@ -44,8 +42,6 @@ REPRODUCED, SAME, INCONCLUSIVE, CONTRADICTED, IMPOSSIBLE, NOT_STATED, NOT_TESTED
 ENOUGH_SEEDS = 5
 MEASURES: dict[str, Callable[[Run], Measured]] = {**measures.MEASURES, **pruning.MEASURES}
 COLUMNS = ["id", *Measured.__dataclass_fields__]
-_IGNORED = {"name", "about", "seed", "controls", "nulls"}
-"""Keys of a profile in which the seeds of one experiment may differ: controls and nulls change no stage."""
 
 
 def judge(results: Results, *ids: str) -> pd.DataFrame:
@@ -101,27 +97,19 @@ def decide(its: Claim, ours: Measured, number: int, generated: bool) -> tuple[st
 
 
 def seeds(results: Results) -> pd.DataFrame:
-    """What was measured in this run and in those named `{profile}-seed-N` that differ from it in the seed alone, live ones
-    before frozen ones of the same name: COLUMNS and profile, a row for each claim and run.
+    """What was measured in this run and in its other seeds (`Results.seeds`): COLUMNS and profile, a row for each claim and run.
 
     A run that was measured for other claims than today's is measured now; another one is passed over: it is to be run again.
     """
     own = _read_measured(results.folder)
     found = {results.profile: measure(results) if own is None else own}
-    live, frozen = places.live_results(), places.frozen_results()
-    parent = results.folder.parent
-    for folders in (live, frozen) if parent in (live, frozen) else (parent,):
-        places.note_opened(folders / f"{results.profile}-seed-*" / "**")
-        for folder in sorted(folders.glob(f"{results.profile}-seed-*")):
-            table = _read_measured(folder)
-            if table is not None and _settings(folder) == _settings(results.folder):
-                found.setdefault(folder.name, table)
-    return pd.concat([found[name].assign(profile=name) for name in sorted(found)], ignore_index=True)
+    found |= {folder.name: _read_measured(folder) for folder in results.seeds}
+    return pd.concat([t.assign(profile=name) for name, t in found.items() if t is not None], ignore_index=True)
 
 
 def is_generated(results: Results) -> bool:
     """Whether any of the run's corpora comes from a generated world, or cannot be told not to."""
-    corpora = _settings(results.folder).get("corpora")
+    corpora = read_parameters(results.folder).get("corpora")
     return not corpora or any(its["source"] == "world" for its in corpora.values())
 
 
@@ -179,8 +167,3 @@ def _read_measured(folder: Path) -> pd.DataFrame | None:
     table = read_table(folder / "measured.parquet")
     is_current = set(COLUMNS) <= set(table) and {its.id for its in judged()} <= set(table["id"])
     return table[COLUMNS] if is_current else None
-
-
-def _settings(folder: Path) -> dict[str, Any]:
-    """What a run was given but for what its seeds may differ in."""
-    return {key: value for key, value in read_parameters(folder).items() if key not in _IGNORED}
