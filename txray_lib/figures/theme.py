@@ -1,4 +1,4 @@
-"""One look for every figure: colours that carry meaning, alt text, and a renderer that needs no network.
+"""One look for every figure: colours that carry meaning (`colours.yaml`), alt text, and a renderer that needs no network.
 
 A chart leaves this room through `finish`, with a description made of its own numbers and the colours it takes on a dark
 page. May touch: errors.
@@ -10,10 +10,12 @@ import base64
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import altair as alt
 import pandas as pd
+import yaml
 
 from txray_lib.errors import TxrayError
 
@@ -32,96 +34,16 @@ class Ink:
     dark: str
 
 
-ROLES = {
-    "untrained": Ink("#949494", "#757575"),
-    "early": Ink("#4d4d4d", "#e0e0e0"),
-    "between": Ink("#060122", "#9a14ff"),
-    "before-last": Ink("#d44fb0", "#f07fc9"),
-    "last": Ink("#a50f15", "#f0483e"),
-    "zero-shot": Ink("#2e9e4f", "#41c76a"),
-    "supervised": Ink("#1f5fd0", "#5b9dff"),
+_DATA = yaml.safe_load(Path(__file__).with_name("colours.yaml").read_text(encoding="utf-8"))
+_PALETTES = {
+    palette: {name: Ink(*pair) for name, pair in _DATA[palette].items()}
+    for palette in ("roles", "states", "directions", "chance", "series", "controls", "page")
 }
-"""The paper's colours (grey, pink, red, green, blue), moved until they differ for colour-blind eyes too."""
-
-STATES = {
-    "shared": Ink("#7b4fb0", "#b48ae0"),
-    "avoided": Ink("#b85c00", "#f59a3c"),
-    "gained": Ink("#00666c", "#2cc3cc"),
-    "never preferred": Ink("#939393", "#767676"),
-}
-
-DIRECTIONS = {
-    "longer": Ink("#0b62c4", "#62a9f7"),
-    "shorter": Ink("#c8321a", "#ff7f66"),
-    "unchanged": Ink("#1c1c1c", "#efefef"),
-}
-"""The paper's blue, red and black of lengths (Fig. 2, 10); lines differ by dash too."""
-
-CHANCE = {
-    "above its null": Ink("#94700a", "#f2c230"),
-    "not above its null": Ink("#8e8e8e", "#8a8a8a"),
-}
-"""Neurons that exceed chance and those that do not; marks differ by shape too."""
-
-SERIES = (
-    Ink("#033b95", "#1cd2ff"),
-    Ink("#c61c00", "#ff9734"),
-    Ink("#00974c", "#7db368"),
-    Ink("#693665", "#c579b7"),
-    Ink("#828282", "#696969"),
-)
-"""Lines of one chart that have no colour of their own, in this order; they differ by mark and dash too."""
-
-CONTROLS = {
-    "shuffled": Ink("#3d1a06", "#f2e47a"),
-    "seed": Ink("#463a85", "#c1d2f1"),
-    "constant": Ink("#46587a", "#a9bbd6"),
-}
-"""What is trained beside the paper's models: on shuffled labels, from another seed, at a constant learning rate.
-The first two differ from `ROLES` that they are drawn beside, the last from that of the last snapshot."""
-
-CORPUS = Ink("#000001", "#fffffd")
-
-SHAPES = {
-    "untrained": "diamond",
-    "early": "square",
-    "between": "wedge",
-    "before-last": "triangle-up",
-    "last": "triangle-down",
-    "zero-shot": "circle",
-    "supervised": "cross",
-    "shuffled": "triangle-right",
-    "seed": "triangle-left",
-    "constant": "diamond",
-    "corpus": "stroke",
-}
+ROLES, STATES, DIRECTIONS, CHANCE, _SERIES, CONTROLS, _PAGE = _PALETTES.values()
+SERIES = tuple(_SERIES.values())
+CORPUS, TEXT, _, BAND, ON_BAR = _PAGE.values()
+SHAPES: dict[str, str] = _DATA["shapes"]
 """The mark of each role, of each control, and of the corpus beside them."""
-
-TEXT = Ink("#212529", "#ced6dd")
-GRID = Ink("#e3e3e3", "#3a3f44")
-BAND = Ink("#c9c9c9", "#565b60")
-ON_BAR = Ink("#fffffe", "#121213")
-
-_PALETTES = (ROLES, STATES, DIRECTIONS, CHANCE, CONTROLS)
-_INKS = (*(ink for palette in _PALETTES for ink in palette.values()), *SERIES, CORPUS, TEXT, GRID, BAND, ON_BAR)
-
-_WORDS = {"labelFontSize": 12, "titleFontSize": 12, "labelColor": TEXT.light, "titleColor": TEXT.light}
-_LINES = {"gridColor": GRID.light, "domainColor": GRID.light, "tickColor": GRID.light}
-_CONFIG: dict[str, Any] = {
-    "font": "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', Arial, sans-serif",
-    "axis": {**_WORDS, **_LINES, "titleFontWeight": "normal"},
-    "header": _WORDS,
-    "legend": {**_WORDS, "titleFontWeight": "normal", "labelLimit": 600, "titleLimit": 600, "symbolOpacity": 1},
-    "title": {
-        "fontSize": 13,
-        "color": TEXT.light,
-        "subtitleColor": TEXT.light,
-        "anchor": "start",
-        "fontWeight": "normal",
-    },
-    "text": {"color": TEXT.light, "fontSize": 12},
-    "view": {"stroke": None},
-}
 
 
 def finish(chart: Any, description: str, names: dict[str, str] | None = None) -> Any:
@@ -131,8 +53,9 @@ def finish(chart: Any, description: str, names: dict[str, str] | None = None) ->
         raise TxrayError("a chart needs a description: say in a sentence or two, with its numbers, what it shows")
     chart = chart.copy(deep=False)
     chart.description = description
-    chart.config = _CONFIG
-    chart.usermeta = {"txray": {"dark": {ink.light: ink.dark for ink in _INKS}, "width": WIDTH, "names": names or {}}}
+    chart.config = _DATA["vega"]
+    dark = {ink.light: ink.dark for palette in _PALETTES.values() for ink in palette.values()}
+    chart.usermeta = {"txray": {"dark": dark, "width": WIDTH, "names": names or {}}}
     return chart
 
 
