@@ -104,7 +104,6 @@ def finetune_encoder(
     shuffled: int,
 ) -> None:
     """Fine-tune an encoder under a classifier, and score it: the files of the step finetune."""
-    _keep_memory()
     profile, settings, is_control = task.profile, task.profile.finetuning, seed is not None
     seed = profile.seed if seed is None else seed
     train, valid, updates = texts["train"], texts["valid"], None
@@ -133,7 +132,8 @@ def finetune_encoder(
 
 def _keep_memory() -> None:
     """Let the C library of Linux keep what this process frees, until it ends: to give the logits of each window back to the
-    system, and to ask for as much again, takes a quarter of the time of a pretraining of 512 units on 10,000 words."""
+    system, and to ask for as much again, takes a quarter of the time of a pretraining of 512 units on 10,000 words. Batches of
+    other shapes, as those of a fine-tuning, would leave holes that nothing fits in: 14 GB for 512 units."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:
         mallopt(_TRIM_THRESHOLD, -1)
