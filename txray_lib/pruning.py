@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -13,8 +12,7 @@ import torch
 from torch import Tensor
 
 from txray_lib.encoders.encoded import Texts, balanced_sample
-from txray_lib.encoders.layered import number_neurons
-from txray_lib.encoders.lstm import Classifier, Encoder
+from txray_lib.encoders.lstm import Classifier, number_neurons
 from txray_lib.encoders.training import last_hidden_states, predict, score
 from txray_lib.errors import TxrayError, require_number
 from txray_lib.profiles import Pruning
@@ -74,28 +72,13 @@ def predict_pruned(classifier: Classifier, hidden: Tensor, sets: Sequence[np.nda
 
 
 def predict_without(classifier: Classifier, texts: Texts, device: str, sets: Sequence[np.ndarray]) -> np.ndarray:
-    """ŷ (texts, sets) of a classifier out of whose encoder each set's neurons are cut."""
-    predictions = []
+    """ŷ (texts, sets) of a classifier out of whose encoder each set's neurons, numbered through its layers, are cut."""
+    encoder, predictions = classifier.encoder, []
     for neurons in sets:
-        pruned = Classifier(prune_encoder(classifier.encoder, neurons))
-        pruned.output.load_state_dict(classifier.output.state_dict())
-        predictions.append(predict(pruned, last_hidden_states(pruned, texts, device)))
+        at, neuron = np.divmod(neurons, encoder.units)
+        with encoder.without({encoder.layers[i]: neuron[at == i] for i in np.unique(at)}):
+            predictions.append(predict(classifier, last_hidden_states(classifier, texts, device)))
     return np.stack(predictions, axis=1)
-
-
-def prune_encoder(encoder: Encoder, neurons: np.ndarray) -> Encoder:
-    """A copy in which some neurons are cut out of the recurrence: always 0, and read by no other neuron.
-
-    The neurons keep their numbers. The others behave as in an LSTM that never had the cut ones.
-    """
-    pruned = copy.deepcopy(encoder)
-    cut = number_neurons(neurons, encoder.units)
-    gates = torch.cat([cut + gate * encoder.units for gate in range(4)])
-    with torch.no_grad():
-        for parameter in pruned.lstm.parameters():
-            parameter[gates] = 0
-        pruned.lstm.weight_hh_l0[:, cut] = 0
-    return pruned
 
 
 def pruning_tables(
@@ -283,22 +266,12 @@ def layer_pruning_tables(
     cuts: list[Cut] = []
     for split, part in texts.items():
         sample = part.take(balanced_sample(part.labels, settings.reviews, seed))
-        predict_cut = partial(predict_silenced, classifier, sample, device)
+        predict_cut = partial(predict_without, classifier, sample, device)
         cuts.append((OUT_OF_ENCODER, split, sample.labels, count, predict_cut))
     tables = _cut_each_way(sets, random, mass, cuts, seed)
     for table in tables:
         table["layer"], table["set"] = table["set"].str[0].astype(np.int8), table["set"].str[1]
     return tables
-
-
-def predict_silenced(classifier: Classifier, texts: Texts, device: str, sets: Sequence[np.ndarray]) -> np.ndarray:
-    """ŷ (texts, sets) where each set's neurons, numbered through the layers that are read, are silenced in the encoder."""
-    encoder, predictions = classifier.encoder, []
-    for neurons in sets:
-        at, neuron = np.divmod(neurons, encoder.units)
-        with encoder.without({encoder.layers[i]: neuron[at == i] for i in np.unique(at)}):
-            predictions.append(predict(classifier, last_hidden_states(classifier, texts, device)))
-    return np.stack(predictions, axis=1)
 
 
 def draw_in_layers(neurons: np.ndarray, units: int, count: int, seed: int) -> list[np.ndarray]:

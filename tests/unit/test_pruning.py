@@ -25,7 +25,6 @@ from txray_lib.pruning import (
     draw_equal_size,
     draw_equal_variance,
     predict_pruned,
-    prune_encoder,
     pruning_sets,
     pruning_tables,
     relative_change,
@@ -70,12 +69,13 @@ TRANSFER = table([*zip(STATE, (2, 0, 1, 0, 1, 9, 1, 1), (5.0, 0.0, 1.0, 0.0, 1.0
 @torch.no_grad()
 def test_pruned_is_an_lstm_that_never_had_the_neurons(encoder, ids, cut):
     kept, before = [n for n in range(encoder.units) if n not in cut], copy.deepcopy(encoder.state_dict())
-    activations, (h, c) = prune_encoder(encoder, np.array(cut, np.int64))(ids)
+    with encoder.without({0: np.array(cut, np.int64)}):
+        activations, (h, c) = encoder(ids)
     expected, (expected_h, expected_c) = physically_smaller(encoder, kept)(encoder.embedding(ids))
     for found, wanted in ((activations, expected), (h, expected_h), (c, expected_c)):
         assert torch.allclose(found[..., kept], wanted, atol=1e-6)
     assert (activations[..., cut] == 0).all()
-    assert all(torch.equal(v, before[k]) for k, v in encoder.state_dict().items()), "the original is left alone"
+    assert all(torch.equal(v, before[k]) for k, v in encoder.state_dict().items()), "it is as it was"
     others = (encoder(ids)[0] - activations)[:, -1, kept].abs().max()
     assert (others > 1e-3) == bool(cut), "cutting is more than zeroing the last state"
 
@@ -84,7 +84,7 @@ def test_pruned_is_an_lstm_that_never_had_the_neurons(encoder, ids, cut):
 def test_what_are_no_neurons_is_told(classifier, neurons):
     layers, told = Recurrent("gru", 8, 4, 7, 1, False), "are no neurons: a list of numbers from 0 to 6 is wanted"
     for cut in (
-        lambda: prune_encoder(classifier.encoder, neurons),
+        lambda: classifier.encoder.without({0: neurons}).__enter__(),
         lambda: predict_pruned(classifier, torch.zeros(2, 7), [neurons]),
         lambda: layers.without({0: neurons}).__enter__(),
     ):
@@ -197,9 +197,8 @@ def test_both_ways_score_what_they_say_and_every_random_set_is_kept(classifier, 
     pd.testing.assert_frame_equal(train, test)
     sample = texts.take(balanced_sample(texts.labels, reviews, 1))
     for name, neurons in pruning_sets(transfer, 2).items():
-        pruned = Classifier(prune_encoder(classifier.encoder, neurons))
-        pruned.output.load_state_dict(classifier.output.state_dict())
-        expected = score(predict(pruned, last_hidden_states(pruned, sample)), sample.labels).f1
+        with classifier.encoder.without({0: neurons}):
+            expected = score(predict(classifier, last_hidden_states(classifier, sample)), sample.labels).f1
         assert rows.set_index(keys).loc[(name, OUT_OF_ENCODER, "test"), ["f1", "reviews"]].tolist() == [
             expected,
             reviews,

@@ -98,19 +98,6 @@ def choose_layers(chosen: Sequence[int] | None, there: int) -> tuple[int, ...]:
     return layers
 
 
-def number_neurons(neurons: object, units: int) -> Tensor:
-    """The numbers of some of `units` neurons, (neurons,), int64. Raises TxrayError for anything else, such as a mask."""
-    try:
-        given = np.asarray(neurons)
-    except ValueError:  # of lists of unequal lengths
-        given = np.empty(())
-    if given.ndim != 1 or (len(given) and (given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= units)):
-        raise TxrayError(
-            f"{neurons!r:.60} are no neurons: a list of numbers from 0 to {units - 1} is wanted; of a mask, np.flatnonzero(mask)"
-        )
-    return torch.from_numpy(given.astype(np.int64))
-
-
 @torch.no_grad()
 def read_windows(
     encoder: LayeredEncoder,

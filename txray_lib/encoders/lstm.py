@@ -5,7 +5,7 @@ May touch: errors, torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -58,6 +58,8 @@ def exact_products() -> None:
 class Encoder(nn.Module):
     """Token ids to activations: an embedding of `words` rows and one LSTM layer, whose hidden states are the activations."""
 
+    layers = (0,)
+
     def __init__(self, words: int, embedding_size: int, units: int) -> None:
         super().__init__()
         self.words, self.units, self.width = words, units, units
@@ -77,6 +79,43 @@ class Encoder(nn.Module):
         activations, _ = self(ids)
         last = activations[torch.arange(len(ids), device=ids.device), (lengths - 1).clamp_min(0)]
         return last * (lengths > 0).unsqueeze(1)
+
+    @contextmanager
+    def without(self, neurons: Mapping[int, np.ndarray]) -> Iterator[None]:
+        """In this context some neurons of its layer, {0: numbers}, are 0 whatever the text: cut out of the recurrence too."""
+        with cut_out(self.lstm, number_neurons(neurons.get(0, []), self.units)):
+            yield
+
+
+def number_neurons(neurons: object, units: int) -> Tensor:
+    """The numbers of some of `units` neurons, (neurons,), int64. Raises TxrayError for anything else, such as a mask."""
+    try:
+        given = np.asarray(neurons)
+    except ValueError:  # of lists of unequal lengths
+        given = np.empty(())
+    if given.ndim != 1 or (len(given) and (given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= units)):
+        raise TxrayError(
+            f"{neurons!r:.60} are no neurons: a list of numbers from 0 to {units - 1} is wanted; of a mask, np.flatnonzero(mask)"
+        )
+    return torch.from_numpy(given.astype(np.int64))
+
+
+@contextmanager
+def cut_out(cells: nn.LSTM | nn.GRU, neurons: Tensor) -> Iterator[None]:
+    """In this context some neurons of a layer, numbered through its directions, are 0 whatever the text, and so read by no other.
+
+    What such a neuron would take in is 0 (the third gate of either cell), so that its state stays the zero it begins with.
+    """
+    whole, hidden = {name: value.clone() for name, value in cells.state_dict().items()}, cells.hidden_size
+    try:
+        with torch.no_grad():
+            for name, parameter in cells.named_parameters():
+                first = hidden * name.endswith("_reverse")
+                own = neurons[(neurons >= first) & (neurons < first + hidden)] - first
+                parameter[own + 2 * hidden] = 0
+        yield
+    finally:
+        cells.load_state_dict(whole)
 
 
 class LanguageModel(nn.Module):

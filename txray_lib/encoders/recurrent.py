@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from txray_lib.encoders.layered import LayeredEncoder, choose_layers, number_neurons
+from txray_lib.encoders.layered import LayeredEncoder, choose_layers
+from txray_lib.encoders.lstm import cut_out, number_neurons
 from txray_lib.errors import TxrayError
 from txray_lib.settings import Reading
 
@@ -70,24 +71,13 @@ class Recurrent(LayeredEncoder):
 
     @contextmanager
     def without(self, neurons: Mapping[int, np.ndarray]) -> Iterator[None]:
-        """In this context some neurons, by layer, are 0 whatever the text: cut out of the recurrence too.
-
-        What such a neuron would take in is 0 (the third gate of either cell), so that its state stays the zero it begins with.
-        """
+        """In this context some neurons, by layer, are 0 whatever the text: cut out of the recurrence too."""
         if not set(neurons) <= set(self.layers):
             raise TxrayError(f"neurons are cut out of the layers that are read, here {list(self.layers)}")
-        whole = {name: value.clone() for name, value in self.state_dict().items()}
-        try:
-            with torch.no_grad():
-                for layer, chosen in neurons.items():
-                    cut = number_neurons(chosen, self.units)
-                    for name, parameter in self.stack[layer].named_parameters():
-                        first = self.hidden * name.endswith("_reverse")
-                        own = cut[(cut >= first) & (cut < first + self.hidden)] - first
-                        parameter[own + 2 * self.hidden] = 0
+        with ExitStack() as stack:
+            for layer, chosen in neurons.items():
+                stack.enter_context(cut_out(self.stack[layer].cells, number_neurons(chosen, self.units)))
             yield
-        finally:
-            self.load_state_dict(whole)
 
     def _site(self, layer: int) -> tuple[nn.Module, bool]:
         return self.stack[layer], False

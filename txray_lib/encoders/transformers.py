@@ -18,7 +18,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from txray_lib.encoders.layered import LayeredEncoder, choose_layers, number_neurons
+from txray_lib.encoders.layered import LayeredEncoder, choose_layers
+from txray_lib.encoders.lstm import number_neurons
 from txray_lib.encoders.pieces import Pieces, check_pieces
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.places import require_fetched
