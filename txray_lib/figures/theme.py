@@ -28,10 +28,11 @@ WIDTH = 640
 
 @dataclass(frozen=True)
 class Ink:
-    """A colour on a white and on a dark page."""
+    """A colour on a white and on a dark page; the mark of a role, of a control, and of the corpus beside them."""
 
     light: str
     dark: str
+    mark: str = ""
 
 
 _DATA = yaml.safe_load(Path(__file__).with_name("colours.yaml").read_text(encoding="utf-8"))
@@ -42,8 +43,6 @@ _PALETTES = {
 ROLES, STATES, DIRECTIONS, CHANCE, _SERIES, CONTROLS, _PAGE = _PALETTES.values()
 SERIES = tuple(_SERIES.values())
 CORPUS, TEXT, _, BAND, ON_BAR = _PAGE.values()
-SHAPES: dict[str, str] = _DATA["shapes"]
-"""The mark of each role, of each control, and of the corpus beside them."""
 
 
 def finish(chart: Any, description: str, names: dict[str, str] | None = None) -> Any:
@@ -63,7 +62,7 @@ def mark_stages(field: str, roles: Mapping[str, str], legend: alt.Legend | None)
     """The channels color and shape of a field that names stages: its values, with what each is: a role, a control, the corpus."""
     names, kinds, inks = list(roles), list(roles.values()), {**ROLES, **CONTROLS, "corpus": CORPUS}
     colour = alt.Scale(domain=names, range=[inks[kind].light for kind in kinds])
-    shape = alt.Scale(domain=names, range=[SHAPES[kind] for kind in kinds])
+    shape = alt.Scale(domain=names, range=[inks[kind].mark for kind in kinds])
     return {
         "color": alt.Color(f"{field}:N", scale=colour, sort=names, legend=legend),
         "shape": alt.Shape(f"{field}:N", scale=shape, sort=names, legend=legend),
