@@ -298,7 +298,6 @@ ONE = records([1, 2], [1, 2], [0, 1])
     [
         ({"kind": "swaps"}, "there is no kind of null 'swaps'. Did you mean 'swap'"),
         ({"measure": "helinger"}, "there is no measure 'helinger'. Did you mean 'hellinger'"),
-        ({"measure": ["hellinger"]}, r"there is no measure \['hellinger'\]"),
         ({"permutations": 0}, "permutations is 0"),
         ({"units": None}, "units is None"),
         ({"units": 1}, "the records before name neuron 1, but the encoder has 1 neurons"),
