@@ -1,4 +1,4 @@
-"""Weights on disk as safetensors, whole or absent; no pickle is read. May touch: errors, places.
+"""Weights on disk as safetensors, whole or absent; no pickle is read. May touch: errors, places, settings.
 
 Snapshots of encoders and classifiers, those of the user's own, and checkpoints from which a killed training goes on.
 """
@@ -22,6 +22,7 @@ from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.encoders.recurrent import Cell, Recurrent
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.places import require_fetched, whole_file
+from txray_lib.settings import OwnEncoder
 
 _SAID = "txray"
 """The one entry of a file's header, so that equal weights make equal bytes: what is said of them, and the hash of it all."""
@@ -63,71 +64,43 @@ def untrained_encoder(words: int, embedding_size: int, units: int, seed: int) ->
 
 
 def load_own_encoder(
-    path: Path, rows: Sequence[int], embedding_size: int, units: int, embedding: str = "embedding", lstm: str = "lstm"
-) -> Encoder:
+    path: Path, rows: Sequence[int], embedding_size: int, units: int, own: OwnEncoder
+) -> Encoder | Recurrent:
     """An encoder of the user's own, its embedding's rows taken in the order `rows`, (words,); other types as float32.
 
-    With E for `embedding_size`, U for `units`, W for the words, the file holds what a `torch.nn.Embedding` called `embedding`
-    and a `torch.nn.LSTM` of one layer called `lstm` (gates i, f, g, o) hold, by itself or within DataParallel or a compiled
-    module; what else is there is left alone:
+    Where `own.layers` says nothing it is the paper's, an LSTM of one layer and direction, else LSTMs or GRUs of any number of
+    layers and directions, of which these are read; a layer has `units` neurons, half of them in each of two directions.
+
+    With E for `embedding_size`, U for `units`, W for the words, the file holds what a `torch.nn.Embedding` called
+    `own.embedding` and a `torch.nn.LSTM` called `own.lstm` (gates i, f, g, o) hold, by itself or within DataParallel or a
+    compiled module; what else is there is left alone. What cells there are is seen from the names and shapes:
 
         embedding.weight  (W, E)    lstm.weight_ih_l0  (4U, E)    lstm.weight_hh_l0  (4U, U)    lstm.bias_ih_l0, _hh_l0  (4U,)
 
     Raises TxrayError naming the tensor that is missing, of another shape (with the one that is wanted), or not finite; for
-    cells of another kind, or in several layers or directions; and for a file that is no safetensors file.
+    cells of another kind; for more layers or directions than are asked for; and for a file that is no safetensors file.
     """
     tensors = _read_own(path)
-    cell, depth, bidirectional = _cells(tensors, lstm, path)
-    if (cell, depth, bidirectional) != ("lstm", 1, False):
+    cell, depth, bidirectional = _cells(tensors, own.lstm, path)
+    if own.layers is None and (cell, depth, bidirectional) != ("lstm", 1, False):
         raise TxrayError(
             f"{path} holds {cell.upper()} cells in {depth} layer(s) and {1 + bidirectional} direction(s): say `layers: all` in the"
             " profile's encoder. Without it the encoder is the paper's, one LSTM layer in one direction (§3.1)."
         )
-    encoder = Encoder(len(rows), embedding_size, units)
-    read = _own_layers(tensors, path, rows, embedding_size, units, embedding, lstm)
-    encoder.embedding, encoder.lstm = read.embedding, read.stack[0].cells
-    return encoder.eval()
-
-
-def load_own_layers(
-    path: Path,
-    rows: Sequence[int],
-    embedding_size: int,
-    units: int,
-    embedding: str = "embedding",
-    lstm: str = "lstm",
-    layers: Sequence[int] | None = None,
-) -> Recurrent:
-    """`load_own_encoder` for LSTMs and GRUs of any number of layers and directions, of which `layers` (all) are read.
-
-    A layer has `units` neurons, half of them in each direction where there are two. What cells the file holds is seen from
-    its tensors: `lstm.weight_ih_l1`, `lstm.weight_hh_l0_reverse` and so on, as `torch.nn.LSTM` and `torch.nn.GRU` name them.
-    """
-    return _own_layers(_read_own(path), path, rows, embedding_size, units, embedding, lstm, layers)
-
-
-def _own_layers(
-    tensors: Mapping[str, Tensor],
-    path: Path,
-    rows: Sequence[int],
-    embedding_size: int,
-    units: int,
-    embedding: str,
-    lstm: str,
-    layers: Sequence[int] | None = None,
-) -> Recurrent:
-    """`load_own_layers`, of the tensors that were read from `path`."""
-    cell, depth, bidirectional = _cells(tensors, lstm, path)
     hidden = units // (1 + bidirectional)
-    encoder, weights = Recurrent(cell, len(rows), embedding_size, hidden, depth, bidirectional, layers), {}
-    for name, like in encoder.state_dict().items():
+    layered, weights = Recurrent(cell, len(rows), embedding_size, hidden, depth, bidirectional, own.chosen), {}
+    for name, like in layered.state_dict().items():
         module, _, parameter = name.rpartition(".")
-        theirs = f"{embedding}.weight"
+        theirs = f"{own.embedding}.weight"
         if module != "embedding":
-            theirs = f"{lstm}.{parameter.replace('_l0', '_l' + module.split('.')[1])}"
+            theirs = f"{own.lstm}.{parameter.replace('_l0', '_l' + module.split('.')[1])}"
         weights[name] = _own_tensor(tensors, theirs, like.shape, path)
     weights["embedding.weight"] = weights["embedding.weight"][list(rows)]
-    encoder.load_state_dict(weights)
+    layered.load_state_dict(weights)
+    if own.layers is not None:
+        return layered.eval()
+    encoder = Encoder(len(rows), embedding_size, units)
+    encoder.embedding, encoder.lstm = layered.embedding, layered.stack[0].cells
     return encoder.eval()
 
 

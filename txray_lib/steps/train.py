@@ -21,12 +21,7 @@ from txray_lib.corpora.own import load_words
 from txray_lib.encoders import training
 from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.lstm import Classifier, Encoder
-from txray_lib.encoders.snapshots import (
-    load_own_encoder,
-    load_snapshot,
-    save_snapshot,
-    untrained_encoder,
-)
+from txray_lib.encoders.snapshots import load_own_encoder, load_snapshot, save_snapshot, untrained_encoder
 from txray_lib.steps import Task
 from txray_lib.tables import read_table, write_table
 
@@ -69,8 +64,7 @@ def take_encoder(task: Task, folder: Path) -> None:
     vocabulary, rows = load_words(task.own[own.vocabulary], task.profile.vocabulary.lowercase)
     for epoch in model.snapshots:
         if epoch in own.files:
-            path = task.own[own.files[epoch]]
-            encoder = load_own_encoder(path, rows, model.embedding_size, model.units, own.embedding, own.lstm)
+            encoder = load_own_encoder(task.own[own.files[epoch]], rows, model.embedding_size, model.units, own)
         else:
             encoder = untrained_encoder(len(vocabulary), model.embedding_size, model.units, task.profile.seed)
         save_snapshot(encoder, folder / f"epoch-{epoch}.safetensors", vocabulary.digest())

@@ -24,7 +24,7 @@ from txray_lib.encoders.layered import LayeredEncoder
 from txray_lib.encoders.lstm import Classifier
 from txray_lib.encoders.pieces import Pieces, Words, encode_pieces
 from txray_lib.encoders.recurrent import Recurrent
-from txray_lib.encoders.snapshots import load_own_layers, load_weights, save_snapshot
+from txray_lib.encoders.snapshots import load_own_encoder, load_weights, save_snapshot
 from txray_lib.encoders.transformers import find_folder, load_transformer, untrained_transformer
 from txray_lib.errors import TxrayError
 from txray_lib.layers import collect_layers
@@ -74,8 +74,8 @@ def _load_recurrent(task: Task) -> tuple[dict[int, LayeredEncoder], Pieces]:
     """The checkpoint of each epoch, and their words."""
     own, model = task.profile.encoder, task.profile.pretraining
     vocabulary, rows = load_words(task.own[own.vocabulary], task.profile.vocabulary.lowercase)
-    given = (rows, model.embedding_size, model.units, own.embedding, own.lstm, own.chosen)
-    return {epoch: load_own_layers(task.own[name], *given) for epoch, name in own.files.items()}, Words(vocabulary)
+    given = (rows, model.embedding_size, model.units, own)
+    return {epoch: load_own_encoder(task.own[name], *given) for epoch, name in own.files.items()}, Words(vocabulary)
 
 
 def encode_corpora(task: Task, folder: Path) -> None:
