@@ -110,15 +110,14 @@ def collect_parts(
     require_number(batch_size, "batch_size")
     if max_tokens is not None:
         require_number(max_tokens, "max_tokens")
-    unfinished: deque[_Part] = deque()
+    unfinished: deque[_LongPart] = deque()
 
     def texts() -> Iterator[tuple[int, np.ndarray]]:
         document, token = first, 0
         for held in grouped(documents, part_tokens):
-            ids = [vocabulary.encode(d.tokens) for d in held]
-            part = _Part(text_columns(held, document), ids, token, classifier, max_tokens)
+            part = _LongPart(held, document, token, vocabulary, classifier, max_tokens)
             unfinished.append(part)
-            yield from ((part.starts[i], ids[i]) for i in np.argsort(-part.lengths, kind="stable"))
+            yield from ((part.places[i], part.ids[i]) for i in np.argsort(-part.lengths, kind="stable"))
             document, token = document + len(held), part.stop
 
     with (
@@ -131,9 +130,9 @@ def collect_parts(
                 part.write(window, *found)
             ticker.update(int(window.size.sum()))
             while unfinished and not unfinished[0].left:
-                yield unfinished.popleft().collected(vocabulary)
+                yield unfinished.popleft().finished()
     for part in unfinished:  # of documents without a token
-        yield part.collected(vocabulary)
+        yield part.finished()
 
 
 def from_activations(
@@ -154,22 +153,20 @@ def from_activations(
             f"the activations are a {type(activations).__name__}; a list is wanted, or anything that gives an array for each"
             f" document of {corpus.name!r} in turn, such as [arrays[d.name] for d in corpus]"
         )
-    documents, units, found, given = corpus.require_text().documents, None, [], iter(activations)
-    for number, document in enumerate(documents):
+    documents, units, given = corpus.require_text().documents, None, iter(activations)
+    for document in documents:
         _require_tags(document)
+    part = Part(documents, 0, [layer])
+    for number, (document, start) in enumerate(zip(documents, part.starts, strict=True)):
         array = next(given, _END)
         if array is _END:
             raise TxrayError(f"there are activations for {number} documents, and {corpus.name!r} has {len(corpus)}")
         values = _check_activations(array, document, units)
         units = values.shape[1]
-        found.append(find_largest(values))
+        part.take(0, slice(start, start + len(document)), *find_largest(values))
     if next(given, _END) is not _END:
         raise TxrayError(f"there are activations for more than the {len(corpus)} documents of {corpus.name!r}")
-    activation, neuron, ties = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    feature = categorical([compose(seen(token)) for document in documents for token in document.tokens])
-    others = {"layer": np.int8(layer), "prediction": np.float32(np.nan)}
-    records = make_records(text_columns(documents, 0), activation, neuron, feature=feature, **others)
-    return Collected(records, int(ties.sum()), len(documents))
+    return part.collected(categorical([compose(seen(token)) for d in documents for token in d.tokens]))
 
 
 def find_largest(activations: Tensor, overwrite: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -191,65 +188,89 @@ def find_largest(activations: Tensor, overwrite: bool = False) -> tuple[np.ndarr
     return tuple(found)
 
 
-class _Part:
-    """Some documents in a row, and what has been read of them so far.
+class Part:
+    """Some documents in a row, and what has been read of their tokens so far, of some layers: of the documents only what records
+    need is held."""
 
-    A long document keeps its part waiting while others pass, so that of the documents only what records need is held.
-    """
+    def __init__(self, documents: Sequence[Document], first: int, layers: Sequence[int] = (0,)) -> None:
+        self.layers, self.near_ties = layers, 0
+        self.lengths = np.array([len(document) for document in documents], dtype=np.int64)
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        shape = (len(layers), int(self.lengths.sum()))
+        self.neuron, self.activation = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+        labels = np.array([-1 if document.label is None else document.label for document in documents], dtype=np.int8)
+        self._columns = {
+            "document": np.repeat(np.arange(first, first + len(documents), dtype=np.int32), self.lengths),
+            "block": categorical([document.block for document in documents]).repeat(self.lengths),
+            "tag": categorical([tag for document in documents for tag in document.tags or ()]),
+            "y": np.repeat(labels, self.lengths),
+        }
+
+    def take(self, row: int, at: Any, largest: np.ndarray, neuron: np.ndarray, ties: np.ndarray) -> None:
+        """Take what `find_largest` gives of the tokens at some places, (places,) each, of the layer in a row."""
+        self.activation[row, at], self.neuron[row, at] = largest, neuron
+        self.near_ties += int(ties.sum())
+
+    def collected(self, feature: pd.Categorical, predictions: np.ndarray | None = None) -> Collected:
+        """Its records, layer after layer, from the feature of each token and ŷ of each document, where there is one.
+
+        Tokens whose maximum is not positive are nobody's. Raises TxrayError for activations that are not numbers.
+        """
+        if not np.isfinite(self.activation).all():
+            raise TxrayError(
+                "the encoder's activations are not numbers: its training diverged, or bfloat16 is too coarse for it. Train it with"
+                " a lower rate, or read it in float32."
+            )
+        prediction = np.float32(np.nan) if predictions is None else np.repeat(predictions, self.lengths)
+        columns, tables = {**self._columns, "feature": feature, "prediction": prediction}, []
+        for layer, activation, neuron in zip(self.layers, self.activation, self.neuron, strict=True):
+            somebodys = np.where(activation > 0, neuron, NOBODY).astype(np.int32)
+            of_layer = {"layer": np.int8(layer), "activation": activation, "neuron": somebodys}
+            tables.append(pd.DataFrame({**columns, **of_layer})[_COLUMNS])
+        return Collected(pd.concat(tables, ignore_index=True), self.near_ties, len(self.lengths))
+
+
+class _LongPart(Part):
+    """One that is read in windows; a long document keeps it waiting while others pass."""
 
     def __init__(
         self,
-        text: dict[str, Any],
-        ids: Sequence[np.ndarray],
+        documents: Sequence[Document],
+        first: int,
         start: int,
+        vocabulary: Vocabulary,
         classifier: Classifier | None,
         max_tokens: int | None,
     ) -> None:
-        self.text, self.ids, self.start, self.classifier = text, ids, start, classifier
-        self.lengths = np.array([len(i) for i in ids])
-        self.left, self.near_ties = int(self.lengths.sum()), 0
-        self.stop, self.starts = start + self.left, start + np.cumsum(self.lengths) - self.lengths
-        self.neuron, self.activation = np.empty(self.left, np.int32), np.empty(self.left, np.float32)
+        super().__init__(documents, first)
+        self.ids = [vocabulary.encode(document.tokens) for document in documents]
+        self.vocabulary, self.classifier, self.left = vocabulary, classifier, int(self.lengths.sum())
+        self.start, self.stop, self.places = start, start + self.left, start + self.starts
         read = np.minimum(self.lengths, max_tokens or max(self.left, 1))
-        self.ends = np.where(read > 0, self.starts + read - 1, -1)
-        self.last = torch.zeros(len(ids), classifier.encoder.units) if classifier else None
+        self.ends = np.where(read > 0, self.places + read - 1, -1)
+        self.last = torch.zeros(len(documents), classifier.encoder.units) if classifier else None
 
-    def write(self, window: Window, largest: np.ndarray, neuron: np.ndarray, ties: np.ndarray) -> None:
-        """Write the maxima of a window, (rows, WINDOW) each, and keep the states that ŷ is made from, of these documents."""
+    def write(self, window: Window, *found: np.ndarray) -> None:
+        """Take what `find_largest` gives of a window, (rows, WINDOW) each, and the states that ŷ is made from, of these documents."""
         place, there = window.places()
         mine = there & (place >= self.start) & (place < self.stop)
-        at = place[mine] - self.start
-        self.neuron[at], self.activation[at] = neuron[mine], largest[mine]
-        self.near_ties += int(ties[mine].sum())
-        self.left -= len(at)
+        self.take(0, place[mine] - self.start, *(part[mine] for part in found))
+        self.left -= int(mine.sum())
         if self.last is not None:
             _, ended, read = np.intersect1d(place[mine], self.ends, return_indices=True)
             row, step = (index[ended] for index in np.nonzero(mine))
             self.last[read] = window.activations[row, step].float().cpu()
 
-    def collected(self, vocabulary: Vocabulary) -> Collected:
+    def finished(self) -> Collected:
         """Its records, once nothing is left to read."""
-        if not np.isfinite(self.activation).all():
-            raise TxrayError(
-                "the encoder's activations are not numbers: its training diverged. Train it with a lower rate."
-            )
-        predictions = np.full(len(self.ids), np.nan, np.float32)
+        predictions = None
         if self.classifier is not None:
             output = self.classifier.output
             weight, bias = (parameter.detach().float().cpu() for parameter in (output.weight, output.bias))
-            logits = self.last @ weight.T + bias
-            predictions = torch.sigmoid(logits.squeeze(1)).numpy()
+            predictions = torch.sigmoid((self.last @ weight.T + bias).squeeze(1)).numpy()
         seen, codes = np.unique(np.concatenate(self.ids), return_inverse=True)
-        words = pd.Index([vocabulary.words[i] for i in seen], dtype=object)
-        records = make_records(
-            self.text,
-            self.activation,
-            self.neuron,
-            feature=pd.Categorical.from_codes(codes, categories=words),
-            layer=np.int8(0),
-            prediction=np.repeat(predictions, self.lengths),
-        )
-        return Collected(records, self.near_ties, len(self.ids))
+        words = pd.Index([self.vocabulary.words[i] for i in seen], dtype=object)
+        return self.collected(pd.Categorical.from_codes(codes, categories=words), predictions)
 
 
 def grouped(documents: Iterable[Document], part_tokens: int | None = None) -> Iterator[list[Document]]:
@@ -311,25 +332,6 @@ def _check_activations(array: object, document: Document, units: int | None) -> 
     if not torch.isfinite(values).all():
         raise TxrayError(f"the activations of {name} are not all finite numbers")
     return values
-
-
-def text_columns(documents: Sequence[Document], first: int) -> dict[str, Any]:
-    """The columns of records that the text alone gives; the documents are numbered from `first`."""
-    lengths = [len(document) for document in documents]
-    labels = np.array([-1 if document.label is None else document.label for document in documents], dtype=np.int8)
-    return {
-        "document": np.repeat(np.arange(first, first + len(documents), dtype=np.int32), lengths),
-        "block": categorical([document.block for document in documents]).repeat(lengths),
-        "tag": categorical([tag for document in documents for tag in document.tags or ()]),
-        "y": np.repeat(labels, lengths),
-    }
-
-
-def make_records(text: dict[str, Any], activation: np.ndarray, neuron: np.ndarray, **columns: Any) -> pd.DataFrame:
-    """Records from `text_columns`, of each token the largest activation and its neuron (`find_largest`), and what else there is:
-    feature, layer, prediction. Tokens whose maximum is not positive are nobody's."""
-    somebodys = np.where(activation > 0, neuron, NOBODY).astype(np.int32)
-    return pd.DataFrame({**text, "activation": activation, "neuron": somebodys, **columns})[_COLUMNS]
 
 
 def categorical(values: Sequence[str]) -> pd.Categorical:

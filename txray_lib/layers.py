@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import pandas as pd
 from torch import Tensor
 
-from txray_lib.collection import Collected, categorical, find_largest, grouped, make_records, text_columns
+from txray_lib.collection import Collected, Part, categorical, find_largest, grouped
 from txray_lib.corpora import Document
 from txray_lib.encoders.layered import LayeredEncoder, read_windows
 from txray_lib.encoders.lstm import Classifier, evaluating
@@ -53,14 +52,15 @@ def collect_layers(
     positive, read = np.zeros(len(encoder.layers), np.int64), 0
     with bar(total or 0, what, "word") as ticker, evaluating(model, device):
         for held in grouped(documents):
-            part = _Part(encoder, held, pieces, first)
+            part = _LayeredPart(encoder, held, pieces, first)
             for words in read_windows(encoder, part.windows, part.hear, batch_size, device):
                 ticker.update(words)
             predictions = None
             if isinstance(model, Classifier):
                 texts = encode_pieces(held, pieces, encoder.room, max_tokens)
                 predictions = predict(model, last_hidden_states(model, texts, device))
-            yield part.collected(predictions)
+            feature = categorical([pieces.seen(token) for document in held for token in document.tokens])
+            yield part.collected(feature, predictions)
             positive += (part.activation > 0).sum(axis=1)
             read += part.activation.shape[1]
             first += len(held)
@@ -71,42 +71,18 @@ def collect_layers(
         )
 
 
-class _Part:
-    """Some documents in a row, and what the layers say of their words: arrays (layers, words)."""
+class _LayeredPart(Part):
+    """One whose words go through a model in windows."""
 
     def __init__(self, encoder: LayeredEncoder, documents: Sequence[Document], pieces: Pieces, first: int) -> None:
-        self.layers = encoder.layers
-        self.documents, self.first, self.pieces = documents, first, pieces
-        self.lengths = np.array([len(document) for document in documents])
-        self.starts = np.cumsum(self.lengths) - self.lengths
+        super().__init__(documents, first, encoder.layers)
         self.windows = [
             window
             for i, cut in enumerate(pieces.cut([document.tokens for document in documents]))
             for window in pieces.windows(i, cut, encoder.room, encoder.context, documents[i].name)
         ]
-        shape = (len(self.layers), int(self.lengths.sum()))
-        self.neuron, self.activation = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-        self.near_ties = 0
 
     def hear(self, layer: int, batch: Sequence[PieceWindow], values: Tensor) -> None:
         """Take the largest of each word's activations, (words, units)."""
-        largest, neuron, ties = find_largest(values, overwrite=True)
         at = np.concatenate([np.flatnonzero(w.sizes) + w.first + self.starts[w.text] for w in batch])
-        row = self.layers.index(layer)
-        self.activation[row, at], self.neuron[row, at] = largest, neuron
-        self.near_ties += int(ties.sum())
-
-    def collected(self, predictions: np.ndarray | None) -> Collected:
-        """Its records, of all layers."""
-        if not np.isfinite(self.activation).all():
-            raise TxrayError(
-                "the encoder's activations are not numbers: in bfloat16 take float32, else mend its weights"
-            )
-        feature = categorical([self.pieces.seen(token) for document in self.documents for token in document.tokens])
-        prediction = np.float32(np.nan) if predictions is None else np.repeat(predictions, self.lengths)
-        text, tables = text_columns(self.documents, self.first), []
-        for row, layer in enumerate(self.layers):
-            others = {"feature": feature, "layer": np.int8(layer), "prediction": prediction}
-            tables.append(make_records(text, self.activation[row], self.neuron[row], **others))
-        records = pd.concat(tables, ignore_index=True)
-        return Collected(records, self.near_ties, len(self.documents))
+        self.take(self.layers.index(layer), at, *find_largest(values, overwrite=True))
