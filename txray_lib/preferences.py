@@ -73,19 +73,12 @@ def with_features(records: pd.DataFrame, of: str = "tokens", n: int = 1) -> pd.D
     have no row. The records of a document in a layer stand together, in the order of the text.
     """
     require_number(n, "n")
-    words = records["tag" if of == "tags" else "feature"]
-    place = records[["layer", "document"]].to_numpy(np.int64)
-    ends = np.arange(n - 1, len(records))
-    ends = ends[(place[ends] == place[ends - n + 1]).all(axis=1)]
-    names = words.cat.categories.astype(object).to_numpy()
-    codes = words.cat.codes.to_numpy(np.int64)
-    present, runs = names, codes[ends - n + 1]
-    for back in range(n - 2, -1, -1):
-        pairs, runs = np.unique(runs * len(names) + codes[ends - back], return_inverse=True)
-        first, last = np.divmod(pairs, len(names))
-        present = present[first] + " " + names[last]
-    feature = pd.Categorical.from_codes(runs, categories=pd.Index(present, dtype=object))
-    return records.iloc[ends].assign(feature=feature).reset_index(drop=True)
+    words = records["tag" if of == "tags" else "feature"].astype(object)
+    documents, feature = words.groupby([records["layer"], records["document"]], sort=False), words
+    for back in range(1, n):
+        feature = documents.shift(back) + " " + feature
+    kept = feature.notna()
+    return records.assign(feature=feature.astype("category"))[kept].reset_index(drop=True)
 
 
 def require_rows(table: object, name: str, columns: Iterable[str], units: int | None = None) -> None:
