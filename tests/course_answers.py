@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +28,11 @@ GARBAGE = [
     pd.Series([7.0], index=pd.MultiIndex.from_tuples([("a", "b")])),
     pd.DataFrame({"a": [1], "b": [2]}),
 ]
+
+
+def aligned(function: Callable[[pd.Series, pd.Series], Any]) -> Callable[[pd.Series, pd.Series], Any]:
+    """A measure of two distributions as one of them on the features of both."""
+    return lambda p, q: function(*p.align(q, fill_value=0.0))
 
 
 def assert_right(checked: Checked) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from course_answers import GARBAGE, assert_right, assert_wrong
+from course_answers import GARBAGE, aligned, assert_right, assert_wrong
 
 import txray_lib as tx
 from txray_lib import course
@@ -60,10 +60,6 @@ def page() -> Page:
             defined = [node for node in ast.parse(cell.source).body if isinstance(node, ast.FunctionDef)]
             exec(compile(ast.Module(defined, []), "assignment", "exec"), space)
     return Page(**space)
-
-
-def aligned(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda p, q: function(*p.align(q, fill_value=0.0))
 
 
 @pytest.mark.parametrize("name", CHECKS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from course_answers import GARBAGE, assert_right, assert_wrong
+from course_answers import GARBAGE, aligned, assert_right, assert_wrong
 from IPython.core.interactiveshell import InteractiveShell
 from running import run_cells
 from telling_tables import write_tables
@@ -57,10 +57,6 @@ STATES = {"shared": 5, "avoided": 3, "gained": 2, "never preferred": 1}
 def check() -> LabChecks:
     """A neuron given river thrice in two rows (sum 1.5), film once (0.9), and four times `the` (2.0)."""
     return LabChecks(TRANSFER, BEFORE, AFTER, neuron=0)
-
-
-def aligned(function):
-    return lambda p, q: function(*p.align(q, fill_value=0.0))
 
 
 def roots(p, q):
@@ -193,12 +189,17 @@ def test_a_neuron_without_a_distribution_is_an_error() -> None:
         LabChecks(TRANSFER, BEFORE, AFTER, neuron=2)
 
 
-def test_the_blind_test_hides_the_encoders_and_counts_names_and_intruders(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tables of the two encoders that the lab's blind test mixes."""
     monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
     for number, name in enumerate(("small", "minilm")):
         write_tables(tmp_path / name, seed=number)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("results")
+def test_the_blind_test_hides_the_encoders_and_counts_names_and_intruders() -> None:
     shown = run_cells(find_notebook("lab"), {})
     dealt = InteractiveShell.instance().user_ns
     deck, cards, puzzles = (dealt[name].copy() for name in ("deck", "cards", "puzzles"))
@@ -217,14 +218,9 @@ def test_the_blind_test_hides_the_encoders_and_counts_names_and_intruders(
 
 
 @pytest.mark.parametrize("kept", [1, 2, 3])
-def test_an_encoder_of_too_few_neurons_gives_no_intruder_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
-) -> None:
+def test_an_encoder_of_too_few_neurons_gives_no_intruder_and_says_so(results: Path, kept: int) -> None:
     """Of two neurons one is named, and the other has none beside it whose word could be put among its own."""
-    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
-    for number, name in enumerate(("small", "minilm")):
-        write_tables(tmp_path / name, seed=number)
-    path = tmp_path / "minilm" / "preferences" / "encyclopedia-5.parquet"
+    path = results / "minilm" / "preferences" / "encyclopedia-5.parquet"
     rows = read_table(path)
     long = rows.groupby("neuron")["feature"].nunique() >= 6
     write_table(rows[rows["neuron"].isin(long[long].index[:kept])], path, rows.attrs["provenance"])
@@ -236,11 +232,9 @@ def test_an_encoder_of_too_few_neurons_gives_no_intruder_and_says_so(
     assert sum("A card of minilm has no other neuron" in text for text in shown.texts) == (kept > 1)
 
 
-def test_the_blind_test_says_how_sure_its_counts_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("results")
+def test_the_blind_test_says_how_sure_its_counts_are() -> None:
     """Of nine named of ten Wilson's interval is 60 to 98 %; nine of ten against one of ten has p = 0.001."""
-    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
-    for number, name in enumerate(("small", "minilm")):
-        write_tables(tmp_path / name, seed=number)
     made = 'pd.DataFrame({"encoder": ["small"] * 10 + ["minilm"] * 10, "words": [("a",)] * 20})'
     yes = "{i: i < 9 or i == 10 for i in range(20)}"
     shown = run_cells(find_notebook("lab"), {}, {"tally(cards, named,": f"tally({made}, {yes},"})
