@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from by_hand import preferences_of
 
 from txray_lib.audit import measure, measure_one
 from txray_lib.audit.intervals import Measured
@@ -44,13 +45,11 @@ MASS = {0: 10.0, 1: 0.5, 2: 2.0, 3: 0.2, 4: 4.0, 5: 0.1}
 
 
 def preferences(stage: str) -> pd.DataFrame:
-    rows = [
-        (0, neuron, feature, "NN" if feature[0] == "a" else "IN", -1, 1, MASS[neuron], math.nan)
+    return preferences_of(
+        (neuron, feature, "NN" if feature[0] == "a" else "IN", 1, MASS[neuron])
         for neuron, features in HELD[stage].items()
         for feature in features.split()
-    ]
-    columns = ["layer", "neuron", "feature", "tag", "y", "count", "activation_sum", "prediction_sum"]
-    return pd.DataFrame(rows, columns=columns).astype({"feature": "category", "tag": "category"})
+    )
 
 
 def stages() -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from by_hand import preferences_of
 from telling_tables import HOSTILE, write_second_layer, write_tables
 
 from txray_lib import explorer
@@ -27,11 +28,6 @@ def body(path: Path) -> object:
     assert found
     assert found[1] == f"{path.parent.name}/{path.stem}"
     return json.loads(found[2])
-
-
-def preferences(rows: list[tuple[int, str, str, int, float]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["neuron", "feature", "tag", "count", "activation_sum"])
-    return frame.assign(layer=0, y=-1).astype({"feature": "category", "tag": "category"})
 
 
 def test_the_scripts_hold_every_preference_of_every_stage(results: Results, tmp_path: Path) -> None:
@@ -92,9 +88,8 @@ def test_each_neuron_and_word_is_in_the_script_that_its_name_says(results: Resul
 
 
 def test_neighbours_are_those_of_least_hellinger_distance() -> None:
-    table = preferences(
-        [(1, "a", "NN", 1, 1.0), (1, "b", "NN", 1, 1.0), (4, "a", "NN", 2, 2.0), (9, "z", "NN", 1, 1.0)]
-    )
+    rows = [(1, "a", "NN", 1, 1.0), (1, "b", "NN", 1, 1.0), (4, "a", "NN", 2, 2.0), (9, "z", "NN", 1, 1.0)]
+    table = preferences_of(rows)
     found = explorer.similar(table)
     assert [n for n, _ in found[1]] == [4]
     assert found[1][0][1] == pytest.approx(math.sqrt(1 - math.sqrt(0.5)))

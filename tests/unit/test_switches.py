@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from by_hand import preferences_of
 
 from txray_lib.audit.measures import PAIRS
 from txray_lib.audit.switches import agreement, compare_pairs, formula_switches, quantities, same_weights, what_moves
@@ -83,12 +84,9 @@ def test_agreement_of_rankings():
 
 
 def preferences(features: dict[int, str]) -> pd.DataFrame:
-    """Preferences in which each neuron prefers these letters, each seen once."""
-    cells = [(0, neuron, letter, "NN", -1) for neuron, letters in features.items() for letter in letters]
-    made = pd.DataFrame(cells, columns=["layer", "neuron", "feature", "tag", "y"])
-    number = np.arange(1, len(cells) + 1)
-    made = made.assign(count=number, activation_sum=number.astype(float), prediction_sum=np.nan)
-    return made.astype({"feature": "category", "tag": "category"})
+    """Preferences in which each neuron prefers these letters, at a mean activation of 1, the later the more often."""
+    cells = [(neuron, letter) for neuron, letters in features.items() for letter in letters]
+    return preferences_of((*cell, "NN", number, number) for number, cell in enumerate(cells, 1))
 
 
 ROLES = dict(
