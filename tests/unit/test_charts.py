@@ -13,6 +13,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
+from by_hand import preferences_of
 from telling_tables import HOSTILE
 
 from txray_lib.book.extension import figure
@@ -29,9 +30,7 @@ ROLES = {"a": "last", "b": "zero-shot", "c": "supervised"}
 
 def prefers(neurons: dict[int, dict[str, tuple[str, int, float]]]) -> pd.DataFrame:
     """Preferences by neuron and feature: tag, count, activation sum; "saw_2" is a second tag of "saw"."""
-    rows = [(0, n, f.split("_")[0], *its, -1) for n, words in neurons.items() for f, its in words.items()]
-    table = pd.DataFrame(rows, columns=["layer", "neuron", "feature", "tag", "count", "activation_sum", "y"])
-    return table.assign(prediction_sum=math.nan).astype({"feature": "category", "tag": "category"})
+    return preferences_of((n, f.split("_")[0], *its) for n, words in neurons.items() for f, its in words.items())
 
 
 def once(neurons: dict[int, dict[str, float]]) -> pd.DataFrame:
@@ -61,19 +60,15 @@ def drawn(neuron: int = -1, yardstick: float | None = None, **columns: Any) -> a
 
 
 KINDS: dict[str, Callable[[], alt.TopLevelMixin]] = {
-    "plane": lambda: drawn(yardstick=0.3),
-    "plane with a null": lambda: drawn(**TESTED),
     "plane of a long name": lambda: plane(
         shared_of(BEFORE, AFTER).assign(after="a-corpus-of-ones-own"),
         strongest(BEFORE, AFTER, 5),
         {"a": "last", "a-corpus-of-ones-own": "zero-shot"},
     ),
     "plane of nothing": lambda: plane(shared_of(BEFORE, AFTER).iloc[:0], strongest(BEFORE, AFTER, 5), ROLES),
-    "two lengths": lambda: lengths(LENGTHS, {}),
-    "three lengths": lambda: lengths(LENGTHS.assign(c=[1, 2, 3, 4, 5, 30_000]), {0: "and, of"}),
     "lengths of nothing": lambda: lengths(LENGTHS * 0, {}),
-    "detail": lambda: detail({"a": RIVER, "b": FILM}, ROLES, 0),
 }
+"""What no page draws (`test_pages`)."""
 
 
 def rows_of(chart: alt.TopLevelMixin, *columns: str) -> list[dict[str, Any]]:
@@ -198,7 +193,7 @@ def test_every_role_of_a_stage_has_a_colour_and_a_shape() -> None:
     tiny = load_profile("tiny")
     longer = tiny.pretraining.model_copy(update={"epochs": 6, "snapshots": [0, 1, 3, 5, 6]})
     roles = {stage.role for stage in stages(tiny.model_copy(update={"pretraining": longer}))}
-    assert roles == set(theme.ROLES) <= set(theme.SHAPES)
+    assert roles == {role for role, ink in theme.ROLES.items() if ink.mark}
 
 
 TO_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
