@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from running import run_cells
 
-from txray_lib.book.notebooks import find_notebook, read_notebook
+from txray_lib.book.notebooks import find_notebook
 from txray_lib.tables import write_table
 
 ROWS = [
@@ -33,13 +35,8 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     write_table(rows.assign(machine="two cores", commit="abc", created="2026"), tmp_path / "benchmarks.parquet")
 
     def execute(**values: Any) -> dict[str, Any]:
-        cells = [cell.source for cell in read_notebook(find_notebook("speed")).cells if cell.cell_type == "code"]
-        names: dict[str, Any] = {}
-        exec(cells[0], names)
-        names |= values
-        for cell in cells[1:]:
-            exec(cell, names)
-        return names
+        run_cells(find_notebook("speed"), values)
+        return dict(InteractiveShell.instance().user_ns)
 
     return execute
 
