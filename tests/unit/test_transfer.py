@@ -68,7 +68,6 @@ sums_of_neurons = st.dictionaries(
         (means(a=1, b=1), means(a=1), math.sqrt(1 - math.sqrt(1 / 2))),
         (means(a=1, b=3), means(a=2, b=2), math.sqrt(1 - math.sqrt(0.25 * 0.5) - math.sqrt(0.75 * 0.5))),
         (means(a=1, b=3), means(c=1, d=7), 1),
-        (means(a=0.1, b=0.3, c=1 / 3), means(a=0.1, b=0.3, c=1 / 3), 0),
         (means(a=1, b=3), means(a=10, b=30), 0),
     ],
 )
