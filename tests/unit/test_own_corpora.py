@@ -191,7 +191,6 @@ def test_the_dialects_that_people_meet(tmp_path):
     texts = {
         '"Nothing works in this one\tneg\nIt ends with: "wait for it"\tpos\n': ['"Nothing works in this one', 14],
         '"He said \\"no\\", and\nleft"\tneg\n"So"\tpos\n': ['He said "no", and\nleft', 14],
-        '"He said ""no"", and\nleft"\tneg\n': ['He said "no", and\nleft', 13],
     }
     for rows, (first, count) in texts.items():
         read = rows_of(write(tmp_path / "a.tsv", f"text\tlabel\n{rows}{rest}"), [])
