@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import tarfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,8 +18,7 @@ from txray_lib.errors import TxrayError
 from txray_lib.preferences import tag_class
 from txray_lib.tagging import accuracy, load_tagger, tag_corpus, tag_sentences
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("flair", reason="the tagging tests need Flair: pip install 'txray-lib[tag]'")
+pytestmark = pytest.mark.skipif(not find_spec("flair"), reason="Flair tags: pip install 'txray-lib[tag]'")
 
 SENTENCES = [
     ["The", "old", "dog", "saw", "the", "cat", ",", "and", "the", "cat", "saw", "the", "dog", "."],
