@@ -282,7 +282,6 @@ def test_what_makes_no_vocabulary_is_refused():
         ("a", "<eos>"),
         ("a", "<unk>"),
         ("a", "a", "<unk>", "<eos>"),
-        (),
         ("caf\u00e9", "cafe\u0301", "<unk>", "<eos>"),
     ):
         with pytest.raises(TxrayError, match="distinct words"):
