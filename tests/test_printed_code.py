@@ -19,7 +19,7 @@ from running import printed_code
 from txray_lib import cli
 from txray_lib.book.notebooks import find_notebook, list_notebooks, parameters_of, read_values
 from txray_lib.profiles import list_profiles, load_profile
-from txray_lib.results import Parameters, check_parameters
+from txray_lib.results import PARAMETERS, check_parameters
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TEXTS = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md")]
@@ -76,7 +76,7 @@ def check_page(name: str, given: dict[str, str]) -> None:
     """Parameters of a page are known, of their type, and within their limits."""
     source = find_notebook(name)
     values = read_values(given, parameters_of(source), source)
-    check_parameters(**{key: value for key, value in values.items() if key in {*Parameters.model_fields} - {"profile"}})
+    check_parameters(**{key: value for key, value in values.items() if key in {*PARAMETERS} - {"profile"}})
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.stem)
@@ -92,7 +92,7 @@ def test_every_value_that_a_page_proposes_for_a_parameter_is_one(name: str) -> N
         parameter, equals, value = code.partition(" = ")
         if equals and parameter in parameters_of(source):
             given = read_values({parameter: ast.literal_eval(value)}, parameters_of(source), source)
-            check_parameters(**{key: each for key, each in given.items() if key in Parameters.model_fields})
+            check_parameters(**{key: each for key, each in given.items() if key in PARAMETERS})
 
 
 @pytest.mark.parametrize("text", sorted((REPOSITORY / "book").glob("*.md")), ids=lambda text: text.stem)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from txray_lib.errors import TxrayError, nearest
+from txray_lib.errors import TxrayError, require_choice
 
 Unit = Literal["", "share", "change", "features", "distance", "correlation", "number"]
 """A `change` is a signed share; counts of neurons are shares of all."""
@@ -75,16 +75,14 @@ class Claim(BaseModel):
 def value(number: str, part: str) -> float:
     """One value of the paper by its id and part: `value("N7", "shared")`. Raises TxrayError for an unknown one."""
     known = claim(number).values
-    if part not in known:
-        raise TxrayError(f"the paper's {number} has no part {part!r}. {nearest(part, known)}")
+    require_choice(part, f"part of the paper's {number}", known)
     return known[part]
 
 
 def claim(number: str) -> Claim:
     """An entry by its id. Raises TxrayError for an unknown one."""
     known = claims()
-    if number not in known:
-        raise TxrayError(f"the paper has no value with the id {number!r}. {nearest(number, known)}")
+    require_choice(number, "value of the paper with the id", known)
     return known[number]
 
 

@@ -19,7 +19,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from annotated_types import Ge, Le
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from txray_lib import places
 from txray_lib.errors import TxrayError, nearest, require_choice
@@ -49,69 +50,37 @@ VERDICTS = (
     "not tested",
 )
 """What the audit can say of a claim."""
-Formula = Literal["paper", "released"]
 
 
-class Parameters(BaseModel):
-    """The parameters of notebooks, by name, with what each may be: a name means the same on every page.
-
-    Which neurons and kinds of noise there are, the tables say; the names of stages and claims are checked by what reads them.
-    """
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid", validate_assignment=True)
-
-    level: Share
-    theme: Share
-    f1: Share
-    neuron: Annotated[int, Field(ge=-1)]
-    noise: str
-    after: str
-    one: str
-    word: str
-    notebook: str
-    section: str
-    benchmark: str
-    profile: str
-    beside: str
-    other: str
-    study: str
-    min_length: Count
-    max_length: Count
-    shortest: Count
-    longest: Count
-    rank: Count
-    rows: Count
-    top_tokens: Count
-    tags: Count
-    top: Count
-    most: Count
-    least: Count
-    largest: Annotated[int, Field(ge=1, le=5)]
-    arrangements: Count
-    seed: Seed
-    tokens: Count | list[Positive]
-    units: Count
-    reviews: Count
-    tokens_a_neuron: Count
-    lengths_before: list[Count]
-    lengths_after: list[Count]
-    machines: list[Count]
-    memory_gb: Positive
-    disk_tb: Positive
-    untrained: bool
-    stop_words: bool
-    by: Literal["length", "tag_length"]
-    state: Literal["all", "shared", "avoided", "gained", "never preferred"]
-    distance: Formula
-    probability: Formula
-    length: Formula
-    question: Literal["rq1", "rq2", "rq3"]
-    split: Literal["train", "test"]
-    match: Literal["size", "variance"]
-    order: Literal["mass", "p"]
-    way: Literal["argmax", "top-3", "positive"]
-    texts: Literal["one", "two"]
-    verdict: Literal["all", *VERDICTS]
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (str, "profile beside other study"),
+    (str, "noise after one word notebook section benchmark"),
+    (Share, "level theme f1"),
+    (Annotated[int, Ge(-1)], "neuron"),
+    (Count, "min_length max_length shortest longest"),
+    (Count, "rank rows top_tokens tags top most least"),
+    (Count, "arrangements units reviews tokens_a_neuron"),
+    (Annotated[int, Ge(1), Le(5)], "largest"),
+    (Seed, "seed"),
+    (Count | list[Positive], "tokens"),
+    (list[Count], "lengths_before lengths_after machines"),
+    (Positive, "memory_gb disk_tb"),
+    (bool, "untrained stop_words"),
+    (Literal["length", "tag_length"], "by"),
+    (Literal["all", "shared", "avoided", "gained", "never preferred"], "state"),
+    (Literal["paper", "released"], "distance probability length"),
+    (Literal["rq1", "rq2", "rq3"], "question"),
+    (Literal["train", "test"], "split"),
+    (Literal["size", "variance"], "match"),
+    (Literal["mass", "p"], "order"),
+    (Literal["argmax", "top-3", "positive"], "way"),
+    (Literal["one", "two"], "texts"),
+    (Literal["all", *VERDICTS], "verdict"),
+)
+PARAMETERS = {name: kind for kind, names in _KINDS for name in names.split()}
+"""What each parameter of notebooks may be; a name means the same on every page. Which neurons and kinds of noise there are, the
+tables say; the names of stages and claims are checked by what reads them."""
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -185,9 +154,7 @@ class Results:
     def stage(self, role: str) -> str:
         """The name of the stage with this role; the last one where several have it."""
         names = [stage for stage, its in self.roles.items() if its == role]
-        if not names:
-            known = nearest(role, self.roles.values())
-            raise TxrayError(f"the results of {self.profile!r} hold no stage with the role {role!r}. {known}")
+        require_choice(role, f"stage of {self.profile!r} with the role", self.roles.values())
         return names[-1]
 
     def asks(self, question: str) -> bool:
@@ -196,11 +163,9 @@ class Results:
 
     def transfer(self, question: str) -> pd.DataFrame:
         """The comparisons of "rq1", "rq2" or "rq3": a row per comparison, layer and neuron (§2.2)."""
-        rows = self._transfer[self._transfer["question"] == question]
-        if rows.empty:
-            known = nearest(question, self._transfer["question"].unique())
-            raise TxrayError(f"the transfer table of {self.profile!r} has no comparison for {question!r}. {known}")
-        return rows.reset_index(drop=True)
+        asked = self._transfer["question"]
+        require_choice(question, f"comparison of {self.profile!r} for", asked.unique())
+        return self._transfer[asked == question].reset_index(drop=True)
 
     def beside_null(self, question: str, level: float = LEVEL) -> pd.DataFrame:
         """`transfer(question)` with what chance gives each neuron: `expected` (the mean distance over rearranged blocks),
@@ -249,8 +214,7 @@ class Results:
 
     def preferences(self, stage: str) -> pd.DataFrame:
         """The preferences of a stage. Raises TxrayError for a stage that the run does not have."""
-        if stage not in self.roles:
-            raise TxrayError(f"the results of {self.profile!r} have no stage {stage!r}. {nearest(stage, self.roles)}")
+        require_choice(stage, f"stage of {self.profile!r} named", self.roles)
         return self.table(f"preferences/{stage}")
 
 
@@ -260,7 +224,7 @@ def open_results(profile: str, every_layer: bool = False, **parameters: Any) -> 
 
     every_layer whether the rows of all layers are read where no layer is named; else those of the last one, for what reads a
                 neuron by its number alone
-    parameters  of a notebook, by name: they are checked before anything is computed (`Parameters`)
+    parameters  of a notebook, by name: they are checked before anything is computed (`PARAMETERS`)
     A folder in which a table is missing (a run that was stopped) is passed over. Raises TxrayError for a misspelt
     profile, for one without tables, with the way to get them, for a layer that it does not have, and for a parameter beyond
     its limits.
@@ -312,15 +276,14 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 
 def check_parameters(**given: Any) -> None:
-    """Raise TxrayError for the first parameter of a notebook that is not what its name may be (`Parameters`)."""
-    checked = Parameters.model_construct()
+    """Raise TxrayError for the first parameter of a notebook that is not what its name may be (`PARAMETERS`)."""
     for name, value in given.items():
-        if name not in Parameters.model_fields:
+        if name not in PARAMETERS:
             raise TxrayError(
-                f"no page has a parameter {name!r}: say in `Parameters` of txray_lib/results.py what it may be"
+                f"no page has a parameter {name!r}: say in `PARAMETERS` of txray_lib/results.py what it may be"
             )
         try:
-            setattr(checked, name, value)
+            TypeAdapter(PARAMETERS[name], config=_STRICT).validate_python(value)
         except ValidationError as error:
             said = max(error.errors(), key=lambda each: len(each["loc"]))["msg"].removeprefix("Input should be ")
             raise TxrayError(f"the parameter {name} is {value!r}, and should be {said}") from None

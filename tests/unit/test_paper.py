@@ -77,9 +77,9 @@ def test_an_id_that_points_at_others_gives_those_once_and_in_order():
 
 
 def test_unknown_ids_and_parts_get_the_nearest_name():
-    with pytest.raises(TxrayError, match=r"no value with the id 'N77'"):
+    with pytest.raises(TxrayError, match=r"no value of the paper with the id 'N77'"):
         judged("N1", "N77")
-    with pytest.raises(TxrayError, match=r"N7 has no part 'sharde'\. Did you mean 'shared'"):
+    with pytest.raises(TxrayError, match=r"no part of the paper's N7 'sharde'\. Did you mean 'shared'"):
         value("N7", "sharde")
     with pytest.raises(TxrayError, match="S1 is a setting"):
         judged("S1")
