@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,6 @@ import pandas as pd
 
 from txray_lib import places
 from txray_lib.collection import Collected, collect_parts
-from txray_lib.corpora import Document
 from txray_lib.corpora.documents import document_lengths, stream_corpus_file
 from txray_lib.errors import TxrayError
 from txray_lib.stages import Stage
@@ -33,35 +33,31 @@ def collect(task: Task, folder: Path, stage: Stage, shard: int = 0) -> None:
 
     Shards are numbered from 0; where there are fewer documents than shards, some are empty.
     """
-    model, vocabulary, settings = load_model(task, stage), read_vocabulary(task), task.profile.collection
-
-    def read(documents: Iterator[Document], total: int, first: int) -> Iterator[Collected]:
-        most = task.profile.finetuning.max_tokens
-        return collect_parts(
-            model, documents, vocabulary, settings.batch_size, task.device, stage.name, most, total, first
-        )
-
+    read = partial(collect_parts, load_model(task, stage), vocabulary=read_vocabulary(task))
     write_records(task, folder, stage, shard, read)
 
 
-def write_records(
-    task: Task,
-    folder: Path,
-    stage: Stage,
-    shard: int,
-    read: Callable[[Iterator[Document], int, int], Iterator[Collected]],
-) -> None:
-    """Write what `read` gives of a stage's shard: it is given the documents, how many tokens they have, and the first's number."""
-    counts, shards = Counter[str](), task.profile.collection.shards
+def write_records(task: Task, folder: Path, stage: Stage, shard: int, read: Callable[..., Iterator[Collected]]) -> None:
+    """Write what `read` gives of the documents of a stage's shard: `collect_parts` or `collect_layers`, with its model."""
+    counts, settings = Counter[str](), task.profile.collection
     path = task.file("tags", f"stage-{text_of(task, stage)}.parquet")
     lengths = document_lengths(path)
     if not lengths.sum():
         raise TxrayError(f"the text of {stage.name} is empty: {path} holds no token. Run the step tags again.")
-    start, stop = map(int, shard_ends(lengths, shards)[shard : shard + 2])
+    start, stop = map(int, shard_ends(lengths, settings.shards)[shard : shard + 2])
     total = int(lengths[start:stop].sum())
 
     def written() -> Iterator[pd.DataFrame]:
-        for part in read(stream_corpus_file(path, start, stop), total, start):
+        parts = read(
+            documents=stream_corpus_file(path, start, stop),
+            batch_size=settings.batch_size,
+            device=task.device,
+            what=stage.name,
+            max_tokens=task.profile.finetuning.max_tokens,
+            total=total,
+            first=start,
+        )
+        for part in parts:
             counts.update(documents=part.documents, nobody=part.nobody, near_ties=part.near_ties)
             yield part.records
 

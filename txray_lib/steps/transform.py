@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,6 @@ import pandas as pd
 import torch
 
 from txray_lib import places
-from txray_lib.collection import Collected
-from txray_lib.corpora import Document
 from txray_lib.corpora.documents import SPLITS, load_corpus_file
 from txray_lib.corpora.own import load_words
 from txray_lib.encoders.encoded import Texts
@@ -113,13 +111,7 @@ def finetune(task: Task, folder: Path, seed: int | None = None, shuffled: int = 
 
 def collect(task: Task, folder: Path, stage: Stage, shard: int = 0) -> None:
     """Collect the records of a stage, of all layers, or those of one of its shards."""
-    model, pieces = load_stage(task, stage)
-    size, words = task.profile.collection.batch_size, task.profile.finetuning.max_tokens
-
-    def read(documents: Iterator[Document], total: int, first: int) -> Iterator[Collected]:
-        return collect_layers(model, pieces, documents, size, task.device, stage.name, words, total, first)
-
-    write_records(task, folder, stage, shard, read)
+    write_records(task, folder, stage, shard, partial(collect_layers, *load_stage(task, stage)))
 
 
 def load_stage(task: Task, stage: Stage) -> tuple[LayeredEncoder | Classifier, Pieces]:
