@@ -85,6 +85,7 @@ def test_a_variable_that_names_no_folder_of_tables_is_told(call, tmp_path, monke
         (("notebook", "rq1", "-o", "profiles"), "profiles cannot be written: Is a directory"),
         (("notebook", "rq1", "-o", "pipe"), "pipe cannot be written: It is a device or a pipe"),
         (("notebook", "rq1", "-o", "wrong.yaml/x.ipynb"), "wrong.yaml/x.ipynb cannot be written: Not a directory"),
+        (("notebook", "rq1", "-o", "x" * 300), "cannot be written: File name too long"),
         (("example", "wrong.yaml/mine"), "wrong.yaml/mine: Not a directory"),
         (("notebook", "rq1", "-p", "profile=mine/owm.yaml"), "there is no profile 'mine/owm.yaml'"),
         (("run", "tiny", "--device", "cuda:77"), "cuda:77"),
