@@ -21,7 +21,9 @@ round, which is one test with m fixed beforehand. The doubling ends where the ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -44,39 +46,26 @@ _CHUNK, _ENTRIES = 64, 1 << 18
 """Arrangements, and cells times arrangements, that are held side by side: it costs memory and changes no result."""
 
 
-class Swaps:
-    """Each block's records before and after change sides with probability 1/2."""
+def swap(uniform: np.ndarray) -> np.ndarray:
+    """Each block's records before and after change sides with probability 1/2.
 
-    def __init__(self, blocks: int) -> None:
-        self.blocks = blocks
-        self.observed = np.ones((blocks, 1))
-
-    def signs(self, uniform: np.ndarray) -> np.ndarray:
-        """Signs (blocks, k) of k arrangements from uniform numbers (k, blocks)."""
-        return np.ascontiguousarray((uniform < 0.5).T, dtype=np.float64)
+    Signs (blocks, k) of k arrangements from uniform numbers (k, blocks).
+    """
+    return np.ascontiguousarray((uniform < 0.5).T, dtype=np.float64)
 
 
-class Splits:
+def split(uniform: np.ndarray, tokens: np.ndarray, is_before: np.ndarray) -> np.ndarray:
     """Blocks in random order, the first of them to the first side: as many as come nearest to the observed tokens there.
 
+    Signs (blocks, k) of k arrangements from uniform numbers (k, blocks); `tokens` and `is_before` are of each block, (blocks,).
     No side is left without a block. The observed arrangement is one of these: its own blocks first, and the total is met.
-    `tokens` and `is_before` are of each block, (blocks,).
     """
-
-    def __init__(self, tokens: np.ndarray, is_before: np.ndarray) -> None:
-        self.blocks = len(tokens)
-        self.tokens = tokens
-        self.target = tokens[is_before].sum()
-        self.observed = is_before[:, None].astype(np.float64)
-
-    def signs(self, uniform: np.ndarray) -> np.ndarray:
-        """Signs (blocks, k) of k arrangements from uniform numbers (k, blocks)."""
-        order = np.argsort(uniform, axis=1, kind="stable")
-        filled = np.cumsum(self.tokens[order], axis=1)[:, :-1]
-        taken = np.abs(filled - self.target).argmin(axis=1) + 1
-        signs = np.empty(uniform.shape)
-        np.put_along_axis(signs, order, np.arange(self.blocks) < taken[:, None], axis=1)
-        return np.ascontiguousarray(signs.T)
+    order = np.argsort(uniform, axis=1, kind="stable")
+    filled = np.cumsum(tokens[order], axis=1)[:, :-1]
+    taken = np.abs(filled - tokens[is_before].sum()).argmin(axis=1) + 1
+    signs = np.empty(uniform.shape)
+    np.put_along_axis(signs, order, np.arange(len(tokens)) < taken[:, None], axis=1)
+    return np.ascontiguousarray(signs.T)
 
 
 @dataclass(frozen=True)
@@ -176,9 +165,9 @@ def _draw_layer(
     what: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`draw_null` of the records of one layer: its arrangements are those of every other."""
-    cells, deals = _read(kind, before, after)
+    cells, stay, deal = _read(kind, before, after)
     random, neurons = np.random.default_rng(seed), len(cells.neurons)
-    sides = cells.sides(deals.observed)
+    sides = cells.sides(stay)
     observed, states = between(measure, *sides, cells.owner)[:, 0], _count_changed(cells, sides)[:, 0]
     null = np.empty((neurons, permutations))
     changed = np.empty((2, permutations), np.int64)
@@ -190,7 +179,7 @@ def _draw_layer(
         with bar(until, what and what + tail, "permutation", done) as ticker:
             for first in range(done, until, chunk):
                 size = min(chunk, until - first)
-                sides = own.sides(deals.signs(random.random((size, deals.blocks))))
+                sides = own.sides(deal(random.random((size, len(stay)))))
                 distances = between(measure, *sides, own.owner)
                 is_as_far = np.isnan(distances) | (distances >= observed[chosen, None] - TIE)
                 reached[chosen] += is_as_far.sum(axis=1)
@@ -293,9 +282,14 @@ def _tabulate_states(observed: np.ndarray, null: np.ndarray, preferred: int) -> 
     return pd.DataFrame(rows, columns=["state", "observed", "expected", "null_05", "null_95", "tail", "p"])
 
 
-def _read(kind: str, before: pd.DataFrame, after: pd.DataFrame) -> tuple[Cells, Swaps | Splits]:
-    """What blocks add to the first side: a block's sign is 1 where that has its records before ("swap"), or where the block is
-    dealt to it ("split", in which blocks of one name in two texts are two blocks). Raises TxrayError as `draw_null` does."""
+def _read(
+    kind: str, before: pd.DataFrame, after: pd.DataFrame
+) -> tuple[Cells, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """What blocks add to the first side, the observed signs, (blocks, 1), and what gives those of other arrangements.
+
+    A block's sign is 1 where the first side has its records before ("swap"), or where the block is dealt to it ("split", in which
+    blocks of one name in two texts are two blocks). Raises TxrayError as `draw_null` does.
+    """
     sides = before, after
     own = [_present(side["block"]) for side in sides]
     blocks = [_present(before["block"], after["block"])] * 2 if kind == "swap" else own
@@ -305,13 +299,16 @@ def _read(kind: str, before: pd.DataFrame, after: pd.DataFrame) -> tuple[Cells, 
     if kind == "split":
         moved = sparse.csr_array(sparse.hstack([first, second]))
         cells = Cells(neurons, owner, moved, np.zeros_like(totals[0]), totals[0] + totals[1])
-        return cells, Splits(np.concatenate(tokens), np.repeat([True, False], list(map(len, blocks))))
+        is_before = np.repeat([True, False], list(map(len, blocks)))
+        deal = partial(split, tokens=np.concatenate(tokens), is_before=is_before)
+        return cells, is_before[:, None].astype(np.float64), deal
     if len(others := blocks[0][tokens[0] != tokens[1]]):
         raise TxrayError(
             f"the block {others[0]!r} has other tokens after than before: these stages did not read one text. "
             "The null of two texts is 'split'."
         )
-    return Cells(neurons, owner, first - second, totals[1], totals[0] + totals[1]), Swaps(len(blocks[0]))
+    cells = Cells(neurons, owner, first - second, totals[1], totals[0] + totals[1])
+    return cells, np.ones((len(blocks[0]), 1)), swap
 
 
 def _summed(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from txray_lib.errors import TxrayError
-from txray_lib.nulls import Splits, Swaps, adjust, draw_null
+from txray_lib.nulls import adjust, draw_null, split, swap
 from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.transfer import AVOIDED, GAINED, MEASURES, NEVER, SHARED, compare, measured, vocabulary_shift
 
@@ -110,7 +110,7 @@ def test_swaps_agree_with_a_literal_loop(stages):
     blocks = np.array(sorted(stages[0]["block"].unique()))
     before, after = map(rows, stages)
     pairs = []
-    for sign in Swaps(len(blocks)).signs(np.random.default_rng(3).random((25, len(blocks)))).T:
+    for sign in swap(np.random.default_rng(3).random((25, len(blocks)))).T:
         stay = set(blocks[sign == 1])
         first = [r for r in before if r[0] in stay] + [r for r in after if r[0] not in stay]
         other = [r for r in after if r[0] in stay] + [r for r in before if r[0] not in stay]
@@ -125,9 +125,8 @@ def test_splits_agree_with_a_literal_loop():
     pooled = pd.concat([before, after])
     blocks = np.array([*sorted(before["block"].unique()), *sorted(after["block"].unique())])
     tokens = pooled["block"].value_counts()[blocks].to_numpy()
-    deals = Splits(tokens, np.isin(blocks, before["block"].unique()))
-    pairs = []
-    for sign in deals.signs(np.random.default_rng(3).random((70, len(blocks)))).T:
+    is_before, pairs = np.isin(blocks, before["block"].unique()), []
+    for sign in split(np.random.default_rng(3).random((70, len(blocks))), tokens, is_before).T:
         first = set(blocks[sign == 1])
         pairs.append(tuple([r for r in rows(pooled) if (r[0] in first) == side] for side in (True, False)))
     found = draw_null("split", before, after, UNITS, permutations=70, seed=3, cap=70)
@@ -137,12 +136,11 @@ def test_splits_agree_with_a_literal_loop():
 def test_arrangements_keep_the_tokens_of_both_sides_and_the_observed_one_can_be_drawn():
     tokens, random = np.array([5, 9, 1, 7, 3, 3, 8, 2, 2, 6]), np.random.default_rng(0)
     is_before = np.arange(10) < 4
-    deals = Splits(tokens, is_before)
-    signs = deals.signs(random.random((500, 10)))
+    signs = split(random.random((500, 10)), tokens, is_before)
     assert (np.abs(tokens @ signs - tokens[is_before].sum()) <= tokens.max() / 2).all()
-    assert (deals.signs(np.where(is_before, 0.1, 0.9)[None])[:, 0] == is_before).all()
-    assert (Swaps(5).signs(np.full((1, 5), 0.1)) == Swaps(5).observed).all()
-    uneven = Splits(np.array([1000, 1]), np.array([False, True])).signs(random.random((50, 2)))
+    assert (split(np.where(is_before, 0.1, 0.9)[None], tokens, is_before)[:, 0] == is_before).all()
+    assert (swap(np.full((1, 5), 0.1)) == 1).all()
+    uneven = split(random.random((50, 2)), np.array([1000, 1]), np.array([False, True]))
     assert (uneven.sum(axis=0) == 1).all(), "no side is left without a block"
 
 
