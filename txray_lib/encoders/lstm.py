@@ -59,6 +59,7 @@ class Encoder(nn.Module):
     """Token ids to activations: an embedding of `words` rows and one LSTM layer, whose hidden states are the activations."""
 
     layers = (0,)
+    """The numbers of its layers, as `LayeredEncoder` has them."""
 
     def __init__(self, words: int, embedding_size: int, units: int) -> None:
         super().__init__()

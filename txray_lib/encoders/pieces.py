@@ -81,15 +81,8 @@ class Pieces:
                 " model would read another text: TX-Ray cannot use it"
             )
 
-    @classmethod
-    def from_json(cls, text: str) -> Pieces:
-        """The tokenizer of a `tokenizer.json`."""
-        from tokenizers import Tokenizer
-
-        return cls(Tokenizer.from_str(text))
-
     def to_json(self) -> str:
-        """What `from_json` reads."""
+        """What `read_pieces` reads."""
         return self._tokenizer.to_str()
 
     def __len__(self) -> int:
@@ -173,11 +166,6 @@ class Words(Pieces):
         self._vocabulary, self.unknown, self.lowercase = vocabulary, vocabulary.unknown, vocabulary.lowercase
         self.before = self.after = np.empty(0, np.int64)
 
-    @classmethod
-    def from_json(cls, text: str) -> Words:
-        words, lowercase = json.loads(text)
-        return cls(Vocabulary(tuple(words), lowercase))
-
     def to_json(self) -> str:
         return json.dumps([self._vocabulary.words, self.lowercase])
 
@@ -189,6 +177,16 @@ class Words(Pieces):
 
     def cut(self, texts: Sequence[Sequence[str]]) -> list[Cut]:
         return [Cut(self._vocabulary.encode(words).astype(np.int64), np.ones(len(words), np.int64)) for words in texts]
+
+
+def read_pieces(text: str) -> Pieces:
+    """The tokenizer of a `tokenizer.json`, or the words that `Words.to_json` wrote."""
+    if text.startswith("["):
+        words, lowercase = json.loads(text)
+        return Words(Vocabulary(tuple(words), lowercase))
+    from tokenizers import Tokenizer
+
+    return Pieces(Tokenizer.from_str(text))
 
 
 def encode_pieces(documents: Iterable[Document], pieces: Pieces, room: int, words: int | None = None) -> Texts:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from txray_lib.encoders.layered import LayeredEncoder, choose_layers
 from txray_lib.encoders.lstm import number_neurons
-from txray_lib.encoders.pieces import Pieces, check_pieces
+from txray_lib.encoders.pieces import Pieces, check_pieces, read_pieces
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.places import require_fetched
 from txray_lib.settings import Reading
@@ -177,7 +177,7 @@ def _load_pieces(folder: Path) -> Pieces:
             f"the tokenizer in {folder} is a slow one, {type(tokenizer).__name__}, which does not tell which word a piece is of:"
             " put the tokenizer.json of the fast one there"
         )
-    return Pieces.from_json(tokenizer.backend_tokenizer.to_str())
+    return read_pieces(tokenizer.backend_tokenizer.to_str())
 
 
 def find_folder(name: str) -> Path:

@@ -22,7 +22,6 @@ from txray_lib.engine.plan import Step, declare
 from txray_lib.engine.tracking import code_hash, module_file
 from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile
-from txray_lib.settings import OwnEncoder
 from txray_lib.stages import stages
 from txray_lib.steps import NOTE, Task, is_whole, perform, require_whole
 
@@ -118,10 +117,9 @@ class Run:
     @cached_property
     def pieces(self) -> Pieces:
         """The tokenizer of a finished run whose encoder is read in layers; of a recurrent one its words."""
-        from txray_lib.encoders.pieces import Pieces, Words
+        from txray_lib.encoders.pieces import read_pieces
 
-        kind = Words if isinstance(self.profile.encoder, OwnEncoder) else Pieces
-        return kind.from_json(self.file("pretrain", "tokenizer.json").read_text(encoding="utf-8"))
+        return read_pieces(self.file("pretrain", "tokenizer.json").read_text(encoding="utf-8"))
 
     def corpus(self, which: Literal["pretraining", "target"]) -> Corpus:
         """The tagged text that the stages on a corpus read."""

@@ -20,7 +20,7 @@ from txray_lib.corpora.own import load_words
 from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.layered import LayeredEncoder
 from txray_lib.encoders.lstm import Classifier
-from txray_lib.encoders.pieces import Pieces, Words, encode_pieces
+from txray_lib.encoders.pieces import Pieces, Words, encode_pieces, read_pieces
 from txray_lib.encoders.recurrent import Recurrent
 from txray_lib.encoders.snapshots import load_own_encoder, load_weights, save_snapshot
 from txray_lib.encoders.transformers import find_folder, load_transformer, untrained_transformer
@@ -150,8 +150,7 @@ def _read_model(task: Task, snapshot: str = "") -> tuple[LayeredEncoder, Pieces,
     encoder, digest = _untrained(task, config, 0), _digest(config, tokenizer)
     if snapshot:
         load_weights(encoder, task.file("pretrain", f"{snapshot}.safetensors"), digest)
-    kind = Words if isinstance(task.profile.encoder, OwnEncoder) else Pieces
-    return encoder, kind.from_json(tokenizer), digest
+    return encoder, read_pieces(tokenizer), digest
 
 
 def _read_texts(task: Task) -> dict[str, Texts]:
