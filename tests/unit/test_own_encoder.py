@@ -95,6 +95,16 @@ def test_weights_are_read_out_of_wrappers_and_of_any_precision(tmp_path, encoder
         assert not read.training
 
 
+@pytest.mark.parametrize(("kind", "layers", "both"), KINDS)
+def test_the_last_layer_is_what_torchs_own_module_gives(tmp_path, kind, layers, both):
+    """A loader that takes one layer or direction for another of its shape would pass what is stepped through its own weights."""
+    tensors = save(tmp_path / "own.safetensors", kind, layers, both)
+    read, torchs = load(tmp_path / "own.safetensors", both), kind(SIZE, HIDDEN, layers, True, True, 0.0, both)
+    torchs.load_state_dict({n.removeprefix("lstm."): v for n, v in tensors.items() if n.startswith("lstm.")})
+    ids = torch.randint(0, 8, (3, 7))
+    torch.testing.assert_close(read(ids, torch.full((3,), 7)), torchs(tensors["embedding.weight"][ids])[0])
+
+
 def one_token_at_a_time(encoder: Recurrent, ids: Tensor, silent: Sequence[int] = ()) -> list[Tensor]:
     """The hidden states of each layer, (tokens, units), a text's tokens taken singly from its start, and from its end.
 
