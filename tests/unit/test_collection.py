@@ -367,6 +367,7 @@ class TimeFirst(Own):
 @pytest.mark.parametrize(
     ("model", "told"),
     [
+        (giving(lambda a, h: a), r"gave \(2, 3, 6\) for 2 texts"),
         (giving(lambda a, h: {"state": h}), "gave dict for 2 texts"),
         (giving(lambda a, h: (a, None)), r"'NoneType'\) for 2 texts"),
         (giving(lambda a, h: (a.transpose(0, 1), (h, h))), r"gave \(\(3, 2, 6\).*and \(\(2, 3, 6\)"),
@@ -506,6 +507,7 @@ def test_a_word_is_one_however_its_accents_are_typed():
         (lambda arrays: [np.ones((4, 1))], r"'one' have the shape \(4, 1\).*2 or more"),
         (lambda arrays: np.concatenate(arrays), r"'one' have the shape \(3,\)"),
         (lambda arrays: [arrays[0] * np.inf], "'one' are not all finite"),
+        (lambda arrays: [arrays[0] * 1j], "'one' are a ndarray; real numbers"),
         (lambda arrays: [torch.from_numpy(arrays[0] * 1j)], "'one' are a Tensor; real numbers"),
         (lambda arrays: [np.ma.masked_equal(arrays[0], 1)], "'one' are a MaskedArray; real numbers"),
         (lambda arrays: [None, *arrays[1:]], "'one' are a NoneType"),
@@ -527,6 +529,7 @@ def test_activations_that_are_not_the_corpus_are_told(corpus, change, told):
         ({"max_tokens": 1.5}, "max_tokens is 1.5"),
         ({"output": nn.Linear(6, 2)}, r"output is a Linear .*\[2, 6\].*nn.Linear\(6, 1\) is wanted"),
         ({"output": nn.Linear(6, 1, bias=False)}, "output is a Linear .*None"),
+        ({"output": nn.Sequential(nn.Linear(6, 1))}, "output is a Sequential "),
     ],
 )
 def test_what_collect_is_given_is_told(corpus, vocabulary, given, told):

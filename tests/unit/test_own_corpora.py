@@ -93,6 +93,7 @@ def test_what_is_wrong_with_a_text_is_told(tmp_path):
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Office file"),
         ("text,label\nA,1\n".encode("utf-16"), "is UTF-16"),
         ("text,label\n\u0416\u0418,1\n".encode("utf-16-be"), "is full of control characters"),
+        (b"<!DOCTYPE html><html>\n\nNot found", "is a web page"),
         (b"\xef\xbb\xbf\n <HTML lang='de'>\n<body>\nNot found", "is a web page"),
         (b"<?xml version='1.0'?>\n<Error/>\n", "is a web page or XML"),
     ],

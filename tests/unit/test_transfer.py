@@ -232,6 +232,8 @@ def at(layer: object) -> pd.DataFrame:
     ("wrong", "says"),
     [
         (lambda: compare(preferences({5: means(a=1)}), preferences(NOTHING), 3), "before name neuron 5, but .* has 3"),
+        (lambda: compare(preferences(NOTHING), preferences({3: means(a=1)}), 3), "after name neuron 3"),
+        (lambda: compare(at(0).assign(neuron=0.5), at(0), 3), "before name neuron 0.5, but the encoder has 3 neurons"),
         (lambda: compare(ONE_AND_TWO, ONE_AND_TWO, "3"), "units is '3', and a whole number from 1 on is wanted"),
         (lambda: compare(at(0.5), at(0.5), 3), "there is no layer 0.5"),
         (lambda: compare(at(200), at(200), 3), "there is no layer 200"),
