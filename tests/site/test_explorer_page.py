@@ -177,8 +177,13 @@ def hostile_page(folder: Path, layered: bool = False, quoted: str | None = "wiki
     return folder / "page.html"
 
 
-def test_hostile_words_are_shown_and_found_and_run_nothing(browser, tmp_path: Path) -> None:
-    page, heard = open_explorer(browser, hostile_page(tmp_path), "#neuron=2")
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return hostile_page(tmp_path_factory.mktemp("hostile"))
+
+
+def test_hostile_words_are_shown_and_found_and_run_nothing(browser, hostile: Path) -> None:
+    page, heard = open_explorer(browser, hostile, "#neuron=2")
     wait_for(page, 2)
     while page.locator("text=show more").count():
         page.locator("text=show more").first.click()
@@ -194,9 +199,8 @@ def test_hostile_words_are_shown_and_found_and_run_nothing(browser, tmp_path: Pa
     page.context.close()
 
 
-def test_the_strongest_tokens_are_shown_in_the_text_with_its_source(browser, tmp_path: Path) -> None:
-    path = hostile_page(tmp_path)
-    page, heard = open_explorer(browser, path, "#neuron=2")
+def test_the_strongest_tokens_are_shown_in_the_text_with_its_source(browser, hostile: Path) -> None:
+    page, heard = open_explorer(browser, hostile, "#neuron=2")
     quoted = page.locator(".txray-quoted li")
     assert quoted.count() == 1
     assert HOSTILE[0] in quoted.inner_text()
@@ -249,10 +253,9 @@ def test_a_layer_is_chosen_and_stands_in_the_address(browser, tmp_path: Path) ->
         each.context.close()
 
 
-def test_a_missing_script_is_told(browser, tmp_path: Path) -> None:
-    path = hostile_page(tmp_path)
-    shutil.rmtree(tmp_path / "explorer")
-    page, _ = open_explorer(browser, path, "#neuron=3")
+def test_a_missing_script_is_told(browser, hostile: Path, tmp_path: Path) -> None:
+    shutil.copytree(hostile.parent, tmp_path, ignore=shutil.ignore_patterns("explorer"), dirs_exist_ok=True)
+    page, _ = open_explorer(browser, tmp_path / hostile.name, "#neuron=3")
     page.wait_for_selector(f"{SHOWN} [role=alert]")
     assert "_static/explorer" in page.inner_text(SHOWN)
     page.context.close()
