@@ -315,7 +315,7 @@ def test_records_put_together_out_of_parts_have_the_null_of_the_whole():
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(stages=two_stages())
-@settings(max_examples=8)
+@settings(max_examples=4)
 def test_layers_are_told_apart_and_q_is_over_all_of_them(kind, stages):
     def layer_three(side: pd.DataFrame) -> pd.DataFrame:
         return side.assign(layer=np.int8(3), neuron=side["neuron"].to_numpy()[::-1])
