@@ -16,6 +16,7 @@ import jupytext
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
+from txray_lib.course import LEFT_OUT, Version, tags_of
 from txray_lib.figures.theme import MIME
 
 
@@ -81,27 +82,32 @@ def displayed(what: Callable[..., None], *arguments: Any, **options: Any) -> str
     return "".join(next(o.data[k] for k in ("text/html", "text/markdown") if k in o.data) for o in caught.outputs)
 
 
-def run_cells(source: Path, parameters: dict[str, Any], replaced: dict[str, str] | None = None) -> Shown:
+def run_cells(
+    source: Path, parameters: dict[str, Any], replaced: dict[str, str] | None = None, version: Version = "student"
+) -> Shown:
     """Run a notebook from top to bottom with parameters; the first error of a cell is raised.
 
     replaced  texts of cells that are changed before they run, as a reader would change them
+    version   whose cells are run
     """
     with shell_of_its_own() as shell:
-        return _run(shell, source, parameters, replaced or {})
+        return _run(shell, source, parameters, replaced or {}, version)
 
 
-def _run(shell: InteractiveShell, source: Path, parameters: dict[str, Any], replaced: dict[str, str]) -> Shown:
+def _run(
+    shell: InteractiveShell, source: Path, parameters: dict[str, Any], replaced: dict[str, str], version: Version
+) -> Shown:
     shell.reset(new_session=True)
     shell.displayhook.write_output_prompt = lambda: None
     shell.displayhook.write_format_data = lambda data, metadata=None: shell.display_pub.publish(data, metadata)
     charts, texts, printed = [], [], ""
     for cell in jupytext.read(source).cells:
-        if cell.cell_type != "code" or {"solution", "marking"} & set(cell.metadata.get("tags", [])):
+        if cell.cell_type != "code" or LEFT_OUT[version] & tags_of(cell):
             continue
         code = cell.source
         for old, new in replaced.items():
             code = code.replace(old, new)
-        if "parameters" in cell.metadata.get("tags", []):
+        if "parameters" in tags_of(cell):
             names = {line.targets[0].id for line in ast.parse(code).body}
             code += "".join(f"\n{name} = {value!r}" for name, value in parameters.items() if name in names)
         with capture_output() as caught:
