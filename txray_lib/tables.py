@@ -27,6 +27,13 @@ _KEY = b"txray"
 _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "flair")
 
 
+class _Shared(dict[str, Any]):
+    """What a table carries, which every table that is made of it carries too: pandas copies it at each operation."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Shared:
+        return self
+
+
 def write_table(table: pd.DataFrame, path: Path, source: dict[str, Any] | None = None) -> None:
     """Write a table as Parquet that carries its provenance."""
     write_tables([table], path, source)
@@ -58,7 +65,7 @@ def read_table(path: Path) -> pd.DataFrame:
     with _damage_told(path):
         arrow = pq.read_table(path, page_checksum_verification=True)
         table = arrow.to_pandas()
-        table.attrs["provenance"] = json.loads((arrow.schema.metadata or {}).get(_KEY, b"{}"))
+        table.attrs["provenance"] = _Shared(json.loads((arrow.schema.metadata or {}).get(_KEY, b"{}")))
     return table
 
 
