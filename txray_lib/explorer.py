@@ -109,14 +109,17 @@ def chart(points: pd.DataFrame, comparison: int, neuron: int, units: int = 0) ->
     """
     rows = records(points)
     longest = max((row["x"] for row in rows if "x" in row), default=10.0)
-    base = alt.Chart(alt.InlineData(values=rows)).transform_filter("datum.c === comparison")
+    base = alt.Chart().transform_filter("datum.c === comparison")
     told = TOLD
     if units:
         told = IN_LAYER | {name: title for name, title in TOLD.items() if name != "n:N"}
         place = {"layer": f"floor(datum.n / {units})", "neuron": f"datum.n % {units}"}
         base = base.transform_calculate(**place).transform_filter("datum.layer === layer")
-    base = base.encode(color=alt.Color("s:N", scale=_states(), legend=None))
-    panels = alt.vconcat(_scatter(base, longest, told), _below(base, longest, told), spacing=6)
+    states = ["shared", *WITHOUT_DISTANCE]
+    scale = alt.Scale(domain=states, range=[STATES[state].light for state in states])
+    base = base.encode(color=alt.Color("s:N", scale=scale, legend=None))
+    data = alt.InlineData(values=rows)  # once, as Altair copies it with every part
+    panels = alt.vconcat(_scatter(base, longest, told), _below(base, longest, told), spacing=6, data=data)
     drawn, chosen = alt.param(name="comparison", value=comparison), alt.param(name="chosen", value=neuron)
     panels = panels.properties(title="How far did each neuron move?").add_params(drawn, chosen)
     if units:
@@ -139,11 +142,6 @@ def records(points: pd.DataFrame) -> list[dict[str, Any]]:
     )
     rows = json.loads(shown.to_json(orient="records"))
     return [{name: value for name, value in row.items() if value is not None} for row in rows]
-
-
-def _states() -> alt.Scale:
-    states = ["shared", *WITHOUT_DISTANCE]
-    return alt.Scale(domain=states, range=[STATES[state].light for state in states])
 
 
 def _scatter(base: alt.Chart, longest: float, told: dict[str, str]) -> alt.LayerChart:
@@ -243,7 +241,10 @@ def write_shards(results: Results, folder: Path) -> list[Path]:
     tables = {stage: rows.assign(neuron=_numbers(rows, units_of(results))) for stage, rows in tables.items()}
     shutil.rmtree(folder, ignore_errors=True)
     bodies = {**_neuron_bodies(tables, _contexts(results)), **_token_bodies(tables)}
-    return [_write(folder, name, body) for name, body in bodies.items()]
+    for name, body in bodies.items():
+        text = json.dumps(body, separators=(",", ":"))
+        write_text(f'txrayShard("{folder.name}/{name}",{text})', folder / f"{name}.js")
+    return [folder / f"{name}.js" for name in bodies]
 
 
 def shard_of(neuron: int) -> str:
@@ -255,13 +256,6 @@ def bucket_of(token: str) -> str:
     """The name of the script that holds a token: its first letter, if that is one of a to z."""
     first = token[:1].lower()
     return f"t{first}" if first.isascii() and first.isalpha() else "tother"
-
-
-def _write(folder: Path, name: str, body: Any) -> Path:
-    path = folder / f"{name}.js"
-    text = json.dumps(body, separators=(",", ":"))
-    write_text(f'txrayShard("{folder.name}/{name}",{text})', path)
-    return path
 
 
 def _contexts(results: Results) -> dict[tuple[str, int], list[list[Any]]]:

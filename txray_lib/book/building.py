@@ -15,13 +15,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from txray_lib import engine, places
 from txray_lib.book import handouts, notebooks
@@ -90,38 +88,25 @@ def list_pages(profile: str) -> list[Page]:
     `demo-rq1` is the notebook rq1 on the profile demo; one whose default is `CHAPTERS` is executed on `profile`; another on
     its own default.
     """
+    from sphinx_external_toc.parsing import parse_toc_yaml
+
     found = []
-    for chapter in _chapters(yaml.safe_load((places.root() / "_toc.yml").read_text(encoding="utf-8"))):
-        if not chapter["file"].startswith(PREFIX):
+    for file, its in parse_toc_yaml(places.root() / "_toc.yml").items():
+        if not file.startswith(PREFIX):
             continue
-        on_profile, _, name = chapter["file"].removeprefix(PREFIX).rpartition("-")
+        on_profile, _, name = file.removeprefix(PREFIX).rpartition("-")
         source = notebooks.find_notebook(name)
         default = notebooks.parameters_of(source).get("profile", "")
         on = on_profile or (profile if default == CHAPTERS else default)
-        out = places.root() / f"{chapter['file']}.ipynb"
-        found.append(Page(source, out, {"profile": on} if default else {}, chapter.get("title", "")))
+        out = places.root() / f"{file}.ipynb"
+        found.append(Page(source, out, {"profile": on} if default else {}, its.title or ""))
     return found
-
-
-def _chapters(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every page of a table of contents, in its order."""
-    if "root" in entry:
-        yield {"file": entry["root"]}
-    elif "file" in entry:
-        yield entry
-    for below in (*entry.get("parts", ()), *entry.get("chapters", ()), *entry.get("sections", ())):
-        yield from _chapters(below)
 
 
 def list_handouts() -> list[Path]:
     """The files that students get."""
     folder, names = places.root() / "build" / "course", handouts.course_notebooks()
     return [folder / name for name in (*(f"{name}.ipynb" for name in names), handouts.ARCHIVE)] if names else []
-
-
-def list_shards(profile: str) -> list[Path]:
-    """The script of the explorer that every run has."""
-    return [places.root() / SHARDS / profile / "n0.js"]
 
 
 def hash_archive() -> str:

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from txray_lib import places
-from txray_lib.course import Version, version_of
-from txray_lib.errors import TxrayError, nearest
+from txray_lib.course import Version, tags_of, version_of
+from txray_lib.errors import TxrayError, nearest, require_choice
 from txray_lib.results import open_results
 
 if TYPE_CHECKING:
@@ -48,15 +48,19 @@ def list_notebooks() -> dict[str, Path]:
 def find_notebook(name: str) -> Path:
     """The source of a notebook. Raises TxrayError for a misspelt name."""
     known = list_notebooks()
-    if name not in known:
-        raise TxrayError(f"there is no notebook {name!r}. {nearest(name, known)}")
+    require_choice(name, "notebook", known)
     return known[name]
 
 
 def parameters_of(source: Path) -> dict[str, Any]:
     """The parameters of a text notebook with their defaults. Raises TxrayError if not one cell is tagged `parameters`."""
+    cells = [cell for cell in _CELL.finditer(source.read_text(encoding="utf-8")) if _TAGGED.search(cell[1])]
+    if len(cells) != 1:
+        raise TxrayError(
+            f"the notebook {source.name} has {len(cells)} cells tagged `parameters`; it must have exactly one"
+        )
     defaults = {}
-    for line in ast.parse(_parameters_cell(source)[2]).body:
+    for line in ast.parse(cells[0][2]).body:
         if not isinstance(line, ast.Assign | ast.AnnAssign):
             raise TxrayError(
                 f"the parameters of {source.name} must be plain `name = value` lines; this is not: {ast.unparse(line)}"
@@ -103,18 +107,17 @@ def write_unexecuted(source: Path, out: Path) -> Path:
 def read_notebook(source: Path, values: Mapping[str, Any] | None = None) -> nbformat.NotebookNode:
     """A text notebook with all its cells, as it stands or with other values of its parameters.
 
-    Raises TxrayError where there is none, or it cannot be read.
+    Raises TxrayError where it cannot be read.
     """
     import jupytext
 
-    text = _read_text(source)
-    if values:
-        cell = _parameters_cell(source)
-        text = text[: cell.start(2)] + set_values(cell[2], values) + text[cell.end(2) :]
     try:
-        notebook = jupytext.reads(text, fmt="md:myst")
+        notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="md:myst")
     except Exception as error:
         raise TxrayError(f"the notebook {source.name} cannot be read as MyST text: {error}") from None
+    for cell in notebook.cells if values else ():
+        if "parameters" in tags_of(cell):
+            cell.source = set_values(cell.source, values)
     notebook.metadata.pop("jupytext", None)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata.setdefault("language_info", {"name": "python"})
@@ -127,7 +130,7 @@ def _is_read_here(cell: nbformat.NotebookNode, parameters: dict[str, Any], sourc
 
     Raises TxrayError where frozen tables have changed since somebody read them.
     """
-    if READING not in cell.metadata.get("tags", []):
+    if READING not in tags_of(cell):
         return True
     names, digests = (str(cell.metadata.get("of", "")).split()[i::2] for i in (0, 1))
     if not names or len(names) != len(digests):
@@ -164,21 +167,6 @@ def set_values(code: str, parameters: dict[str, Any]) -> str:
             written = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
             text = text[:begin] + written.encode() + text[end:]
     return text.decode()
-
-
-def _parameters_cell(source: Path) -> re.Match[str]:
-    cells = [cell for cell in _CELL.finditer(_read_text(source)) if _TAGGED.search(cell[1])]
-    if len(cells) != 1:
-        raise TxrayError(
-            f"the notebook {source.name} has {len(cells)} cells tagged `parameters`; it must have exactly one"
-        )
-    return cells[0]
-
-
-def _read_text(source: Path) -> str:
-    if not source.is_file():
-        raise TxrayError(f"there is no notebook {source}. {nearest(source.stem, list_notebooks())}")
-    return source.read_text(encoding="utf-8")
 
 
 def read_values(given: dict[str, Any], defaults: dict[str, Any], source: Path) -> dict[str, Any]:
@@ -246,7 +234,7 @@ def _write(notebook: nbformat.NotebookNode, source: Path, parameters: dict[str, 
     import nbformat
 
     for cell in notebook.cells:
-        tags = sorted(cell.metadata.get("tags", []))
+        tags = sorted(tags_of(cell))
         cell.metadata = {"tags": tags} if tags else {}
     notebook.metadata["papermill"] = {"input_path": source.name, "parameters": parameters}
     places.write_text(nbformat.writes(notebook), out)
