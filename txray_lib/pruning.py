@@ -75,7 +75,8 @@ def predict_without(classifier: Classifier, texts: Texts, device: str, sets: Seq
     """ŷ (texts, sets) of a classifier out of whose encoder each set's neurons, numbered through its layers, are cut."""
     encoder, predictions = classifier.encoder, []
     for neurons in sets:
-        at, neuron = np.divmod(neurons, encoder.units)
+        chosen = number_neurons(neurons, encoder.units * len(encoder.layers)).numpy()
+        at, neuron = np.divmod(chosen, encoder.units)
         with encoder.without({encoder.layers[i]: neuron[at == i] for i in np.unique(at)}):
             predictions.append(predict(classifier, last_hidden_states(classifier, texts, device)))
     return np.stack(predictions, axis=1)

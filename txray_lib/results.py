@@ -196,9 +196,10 @@ class Results:
     def digest(self) -> str:
         """Twelve digits that stand for the contents of all tables, and of what its other seeds measured: what a person read in
         them is pinned to it."""
-        whole, files = hashlib.sha256(), sorted(self.folder.rglob("*.parquet"))
-        for file in [*files, *(folder / "measured.parquet" for folder in self.seeds)]:
-            name = os.path.relpath(file, self.folder).replace(os.sep, "/")
+        whole = hashlib.sha256()
+        files = {file.relative_to(self.folder).as_posix(): file for file in sorted(self.folder.rglob("*.parquet"))}
+        files |= {folder.name: folder / "measured.parquet" for folder in self.seeds}
+        for name, file in files.items():
             whole.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
         return whole.hexdigest()[:12]
 

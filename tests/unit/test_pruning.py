@@ -25,6 +25,7 @@ from txray_lib.pruning import (
     draw_equal_size,
     draw_equal_variance,
     predict_pruned,
+    predict_without,
     pruning_sets,
     pruning_tables,
     relative_change,
@@ -90,6 +91,8 @@ def test_what_are_no_neurons_is_told(classifier, neurons):
     ):
         with pytest.raises(TxrayError, match=told):
             cut()
+    with pytest.raises(TxrayError, match=told):
+        predict_without(classifier, None, "cpu", [neurons])
 
 
 @torch.no_grad()

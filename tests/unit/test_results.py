@@ -92,7 +92,9 @@ def test_what_a_run_does_not_have_is_told_with_the_nearest_name(frozen: Path) ->
     ("given", "told"),
     [
         ({"neuron": 40}, "neuron is 40, and 'demo' has the neurons 0 to 39"),
+        ({"neuron": -2}, "neuron is -2, and should be greater than or equal to -1"),
         ({"neuron": True}, "neuron is True"),
+        ({"level": 1.01}, "level is 1.01, and should be less than or equal to 1"),
         ({"level": float("nan")}, "level is nan, and should be a finite number"),
         ({"tokens": [1e9, float("inf")]}, r"tokens is \[1000000000.0, inf\], and should be a finite number"),
         ({"min_length": "5"}, "min_length is '5'"),

@@ -84,6 +84,8 @@ class Encoder(nn.Module):
     @contextmanager
     def without(self, neurons: Mapping[int, np.ndarray]) -> Iterator[None]:
         """In this context some neurons of its layer, {0: numbers}, are 0 whatever the text: cut out of the recurrence too."""
+        if not set(neurons) <= set(self.layers):
+            raise TxrayError(f"neurons are cut out of the layers that are read, here {list(self.layers)}")
         with cut_out(self.lstm, number_neurons(neurons.get(0, []), self.units)):
             yield
 
