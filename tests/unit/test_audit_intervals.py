@@ -16,11 +16,13 @@ from txray_lib.audit.intervals import (
     around,
     beside,
     combined,
+    head,
     mean,
     over_seeds,
     plain,
     rank_correlation,
     sample,
+    tail,
 )
 
 numbers = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
@@ -93,3 +95,9 @@ def test_rank_correlation_is_scipys(pairs):
     if len(set(first)) > 1 and len(set(second)) > 1:
         expected = stats.spearmanr(first, second).statistic
     assert float(rank_correlation(first, second)) == pytest.approx(expected, abs=1e-9, nan_ok=True)
+
+
+def test_the_heads_and_tails_of_masses_by_hand():
+    masses = np.array([[0.0, 1.0, 4.0, 3.0, 2.0], [0.0, 0.0, 0.0, 1.0, 1.0]])
+    assert head(masses, 2).tolist() == [0.7, 1.0]
+    assert tail(masses, 2).tolist() == [0.3, 1.0]

@@ -13,6 +13,13 @@ from txray_lib import cli, engine, places
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import list_profiles
 
+WRONG = {
+    "a.yaml": "seed: one\nbase: tiny\n",
+    "b.yaml": "base: tiny\npruning: {unit: 3}\n",
+    "c.yaml": "a: [",
+    "d.yaml": "",
+}
+"""Profiles that cannot be used."""
 PAGE = "# A page\n\n```{code-cell}\n:tags: [parameters]\n\nn = 1\n```\n"
 Call = Callable[..., tuple[int, str, str]]
 
@@ -63,8 +70,10 @@ def test_an_example_is_whole_or_absent(call, tmp_path, monkeypatch):
     assert files(tmp_path / "mine") == {}
 
 
-def test_a_variable_that_names_no_folder_of_tables_is_told(call, tmp_path, monkeypatch):
-    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / "none"))
+@pytest.mark.parametrize("place", ["none", "a.yaml"])
+def test_a_variable_that_names_no_folder_of_tables_is_told(call, tmp_path, monkeypatch, place):
+    (tmp_path / "a.yaml").write_text("")
+    monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / place))
     status, _, err = call("results")
     assert (status, "which is no folder" in err) == (1, True)
 
@@ -72,30 +81,36 @@ def test_a_variable_that_names_no_folder_of_tables_is_told(call, tmp_path, monke
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("run", "tinny"), "Did you mean 'tiny'?"),
         (("run", "tiny", "--until", "prunee"), "Did you mean 'prune'?"),
         (("example", "notebooks"), "nothing in it is overwritten"),
         (("freeze", "tiny"), "not finished"),
+        (("freeze", "none"), "there is no profile 'none'"),
         (("run", "none.yaml"), "none.yaml"),
-        (("run", "wrong.yaml"), "wrong.yaml has 1 problem(s)"),
         (("notebook", "rq9"), "rq9"),
         (("notebook", "rq1", "-p", "top_tokens"), "'top_tokens' is not NAME=VALUE"),
         (("notebook", "rq1", "-p", "n=3", "-p", "n=4"), "n is given twice, as '3' and as '4'"),
         (("book", "--profile", "tinny"), "Did you mean 'tiny'?"),
         (("notebook", "rq1", "-p", "=3"), "'=3' is not NAME=VALUE"),
+        (("notebook", "rq1", "-p", "n=["), "n of rq1 takes int, as in 1; it was given '['"),
         (("notebook", "rq1", "-o", "profiles"), "profiles cannot be written: Is a directory"),
+        (("notebook", "rq1", "-o", "."), ". cannot be written: Is a directory"),
         (("notebook", "rq1", "-o", "pipe"), "pipe cannot be written: It is a device or a pipe"),
-        (("notebook", "rq1", "-o", "wrong.yaml/x.ipynb"), "wrong.yaml/x.ipynb cannot be written: Not a directory"),
+        (("notebook", "rq1", "-o", "d.yaml/x.ipynb"), "d.yaml/x.ipynb cannot be written: Not a directory"),
         (("notebook", "rq1", "-o", "x" * 300), "cannot be written: File name too long"),
-        (("example", "wrong.yaml/mine"), "wrong.yaml/mine: Not a directory"),
+        (("example", "d.yaml/mine"), "d.yaml/mine: Not a directory"),
         (("notebook", "rq1", "-p", "profile=mine/owm.yaml"), "there is no profile 'mine/owm.yaml'"),
+        (("run", "tiny", "--device", "warp"), "warp"),
         (("run", "tiny", "--device", "cuda:77"), "cuda:77"),
+        *((("run", name), name) for name in WRONG),
     ],
 )
 def test_an_error_is_one_message_status_1_and_nothing_written(call, workplace, monkeypatch, arguments, said):
     (workplace / "notebooks").mkdir()
     (workplace / "notebooks" / "rq1.md").write_text(PAGE)
-    (workplace / "wrong.yaml").write_text("base: tiny\nseed: one\n")
     os.mkfifo(workplace / "pipe")
+    for name, text in WRONG.items():
+        (workplace / name).write_text(text)
     monkeypatch.chdir(workplace)
     before = files(workplace)
     status, out, err = call(*arguments)
@@ -132,11 +147,15 @@ def test_a_file_in_the_place_of_a_folder_is_one_message_in_every_command(call, w
     assert "Traceback" not in err
 
 
-def test_a_root_that_is_no_compendium_is_named_and_nothing_is_written_there(call, tmp_path, monkeypatch):
+@pytest.mark.parametrize("command", [("run", "tiny"), ("profiles",), ("book",), ("notebook", "rq1"), ("teacher",)])
+def test_a_root_that_is_no_compendium_is_named_and_nothing_is_written_there(call, tmp_path, monkeypatch, command):
     monkeypatch.setenv("TXRAY_ROOT", str(tmp_path / "elsewhere"))
-    status, out, err = call("run", "tiny")
-    assert (status, out) == (1, "")
-    assert err.startswith(f"error: {tmp_path / 'elsewhere'} is no compendium")
+    assert call(*command) == (
+        1,
+        "",
+        f"error: {tmp_path / 'elsewhere'} is no compendium: it has no folder profiles/. Set TXRAY_ROOT to the folder that has"
+        " one, or work there.\n",
+    )
     assert not (tmp_path / "elsewhere").exists()
 
 

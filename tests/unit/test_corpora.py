@@ -190,12 +190,17 @@ def test_a_sample_alternates_labels_and_is_exact():
     [
         ({"tokens": "the cat"}, "the tokens of the document 'd' are no words"),
         ({"tokens": ("the", None)}, "the tokens of the document 'd' are no words"),
+        ({"tokens": (1, 2)}, "are no words. Give them as text"),
+        ({"tokens": [b"the"]}, "are no words"),
         ({"tokens": None}, "are no words"),
         ({"sentences": (1,)}, "the sentences of the document 'd' do not start at 0 and rise within its tokens"),
         ({"sentences": (0, 0)}, "do not start at 0 and rise"),
         ({"sentences": (0, 9)}, "do not start at 0 and rise"),
+        ({"sentences": ()}, "do not start at 0 and rise"),
         ({"label": "pos"}, "the document 'd' has the split 'train' and the label 'pos'"),
+        ({"label": float("nan")}, "the label nan"),
         ({"label": True}, "the label True"),
+        ({"label": np.bool_(True)}, "the label"),
         ({"label": pd.NA}, "the label <NA>"),
         ({"split": pd.NA}, "the split <NA>"),
         ({"label": 2}, "the label 2: a split is one of train, valid, test, a label 1, 0 or None"),
@@ -282,6 +287,7 @@ def test_what_makes_no_vocabulary_is_refused():
         ("a", "<eos>"),
         ("a", "<unk>"),
         ("a", "a", "<unk>", "<eos>"),
+        (),
         ("caf\u00e9", "cafe\u0301", "<unk>", "<eos>"),
     ):
         with pytest.raises(TxrayError, match="distinct words"):

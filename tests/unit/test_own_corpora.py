@@ -83,8 +83,8 @@ def test_what_is_wrong_with_a_text_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"\xef\xbb\xbf \n\n ", "is empty"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n", "is a Git LFS pointer"),
+        (b" \n\n ", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
         (b"fi\n\xe9t\xe9\n", ": line 2 is not UTF-8.* cp1252"),
         (b"PK\x03\x04\xff", "is a zip archive"),
         (gzip.compress(b"text,label\n", mtime=0), "is compressed. Unpack it"),
@@ -92,7 +92,9 @@ def test_what_is_wrong_with_a_text_is_told(tmp_path):
         (b"SQLite format 3\0", "is a database"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Office file"),
         ("text,label\nA,1\n".encode("utf-16"), "is UTF-16"),
+        ("text,label\nA,1\n".encode("utf-16-le"), "is full of control characters: binary, or UTF-16"),
         ("text,label\n\u0416\u0418,1\n".encode("utf-16-be"), "is full of control characters"),
+        (b"ARROW1\0\0\x04\0\0\0\x18\0\0\0", "is full of control characters"),
         (b"<!DOCTYPE html><html>\n\nNot found", "is a web page"),
         (b"\xef\xbb\xbf\n <HTML lang='de'>\n<body>\nNot found", "is a web page"),
         (b"<?xml version='1.0'?>\n<Error/>\n", "is a web page or XML"),
@@ -103,12 +105,26 @@ def test_what_is_no_text_is_told_as_what_it_is(tmp_path, content, told):
         load_text(write(tmp_path / "text.txt", content), "wiki", 1)
 
 
-@pytest.mark.parametrize("start", ["PAR1", "Bzh", "SQLite format 3", "<html>", "<?xml"])
+@pytest.mark.parametrize("start", ["par1", "PAR1", "Bzh", "SQLite format 3", "<html>", "<?xml", "<!doctype html>"])
 def test_a_text_that_begins_as_other_files_do_is_read(tmp_path, start):
     corpus = load_text(write(tmp_path / "text.txt", f"{start} is a start.\nSo is <b>."), "wiki", 1)
     assert (len(corpus), corpus.documents[0].tokens[-4:]) == (2, ("is", "a", "start", "."))
     table = f"{start},text,label\n" + "".join(f"{start},{text},{label}\n" for text, label in ROWS)
     assert len(load_labelled(write(tmp_path / "a.csv", table), "mine", SIZES, 1).corpus) == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "load"),
+    [
+        ("text.txt", lambda path: load_text(path, "mine", 1)),
+        ("words.txt", lambda path: load_words(path, lowercase=True)),
+        ("a.csv", lambda path: load_labelled(path, "mine", SIZES, 1)),
+        ("a.jsonl", lambda path: load_labelled(path, "mine", SIZES, 1)),
+    ],
+)
+def test_a_file_that_was_not_fetched_is_told_whatever_it_is_read_as(tmp_path, name, load):
+    with pytest.raises(TxrayError, match=rf"{name} is a Git LFS pointer"):
+        load(write(tmp_path / name, b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n"))
 
 
 def test_spelling_and_marks_that_nobody_sees_make_no_other_token_and_are_told(tmp_path):
@@ -192,6 +208,7 @@ def test_the_dialects_that_people_meet(tmp_path):
     texts = {
         '"Nothing works in this one\tneg\nIt ends with: "wait for it"\tpos\n': ['"Nothing works in this one', 14],
         '"He said \\"no\\", and\nleft"\tneg\n"So"\tpos\n': ['He said "no", and\nleft', 14],
+        '"He said ""no"", and\nleft"\tneg\n': ['He said "no", and\nleft', 13],
     }
     for rows, (first, count) in texts.items():
         read = rows_of(write(tmp_path / "a.tsv", f"text\tlabel\n{rows}{rest}"), [])
@@ -224,20 +241,24 @@ def test_columns_that_nobody_asks_for_are_no_fault_and_are_told(tmp_path, table,
     assert [line.partition("not read: ")[2] for line in said if "not read" in line] == [unread] * (unread is not None)
 
 
-@pytest.mark.parametrize(
-    ("given", "labels"),
-    [
-        (("Positive", "negative"), "negative Positive"),
-        (("10", "9"), "9 10"),
-        ((True, False), "False True"),
-        ((0.5, -1), "-1 0.5"),
-        (("true", "0"), "0 true"),
-        (("true", "fake"), "fake true"),
-        (("TRUE", "2"), "2 TRUE"),
-        (("\u2605\ufe0f", "\u2606"), "\u2605 \u2606"),
-        (("caf\u00e9", "Cafe"), "Cafe caf\u00e9"),
-    ],
-)
+LABELS = [
+    (("neg", "pos"), "neg pos"),
+    ((1, -1), "-1 1"),
+    (("10", "9"), "9 10"),
+    ((True, False), "False True"),
+    (("Positive", "negative"), "negative Positive"),
+    ((1.0, 0), "0 1.0"),
+    ((0.5, -1), "-1 0.5"),
+    (("true", "0"), "0 true"),
+    (("true", "fake"), "fake true"),
+    (("TRUE", "2"), "2 TRUE"),
+    (("false", "0.5"), "0.5 false"),
+    (("\u2605\ufe0f", "\u2606"), "\u2605 \u2606"),
+    (("caf\u00e9", "Cafe"), "Cafe caf\u00e9"),
+]
+
+
+@pytest.mark.parametrize(("given", "labels"), LABELS)
 def test_the_first_of_the_labels_is_0_whatever_the_order_of_rows(tmp_path, given, labels):
     for pair in (given, given[::-1]):
         rows = [{"text": text, "label": pair[number % 2]} for number, (text, _) in enumerate(ROWS)]
@@ -263,7 +284,7 @@ def test_a_label_has_many_spellings_and_the_profile_says_which_is_positive(tmp_p
     assert load_labelled(path, "mine", SIZES, 1, positive="Cafe\u0301").labels == ("tea", "caf\u00e9")
 
 
-@pytest.mark.parametrize("nothing", ["NaN", "n/a"])
+@pytest.mark.parametrize("nothing", ["nan", "NaN", "NULL", "None", "NA", "n/a", "<NA>"])
 def test_what_programs_write_for_no_label_is_one_only_where_the_profile_says_so(tmp_path, nothing):
     for pair in ((nothing, "1"), ("1", nothing)):
         path = write_csv(tmp_path / "a.csv", [(text, pair[n % 2]) for n, (text, _) in enumerate(ROWS)])
@@ -348,6 +369,7 @@ def test_the_step_reads_the_columns_that_the_profile_names(tmp_path):
         ("a.csv", "txt,label\nFine.,1\n", "the columns txt, label: there is no 'text'"),
         ("a.csv", "text^label\nFine.^1\n", "the columns text^label: there is no 'text'; there is no 'label'"),
         ("a.csv", "txt;label\nFine, so.;1\n", "the columns txt, label: there is no 'text'"),
+        ("a.csv", "a\tb\nFine.\t1\n", "the columns a, b: there is no 'text'; there is no 'label'"),
         ("a.csv", f"{'long ' * 99},label\nA.,1\n", "long [...]: there is no 'text'"),
         ("a.csv", "text,label\nA.,1\nB.,0\n\ufefftext,label\nC.,1\n", "line 4: the header once more"),
         ("a.csv", ",text,label\n0,A.,1\n1,B.,0\n,text ,label,\n", "line 4: the header once more"),
@@ -363,13 +385,16 @@ def test_the_step_reads_the_columns_that_the_profile_names(tmp_path):
         ("a.csv", "text,label,block\nFine.,1,x\nPoor.,0,\n", "line 3: no block"),
         ("a.jsonl", '{"text": "Fine.", "label": 1}\n{"text": NaN, "label": 0}\n', "line 2: a text that is a number"),
         ("a.jsonl", '{"text": {"en": "Fine."}, "label": 1}\n', "line 1: a text that is a number"),
-        ("a.jsonl", '{"text": "Fine.", "label": NaN}\n{"text": "So.", "label": ["pos"]}\n', "lines 1, 2: no label"),
+        ("a.jsonl", '{"text": "Fine.", "label": NaN}\n', "line 1: no label"),
+        ("a.jsonl", '{"text": "Fine.", "label": ["pos"]}\n', "line 1: no label"),
         ("a.jsonl", f'{{"text": "A.", "label": {"9" * 400}}}\n{{"text": "B.", "label": 1}}\n', "has 2 texts; train gets 0 of"),
         ("a.jsonl", '{"text": "Fine.", "label": null}\n', "line 1: no label"),
         ("a.jsonl", '{"text": "A.", "label": 1, "split": "train"}\n{"text": "B.", "label": 0}', "line 2 '': no split"),
         ("a.jsonl", '{"text": "Fine."}\n', "there is no 'label'"),
         ("a.jsonl", "1\n", "line 1: no JSON object"),
         ("a.jsonl", '[\n{"text": "Fine.", "label": 1}\n]\n', "lines 1 (column 2), 3 (column 1): no JSON object"),
+        ("a.jsonl", '{"text": \n', "line 1 (column 10): no JSON object"),
+        ("a.jsonl", '{"text": "A.", "label": 1, "label": 0}\n', "line 1: a key that is there twice"),
         ("a.jsonl", '{"text": "A.", "label": 1, "label ": 0}\n', "line 1: a key that is there twice"),
         ("a.jsonl", '{"text": "A.", "label": 1, "of": {"a": 1, "a": 2}}\n', "line 1: a key that is there twice"),
         ("a.jsonl", f'{{"text": "A.", "label": {"[" * 99_999}1', "line 1: no JSON object"),
@@ -406,6 +431,6 @@ def test_one_error_names_all_lines_and_all_faults(tmp_path):
         load_words(path, lowercase=True)
     told = str(error.value).splitlines()[1:]
     assert [line.split(": ")[0] for line in told] == ["  lines 2 'Film', 5 'River'", "  lines 3, 7", "  line 4 'the'"]
-    for missing in ("<unk>", "<eos>"):
-        with pytest.raises(TxrayError, match=f"has no line {missing}"):
-            load_words(write(path, "the\n<unk>\n<eos>".replace(missing, "a")), lowercase=True)
+    path = write(tmp_path / "words.txt", "the\r\nFilm\r\n<eos>\r\n<unk>\r\n")
+    vocabulary, rows = load_words(path, lowercase=False)
+    assert (vocabulary.words, rows) == (("the", "Film", "<unk>", "<eos>"), [0, 1, 3, 2])

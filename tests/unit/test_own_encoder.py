@@ -196,6 +196,7 @@ GRU, LSTM = (nn.GRU, 2, True), (nn.LSTM, 1, False)
     [
         (LSTM, {"size": 8}, r"embedding\.weight has the shape \(8, 4\), and \(8, 8\) is wanted.*pretraining\.units"),
         (LSTM, {"units": 6}, r"lstm\.weight_ih_l0 has the shape \(20, 4\), and \(24, 4\) is wanted"),
+        (LSTM, {"rows": (0, 1)}, r"embedding\.weight has the shape \(8, 4\), and \(2, 4\) is wanted"),
         (LSTM, {"lstm.bias_hh_l0": None}, r"no tensor lstm\.bias_hh_l0, wanted of shape \(20,\)\. Did you mean"),
         (LSTM, {"embedding.weight": torch.full((8, 4), torch.nan)}, r"embedding\.weight holds values that are not"),
         (LSTM, {"lstm.bias_ih_l0": torch.ones(20, dtype=torch.int64)}, r"lstm\.bias_ih_l0 holds values that are not"),
@@ -204,6 +205,7 @@ GRU, LSTM = (nn.GRU, 2, True), (nn.LSTM, 1, False)
         (LSTM, {"lstm.weight_hh_l0": torch.ones(20, 0)}, r"lstm\.weight_hh_l0 has the shape \(20, 0\), and \(20, 5\)"),
         ((nn.LSTM, 2, False), {}, r"holds LSTM cells in 2 layer\(s\) and 1 direction\(s\): say `layers: all`"),
         (GRU, {}, r"holds GRU cells in 2 layer\(s\) and 2 direction\(s\): say `layers: all`"),
+        (GRU, {"lstm.weight_hh_l1": None, "layers": "all"}, r"no tensor lstm\.weight_hh_l1, wanted of shape \(15, 5\)"),
         (GRU, {"lstm.bias_ih_l0_reverse": None, "layers": "all"}, r"no tensor lstm\.bias_ih_l0_reverse"),
         (GRU, {"lstm.weight_ih_l1": torch.ones(15, 5), "layers": "all"}, r"\(15, 5\), and \(15, 10\) is wanted"),
         (GRU, {"layers": [2]}, "there is no layer 2: the model has 2, numbered from 0"),
@@ -214,7 +216,7 @@ def test_weights_that_do_not_fit_are_told(tmp_path, kind, change, told):
     path = tmp_path / "own.safetensors"
     tensors = save(path, *kind) | {name: value for name, value in change.items() if "." in name}
     save_file({name: tensor for name, tensor in tensors.items() if tensor is not None}, path)
-    given = (path, range(8), change.get("size", SIZE), change.get("units", HIDDEN * (1 + kind[2])))
+    given = (path, change.get("rows", range(8)), change.get("size", SIZE), change.get("units", HIDDEN * (1 + kind[2])))
     with pytest.raises(TxrayError, match=told) as error:
         load_own_encoder(*given, named(layers=change.get("layers")))
     assert str(path) in str(error.value) or "encoder.layers" in str(error.value)
@@ -230,6 +232,14 @@ def test_what_is_no_safetensors_file_is_told(tmp_path):
         load(tmp_path / "model.safetensors")
     with pytest.raises(TxrayError, match=r"there is no file .*none\.safetensors.*TXRAY_DATA"):
         load(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("layers", ["some", "[]", "[200]", "[0, -1]", "1"])
+def test_layers_are_all_or_numbers(workplace, layers):
+    text = f"base: tiny\nencoder: {{files: {{1: a.safetensors}}, vocabulary: w.txt, layers: {layers}}}\n"
+    (workplace / "profiles" / "mine.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(TxrayError, match=r"encoder\.layers: all is wanted, or the numbers of some layers"):
+        load_profile("mine")
 
 
 PROFILE = """

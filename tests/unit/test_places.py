@@ -37,8 +37,10 @@ def test_a_file_is_there_only_after_the_block_and_text_is_utf_8(tmp_path):
     ("error", "told", "message"),
     [
         (KeyboardInterrupt(), KeyboardInterrupt, None),
+        (ValueError("no"), ValueError, "no"),
         (OSError(errno.EIO, "Input/output error"), OSError, None),
         (OSError(errno.ENOSPC, "No space left"), TxrayError, "no space left on the disk while writing .*a.txt"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), TxrayError, "no space left on the disk while writing .*a.txt"),
     ],
 )
 def test_what_goes_wrong_leaves_the_old_file_and_a_full_disk_is_told(tmp_path, error, told, message):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from txray_lib import preferences as room
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import (
+    KEYS,
     NOBODY,
     add,
     aggregate,
@@ -63,20 +64,34 @@ rows_of_records = st.lists(
 )
 
 
+def test_pairs_and_triples_are_worked_out_by_hand_and_cross_no_document():
+    rows = records(HAND)
+    pairs = with_features(rows, n=2)
+    assert pairs["feature"].tolist() == ["a a", "a a", "b a", "a c"]
+    assert pairs["activation"].tolist() == [3.0, 8.0, 5.0, -0.5]
+    assert with_features(rows, "tags", 3)["feature"].tolist() == ["NN NN VB", "NN VB JJ"]
+    assert with_features(rows, "tags")["feature"].tolist() == rows["tag"].tolist()
+    assert aggregate(pairs)[["neuron", "feature", "tag", "count", "activation_sum"]].to_numpy().tolist() == [
+        [0, "a a", "NN", 1, 3.0],
+        [0, "a a", "VB", 1, 8.0],
+        [2, "b a", "VB", 1, 5.0],
+    ]
+
+
 @given(rows_of_records, st.sampled_from([("tokens", "feature"), ("tags", "tag")]), st.integers(1, 3), st.integers(1, 2))
 def test_each_token_but_the_first_of_its_document_ends_an_n_gram_in_each_layer(rows, named, n, layers):
     of, column = named
     rows.sort(key=lambda row: row[0])
     text = pd.concat([records(rows).assign(layer=np.int8(layer)) for layer in range(layers)], ignore_index=True)
     found = with_features(text, of, n)
-    wanted, ends = [], [text[:0]]
+    wanted = []
     for _, document in text.groupby(["layer", "document"]):
         words = document[column].tolist()
         wanted += [" ".join(words[end - n : end]) for end in range(n, len(words) + 1)]
-        ends.append(document[n - 1 :])
     assert found["feature"].tolist() == wanted
-    others = text.columns.drop("feature")
-    pd.testing.assert_frame_equal(found[others], pd.concat(ends)[others].reset_index(drop=True))
+    lengths = text.groupby(["layer", "document"]).size()
+    assert len(found) == (lengths - (n - 1)).clip(lower=0).sum()
+    assert aggregate(found)["count"].sum() == (found["neuron"] != NOBODY).sum()
 
 
 def test_by_feature_and_by_tag_are_worked_out_by_hand():
@@ -106,6 +121,12 @@ def test_rows_are_kept_apart_by_tag_and_y():
     assert distributions(table)["p"].tolist() == [1.0], "y splits the rows, not the distribution"
 
 
+def test_a_stage_in_which_every_token_is_nobodys_is_an_empty_table():
+    preferences = aggregate(records(HAND[-2:]))
+    assert len(preferences) == len(distributions(preferences)) == len(neurons(preferences)) == 0
+    assert list(preferences.columns[:5]) == KEYS
+
+
 @given(rows_of_records)
 def test_every_token_is_somebodys_and_lengths_sum_to_no_more(rows: list[Row]):
     preferences = aggregate(records(rows))
@@ -130,9 +151,9 @@ def test_any_parts_add_to_the_whole_in_memory_and_on_disk(
     tmp_path_factory, rows: list[Row], cuts: list[int], held: int
 ):
     bounds = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))}) if rows else [0, 0]
-    parts = [aggregate(records(rows[start:stop]).drop(columns="block")) for start, stop in pairwise(bounds)]
+    parts = [aggregate(records(rows[start:stop])) for start, stop in pairwise(bounds)]
     whole, path = aggregate(records(rows)).astype(PLAIN), tmp_path_factory.mktemp("sum") / "preferences.parquet"
-    pd.testing.assert_frame_equal(add(iter(parts)).astype(PLAIN), whole)
+    pd.testing.assert_frame_equal(add(parts).astype(PLAIN), whole)
     write_sum(parts, path, held)
     written = read_table(path)
     pd.testing.assert_frame_equal(written.astype(PLAIN), whole, rtol=1e-12)
@@ -159,13 +180,22 @@ def test_layers_are_added_apart_and_compared_with_themselves(tmp_path):
             compare(before, after, 4)
 
 
+def test_tables_out_of_anything_are_added_and_sums_need_no_block():
+    tables = [many(), many()]
+    pd.testing.assert_frame_equal(add(table for table in tables), add(tables))
+    pd.testing.assert_frame_equal(aggregate(records(HAND).drop(columns="block")), aggregate(records(HAND)))
+
+
 def test_what_are_no_preferences_is_told():
     for give, told in (
         (lambda: add([]), "no preferences to add"),
         (lambda: add(None), "no preferences to add"),
         (lambda: aggregate(records(HAND).drop(columns=["y", "prediction"])), "DataFrame without prediction, y"),
         (lambda: add([many(), many().drop(columns=["tag", "y"])]), "numbered 1 are a DataFrame without tag, y"),
-        (lambda: compare(many(), records(HAND), 4), "preferences after are a DataFrame without activation_sum, count"),
+        (
+            lambda: compare(many(), records(HAND), 4),
+            "the preferences after are a DataFrame without activation_sum, count",
+        ),
         (lambda: compare(None, many(), 4), "the preferences before are a NoneType without"),
     ):
         with pytest.raises(TxrayError, match=told):

@@ -93,6 +93,7 @@ def test_a_study_of_what_is_known_reads_its_own_groups_and_a_run_all_but_that():
     ("name", "told"),
     [
         ("tinny", r"no profile 'tinny'.*Did you mean 'tiny'\?"),
+        ("zzz", r"no profile 'zzz'.*Known: .*demo"),
         ("sub/none.yaml", r"no profile 'sub/none.yaml'"),
     ],
 )
@@ -109,9 +110,13 @@ def test_a_misspelt_profile_names_the_nearest(name, told):
         ("pretraining: {learning_rate: 1e-3}", "pretraining.learning_rate", 0.001),
         ("pretraining: {learning_rate: 2}", "pretraining.learning_rate", 2.0),
         ("vocabulary: {lowercase: no}", "vocabulary.lowercase", False),
+        ("controls: {constant_rate: on}", "controls.constant_rate", True),
         ("about: no", "about", "no"),
         ("about: 2024-01-02", "about", "2024-01-02"),
-        ("corpora: {target: {source: file, path: a, positive: 12}}", "corpora.target.positive", "12"),
+        ("about: 'a: b #c'", "about", "a: b #c"),
+        ("corpora: {target: {name: no}}", "corpora.target.name", "no"),
+        ("corpora: {target: {source: file, path: a, positive: yes}}", "corpora.target.positive", "yes"),
+        ("corpora: {target: {source: file, path: a, positive: 012}}", "corpora.target.positive", "012"),
     ],
 )
 def test_a_setting_is_read_as_it_is_written(workplace: Path, text: str, key: str, value: object) -> None:
@@ -130,17 +135,15 @@ def test_keys_that_are_merged_are_no_doubles(tmp_path: Path) -> None:
     ("content", "said"),
     [
         (b"base: tiny\nabout: caf\xe9\n", "is not UTF-8: its byte 22"),
+        ("base: tiny\n".encode("utf-16"), "is not UTF-8: its byte 1"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "Run: git lfs pull"),
+        (b"base: tiny\nseed: 1\nseed: 2\n", "the key seed is there twice"),
         (b"base: tiny\nnulls: {permutations: 9, permutations: 8}\n", "the key permutations is there twice"),
-        (b"seed: !!python/object/apply:os.getcwd []", "is not valid YAML"),
-        (b"- a\n", "must hold keys and values"),
         (b"base: tiny\nname: other\n", "names itself 'other'"),
-        (b"base: tyni", r"builds on 'tyni', which does not exist. Did you mean 'tiny'\?"),
-        (b"base: other", "its own base"),
+        (b"- a\n", "must hold keys and values"),
     ],
 )
 def test_a_file_that_is_no_profile_is_told_as_what_it_is(workplace: Path, content: bytes, said: str) -> None:
-    (workplace / "profiles" / "other.yaml").write_text("base: mine\n")
     (workplace / "profiles" / "mine.yaml").write_bytes(content)
     with pytest.raises(TxrayError, match=said):
         load_profile("mine")
@@ -151,8 +154,12 @@ def test_a_file_that_is_no_profile_is_told_as_what_it_is(workplace: Path, conten
     [
         ("sead: 2", "sead: no such key", "Did you mean 'seed'?"),
         ("pretraining: {epoch: 2}", "pretraining.epoch: no such key", "Did you mean 'epochs'?"),
+        ("seed: one", "seed: ", "not 'one'"),
+        ("pretraining: 3", "pretraining: ", "not 3"),
         ("seed: 012", "seed: ", "integer, not '012'"),
+        ("seed: 1:30", "seed: ", "integer, not '1:30'"),
         ("seed: 5_000_000_000", "seed: ", "less than or equal to 4294967295"),
+        ("pretraining: {snapshots: [0, 1, 010]}", "pretraining.snapshots.2: ", "not '010'"),
         ("vocabulary: {lowercase: perhaps}", "vocabulary.lowercase: ", "boolean"),
         ("vocabulary: 3", "vocabulary: ", "should be a group of keys, not 3"),
         ("about: 2024", "about: ", "not 2024; between quotes it is text"),
@@ -161,6 +168,7 @@ def test_a_file_that_is_no_profile_is_told_as_what_it_is(workplace: Path, conten
         ("pretraining: {snapshots: [0, 2, 3]}", "pretraining: snapshots must be distinct", "between 0 and 2"),
         ("pretraining: {snapshots: [0, 1, 2, 3, 4]}", "pretraining: snapshots must be distinct", "up to 3"),
         ("pretraining: {snapshots: [0, 1, 1, 2, 3]}", "pretraining: snapshots must be distinct", ""),
+        ("tagger: owm", "tagger: ", "'own', not 'owm'"),
         ("features: {n: 4}", "features.n: ", "1, 2 or 3, not 4"),
         ("finetuning: {reviews: {train: 121}}", "finetuning.reviews.train: ", "multiple of 2"),
         ("pruning: {reviews: 600}", "pruning.reviews: ", "train or test"),
@@ -172,6 +180,7 @@ def test_a_file_that_is_no_profile_is_told_as_what_it_is(workplace: Path, conten
         ("world: null", "a corpus from the world", "needs the group 'world'"),
         ("corpora: {target: {source: file}}", "corpora.target: ", "'file' needs the path of a file"),
         ("corpora: {target: {delimiter: ;}}", "corpora.target: ", "'world' reads no file"),
+        ("corpora: {target: {columns: {text: a}}}", "corpora.target: ", "'world' reads no file"),
         ("corpora: {target: {source: file, path: a, delimiter: ';;'}}", "corpora.target.delimiter: ", "one character"),
         ("corpora: {target: {source: file, path: a, positive: true}}", "corpora.target.positive: ", "between quotes"),
         ("corpora: {target: {source: file, path: a.JSONL, delimiter: ;}}", "corpora.target: ", "has no delimiter"),
@@ -186,12 +195,7 @@ def test_a_file_that_is_no_profile_is_told_as_what_it_is(workplace: Path, conten
         ("corpora: {target: {source: file, path: /a.csv}}", "corpora.target.path: ", "or one that leads out by .."),
         ("corpora: {target: {source: file, path: 'C:\\\\a.csv'}}", "corpora.target.path: ", "an absolute one"),
         ("encoder: {vocabulary: w.txt}", "encoder.files: missing", ""),
-        (
-            "encoder: {files: {1: a}, vocabulary: w.txt, layers: some}",
-            "encoder.layers: ",
-            "all is wanted, or the numbers",
-        ),
-        ("encoder: {files: {1: a}, vocabulary: w.txt, layers: [200]}", "encoder.layers: ", "from 0 to 127"),
+        ("encoder: {files: {}, vocabulary: w.txt}", "encoder.files: ", "at least 1 item"),
         ("encoder: {files: {0: a.safetensors}, vocabulary: w.txt}", "encoder: files: epoch 0", "untrained"),
         ("encoder: {file: {}, files: {1: b}, vocabulary: w.txt}", "encoder.file: no such key", "Did you mean 'files'?"),
         ("pretraining: {epochs: 2, snapshots: [0, 1, 2]}", "pretraining: epochs: ", "at least 3 epochs, not of 2"),
@@ -223,6 +227,24 @@ def test_missing_keys_are_named(workplace):
     assert all(f"  {key}: missing" in message for key in keys)
     del content["finetuning"]["reviews"]["valid"]
     assert "finetuning.reviews.valid: missing" in told(workplace, yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("base: tyni", "builds on 'tyni', which does not exist. Did you mean 'tiny'?"),
+        ("base: [1]", "builds on [1]"),
+        ("base: mine", "its own base"),
+        ("base: other", "its own base"),
+        ("a: [1", "is not valid YAML"),
+        ("seed: !!python/object/apply:os.getcwd []", "is not valid YAML"),
+        ("", "must hold keys and values"),
+        ("just words\n", "must hold keys and values"),
+    ],
+)
+def test_what_is_no_profile_is_told(workplace, text, problem):
+    (workplace / "profiles" / "other.yaml").write_text("base: mine\n")
+    assert problem in told(workplace, text)
 
 
 @given(st.text(min_size=1, max_size=12))

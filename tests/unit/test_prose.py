@@ -50,8 +50,12 @@ def test_terms_are_in_the_glossary_and_each_leads_there_once_a_page(page: Path) 
     assert used or page.stem in {*SHORT, "glossary"}
 
 
-def test_every_term_is_defined_once() -> None:
-    assert [term for term, times in Counter(glossary()).items() if times > 1] == []
+def test_every_term_is_defined_once_and_the_words_of_the_method_are_there() -> None:
+    terms = glossary()
+    assert [term for term, times in Counter(terms).items() if times > 1] == []
+    words = "token tag feature document block corpus encoder activation snapshot stage record preferences distribution"
+    more = ["preference state", "hidden state", "null", "p", "q", "argmax", "Hellinger distance", "saturation"]
+    assert {*words.split(), "length", "mass", "transfer", "profile", "world", *more} <= set(terms)
 
 
 def test_literature_that_is_cited_is_listed_and_what_is_listed_is_cited() -> None:
