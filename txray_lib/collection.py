@@ -110,12 +110,12 @@ def collect_parts(
     require_number(batch_size, "batch_size")
     if max_tokens is not None:
         require_number(max_tokens, "max_tokens")
-    unfinished: deque[_LongPart] = deque()
+    unfinished: deque[_SlottedPart] = deque()
 
     def texts() -> Iterator[tuple[int, np.ndarray]]:
         document, token = first, 0
         for held in grouped(documents, part_tokens):
-            part = _LongPart(held, document, token, vocabulary, classifier, max_tokens)
+            part = _SlottedPart(held, document, token, vocabulary, classifier, max_tokens)
             unfinished.append(part)
             yield from ((part.places[i], part.ids[i]) for i in np.argsort(-part.lengths, kind="stable"))
             document, token = document + len(held), part.stop
@@ -218,8 +218,8 @@ class Part:
         """
         if not np.isfinite(self.activation).all():
             raise TxrayError(
-                "the encoder's activations are not numbers: its training diverged, or bfloat16 is too coarse for it. Train it with"
-                " a lower rate, or read it in float32."
+                "the encoder's activations are not numbers: its training diverged, its weights are damaged, or bfloat16 is too"
+                " coarse for it. Train it with a lower rate, mend its weights, or read it in float32."
             )
         prediction = np.float32(np.nan) if predictions is None else np.repeat(predictions, self.lengths)
         columns, tables = {**self._columns, "feature": feature, "prediction": prediction}, []
@@ -230,8 +230,8 @@ class Part:
         return Collected(pd.concat(tables, ignore_index=True), self.near_ties, len(self.lengths))
 
 
-class _LongPart(Part):
-    """One that is read in windows; a long document keeps it waiting while others pass."""
+class _SlottedPart(Part):
+    """One whose documents are read in slots, as ids; a long one keeps it waiting while others pass. ŷ is made of last states."""
 
     def __init__(
         self,

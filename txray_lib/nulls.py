@@ -165,9 +165,9 @@ def _draw_layer(
     what: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`draw_null` of the records of one layer: its arrangements are those of every other."""
-    cells, stay, deal = _read(kind, before, after)
+    cells, signs, deal = _read(kind, before, after)
     random, neurons = np.random.default_rng(seed), len(cells.neurons)
-    sides = cells.sides(stay)
+    sides = cells.sides(signs)
     observed, states = between(measure, *sides, cells.owner)[:, 0], _count_changed(cells, sides)[:, 0]
     null = np.empty((neurons, permutations))
     changed = np.empty((2, permutations), np.int64)
@@ -179,7 +179,7 @@ def _draw_layer(
         with bar(until, what and what + tail, "permutation", done) as ticker:
             for first in range(done, until, chunk):
                 size = min(chunk, until - first)
-                sides = own.sides(deal(random.random((size, len(stay)))))
+                sides = own.sides(deal(random.random((size, len(signs)))))
                 distances = between(measure, *sides, own.owner)
                 is_as_far = np.isnan(distances) | (distances >= observed[chosen, None] - TIE)
                 reached[chosen] += is_as_far.sum(axis=1)

@@ -52,32 +52,61 @@ VERDICTS = (
 """What the audit can say of a claim."""
 
 
-_KINDS: tuple[tuple[Any, str], ...] = (
-    (str, "profile beside other study"),
-    (str, "noise after one word notebook section benchmark"),
-    (Share, "level theme f1"),
-    (Annotated[int, Ge(-1)], "neuron"),
-    (Count, "min_length max_length shortest longest"),
-    (Count, "rank rows top_tokens tags top most least"),
-    (Count, "arrangements units reviews tokens_a_neuron"),
-    (Annotated[int, Ge(1), Le(5)], "largest"),
-    (Seed, "seed"),
-    (Count | list[Positive], "tokens"),
-    (list[Count], "lengths_before lengths_after machines"),
-    (Positive, "memory_gb disk_tb"),
-    (bool, "untrained stop_words"),
-    (Literal["length", "tag_length"], "by"),
-    (Literal["all", "shared", "avoided", "gained", "never preferred"], "state"),
-    (Literal["paper", "released"], "distance probability length"),
-    (Literal["rq1", "rq2", "rq3"], "question"),
-    (Literal["train", "test"], "split"),
-    (Literal["size", "variance"], "match"),
-    (Literal["mass", "p"], "order"),
-    (Literal["argmax", "top-3", "positive"], "way"),
-    (Literal["one", "two"], "texts"),
-    (Literal["all", *VERDICTS], "verdict"),
-)
-PARAMETERS = {name: kind for kind, names in _KINDS for name in names.split()}
+_FORMULA = Literal["paper", "released"]
+PARAMETERS: dict[str, Any] = {
+    "profile": str,
+    "beside": str,
+    "other": str,
+    "study": str,
+    "noise": str,
+    "after": str,
+    "one": str,
+    "word": str,
+    "notebook": str,
+    "section": str,
+    "benchmark": str,
+    "level": Share,
+    "theme": Share,
+    "f1": Share,
+    "neuron": Annotated[int, Ge(-1)],
+    "min_length": Count,
+    "max_length": Count,
+    "shortest": Count,
+    "longest": Count,
+    "rank": Count,
+    "rows": Count,
+    "top_tokens": Count,
+    "tags": Count,
+    "top": Count,
+    "most": Count,
+    "least": Count,
+    "arrangements": Count,
+    "units": Count,
+    "reviews": Count,
+    "tokens_a_neuron": Count,
+    "largest": Annotated[int, Ge(1), Le(5)],
+    "seed": Seed,
+    "tokens": Count | list[Positive],
+    "lengths_before": list[Count],
+    "lengths_after": list[Count],
+    "machines": list[Count],
+    "memory_gb": Positive,
+    "disk_tb": Positive,
+    "untrained": bool,
+    "stop_words": bool,
+    "by": Literal["length", "tag_length"],
+    "state": Literal["all", "shared", "avoided", "gained", "never preferred"],
+    "distance": _FORMULA,
+    "probability": _FORMULA,
+    "length": _FORMULA,
+    "question": Literal["rq1", "rq2", "rq3"],
+    "split": Literal["train", "test"],
+    "match": Literal["size", "variance"],
+    "order": Literal["mass", "p"],
+    "way": Literal["argmax", "top-3", "positive"],
+    "texts": Literal["one", "two"],
+    "verdict": Literal["all", *VERDICTS],
+}
 """What each parameter of notebooks may be; a name means the same on every page. Which neurons and kinds of noise there are, the
 tables say; the names of stages and claims are checked by what reads them."""
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
@@ -180,33 +209,32 @@ class Results:
         return both.assign(above=both["q"] <= level)
 
     @property
-    def seeds(self) -> list[Path]:
+    def seed_folders(self) -> list[Path]:
         """The folders of runs named `{profile}-seed-N` that differ from this one in the seed alone and kept what the audit
-        measured, live ones before frozen ones of the same name."""
+        measured, live ones before frozen ones."""
         parents, own = (places.live_results(), places.frozen_results()), self.folder.parent
-        found: dict[str, Path] = {}
+        found = list[Path]()
         for parent in parents if own in parents else (own,):
             places.note_opened(parent / f"{self.profile}-seed-*" / "**")
-            for folder in sorted(parent.glob(f"{self.profile}-seed-*")):
-                if (folder / "measured.parquet").is_file() and _settings(folder) == _settings(self.folder):
-                    found.setdefault(folder.name, folder)
-        return [found[name] for name in sorted(found)]
+            found += sorted(parent.glob(f"{self.profile}-seed-*"))
+        mine = _settings(self.folder)
+        return [folder for folder in found if (folder / "measured.parquet").is_file() and _settings(folder) == mine]
 
     @cached_property
     def digest(self) -> str:
         """Twelve digits that stand for the contents of all tables, and of what its other seeds measured: what a person read in
         them is pinned to it."""
         whole = hashlib.sha256()
-        files = {file.relative_to(self.folder).as_posix(): file for file in sorted(self.folder.rglob("*.parquet"))}
-        files |= {folder.name: folder / "measured.parquet" for folder in self.seeds}
-        for name, file in files.items():
+        files = [(file.relative_to(self.folder).as_posix(), file) for file in sorted(self.folder.rglob("*.parquet"))]
+        seeds = {folder.name: folder / "measured.parquet" for folder in reversed(self.seed_folders)}
+        for name, file in [*files, *sorted(seeds.items())]:
             whole.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
         return whole.hexdigest()[:12]
 
     @property
-    def is_as_kept(self) -> bool:
+    def is_frozen(self) -> bool:
         """Whether neither these tables nor those of another seed were computed in this checkout."""
-        return "live" not in {self.origin, *map(_origin, self.seeds)}
+        return "live" not in {self.origin, *map(_origin, self.seed_folders)}
 
     def control(self, stage: str) -> pd.DataFrame:
         """The comparison of `stage` with itself on the other half of the text; no row where it was not made."""

@@ -212,6 +212,21 @@ def test_siblings_differ_in_the_seed_alone(run):
     assert set(seeds(first)["profile"]) == {"made", "made-seed-2"}, "settings, name, no table, another table"
 
 
+def test_a_live_seed_of_other_claims_does_not_hide_the_frozen_one(run, workplace):
+    for folder in ("results/made", "results/made-seed-2", "build/results/made-seed-2"):
+        source = run(folder.replace("/", "-"), seed=int(folder.endswith("2")) + 1).folder
+        shutil.copytree(source, workplace / folder)
+    first = Results("made", workplace / "results" / "made", "frozen")
+    live = workplace / "build" / "results" / "made-seed-2" / "measured.parquet"
+    write_table(read_table(live).drop(columns="chance"), live)
+    assert set(seeds(first)["profile"]) == {"made", "made-seed-2"}
+    assert not first.is_frozen
+    with_live = first.digest
+    shutil.rmtree(live.parent)
+    assert Results("made", first.folder, "frozen").is_frozen
+    assert Results("made", first.folder, "frozen").digest != with_live
+
+
 def test_with_siblings_number_and_chance_are_means_over_seeds_and_five_real_ones_can_reproduce(run):
     first = run("made")
     change(first, "N13", value=0.05, chance=0.01)

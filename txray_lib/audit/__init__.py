@@ -97,14 +97,18 @@ def decide(its: Claim, ours: Measured, number: int, generated: bool) -> tuple[st
 
 
 def seeds(results: Results) -> pd.DataFrame:
-    """What was measured in this run and in its other seeds (`Results.seeds`): COLUMNS and profile, a row for each claim and run.
+    """What was measured in this run and in its other seeds (`Results.seed_folders`): COLUMNS and profile, a row for each claim
+    and run.
 
     A run that was measured for other claims than today's is measured now; another one is passed over: it is to be run again.
     """
     own = _read_measured(results.folder)
     found = {results.profile: measure(results) if own is None else own}
-    found |= {folder.name: _read_measured(folder) for folder in results.seeds}
-    return pd.concat([t.assign(profile=name) for name, t in found.items() if t is not None], ignore_index=True)
+    for folder in results.seed_folders:
+        table = _read_measured(folder)
+        if table is not None:
+            found.setdefault(folder.name, table)
+    return pd.concat([found[name].assign(profile=name) for name in sorted(found)], ignore_index=True)
 
 
 def is_generated(results: Results) -> bool:

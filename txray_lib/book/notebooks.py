@@ -142,7 +142,7 @@ def _is_read_here(cell: nbformat.NotebookNode, parameters: dict[str, Any], sourc
             run = open_results(name)
         except TxrayError:
             return False
-        if run.digest != digest and run.is_as_kept:
+        if run.digest != digest and run.is_frozen:
             raise TxrayError(
                 f"{source.name}: a reading is of the tables {name} {digest}, which are now {run.digest}. Read them again, mend"
                 " what it says, and name the new digits."

@@ -84,9 +84,7 @@ class Encoder(nn.Module):
     @contextmanager
     def without(self, neurons: Mapping[int, np.ndarray]) -> Iterator[None]:
         """In this context some neurons of its layer, {0: numbers}, are 0 whatever the text: cut out of the recurrence too."""
-        if not set(neurons) <= set(self.layers):
-            raise TxrayError(f"neurons are cut out of the layers that are read, here {list(self.layers)}")
-        with cut_out(self.lstm, number_neurons(neurons.get(0, []), self.units)):
+        with cut_out({0: self.lstm}, neurons, self.units):
             yield
 
 
@@ -104,21 +102,29 @@ def number_neurons(neurons: object, units: int) -> Tensor:
 
 
 @contextmanager
-def cut_out(cells: nn.LSTM | nn.GRU, neurons: Tensor) -> Iterator[None]:
-    """In this context some neurons of a layer, numbered through its directions, are 0 whatever the text, and so read by no other.
+def cut_out(cells: Mapping[int, nn.LSTM | nn.GRU], neurons: Mapping[int, np.ndarray], units: int) -> Iterator[None]:
+    """In this context some of the `units` neurons of layers, numbered through their directions, are 0 whatever the text, and so
+    read by no other.
 
     What such a neuron would take in is 0 (the third gate of either cell), so that its state stays the zero it begins with.
+    Raises TxrayError for a layer that `cells` lack, and for what are no neurons.
     """
-    whole, hidden = {name: value.clone() for name, value in cells.state_dict().items()}, cells.hidden_size
+    if not set(neurons) <= set(cells):
+        raise TxrayError(f"neurons are cut out of the layers that are read, here {list(cells)}")
+    chosen = {layer: number_neurons(given, units) for layer, given in neurons.items()}
+    whole = [(each, {name: value.clone() for name, value in each.state_dict().items()}) for each in cells.values()]
     try:
         with torch.no_grad():
-            for name, parameter in cells.named_parameters():
-                first = hidden * name.endswith("_reverse")
-                own = neurons[(neurons >= first) & (neurons < first + hidden)] - first
-                parameter[own + 2 * hidden] = 0
+            for layer, numbers in chosen.items():
+                hidden = cells[layer].hidden_size
+                for name, parameter in cells[layer].named_parameters():
+                    first = hidden * name.endswith("_reverse")
+                    own = numbers[(numbers >= first) & (numbers < first + hidden)] - first
+                    parameter[own + 2 * hidden] = 0
         yield
     finally:
-        cells.load_state_dict(whole)
+        for each, weights in whole:
+            each.load_state_dict(weights)
 
 
 class LanguageModel(nn.Module):

@@ -1,11 +1,11 @@
-"""Recurrent encoders of several layers or of two directions, LSTMs and GRUs: the user's own. May touch: errors, settings, layered."""
+"""Recurrent encoders of several layers or of two directions, LSTMs and GRUs: the user's own. May touch: errors, settings, layered, lstm."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from txray_lib.encoders.layered import LayeredEncoder, choose_layers
-from txray_lib.encoders.lstm import cut_out, number_neurons
-from txray_lib.errors import TxrayError
+from txray_lib.encoders.lstm import cut_out
 from txray_lib.settings import Reading
 
 Cell = Literal["lstm", "gru"]
@@ -72,11 +71,7 @@ class Recurrent(LayeredEncoder):
     @contextmanager
     def without(self, neurons: Mapping[int, np.ndarray]) -> Iterator[None]:
         """In this context some neurons, by layer, are 0 whatever the text: cut out of the recurrence too."""
-        if not set(neurons) <= set(self.layers):
-            raise TxrayError(f"neurons are cut out of the layers that are read, here {list(self.layers)}")
-        with ExitStack() as stack:
-            for layer, chosen in neurons.items():
-                stack.enter_context(cut_out(self.stack[layer].cells, number_neurons(chosen, self.units)))
+        with cut_out({layer: self.stack[layer].cells for layer in self.layers}, neurons, self.units):
             yield
 
     def _site(self, layer: int) -> tuple[nn.Module, bool]:

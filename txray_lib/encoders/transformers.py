@@ -1,4 +1,5 @@
-"""Transformers as encoders: what the neurons of their layers do at each piece. May touch: errors, places, settings, layered, pieces.
+"""Transformers as encoders: what the neurons of their layers do at each piece. May touch: errors, places, settings, layered,
+lstm, pieces.
 
 A neuron is one of a layer's feed-forward network, read after the activation function (what the down projection is given), or a
 dimension of the residual stream, read as the layer leaves it. One pass through the model serves all layers. Weights are read

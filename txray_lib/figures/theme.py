@@ -40,9 +40,9 @@ _PALETTES = {
     palette: {name: Ink(*pair) for name, pair in _DATA[palette].items()}
     for palette in ("roles", "states", "directions", "chance", "series", "controls", "page")
 }
-ROLES, STATES, DIRECTIONS, CHANCE, _SERIES, CONTROLS, _PAGE = _PALETTES.values()
-SERIES = tuple(_SERIES.values())
-CORPUS, TEXT, _, BAND, ON_BAR = _PAGE.values()
+ROLES, STATES, DIRECTIONS = _PALETTES["roles"], _PALETTES["states"], _PALETTES["directions"]
+CHANCE, CONTROLS, SERIES = _PALETTES["chance"], _PALETTES["controls"], tuple(_PALETTES["series"].values())
+CORPUS, TEXT, BAND, ON_BAR = (_PALETTES["page"][name] for name in ("corpus", "text", "band", "on bar"))
 
 
 def finish(chart: Any, description: str, names: dict[str, str] | None = None) -> Any:
