@@ -129,6 +129,14 @@ def test_the_chapters_of_the_paper_move_to_another_run_and_what_is_no_page_is_go
     assert sorted(p.stem for p in (book.root / "build/notebooks").rglob("*.ipynb")) == ["fig02", "intro", "rq1"]
 
 
+def test_a_file_that_is_no_table_of_contents_is_told(book: Book) -> None:
+    places.write_text(
+        yaml.safe_dump({**TOC, "parts": [{"chapters": [{"fiel": "book/glossary"}]}]}), book.root / "_toc.yml"
+    )
+    with pytest.raises(TxrayError, match=r"_toc\.yml is no table of contents"):
+        building.list_pages("small")
+
+
 def test_a_page_is_executed_again_when_what_it_opened_changes_and_not_for_another_run(book: Book) -> None:
     book.build()
     write_tables(book.root / "results" / "another")

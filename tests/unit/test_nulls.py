@@ -296,6 +296,7 @@ ONE = records([1, 2], [1, 2], [0, 1])
         ({"units": 1}, "the records before name neuron 1, but the encoder has 1 neurons"),
         ({"before": aggregate(ONE)}, "the records before are a DataFrame without activation, block"),
         ({"after": ONE.assign(block=None)}, "2 rows of the records after have no block"),
+        ({"measure": ["hellinger"]}, r"there is no measure \['hellinger'\]"),
         ({"after": records([1, 1], [1, 2], [0, 1])}, "'b0001' has other tokens after than before"),
     ],
 )

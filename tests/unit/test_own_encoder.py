@@ -198,7 +198,11 @@ GRU, LSTM = (nn.GRU, 2, True), (nn.LSTM, 1, False)
         (LSTM, {"units": 6}, r"lstm\.weight_ih_l0 has the shape \(20, 4\), and \(24, 4\) is wanted"),
         (LSTM, {"rows": (0, 1)}, r"embedding\.weight has the shape \(8, 4\), and \(2, 4\) is wanted"),
         (LSTM, {"lstm.bias_hh_l0": None}, r"no tensor lstm\.bias_hh_l0, wanted of shape \(20,\)\. Did you mean"),
-        (LSTM, {"embedding.weight": torch.full((8, 4), torch.nan)}, r"embedding\.weight holds values that are not"),
+        (
+            LSTM,
+            {"embedding.weight": torch.full((8, 4), torch.nan)},
+            r"embedding\.weight holds values that are not finite",
+        ),
         (LSTM, {"lstm.bias_ih_l0": torch.ones(20, dtype=torch.int64)}, r"lstm\.bias_ih_l0 holds values that are not"),
         (LSTM, {"lstm.weight_hh_l0": torch.ones(5, 5)}, "weights of a plain RNN or of cells with a projection"),
         (LSTM, {"lstm.weight_hr_l0": torch.ones(2, 5)}, "of cells with a projection"),
@@ -223,7 +227,10 @@ def test_weights_that_do_not_fit_are_told(tmp_path, kind, change, told):
 
 
 def test_what_is_no_safetensors_file_is_told(tmp_path):
-    for name, told in (("model.pt", r"a pickle may run any code"), ("model.safetensors", "cannot be read as")):
+    for name, told in (
+        ("model.pt", r"a pickle may run any code.*save_file"),
+        ("model.safetensors", "cannot be read as"),
+    ):
         torch.save({"embedding.weight": torch.ones(2, 2)}, tmp_path / name)
         with pytest.raises(TxrayError, match=told):
             load(tmp_path / name)
@@ -232,6 +239,25 @@ def test_what_is_no_safetensors_file_is_told(tmp_path):
         load(tmp_path / "model.safetensors")
     with pytest.raises(TxrayError, match=r"there is no file .*none\.safetensors.*TXRAY_DATA"):
         load(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["a", "", UNKNOWN, END], "line 2"),
+        (["a", UNKNOWN, "a", END], "line 3"),
+        (["a", END], f"has no line {UNKNOWN}"),
+        (["a", UNKNOWN], f"has no line {END}"),
+        ([], "is empty"),
+    ],
+)
+def test_what_is_wrong_with_words_is_told(tmp_path, words, told):
+    path = tmp_path / "words.txt"
+    path.write_text("\n".join(words) + "\n", encoding="utf-8")
+    with pytest.raises(TxrayError) as error:
+        load_words(path, lowercase=True)
+    assert told in str(error.value)
+    assert "words.txt" in str(error.value)
 
 
 @pytest.mark.parametrize("layers", ["some", "[]", "[200]", "[0, -1]", "1"])

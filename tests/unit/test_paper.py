@@ -85,9 +85,17 @@ def test_unknown_ids_and_parts_get_the_nearest_name():
         judged("S1")
 
 
-def test_a_wrong_direction_is_told():
-    with pytest.raises(ValidationError, match="asked"):
-        Claim(id="X1", **{**ENTRY, "asked": "less than tow"})
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"wat": "x"}, "wat"),
+        ({"unit": "words"}, "unit"),
+        ({"asked": "less than tow"}, "asked"),
+    ],
+)
+def test_a_wrong_entry_is_told(changes, told):
+    with pytest.raises(ValidationError, match=told):
+        Claim(id="X1", **{**ENTRY, **changes})
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ import pytest
 
 from txray_lib.collection import collect
 from txray_lib.corpora import Corpus, Document
+from txray_lib.preferences import aggregate
 from txray_lib.steps.reread import (
     END_OF_PARAGRAPH,
     MARK_TAG,
+    READINGS,
     carry_through,
     collect_as,
     mark_ends,
@@ -92,3 +94,9 @@ def test_marks_become_two_features_and_are_fed_as_the_end_mark(encoder, corpus, 
     paper = collect(encoder, text, vocabulary).records
     first = len(next(text.documents[0].sentence_tokens()))
     np.testing.assert_allclose(read["activation"][:first], paper["activation"][:first], atol=2e-6)
+
+
+def test_every_reading_sums_to_preferences(encoder, corpus, vocabulary):
+    for name in READINGS:
+        collected = collect_as(name, encoder, corpus, vocabulary)
+        assert aggregate(collected.records)["count"].sum() == len(collected.records) - collected.nobody

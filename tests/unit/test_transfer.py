@@ -236,7 +236,11 @@ def at(layer: object) -> pd.DataFrame:
         (lambda: compare(at(0).assign(neuron=0.5), at(0), 3), "before name neuron 0.5, but the encoder has 3 neurons"),
         (lambda: compare(ONE_AND_TWO, ONE_AND_TWO, "3"), "units is '3', and a whole number from 1 on is wanted"),
         (lambda: compare(at(0.5), at(0.5), 3), "there is no layer 0.5"),
-        (lambda: compare(at(200), at(200), 3), "there is no layer 200"),
+        (
+            lambda: compare(at(200), at(200), 3),
+            "there is no layer 200: number the layers of an encoder from 0, up to 127",
+        ),
+        (lambda: compare(at(math.nan), at(0), 3), "there is no layer nan"),
         (lambda: strongest(at(0), at(5), 3), "give the same layers of both"),
         (lambda: strongest(None, at(5), 3), "the preferences before are a NoneType without"),
         (lambda: compare(at(0), at(5), 3), "give the same layers of both"),

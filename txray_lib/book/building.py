@@ -86,12 +86,16 @@ def list_pages(profile: str) -> list[Page]:
     """The notebooks that `_toc.yml` names, with the parameters that they are executed with.
 
     `demo-rq1` is the notebook rq1 on the profile demo; one whose default is `CHAPTERS` is executed on `profile`; another on
-    its own default.
+    its own default. Raises TxrayError where that file is no table of contents.
     """
-    from sphinx_external_toc.parsing import parse_toc_yaml
+    from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
+    try:
+        table_of_contents = parse_toc_yaml(places.root() / "_toc.yml")
+    except MalformedError as error:
+        raise TxrayError(f"_toc.yml is no table of contents: {error}") from None
     found = []
-    for file, its in parse_toc_yaml(places.root() / "_toc.yml").items():
+    for file, its in table_of_contents.items():
         if not file.startswith(PREFIX):
             continue
         on_profile, _, name = file.removeprefix(PREFIX).rpartition("-")
