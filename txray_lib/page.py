@@ -50,9 +50,11 @@ def show(frame: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = 
 
     formats  how a column of numbers is written, as {"change": "+.1%"}; others show whole numbers whole and `digits` that count
     A tuple of tokens becomes a row of boxes, a column "verdict" chips with the column "why" below them; what is missing is a
-    dash.
+    dash. On a narrow screen a row with a verdict is a card, each of its cells under the other with its column's name.
     """
     formats, heads, columns = formats or {}, "", []
+    cards = "verdict" in frame and len(frame) <= LONG
+    kind = " txray-long" if len(frame) > LONG else " txray-cards" * cards
     for name in frame:
         if name == "why" and "verdict" in frame:
             continue
@@ -61,13 +63,14 @@ def show(frame: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = 
         else:
             column = [_cell(value, formats.get(str(name)), digits) for value in frame[name].astype(object)]
         words = ' class="words"' if any(cell.startswith(TEXT) for cell in column) else ""
-        heads += f'<th scope="col"{words}>{html.escape(str(name).replace("_", " "))}</th>'
-        columns.append(column)
+        head = html.escape(str(name).replace("_", " "))
+        heads += f'<th scope="col"{words}>{head}</th>'
+        columns.append([cell.replace("<td", f'<td data-name="{head}"', 1) for cell in column] if cards else column)
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
-    long, name = " txray-long" if len(frame) > LONG else "", html.escape(caption)
+    name = html.escape(caption)
     display(
         HTML(
-            f'<div class="txray-scroll" role="region" tabindex="0" aria-label="{name}"><table class="txray-table{long}">'
+            f'<div class="txray-scroll" role="region" tabindex="0" aria-label="{name}"><table class="txray-table{kind}">'
             f"<caption><span>{name}</span></caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
         )
     )
@@ -102,7 +105,7 @@ def claims(run: Results, *ids: str) -> None:
     rows, shown = judge(run, *ids), []
     for row in rows.itertuples():
         beyond = interval(row.beyond, row.beyond_low, row.beyond_high, row.unit)
-        chance = f"; chance: {row.against}" + f"; ours less chance: {beyond}" * (row.beyond == row.beyond)
+        chance = f"; chance: {row.against}" + f"; ours minus chance: {beyond}" * (row.beyond == row.beyond)
         shown.append(
             {
                 "the paper": f"{row.claim} ({row.id})",

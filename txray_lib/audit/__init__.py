@@ -148,10 +148,10 @@ def _hindrance(its: Claim, ours: Measured) -> str:
     if math.isnan(ours.beyond_low):
         return "chance unknown"
     if ours.beyond_low <= 0 <= ours.beyond_high:
-        return "holds chance"
+        return "not told from chance"
     if its.side * ours.beyond < 0:
         return "chance exceeds ours"
-    return "holds the border"
+    return "crosses the border"
 
 
 def _over_runs(rows: pd.DataFrame) -> tuple[Measured, int]:

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from txray_lib.errors import TxrayError
-from txray_lib.figures.theme import BAND, ON_BAR, TEXT, label_tokens, mark_stages, name_rows
+from txray_lib.figures.theme import BAND, CHANCE, ON_BAR, TEXT, label_tokens, mark_stages, name_rows
 
 WIDTH, HEIGHT, WORDS = 500, 270, 92
 TICKS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10000]
@@ -95,7 +95,8 @@ def lengths_axis(field: str, longest: float, **axis: object) -> alt.X:
 
 
 def _scatter(points: pd.DataFrame, ink: dict, pick: alt.Parameter, yardstick: float | None) -> alt.LayerChart:
-    """The points; a band between the quartiles of neurons of like length, and a line through their medians."""
+    """The points; a band between the quartiles of neurons of like length, a line through their medians, and one, of short
+    dashes, through those of what chance gives them."""
     tested, top = "q" in points, float(points["hellinger"].max())
     scale = alt.Scale(domain=[0, max(1.0, top)], nice=False) if top > 0.05 else alt.Scale(zero=True)
     x = lengths_axis("length", float(points["length"].max()))
@@ -109,19 +110,22 @@ def _scatter(points: pd.DataFrame, ink: dict, pick: alt.Parameter, yardstick: fl
     said = ["neuron", "hellinger", *(["expected", "q"] if tested else []), "length_before", "length_after"]
     tips = [alt.Tooltip(f"{name}:Q", title=name.replace("_", " ")) for name in said]
     rule = alt.Chart(pd.DataFrame({"hellinger": [yardstick]}).dropna())
-    filled = base.transform_filter("datum.above").mark_point(filled=True, size=30, opacity=0.5)
+    filled = base.transform_filter("datum.above").mark_point(filled=True, size=34, opacity=0.7)
     hollow = base.transform_filter("!datum.above").mark_point(filled=False, size=26, strokeWidth=1.1, opacity=0.6)
+    grey = alt.value(CHANCE["not above its null"].light)
+    by_chance = line.transform_filter("isValid(datum.expected)").encode(y="median(expected):Q")
     chart = alt.layer(
         like.mark_area(opacity=0.2).encode(y="q1(hellinger):Q", y2="q3(hellinger):Q"),
         filled.encode(**ink),
-        hollow.encode(**ink),
+        hollow.encode(shape=ink["shape"], color=grey),
         line.mark_line(color=ON_BAR.light, strokeWidth=5).encode(detail="label:N", color=alt.value(ON_BAR.light)),
         line.mark_line(strokeWidth=2.5),
+        by_chance.mark_line(strokeWidth=2.5, strokeDash=[2, 3]),
         rule.mark_rule(strokeDash=[6, 4], color=TEXT.light).encode(y="hellinger:Q"),
         base.transform_filter(pick).mark_point(size=190, strokeWidth=2.5, color=TEXT.light, opacity=1),
         base.mark_point(filled=True, size=60, opacity=0).encode(tooltip=tips).add_params(pick),
     ).properties(width=WIDTH, height=HEIGHT)
-    return chart.properties(title="filled: above chance, hollow: not") if tested else chart
+    return chart.properties(title="filled: above chance, hollow: not; dotted: by chance") if tested else chart
 
 
 def _detail(points: pd.DataFrame, roles: Mapping[str, str], pick: alt.Parameter) -> alt.LayerChart:
