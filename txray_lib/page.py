@@ -39,7 +39,7 @@ FORMATS = {
     "share": ".1%",
     "change": "+.1%",
     "distance": ".3f",
-    "correlation": "+.2f",
+    "correlation": "+.3f",
 }
 
 enable()
@@ -53,8 +53,8 @@ def show(frame: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = 
     dash. On a narrow screen a row with a verdict is a card, each of its cells under the other with its column's name.
     """
     formats, heads, columns = formats or {}, "", []
-    cards = "verdict" in frame and len(frame) <= LONG
-    kind = " txray-long" if len(frame) > LONG else " txray-cards" * cards
+    cards = "verdict" in frame
+    kind = " txray-long" * (len(frame) > LONG) + " txray-cards" * cards
     for name in frame:
         if name == "why" and "verdict" in frame:
             continue
