@@ -121,6 +121,16 @@ def test_what_cannot_be_drawn_is_said(case: str) -> None:
         draw()
 
 
+def test_the_medians_of_like_neurons_stand_beside_those_that_chance_gives_them() -> None:
+    layers = drawn(**TESTED).to_dict()["vconcat"][0]["layer"]
+    drawn_through = {
+        (its["encoding"]["y"]["aggregate"], its["encoding"]["y"]["field"])
+        for its in layers
+        if "line" in str(its["mark"])
+    }
+    assert drawn_through == {("median", "hellinger"), ("median", "expected")}
+
+
 def test_a_point_per_shared_neuron_with_its_distance_its_length_and_its_words() -> None:
     by_neuron = {row["neuron"]: row for row in rows_of(drawn(), "hellinger", "w")}
     kept_one = round(math.sqrt(1 - math.sqrt(0.5)), 4)

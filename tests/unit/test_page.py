@@ -59,8 +59,10 @@ def test_a_verdict_is_a_chip_with_its_reason_and_long_tables_can_be_searched() -
     frame = pd.DataFrame({"verdict": ["contradicted"], "why": ["<so>"]})
     html = displayed(page.show, frame, "a")
     assert all(part in html for part in ('class="txray-chip txray-no">contradicted', "&lt;so&gt;"))
-    assert html.count("<th ") == 1
+    assert html.count("<th ") == html.count('data-name="verdict"') == html.count("txray-cards") == 1
     assert "txray-long" not in html
+    plain = displayed(page.show, frame.rename(columns={"verdict": "told"}), "a")
+    assert not any(part in plain for part in ("txray-cards", "data-name"))
     assert "txray-long" in displayed(page.show, pd.concat([frame] * 13), "a")
 
 
