@@ -16,6 +16,7 @@ from telling_tables import HOSTILE, write_second_layer, write_tables
 from txray_lib import page
 from txray_lib.errors import TxrayError
 from txray_lib.results import Results, open_results
+from txray_lib.tables import write_table
 
 
 @pytest.fixture
@@ -82,6 +83,14 @@ def test_a_page_names_profile_seed_corpora_and_commit_and_whether_its_profile_ha
     assert "other parameters" not in told
     (run.folder / "profile.yaml").write_text("name: tiny\nseed: 99\n", encoding="utf-8")
     assert "other parameters" in displayed(page.source, open_results("tiny"))
+
+
+def test_a_page_names_the_other_seeds_of_its_intervals(run: Results) -> None:
+    assert "tiny-seed-2" not in displayed(page.source, run)
+    other = run.folder.with_name("tiny-seed-2")
+    write_tables(other, seed=2)
+    write_table(pd.DataFrame({"id": ["N1"]}), other / "measured.parquet", {"commit": "fedcba9876543210"})
+    assert "tiny-seed-2 (commit fedcba987654)" in displayed(page.source, run)
 
 
 def test_colours_follow_the_role_of_a_stage(run: Results) -> None:
