@@ -43,6 +43,11 @@ def test_a_notebook_is_as_an_editors_save_leaves_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_line_of_prose_is_taken_for_a_comment(page: Path) -> None:
+    assert [line for line in prose(page).splitlines() if line.startswith("%")] == [], "MyST leaves such a line out"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_terms_are_in_the_glossary_and_each_leads_there_once_a_page(page: Path) -> None:
     used = Counter(re.sub(r"\s+", " ", term).strip() for term in ROLE.findall(prose(page)))
     assert set(used) <= set(glossary())
