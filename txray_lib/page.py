@@ -2,7 +2,7 @@
 
 Everything a page *says* stands in its own cells. This room only makes it fit to be printed: it escapes what comes from a
 corpus, gives every figure its alt text and the colours of its stages, and knows nothing of any question. Importing it makes
-charts render offline. May touch: audit, figures.theme, results, tables.
+charts render offline. May touch: audit, figures.theme, results.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import html
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from numbers import Number
-from pathlib import Path
 from typing import Any
 
 import altair as alt
@@ -21,7 +21,6 @@ from IPython.display import HTML, Markdown, display
 
 from txray_lib.figures.theme import ROLES, enable, finish
 from txray_lib.results import Results
-from txray_lib.tables import read_table
 
 CHIPS = {
     "reproduced": "yes",
@@ -58,7 +57,7 @@ def show(frame: pd.DataFrame, caption: str, formats: Mapping[str, str] | None = 
     cards = "verdict" in frame
     kind = " txray-long" * (len(frame) > LONG) + " txray-cards" * cards
     for name in frame:
-        if name == "why" and "verdict" in frame:
+        if name == "why" and cards:
             continue
         if name == "verdict":
             column = list(map(_chip, frame[name], frame.get("why", [""] * len(frame))))
@@ -170,18 +169,14 @@ def _source(run: Results) -> str:
     corpora = ", ".join(f"{name} {digest[:12]}" for name, digest in its["corpora"].items())
     layer = "" if run.layer is None else f", layer {run.layer} of {', '.join(map(str, run.layers))}"
     how = "computed in this checkout" if run.origin == "live" else "frozen tables of an earlier run"
-    seeds = [f"{folder.name} (commit {_commit(folder)})" for folder in run.seed_folders]
-    others = f"; intervals over seeds also from {', '.join(seeds)}" if seeds else ""
+    seeds = [replace(run, profile=folder.name, folder=folder) for folder in run.seed_folders]
+    told = ", ".join(f"{seed.profile} (commit {str(seed.provenance['commit'])[:12]})" for seed in seeds)
+    others = f"; intervals over seeds also from {told}" if told else ""
     weights = f", weights {its['weights'][:12]}" if its.get("weights", its["commit"]) != its["commit"] else ""
     return (
         f"{run.profile}{layer}: {how}; seed {its['seed']}; corpora {corpora}; commit {str(its['commit'])[:12]}{weights},"
         f" {its['created'][:10]}; {its.get('command', '')}{others}"
     ).rstrip("; ")
-
-
-def _commit(folder: Path) -> str:
-    """Of the code that measured another seed."""
-    return read_table(folder / "measured.parquet").attrs["provenance"].get("commit", "unknown")[:12]
 
 
 def _cell(value: Any, form: str | None, digits: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,9 @@ def test_a_page_names_the_other_seeds_of_its_intervals(run: Results) -> None:
     assert "tiny-seed-2" not in displayed(page.source, run)
     other = run.folder.with_name("tiny-seed-2")
     write_tables(other, seed=2)
-    write_table(pd.DataFrame({"id": ["N1"]}), other / "measured.parquet", {"commit": "fedcba9876543210"})
+    write_table(pd.DataFrame({"id": ["N1"]}), other / "measured.parquet")
+    its = {**open_results("tiny-seed-2").provenance, "commit": "fedcba9876543210"}
+    (other / "provenance.json").write_text(json.dumps(its), encoding="utf-8")
     assert "tiny-seed-2 (commit fedcba987654)" in displayed(page.source, run)
 
 
