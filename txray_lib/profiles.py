@@ -80,7 +80,7 @@ class VocabularySettings(Settings):
 class Pretraining(Settings):
     """The language model (§3.1). `units` is the paper's 1500; `snapshots` are epochs, 0 for the untrained encoder; with an
     encoder of the user's own they and `epochs` are those of its files. With `precision` bfloat16 products are rounded to it
-    in training; weights, and whatever reads with them, stay float32."""
+    in training; weights, and the records of what an encoder prefers, stay float32."""
 
     embedding_size: Count
     units: Annotated[int, Ge(2)]
@@ -96,8 +96,8 @@ class Pretraining(Settings):
 
 
 class Finetuning(Settings):
-    """The supervised classifier (§3.3). Stops once F1 on the validation part reaches `target_f1`; `precision` as in
-    `Pretraining`."""
+    """The supervised classifier (§3.3). Stops once F1 on the validation part reaches `target_f1`; `precision` is
+    that of its training, its scores, and those of what is cut out of it."""
 
     reviews: Reviews
     max_tokens: Count

@@ -71,14 +71,17 @@ def predict_pruned(classifier: Classifier, hidden: Tensor, sets: Sequence[np.nda
     return torch.sigmoid(hidden @ weights.T + classifier.output.bias.detach().cpu()).numpy()
 
 
-def predict_without(classifier: Classifier, texts: Texts, device: str, sets: Sequence[np.ndarray]) -> np.ndarray:
+def predict_without(
+    classifier: Classifier, texts: Texts, device: str, precision: str, sets: Sequence[np.ndarray]
+) -> np.ndarray:
     """ŷ (texts, sets) of a classifier out of whose encoder each set's neurons, numbered through its layers, are cut."""
     encoder, predictions = classifier.encoder, []
     for neurons in sets:
         chosen = number_neurons(neurons, encoder.units * len(encoder.layers)).numpy()
         at, neuron = np.divmod(chosen, encoder.units)
         with encoder.without({encoder.layers[i]: neuron[at == i] for i in np.unique(at)}):
-            predictions.append(predict(classifier, last_hidden_states(classifier, texts, device)))
+            states = last_hidden_states(classifier, texts, device, precision=precision)
+            predictions.append(predict(classifier, states))
     return np.stack(predictions, axis=1)
 
 
@@ -90,6 +93,7 @@ def pruning_tables(
     settings: Pruning,
     seed: int,
     device: str = "cpu",
+    precision: str = "float32",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tab. 2 in both ways, a row for each set, way and split, and what each random set beside it does.
 
@@ -116,7 +120,7 @@ def pruning_tables(
     for split, part in texts.items():
         sample = part.take(balanced_sample(part.labels, settings.reviews, seed))
         cut_classifier = partial(predict_pruned, classifier, hidden[split])
-        cut_encoder = partial(predict_without, classifier, sample, device)
+        cut_encoder = partial(predict_without, classifier, sample, device, precision)
         cuts.append((BEFORE_CLASSIFIER, split, part.labels, settings.random_sets, cut_classifier))
         cuts.append((OUT_OF_ENCODER, split, sample.labels, settings.recurrent_random_sets, cut_encoder))
     return _cut_each_way(sets, random, mass, cuts, seed)
@@ -249,6 +253,7 @@ def layer_pruning_tables(
     settings: Pruning,
     seed: int,
     device: str = "cpu",
+    precision: str = "float32",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tab. 2 for an encoder that is read in layers: the sets of all layers at once, silenced in it; D of each layer too.
 
@@ -267,7 +272,7 @@ def layer_pruning_tables(
     cuts: list[Cut] = []
     for split, part in texts.items():
         sample = part.take(balanced_sample(part.labels, settings.reviews, seed))
-        predict_cut = partial(predict_without, classifier, sample, device)
+        predict_cut = partial(predict_without, classifier, sample, device, precision)
         cuts.append((OUT_OF_ENCODER, split, sample.labels, count, predict_cut))
     tables = _cut_each_way(sets, random, mass, cuts, seed)
     for table in tables:

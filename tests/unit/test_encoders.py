@@ -222,6 +222,16 @@ def test_one_label_or_nothing_to_validate_on_is_an_error():
 
 
 @torch.no_grad()
+@ROUNDS
+def test_rounded_products_leave_hidden_states_nearly_the_same(classifier):
+    some = texts(30, 7).cut(6)
+    some = Texts(some.names, tuple(i % 8 for i in some.ids), some.labels)
+    exact, rounded = (last_hidden_states(classifier, some, precision=p) for p in ("float32", "bfloat16"))
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(rounded, exact)
+    torch.testing.assert_close(rounded, exact, rtol=0, atol=0.02)
+
+
 def test_last_hidden_states_are_those_of_each_text_alone(classifier):
     some = texts(30, 7).cut(6)
     some = Texts(some.names, tuple(i % 8 for i in some.ids), some.labels)

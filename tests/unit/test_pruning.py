@@ -92,7 +92,7 @@ def test_what_are_no_neurons_is_told(classifier, neurons):
         with pytest.raises(TxrayError, match=told):
             cut()
     with pytest.raises(TxrayError, match=told):
-        predict_without(classifier, None, "cpu", [neurons])
+        predict_without(classifier, None, "cpu", "float32", [neurons])
 
 
 @torch.no_grad()

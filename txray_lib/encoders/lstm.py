@@ -32,7 +32,7 @@ def rounded_to(precision: str, device: str) -> torch.autocast:
     rounds, kind = precision == "bfloat16", torch.device(device).type
     if rounds and not has_bfloat16(kind):
         raise TxrayError(
-            f"pretraining.precision is bfloat16, and an LSTM on this machine's {kind} has no products of that kind (a processor"
+            f"the profile asks for bfloat16, and an LSTM on this machine's {kind} has no products of that kind (a processor"
             " needs AVX-512 BF16 or AMX): say precision: float32 in the profile, or train on another machine"
         )
     return torch.autocast(kind, torch.bfloat16, enabled=rounds)

@@ -162,15 +162,22 @@ def score(predictions: np.ndarray, labels: np.ndarray) -> Scores:
 
 
 @torch.no_grad()
-def last_hidden_states(classifier: Classifier, texts: Texts, device: str = "cpu", what: str = "") -> Tensor:
-    """What the classifier sees of each text, float32 on the CPU: the encoder's state after it, (texts, width)."""
+def last_hidden_states(
+    classifier: Classifier, texts: Texts, device: str = "cpu", what: str = "", precision: str = "float32"
+) -> Tensor:
+    """What the classifier sees of each text, float32 on the CPU: the encoder's state after it, (texts, width).
+
+    precision  of products, as those that it was trained with
+    """
     exact_products()
     classifier.eval().to(device)
     states = torch.empty(len(texts), classifier.output.in_features)
     with bar(len(texts), what, "text") as ticker:
         for batch in batches_by_length(texts.lengths, _EVALUATION_BATCH):
             ids, lengths = padded([texts.ids[i] for i in batch])
-            states[torch.from_numpy(batch)] = classifier.encoder.summarise(ids.to(device), lengths.to(device)).cpu()
+            with rounded_to(precision, device):
+                read = classifier.encoder.summarise(ids.to(device), lengths.to(device))
+            states[torch.from_numpy(batch)] = read.float().cpu()
             ticker.update(len(batch))
     return states
 
@@ -226,7 +233,8 @@ def finetune(
                 _update(classifier, optimiser, loss, FINETUNING_CLIP)
                 losses.append(_read(loss, "fine-tuning"))
                 ticker.update()
-            scores = score(predict(classifier, last_hidden_states(classifier, valid, device)), valid.labels)
+            seen = last_hidden_states(classifier, valid, device, precision=settings.precision)
+            scores = score(predict(classifier, seen), valid.labels)
             progress.update(done=steps.stop, seconds=time.monotonic() - began)
             measures = {"train_loss": float(np.mean(losses)), "valid_f1": scores.f1, "valid_accuracy": scores.accuracy}
             _add_to_curve(progress, steps.stop / per_epoch, **measures)

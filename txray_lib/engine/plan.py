@@ -150,7 +150,7 @@ def _declare_collection(profile: Profile, read: list[Stage]) -> list[Step]:
 def _declare_comparisons(profile: Profile) -> list[Step]:
     collected = tuple(f"collect-{stage.name}" for stage in stages(profile))
     null_settings = ("seed", "nulls", "pretraining.units", *_COUNTED)
-    pruning_settings = ("seed", "pruning", "finetuning.max_tokens")
+    pruning_settings = ("seed", "pruning", "finetuning.max_tokens", "finetuning.precision")
     return [
         Step("preferences", "compare.sum_preferences", collected, _COUNTED),
         Step("transfer", "compare.compare_stages", ("preferences",), ("pretraining.units", *_STAGES)),

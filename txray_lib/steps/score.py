@@ -29,9 +29,10 @@ _PROBED = ("untrained", "early", "last")
 
 def prune(task: Task, folder: Path) -> None:
     """Prune the sets A–D and random ones, and score the classifier."""
-    settings, transfer = task.profile.pruning, read_rq3(task)
+    profile, transfer = task.profile, read_rq3(task)
     classifier, texts, hidden = read_scored(task)
-    table, random = pruning_tables(classifier, transfer, texts, hidden, settings, task.profile.seed, task.device)
+    asked = (profile.pruning, profile.seed, task.device, profile.finetuning.precision)
+    table, random = pruning_tables(classifier, transfer, texts, hidden, *asked)
     write_table(table, folder / "pruning.parquet")
     write_table(random, folder / "pruning_random.parquet")
 

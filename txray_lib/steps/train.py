@@ -108,7 +108,7 @@ def finetune_encoder(
     classifier, curve = training.finetune(settings, encoder, train, valid, seed, checkpoint, task.device, updates)
     scored = {"test": texts["test"]} if is_control else texts
     hidden = {
-        split: training.last_hidden_states(classifier, part, task.device, f"scoring {split}")
+        split: training.last_hidden_states(classifier, part, task.device, f"scoring {split}", settings.precision)
         for split, part in scored.items()
     }
     shared = frozenset(json.loads(task.file("corpora", "facts.json").read_text(encoding="utf-8"))["shared"])

@@ -128,8 +128,9 @@ def prune(task: Task, folder: Path) -> None:
     encoder, _, digest = _read_model(task)
     classifier = Classifier(encoder)
     load_weights(classifier, task.file("finetune", "supervised.safetensors"), digest)
-    scored, settings, seed = {"test": _read_texts(task)["test"]}, task.profile.pruning, task.profile.seed
-    tables = layer_pruning_tables(classifier, read_rq3(task), scored, settings, seed, task.device)
+    scored, profile = {"test": _read_texts(task)["test"]}, task.profile
+    asked = (profile.pruning, profile.seed, task.device, profile.finetuning.precision)
+    tables = layer_pruning_tables(classifier, read_rq3(task), scored, *asked)
     for name, table in zip(("pruning", "pruning_random"), tables, strict=True):
         write_table(table, folder / f"{name}.parquet")
 
