@@ -30,7 +30,7 @@ from IPython.display import HTML
 from scipy import sparse
 
 from txray_lib.figures.plane import lengths_axis
-from txray_lib.figures.theme import ROLES, STATES, TEXT
+from txray_lib.figures.theme import CHANCE, ROLES, STATES, TEXT
 from txray_lib.places import write_text
 from txray_lib.preferences import distributions, grouped_by_tag, tag_class
 from txray_lib.results import NEURON, Results
@@ -150,9 +150,10 @@ def _scatter(base: alt.Chart, longest: float, told: dict[str, str]) -> alt.Layer
     shared = shared.encode(lengths_axis("x", longest, title="features preferred (log scale)"), y)
     filled, hollow = shared.transform_filter("datum.o !== 1"), shared.transform_filter("datum.o === 1")
     ring = shared.transform_filter("datum.n === chosen").encode(color=alt.value(TEXT.light))
+    grey = alt.value(CHANCE["not above its null"].light)
     return alt.layer(
         filled.mark_point(filled=True, size=32, opacity=0.5),
-        hollow.mark_point(filled=False, size=28, strokeWidth=1.1, opacity=0.7),
+        hollow.mark_point(filled=False, size=28, strokeWidth=1.1, opacity=0.7).encode(color=grey),
         ring.mark_point(size=210, strokeWidth=3, opacity=1),
         _target(shared, told, "picked"),
     ).properties(width=WIDTH, height=290)

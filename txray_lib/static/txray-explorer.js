@@ -103,9 +103,9 @@
     function fill() {
       const rows = kept();
       list.replaceChildren(...rows.map(each => make("option", { value: each.n, selected: each.n === state.n },
-        `${each.n % told.neurons} · ${each.s}${each.d === undefined ? "" : ` · distance ${digits(each.d)}`}`
-        + `${each.e === undefined ? "" : ` · by chance ${digits(each.e)}`} · prefers ${whole(each.lb)} → ${whole(each.la)}`)));
-      listed.textContent = plural(rows.length, "neuron");
+        `${each.n % told.neurons} · ${each.s}${each.d === undefined ? "" : ` · ${digits(each.d)}`}`
+        + `${each.e === undefined ? "" : ` (${digits(each.e)})`} · ${whole(each.lb)} → ${whole(each.la)}`)));
+      listed.textContent = `${plural(rows.length, "neuron")}: state · distance (by chance) · features before → after`;
       layer.value = `${inLayer()}`;
     }
 
