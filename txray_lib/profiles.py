@@ -128,12 +128,14 @@ class Collection(Settings):
 
 class Pruning(Settings):
     """§3.3.2: `set_size` neurons in B and C. Out of the encoder is scored on `reviews` of each split; as a null
-    `random_sets` random sets are cut before the classifier and `recurrent_random_sets` out of the encoder."""
+    `random_sets` random sets are cut before the classifier and `recurrent_random_sets` out of the encoder, the latter of
+    equal size, and of equal variance where `recurrent_match` names it."""
 
     set_size: Count
     reviews: Even
     random_sets: Annotated[int, Ge(0)]
     recurrent_random_sets: Annotated[int, Ge(0)]
+    recurrent_match: list[Literal["size", "variance"]] = ["size", "variance"]
 
 
 class Controls(Settings):
