@@ -43,7 +43,7 @@ def has_bfloat16(device: str) -> bool:
     """Whether an LSTM on this kind of device trains with products rounded to bfloat16: tried on one step of one unit."""
     lstm = nn.LSTM(1, 1).to(device)
     try:
-        with torch.autocast(device, torch.bfloat16):
+        with torch.enable_grad(), torch.autocast(device, torch.bfloat16):
             lstm(torch.zeros(1, 1, 1, device=device))[0].sum().backward()
     except RuntimeError:
         return False
