@@ -135,7 +135,7 @@ class Pruning(Settings):
     reviews: Even
     random_sets: Annotated[int, Ge(0)]
     recurrent_random_sets: Annotated[int, Ge(0)]
-    recurrent_match: list[Literal["size", "variance"]] = ["size", "variance"]
+    recurrent_match: list[Literal["size", "variance"]] = ["size", "variance"]  # noqa: RUF012  pydantic copies it
 
 
 class Controls(Settings):

@@ -30,7 +30,7 @@ Sets = dict[Any, np.ndarray]
 RandomSets = dict[Any, dict[str, list[np.ndarray]]]
 """Beside each set, by what they have in common with it, the random ones."""
 Cut = tuple[str, str, np.ndarray, dict[str, int], Callable[[Sequence[np.ndarray]], np.ndarray]]
-"""A way of cutting, the split that is scored, its labels, how many random sets of a kind stand beside each, and what gives ŷ (texts, sets)."""
+"""A way of cutting, the split that is scored, its labels, random sets of a kind beside each, and what gives ŷ (texts, sets)."""
 
 
 def pruning_sets(transfer: pd.DataFrame, size: int) -> Sets:
