@@ -96,8 +96,8 @@ class Pretraining(Settings):
 
 
 class Finetuning(Settings):
-    """The supervised classifier (§3.3). Stops once F1 on the validation part reaches `target_f1`; `precision` is
-    that of its training, its scores, and those of what is cut out of it."""
+    """The supervised classifier (§3.3). Stops once F1 on the validation part reaches `target_f1`; `precision` is that
+    of its training, its scores, and those of what is left when neurons are cut out of it."""
 
     reviews: Reviews
     max_tokens: Count
@@ -128,14 +128,12 @@ class Collection(Settings):
 
 class Pruning(Settings):
     """§3.3.2: `set_size` neurons in B and C. Out of the encoder is scored on `reviews` of each split; as a null
-    `random_sets` random sets are cut before the classifier and `recurrent_random_sets` out of the encoder, the latter of
-    equal size, and of equal variance where `recurrent_match` names it."""
+    `random_sets` random sets are cut before the classifier and `recurrent_random_sets` out of the encoder."""
 
     set_size: Count
     reviews: Even
     random_sets: Annotated[int, Ge(0)]
     recurrent_random_sets: Annotated[int, Ge(0)]
-    recurrent_match: list[Literal["size", "variance"]] = ["size", "variance"]  # noqa: RUF012  pydantic copies it
 
 
 class Controls(Settings):

@@ -29,8 +29,8 @@ Sets = dict[Any, np.ndarray]
 """The neurons of each set, (neurons,), by its letter; of several layers by layer and letter."""
 RandomSets = dict[Any, dict[str, list[np.ndarray]]]
 """Beside each set, by what they have in common with it, the random ones."""
-Cut = tuple[str, str, np.ndarray, dict[str, int], Callable[[Sequence[np.ndarray]], np.ndarray]]
-"""A way of cutting, the split that is scored, its labels, random sets of a kind beside each, and what gives ŷ (texts, sets)."""
+Cut = tuple[str, str, np.ndarray, int, Callable[[Sequence[np.ndarray]], np.ndarray]]
+"""A way of cutting, the split that is scored, its labels, how many random sets stand beside each, and what gives ŷ (texts, sets)."""
 
 
 def pruning_sets(transfer: pd.DataFrame, size: int) -> Sets:
@@ -121,10 +121,8 @@ def pruning_tables(
         sample = part.take(balanced_sample(part.labels, settings.reviews, seed))
         cut_classifier = partial(predict_pruned, classifier, hidden[split])
         cut_encoder = partial(predict_without, classifier, sample, device, precision)
-        counts = dict.fromkeys((SIZE, VARIANCE), settings.random_sets)
-        cuts.append((BEFORE_CLASSIFIER, split, part.labels, counts, cut_classifier))
-        counts = dict.fromkeys(settings.recurrent_match, settings.recurrent_random_sets)
-        cuts.append((OUT_OF_ENCODER, split, sample.labels, counts, cut_encoder))
+        cuts.append((BEFORE_CLASSIFIER, split, part.labels, settings.random_sets, cut_classifier))
+        cuts.append((OUT_OF_ENCODER, split, sample.labels, settings.recurrent_random_sets, cut_encoder))
     return _cut_each_way(sets, random, mass, cuts, seed)
 
 
@@ -140,14 +138,14 @@ def _cut_each_way(
 
 def _cut(sets: Sets, random: RandomSets, cut: Cut, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """F1 without each set, and without random sets beside it: those that two sets have in common are read once."""
-    way, split, labels, counts, predict_cut = cut
+    way, split, labels, count, predict_cut = cut
     base = predict_cut([np.empty(0, np.int64)])[:, 0]
     f1_base = score(base, labels).f1
     rows, drawn, known = [], [], dict[bytes, list[float]]()
     for name, neurons in sets.items():
         low = high = np.nan
         for match, alike in random[name].items():
-            if not (drawn_sets := alike[: counts.get(match, 0)]):
+            if not (drawn_sets := alike[:count]):
                 continue
             if (key := np.concatenate(drawn_sets).tobytes()) not in known:
                 known[key] = [relative_change(score(y, labels).f1, f1_base) for y in predict_cut(drawn_sets).T]
@@ -275,7 +273,7 @@ def layer_pruning_tables(
     for split, part in texts.items():
         sample = part.take(balanced_sample(part.labels, settings.reviews, seed))
         predict_cut = partial(predict_without, classifier, sample, device, precision)
-        cuts.append((OUT_OF_ENCODER, split, sample.labels, {SIZE: count}, predict_cut))
+        cuts.append((OUT_OF_ENCODER, split, sample.labels, count, predict_cut))
     tables = _cut_each_way(sets, random, mass, cuts, seed)
     for table in tables:
         table["layer"], table["set"] = table["set"].str[0].astype(np.int8), table["set"].str[1]

@@ -221,7 +221,13 @@ def test_one_label_or_nothing_to_validate_on_is_an_error():
         finetune(FINETUNING, Encoder(WORDS, 5, 6), one, one.take(np.empty(0, np.int64)), 1)
 
 
-@torch.no_grad()
+@ROUNDS
+def test_rounded_products_are_known_where_no_gradient_is_wanted():
+    has_bfloat16.cache_clear()
+    with torch.no_grad():
+        assert has_bfloat16("cpu")
+
+
 @ROUNDS
 def test_rounded_products_leave_hidden_states_nearly_the_same(classifier):
     some = texts(30, 7).cut(6)
@@ -232,6 +238,7 @@ def test_rounded_products_leave_hidden_states_nearly_the_same(classifier):
     torch.testing.assert_close(rounded, exact, rtol=0, atol=0.02)
 
 
+@torch.no_grad()
 def test_last_hidden_states_are_those_of_each_text_alone(classifier):
     some = texts(30, 7).cut(6)
     some = Texts(some.names, tuple(i % 8 for i in some.ids), some.labels)
