@@ -155,7 +155,10 @@ def test_points_are_hollow_only_where_they_were_tested() -> None:
     for columns, filled in ((TESTED, [True, False, False]), ({"q": math.nan, "above": False}, [True] * 3)):
         chart = drawn(**columns)
         assert [row["above"] for row in rows_of(chart, "hellinger", "w")] == filled
-        assert ("title" in chart.to_dict()["vconcat"][0]) == (not all(filled))
+        scatter = chart.to_dict()["vconcat"][0]
+        assert ("title" in scatter) == (not all(filled))
+        shapes = [its["encoding"]["shape"] for its in scatter["layer"] if "shape" in its["encoding"]]
+        assert shapes == [{"value": "circle"}] * 2, "one comparison needs no mark of its own"
 
 
 def test_bars_and_marks_are_probabilities() -> None:

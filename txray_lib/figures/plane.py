@@ -46,7 +46,7 @@ def plane(
     legend = alt.Legend(title=None, orient="top", direction="vertical", columns=1)
     ink = mark_stages("label", after.map(roles).to_dict(), legend)
     if len(after) == 1:
-        ink["shape"].scale.range = ["circle"]
+        ink["shape"] = alt.value("circle")
     pick = alt.selection_point(
         name="chosen", fields=["key"], value=[{"key": start}], on="click", nearest=True, clear=False, toggle=False
     )
