@@ -161,16 +161,6 @@ def _cut(sets: Sets, random: RandomSets, cut: Cut, seed: int) -> tuple[pd.DataFr
     return table, chance.assign(way=way, split=split)
 
 
-def set_changes(classifier: Classifier, sets: Sets, texts: dict[str, Texts], hidden: dict[str, Tensor]) -> pd.DataFrame:
-    """[id, part, value]: the relative change of F1 by each set cut before the classifier, on each split of `texts`."""
-    rows = []
-    for split, part in texts.items():
-        predicted = predict_pruned(classifier, hidden[split], [np.empty(0, np.int64), *sets.values()])
-        base, *scores = (score(column, part.labels).f1 for column in predicted.T)
-        rows += [(f"T2-{name}", split, relative_change(f1, base)) for name, f1 in zip(sets, scores, strict=True)]
-    return pd.DataFrame(rows, columns=["id", "part", "value"])
-
-
 def relative_change(f1: float, base: float) -> float:
     """From 80 to 77 is −3.75 % (§3.3.2); missing where the base is 0."""
     return (f1 - base) / base if base else np.nan

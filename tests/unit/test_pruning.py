@@ -30,7 +30,6 @@ from txray_lib.pruning import (
     pruning_tables,
     relative_change,
     sampling_error,
-    set_changes,
 )
 from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED
 
@@ -176,8 +175,6 @@ def test_the_table_by_hand():
     sizes = drawn[drawn["match"] == SIZE].groupby(["way", "set"]).size().unstack("set")
     assert (sizes.loc[BEFORE_CLASSIFIER] == 30).all()
     assert (sizes.loc[OUT_OF_ENCODER] == 20).all()
-    changes = set_changes(model, pruning_sets(transfer, 1), {"test": texts}, {"test": states})
-    assert changes["value"].tolist() == rows["change"].tolist()
     assert relative_change(77.0, 80.0) == pytest.approx(-0.0375)
     assert np.isnan(relative_change(0.5, 0.0))
 

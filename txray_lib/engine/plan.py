@@ -183,11 +183,8 @@ def _declare_readings(profile: Profile) -> list[Step]:
     compared = Step(
         "definitions",
         "reread.compare_definitions",
-        needs=(
-            *("vocabulary", "finetune", "preferences", "transfer", "prune"),
-            *(step.name for step in recollected),
-        ),
-        settings=("pretraining.units", "pruning.set_size", "finetuning.max_tokens", *_STAGES),
+        needs=("preferences", *(step.name for step in recollected)),
+        settings=("pretraining.units", *_STAGES),
     )
     return [*recollected, compared]
 

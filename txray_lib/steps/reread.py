@@ -19,12 +19,10 @@ from txray_lib.corpora import Corpus, Document, Vocabulary
 from txray_lib.corpora.documents import load_corpus_file
 from txray_lib.encoders.lstm import Classifier, Encoder
 from txray_lib.preferences import aggregate
-from txray_lib.pruning import BEFORE_CLASSIFIER, OUT_OF_ENCODER, pruning_sets, set_changes
 from txray_lib.stages import READ_OTHERWISE, Stage, stages
 from txray_lib.steps import Task
 from txray_lib.steps.collect import text_of
 from txray_lib.steps.compare import counted
-from txray_lib.steps.score import read_rq3, read_scored
 from txray_lib.steps.train import load_model, read_vocabulary
 from txray_lib.tables import read_table, write_table
 
@@ -67,7 +65,7 @@ def compare_definitions(task: Task, folder: Path) -> None:
     for role in ("early", "before-last"):
         own.setdefault(role, own["last"].iloc[:0])
     paper = compare_pairs(own, units)
-    tables, rows = [formula_switches(own, paper, units), _switch_pruning(task)], []
+    tables, rows = [formula_switches(own, paper, units)], []
     for name, code in READINGS.items():
         read = {
             stage.role: read_table(task.file(f"recollect-{name}", f"{stage.name}.parquet"))
@@ -79,9 +77,7 @@ def compare_definitions(task: Task, folder: Path) -> None:
         for switch in (switch for switch, (used, _) in _SWITCHES.items() if used == name):
             roles = _SWITCHES[switch][1] or tuple(read)
             other = {**own, **{role: read[role] for role in roles}}
-            switched = {**paper, **compare_pairs(other, units, roles)}
-            tables.append(what_moves(switch, code, paper, switched))
-            tables.append(_compare_pruned(task, switch, code, switched["supervised"]))
+            tables.append(what_moves(switch, code, paper, {**paper, **compare_pairs(other, units, roles)}))
     table = pd.concat(tables, ignore_index=True)
     if absent:
         of_absent = (table["id"] == "ranking") & table["part"].astype(str).str.split().str[0].isin(absent)
@@ -93,33 +89,6 @@ def compare_definitions(task: Task, folder: Path) -> None:
 def _stages_of(task: Task, reading: str) -> list[Stage]:
     """The stages that are collected again in this reading."""
     return [stage for stage in stages(task.profile) if stage.role in READ_OTHERWISE[reading]]
-
-
-def _switch_pruning(task: Task) -> pd.DataFrame:
-    """Tab. 2 with neurons cut out of the encoder, as the paper says, and before the classifier, as its code does (C21)."""
-    rows = read_table(task.file("prune", "pruning.parquet"))
-    ways = rows.pivot_table(index=["set", "split"], columns="way", values="change", dropna=False).reset_index()
-    return pd.DataFrame(
-        {
-            "switch": "pruning",
-            "code": "C21",
-            "id": "T2-" + ways["set"],
-            "part": ways["split"],
-            "paper": ways[OUT_OF_ENCODER],
-            "switched": ways[BEFORE_CLASSIFIER],
-        }
-    )
-
-
-def _compare_pruned(task: Task, switch: str, code: str, switched: pd.DataFrame) -> pd.DataFrame:
-    """Tab. 2 before the classifier for the sets that the paper's reading and another one choose."""
-    size = task.profile.pruning.set_size
-    classifier, texts, hidden = read_scored(task)
-    paper, other = (
-        set_changes(classifier, pruning_sets(transfer, size), texts, hidden) for transfer in (read_rq3(task), switched)
-    )
-    table = paper.merge(other, on=["id", "part"]).rename(columns={"value_x": "paper", "value_y": "switched"})
-    return table.assign(switch=switch, code=code)[["switch", "code", "id", "part", "paper", "switched"]]
 
 
 def collect_as(

@@ -14,8 +14,6 @@ import torch
 
 from txray_lib import probe
 from txray_lib.corpora.documents import load_corpus_file
-from txray_lib.encoders.encoded import Texts
-from txray_lib.encoders.lstm import Classifier
 from txray_lib.encoders.snapshots import load_snapshot
 from txray_lib.pruning import pruning_tables
 from txray_lib.stages import stages
@@ -29,10 +27,15 @@ _PROBED = ("untrained", "early", "last")
 
 def prune(task: Task, folder: Path) -> None:
     """Prune the sets A–D and random ones, and score the classifier."""
-    profile, transfer = task.profile, read_rq3(task)
-    classifier, texts, hidden = read_scored(task)
+    profile, texts = task.profile, read_texts(task)
+    classifier = load_snapshot(task.file("finetune", "supervised.safetensors"), read_vocabulary(task).digest())
+    hidden = {
+        split: torch.from_numpy(np.load(task.file("finetune", f"hidden-{split}.npy"), allow_pickle=False))
+        for split in _SCORED
+    }
+    scored = {split: texts[split] for split in _SCORED}
     asked = (profile.pruning, profile.seed, task.device, profile.finetuning.precision)
-    table, random = pruning_tables(classifier, transfer, texts, hidden, *asked)
+    table, random = pruning_tables(classifier, read_rq3(task), scored, hidden, *asked)
     write_table(table, folder / "pruning.parquet")
     write_table(random, folder / "pruning_random.parquet")
 
@@ -40,17 +43,6 @@ def prune(task: Task, folder: Path) -> None:
 def read_rq3(task: Task) -> pd.DataFrame:
     """The rows of the transfer table that supervision made: sets to prune are chosen from them."""
     return read_table(task.file("transfer", "transfer.parquet")).query("question == 'rq3'").reset_index(drop=True)
-
-
-def read_scored(task: Task) -> tuple[Classifier, dict[str, Texts], dict[str, torch.Tensor]]:
-    """The classifier, the reviews that pruning is scored on, and their last hidden states, by split."""
-    texts = read_texts(task)
-    hidden = {
-        split: torch.from_numpy(np.load(task.file("finetune", f"hidden-{split}.npy"), allow_pickle=False))
-        for split in _SCORED
-    }
-    classifier = load_snapshot(task.file("finetune", "supervised.safetensors"), read_vocabulary(task).digest())
-    return classifier, {split: texts[split] for split in _SCORED}, hidden
 
 
 def probe_tags(task: Task, folder: Path) -> None:
