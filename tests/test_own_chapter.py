@@ -94,17 +94,6 @@ def test_the_page_shows_the_profile_that_the_example_writes_which_has_texts_enou
     assert "reviews.csv: the label 'bad' is 0, 'good' is 1, the class whose F1 is told" in said
 
 
-def test_the_example_overwrites_nothing(mine: Path, tmp_path: Path) -> None:
-    for folder, told in (
-        (mine, "nothing in it is overwritten"),
-        (tmp_path / "demo", "already"),
-        (tmp_path / "a b", "cannot"),
-    ):
-        with pytest.raises(TxrayError, match=told):
-            write_example(folder)
-    assert not (tmp_path / "demo").exists()
-
-
 def test_text_and_labels_become_the_chapters_of_a_book(quick: Run) -> None:
     for name in ("rq1", "rq2", "rq3", "fig08", "audit"):
         assert "quick: computed in this checkout" in said(name, "quick")

@@ -17,9 +17,7 @@ from benchmarks import __main__ as command
 from benchmarks.measuring import Measured, Row, Sizes, best_threads, draw_lengths
 from benchmarks.transforming import agreeing
 from txray_lib import places
-from txray_lib.corpora import Corpus, Document
 from txray_lib.encoders.lstm import has_bfloat16
-from txray_lib.steps.reread import start_at_sentences
 
 SIZES = Sizes(8, 4, 60, 600, 3_000, 40, 4, 1, 4, 3, 3_000)
 NEUROX = {"layers", "neurox", "neurox-long", "neurox-disk", "neurox-words", "neurox-same"}
@@ -84,17 +82,6 @@ def test_neurons_agree_in_words_counts_and_sums():
     assert agreeing(ours, ours.replace({"feature": {"b": "d"}})) == 3
     assert agreeing(ours, ours.replace({"activation_sum": {2.0: 2.1}})) == 3
     assert agreeing(ours, ours.replace({"neuron": {3: 1}})) == 2
-
-
-def test_sentences_are_the_documents_text_in_order():
-    document = Document("d", "train", "b", tuple("abcde"), (0, 2, 3), tags=tuple("ABCDE"))
-    apart = start_at_sentences(Corpus("text", (document,)))
-    assert [(d.tokens, d.tags) for d in apart] == [
-        (tuple("ab"), tuple("AB")),
-        (("c",), ("C",)),
-        (tuple("de"), tuple("DE")),
-    ]
-    assert len({d.name for d in apart}) == 3
 
 
 def test_a_figure_is_kept_and_judged_by_the_limit_of_today(tmp_path):

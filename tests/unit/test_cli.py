@@ -84,6 +84,8 @@ def test_a_variable_that_names_no_folder_of_tables_is_told(call, tmp_path, monke
         (("run", "tinny"), "Did you mean 'tiny'?"),
         (("run", "tiny", "--until", "prunee"), "Did you mean 'prune'?"),
         (("example", "notebooks"), "nothing in it is overwritten"),
+        (("example", "demo"), "already"),
+        (("example", "a b"), "cannot"),
         (("freeze", "tiny"), "not finished"),
         (("freeze", "none"), "there is no profile 'none'"),
         (("run", "none.yaml"), "none.yaml"),
