@@ -125,7 +125,8 @@ def _scatter(points: pd.DataFrame, ink: dict, pick: alt.Parameter, yardstick: fl
         base.transform_filter(pick).mark_point(size=190, strokeWidth=2.5, color=TEXT.light, opacity=1),
         base.mark_point(filled=True, size=60, opacity=0).encode(tooltip=tips).add_params(pick),
     ).properties(width=WIDTH, height=HEIGHT)
-    return chart.properties(title="filled: above chance, hollow: not; dotted: by chance") if tested else chart
+    title = ["filled: above chance, hollow: not,", "dotted: by chance"]
+    return chart.properties(title=title) if tested else chart
 
 
 def _detail(points: pd.DataFrame, roles: Mapping[str, str], pick: alt.Parameter) -> alt.LayerChart:
