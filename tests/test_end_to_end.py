@@ -91,6 +91,18 @@ def test_counts_of_a_stage_sum_to_its_tokens_less_nobodys(tiny_run, table):
         assert row["preferred"] == preferences["neuron"].nunique() <= row["neurons"]
 
 
+def test_a_constant_rate_is_compared_as_the_schedule_is_from_the_same_start(table):
+    schedule, constant = table("transfer"), table("control_epochs")
+    schedule = schedule[schedule["question"].isin(["rq1", "epochs"])].reset_index(drop=True)
+    names = constant[["comparison", "before", "after"]].replace("/constant", "", regex=True)
+    pd.testing.assert_frame_equal(names.astype(object), schedule[names.columns].astype(object))
+    untrained = constant["before"] == "encyclopedia-0/constant"
+    assert (constant["length_before"] == schedule["length_before"])[untrained].all()
+    assert (constant["length_before"] != schedule["length_before"])[~untrained].any()
+    has_chance = (constant["question"] == "rq1") & constant["hellinger"].notna()
+    assert constant.loc[has_chance, "expected"].between(0, 1).all()
+
+
 def test_every_neuron_of_the_last_stages_is_quoted_with_the_token_that_excited_it_most(tiny_run, table, records):
     quoted = table("contexts")
     assert set(quoted["stage"]) == {"encyclopedia-3", "reviews-zero-shot", "reviews-supervised"}

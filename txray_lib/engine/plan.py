@@ -217,7 +217,7 @@ def _declare_controls(profile: Profile) -> list[Step]:
             *(f"collect-{stage.name}" for stage in read),
         ),
         settings=(
-            *("seed", "finetuning", "controls", "encoder", "pretraining.schedule", "pretraining.units"),
+            *("seed", "finetuning", "controls", "nulls", "encoder", "pretraining.schedule", "pretraining.units"),
             *_COUNTED,
         ),
     )

@@ -1,14 +1,14 @@
-"""What the records say: the steps preferences and transfer, and the same of the controls. May touch: collection … transfer."""
+"""What the records say: the steps preferences and transfer, and the same of the controls. May touch: collection … nulls."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
 from txray_lib.corpora import UNKNOWN
 from txray_lib.encoders.training import kept_updates
+from txray_lib.nulls import draw_null
 from txray_lib.preferences import NOBODY, aggregate, in_second_half, with_features, write_sum
 from txray_lib.stages import Control, comparisons, finetuning_controls, has_constant, stages
 from txray_lib.steps import Task
@@ -89,14 +89,20 @@ def _compare_finetuned(task: Task, controls: list[Control]) -> pd.DataFrame:
 
 
 def _compare_constant(task: Task) -> pd.DataFrame:
-    """Neighbouring snapshots at a constant rate, as the transfer table's "epochs" are at the schedule's."""
-    name, tables = task.profile.corpora.pretraining.name, []
-    epochs = sorted(task.profile.pretraining.snapshots)
-    read = {epoch: aggregate(read_counted(task, f"{name}-{epoch}-constant")) for epoch in epochs}
-    for before, after in pairwise(epochs):
-        names = (f"{name}-{before}/{CONSTANT}", f"{name}-{after}/{CONSTANT}")
-        tables.append(compare(read[before], read[after], task.profile.pretraining.units, names))
-    return pd.concat(tables, ignore_index=True).assign(question="epochs", control=CONSTANT)
+    """Snapshots at a constant rate, as the transfer table's "rq1" and "epochs" are at the schedule's: RQ1's with the distance
+    that chance gives each neuron (`expected`)."""
+    units, tables = task.profile.pretraining.units, []
+    for comparison in comparisons(task.profile):
+        if comparison.question not in ("rq1", "epochs"):
+            continue
+        pair = (comparison.before, comparison.after)
+        sides = [read_counted(task, f"{stage}-{CONSTANT}") for stage in pair]
+        table = compare(*map(aggregate, sides), units, tuple(f"{stage}/{CONSTANT}" for stage in pair))
+        if comparison.question == "rq1":
+            null, _ = draw_null("swap", *sides, units, task.profile.nulls.permutations, task.profile.seed)
+            table = table.merge(null[["layer", "neuron", "expected"]], on=["layer", "neuron"])
+        tables.append(table.assign(question=comparison.question))
+    return pd.concat(tables, ignore_index=True).assign(control=CONSTANT)
 
 
 def _gather_scores(task: Task, controls: list[Control]) -> pd.DataFrame:
