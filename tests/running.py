@@ -33,6 +33,18 @@ class Shown:
         return "\n".join(self.texts)
 
 
+def code_cell(code: str, tags: str = "") -> str:
+    """A code cell of a text notebook."""
+    options = f":tags: [{tags}]\n\n" if tags else ""
+    return f"```{{code-cell}} ipython3\n{options}{code}\n```\n"
+
+
+def text_notebook(*parts: str, title: str = "A page") -> str:
+    """A text notebook: its kernel, its title, and its cells."""
+    kernel = "---\nkernelspec: {name: python3, display_name: Python 3, language: python}\n---\n"
+    return "\n".join((kernel, f"# {title}\n", *parts))
+
+
 @contextmanager
 def shell_of_its_own() -> Iterator[InteractiveShell]:
     """A shell in this process, whose module takes the place of `__main__` only as long as it is used."""

@@ -9,6 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 import yaml
+from running import code_cell, text_notebook
 from telling_tables import write_study, write_tables
 
 from txray_lib import engine, places
@@ -18,18 +19,6 @@ from txray_lib.errors import TxrayError
 from txray_lib.profiles import load_profile
 from txray_lib.results import list_results, open_results
 
-PAGE = """---
-kernelspec: {{name: python3, display_name: Python 3}}
----
-
-# {title}
-
-```{{code-cell}} ipython3
-:tags: [parameters]
-
-{parameter}
-```
-"""
 TOC = {
     "format": "jb-book",
     "root": "build/notebooks/intro",
@@ -56,7 +45,7 @@ class Book:
         self.root, self.capsys = root, capsys
 
     def write(self, name: str, title: str = "One", parameter: str = "") -> None:
-        text = PAGE.format(title=title, parameter=parameter or DEFAULTS[name])
+        text = text_notebook(code_cell(parameter or DEFAULTS[name], "parameters"), title=title)
         places.write_text(text, self.root / "notebooks" / f"{name}.md")
 
     def build(self, profile: str = "small") -> list[str]:
@@ -189,8 +178,8 @@ def test_a_page_is_executed_again_when_its_text_or_the_code_that_it_imports_chan
     book.write("rq1", "Two")
     assert book.build() == ["demo-rq1", "rq1"]
     page = book.root / "notebooks" / "fig02.md"
-    cell = "\n```{code-cell} ipython3\nfrom txray_lib import errors\n```\n"
-    page.write_text(page.read_text(encoding="utf-8") + cell, encoding="utf-8")
+    cell = code_cell("from txray_lib import errors")
+    page.write_text(page.read_text(encoding="utf-8") + "\n" + cell, encoding="utf-8")
     assert book.build() == ["fig02"]
     original = tracking._read
     monkeypatch.setattr(tracking, "_read", lambda file: b"new" if file.name == "probe.py" else original(file))
@@ -220,8 +209,8 @@ def test_a_page_that_trains_an_encoder_stands_as_it_is(book: Book) -> None:
 
 def test_students_files_are_built_with_the_book(book: Book) -> None:
     page = book.root / "notebooks" / "rq1.md"
-    cell = "\n```{code-cell} ipython3\n:tags: [starter]\n\nanswer = ...\n```\n"
-    page.write_text(page.read_text(encoding="utf-8") + cell, encoding="utf-8")
+    cell = code_cell("answer = ...", "starter")
+    page.write_text(page.read_text(encoding="utf-8") + "\n" + cell, encoding="utf-8")
     book.build()
     assert {path.name for path in (book.root / "build/course").iterdir()} == {"rq1.ipynb", "txray-course.zip"}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from running import run_cells
+from running import code_cell, run_cells, text_notebook
 from telling_tables import write_tables
 
 from txray_lib.book.handouts import build_students, build_teacher, course_notebooks, student_version
@@ -22,42 +22,17 @@ from txray_lib.errors import TxrayError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COURSE = ("lab", "assignment")
-PAGE = """---
-kernelspec: {name: python3, display_name: Python 3, language: python}
----
-
-# A task
-
-See [the method](/book/method) and [elsewhere](https://example.org).
-
-```{code-cell} ipython3
-:tags: [parameters]
-
-data = "tiny"
-```
-
-```{code-cell} ipython3
-:tags: [starter]
-
-answer = ...
-```
-
-```{code-cell} ipython3
-:tags: [solution]
-
-answer = 40 + 2  # the answer is forty-two
-```
-
-```{code-cell} ipython3
-from txray_lib.course import Checked
-
-Checked("open" if answer is ... else "right" if answer == 6 * 7 else "wrong")
-```
-
-+++ {"tags": ["marking"]}
-
-Two points for the answer that is forty-two.
-"""
+PAGE = text_notebook(
+    "See [the method](/book/method) and [elsewhere](https://example.org).\n",
+    code_cell('data = "tiny"', "parameters"),
+    code_cell("answer = ...", "starter"),
+    code_cell("answer = 40 + 2  # the answer is forty-two", "solution"),
+    code_cell(
+        "from txray_lib.course import Checked\n\n"
+        'Checked("open" if answer is ... else "right" if answer == 6 * 7 else "wrong")'
+    ),
+    '+++ {"tags": ["marking"]}\n\nTwo points for the answer that is forty-two.\n',
+)
 
 
 def cells(name: str) -> list[nbformat.NotebookNode]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from running import code_cell, text_notebook
 from telling_tables import write_tables
 
 from txray_lib.book.kernels import CopiedKernel
@@ -21,31 +22,11 @@ from txray_lib.errors import TxrayError
 from txray_lib.results import check_parameters, open_results
 from txray_lib.tables import write_table
 
-MINIMAL = """---
-kernelspec:
-  name: python3
-  display_name: Python 3
-  language: python
----
-
-# Title
-
-```{code-cell} ipython3
-:tags: [parameters]
-
-n = 1
-name = "a"
-```
-
-```{code-cell} ipython3
-CODE
-```
-"""
-
 
 def notebook(folder: Path, code: str) -> Path:
     source = folder / "page.md"
-    source.write_text(MINIMAL.replace("CODE", code), encoding="utf-8")
+    text = text_notebook(code_cell('n = 1\nname = "a"', "parameters"), code_cell(code))
+    source.write_text(text, encoding="utf-8")
     return source
 
 

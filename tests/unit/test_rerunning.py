@@ -13,32 +13,17 @@ import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from running import code_cell, text_notebook
 from telling_tables import write_tables
 
 from txray_lib import places
 from txray_lib.book.notebooks import execute, set_values
 
-PAGE = """---
-kernelspec: {name: python3, display_name: Python 3, language: python}
----
-
-# A page
-
-```{code-cell} ipython3
-:tags: [parameters]
-
-profile = "demo"  # whose tables
-neuron = -1  # by the rule
-```
-
-```{code-cell} ipython3
-import txray_lib
-from txray_lib.results import open_results
-
-results = open_results(profile)
-print(profile, neuron, results.folder, txray_lib.__file__)
-```
-"""
+PAGE = text_notebook(
+    code_cell('profile = "demo"  # whose tables\nneuron = -1  # by the rule', "parameters"),
+    code_cell("import txray_lib\nfrom txray_lib.results import open_results"),
+    code_cell("print(profile, neuron, open_results(profile).folder, txray_lib.__file__)"),
+)
 
 VALUES = st.one_of(st.text(), st.integers(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False))
 
