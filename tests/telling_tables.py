@@ -55,7 +55,10 @@ ROLES = (
 )
 NEURONS = 40
 BARE = ("stages", "transfer", "training", "scores", "pruning", "corpora")
-AS_FROZEN = (*BARE[2:], "pruning_random", "tag_counts", "definitions", "same_weights", "probe", "control_scores")
+AS_FROZEN = (
+    *BARE[2:],
+    *("pruning_random", "tag_counts", "definitions", "same_weights", "probe", "control_scores", "control_training"),
+)
 """Tables that tell of no neuron."""
 LATE = [stage for stage, role, *_ in ROLES if role in ("last", "zero-shot", "supervised")]
 
@@ -137,7 +140,6 @@ def _tables(seed: int, apart: bool) -> dict[str, pd.DataFrame]:
         "transfer": transfer,
         "control_transfer": _with_shuffled_labels(transfer),
         "control_epochs": _at_a_constant_rate(transfer),
-        "control_training": _of_small("training").query("phase == 'pretraining'").assign(control="constant"),
         **chance_tables(transfer),
         **sentence_tables(HOSTILE),
         "contexts": _contexts(preferences["encyclopedia-5"]),

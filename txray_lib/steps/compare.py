@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -92,13 +93,14 @@ def _compare_constant(task: Task) -> pd.DataFrame:
     """Snapshots at a constant rate, as the transfer table's "rq1" and "epochs" are at the schedule's: RQ1's with the distance
     that chance gives each neuron (`expected`)."""
     units, tables = task.profile.pretraining.units, []
+    summed = cache(lambda stage: aggregate(read_counted(task, f"{stage}-{CONSTANT}")))
     for comparison in comparisons(task.profile):
         if comparison.question not in ("rq1", "epochs"):
             continue
         pair = (comparison.before, comparison.after)
-        sides = [read_counted(task, f"{stage}-{CONSTANT}") for stage in pair]
-        table = compare(*map(aggregate, sides), units, tuple(f"{stage}/{CONSTANT}" for stage in pair))
+        table = compare(*map(summed, pair), units, tuple(f"{stage}/{CONSTANT}" for stage in pair))
         if comparison.question == "rq1":
+            sides = [read_counted(task, f"{stage}-{CONSTANT}") for stage in pair]
             null, _ = draw_null("swap", *sides, units, task.profile.nulls.permutations, task.profile.seed)
             table = table.merge(null[["layer", "neuron", "expected"]], on=["layer", "neuron"])
         tables.append(table.assign(question=comparison.question))
