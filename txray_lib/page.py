@@ -117,7 +117,8 @@ def claims(run: Results, *ids: str) -> None:
                 "why": row.because + (chance if row.against else ""),
             }
         )
-    over = f"95 % intervals; seeds: {rows['seeds'].max()}"
+    fewest, most = rows.loc[rows["seeds"] > 0, "seeds"].agg(["min", "max"]).fillna(0).astype(int)
+    over = f"95 % intervals; seeds: {most}" + f", of some claims {fewest}" * (fewest < most)
     show(pd.DataFrame(shown), f"What the paper says, and what {run.profile} gives ({over})")
 
 
