@@ -14,8 +14,6 @@ The computing half, up to `steps`, makes the tables of a run; the telling half, 
 imports only rooms before it (README.md names them in order).
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The console command `txray`. May touch: every room, each only when its command is called."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path

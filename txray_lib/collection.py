@@ -6,8 +6,6 @@ it wastes half a window on average, however unequal the lengths. Records are mad
 does not grow with the corpus; which documents are read together changes no record (law 1).
 """
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The one exception a user is meant to read. Below every room; imports nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from difflib import get_close_matches
 from numbers import Integral

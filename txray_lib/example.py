@@ -3,8 +3,6 @@
 May touch: errors, places, corpora, worlds.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from itertools import groupby

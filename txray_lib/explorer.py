@@ -16,8 +16,6 @@ neuron's number is its own, plus the neurons of all layers before it.
 May touch: figures, places, preferences, results, settings.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -3,8 +3,6 @@
 One pass serves all layers; each layer's maxima are taken while it computes, so that no activations are kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np

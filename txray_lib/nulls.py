@@ -19,8 +19,6 @@ first round whose m gives 1 / (1 + m) ≤ a. What left or ended before has p > a
 round, which is one test with m fixed beforehand. The doubling ends where the neurons left have q ≤ 0.001 whatever follows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -93,7 +91,7 @@ class Cells:
         before, after = (Side(counts, sums * (counts > 0)) for counts, sums in halves)
         return before, after
 
-    def of(self, chosen: np.ndarray) -> Cells:
+    def of(self, chosen: np.ndarray) -> "Cells":
         """The cells of some neurons, chosen by their rising positions in `neurons`."""
         sizes = np.diff(self.owner.indptr)
         rows = np.flatnonzero(np.repeat(np.isin(np.arange(len(sizes)), chosen), sizes))

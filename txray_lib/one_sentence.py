@@ -6,8 +6,6 @@ The sentence is read where it stands: the encoder has read its review from the s
 after the sentence's last token, as if the review ended there.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ corpus, gives every figure its alt text and the colours of its stages, and knows
 charts render offline. May touch: audit, figures.theme, results.
 """
 
-from __future__ import annotations
-
 import html
 import math
 import re

@@ -1,7 +1,5 @@
 """What the paper says, kept in one file, `paper.yaml`: its values and its claims. May touch: errors."""
 
-from __future__ import annotations
-
 import math
 from functools import cache
 from pathlib import Path

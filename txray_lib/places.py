@@ -1,7 +1,5 @@
 """Where things lie on disk, and how files get there: whole or not at all. Below every room; may touch: errors."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

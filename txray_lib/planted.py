@@ -17,8 +17,6 @@ Each way of collecting from full activations has its own sum (law 2), `nobody` b
 May touch: errors, progress, profiles, corpora, worlds, preferences … nulls.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product

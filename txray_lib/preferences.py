@@ -7,8 +7,6 @@ Columns of preferences, a row for each (layer, neuron, feature, tag, y), in the 
     count int64, activation_sum float64, prediction_sum float64 (NaN without a classifier)
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path

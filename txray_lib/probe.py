@@ -4,8 +4,6 @@ A multinomial logistic regression from the activations at a token to its tag, tr
 on others; beside it what the token's word alone gives, and what nothing at all gives.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The named sets of parameters of whole runs, checked on load. Below every room; may touch: errors, places."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path
@@ -175,7 +173,7 @@ class TruthPlan(Settings):
     depth: Annotated[int, Ge(2)]
 
     @model_validator(mode="after")
-    def _leaves_some(self) -> TruthPlan:
+    def _leaves_some(self) -> "TruthPlan":
         if self.replaced + 2 * (self.lost + self.silenced) + self.unused >= 1:
             raise ValueError("replaced + 2 · (lost + silenced) + unused must be below 1: some neurons stay unchanged")
         if min(self.sizes) == 1 or 2 * self.depth > self.units:
@@ -200,7 +198,7 @@ class TruthStudy(Settings):
     words: Annotated[int, Ge(700)]
 
     @model_validator(mode="after")
-    def _possible(self) -> TruthStudy:
+    def _possible(self) -> "TruthStudy":
         if 2 * max(self.tokens) > self.population:
             raise ValueError("population: two texts of the most tokens are more than it holds")
         if self.cap < self.permutations:
@@ -233,7 +231,7 @@ class Profile(Settings):
     _folder: Path | None = PrivateAttr(None)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Profile:
+    def _consistent(self) -> "Profile":
         if not self.encoder:
             _check_snapshots(self.pretraining.snapshots, self.pretraining.epochs)
         sources = {self.corpora.pretraining.source, self.corpora.target.source}

@@ -1,7 +1,5 @@
 """A progress bar that is seen on a terminal and in a log file. May touch: nothing but tqdm."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,7 +1,5 @@
 """Cutting sets of neurons, what that does to F1 (§3.3.2, Tab. 2), and what random sets do. May touch: profiles … transfer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any

@@ -3,8 +3,6 @@
 May touch: errors, places, profiles, tables. Imports nothing that computes, draws or builds.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

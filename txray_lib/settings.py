@@ -4,8 +4,6 @@ Below every room.
 May touch: errors, places.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
@@ -156,7 +154,7 @@ class CorpusSettings(Settings):
         return (self.columns, self.delimiter, self.positive) != (None, None, None)
 
     @model_validator(mode="after")
-    def _has_its_path(self) -> CorpusSettings:
+    def _has_its_path(self) -> "CorpusSettings":
         if (self.path is None) == (self.source == "file"):
             wrong = "needs the path of a file" if self.path is None else f"reads no path, and {self.path!r} is given"
             raise ValueError(f"the source {self.source!r} {wrong}")
@@ -174,7 +172,7 @@ class Corpora(Settings):
     target: CorpusSettings
 
     @model_validator(mode="after")
-    def _roles(self) -> Corpora:
+    def _roles(self) -> "Corpora":
         if self.pretraining.source == "imdb" or self.target.source == "wikitext-2":
             raise ValueError(
                 "pretraining reads 'world', 'wikitext-2' or 'file', the target needs labels: 'world', 'imdb' or 'file'"
@@ -221,7 +219,7 @@ class OwnEncoder(Settings):
         return None if self.layers == "all" else self.layers
 
     @model_validator(mode="after")
-    def _is_trained(self) -> OwnEncoder:
+    def _is_trained(self) -> "OwnEncoder":
         if max(self.files) == 0:
             raise ValueError("files: epoch 0 is the untrained encoder; give a trained one under a later epoch")
         return self

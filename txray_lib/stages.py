@@ -5,8 +5,6 @@ last (on the pretraining corpus), zero-shot, supervised (on the target corpus). 
 three trained snapshots none is early or before-last, and RQ1 is not asked.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal

@@ -1,7 +1,5 @@
 """Tables on disk, each with its provenance inside: where its numbers come from. Below every room; may touch: errors, places."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import platform
@@ -30,7 +28,7 @@ _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "flair")
 class _Shared(dict[str, Any]):
     """What a table carries, which every table that is made of it carries too: pandas copies it at each operation."""
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Shared:
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Shared":
         return self
 
 

@@ -16,8 +16,6 @@ Columns: comparison, before, after (names of stages), layer, neuron, state,
 Every distance lies in [0, 1], is symmetric, and is missing where a side is empty (law 5).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from operator import attrgetter
 

@@ -21,8 +21,6 @@ a correction for their number. May touch: errors, paper, preferences, results, t
 Needs no torch.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import asdict

@@ -9,8 +9,6 @@ A statistic takes arrays with neurons along the last axis, leaves NaN out, and g
 May touch: numpy and scipy alone.
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Callable, Sequence

@@ -4,8 +4,6 @@ Units that are not in the tables are not drawn again: blocks of text, whose shar
 run, and epochs. Every stage reads as many tokens: activation is judged per token (K32), and masses as shares.
 """
 
-from __future__ import annotations
-
 import math
 from functools import cache, cached_property, partial
 

@@ -5,8 +5,6 @@ sources of chance: which reviews were read (`sampling_error`), and which sets we
 little of their spread: no interval, and no place among them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial

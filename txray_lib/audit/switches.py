@@ -3,8 +3,6 @@
 May touch: measures, preferences, transfer. Counts are counts of neurons, changes are shares.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Mapping
 from typing import Any

@@ -5,8 +5,6 @@ file. A note that no longer holds is removed, and Snakemake makes the part anew.
 May touch: errors, places, results, explorer, engine, and its own room.
 """
 
-from __future__ import annotations
-
 import glob
 import hashlib
 import json

@@ -4,8 +4,6 @@
 inert JSON for the loader in `static/`. `setup` adds the loaders and what the site brings along to its pages.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import re
@@ -43,7 +41,7 @@ class VegaLiteRenderer:
     mime_priority_overrides: ClassVar = [(builder, MIME, 1) for builder in ("html", "dirhtml", "singlehtml")]
 
     @staticmethod
-    def handle_mime(renderer: NbElementRenderer, data: MimeData, inline: bool) -> list[nodes.Element] | None:
+    def handle_mime(renderer: "NbElementRenderer", data: "MimeData", inline: bool) -> list[nodes.Element] | None:
         if inline or data.mime_type != MIME:
             return None
         spec = data.content if isinstance(data.content, dict) else json.loads(data.content)
@@ -93,7 +91,7 @@ def _caption(description: str, page: str | None) -> str:
     return f'<figcaption>{html.escape(first)} <span class="txray-links">{link}</span>{more}</figcaption>'
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: "Sphinx") -> dict[str, Any]:
     """Sphinx's entry to this extension."""
     app.connect("config-inited", provide_static_files)
     app.connect("config-inited", _launch_only_from_a_repository)
@@ -106,13 +104,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def _launch_only_from_a_repository(app: Sphinx, config: Config) -> None:
+def _launch_only_from_a_repository(app: "Sphinx", config: "Config") -> None:
     """Without the address of a repository there is nothing that Binder or Colab could open, and the theme would fail."""
     if not config.html_theme_options.get("repository_url"):
         config.html_theme_options["launch_buttons"] = {}
 
 
-def _add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+def _add_scripts(app: "Sphinx", pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
     """The explorer's script and style on the pages that have one, and the package that searches tables where one is long."""
     body = context.get("body", "")
     if EXPLORER in body:
@@ -124,7 +122,7 @@ def _add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[st
         app.add_css_file("txray/tables.css")
 
 
-def _mend_theme(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+def _mend_theme(app: "Sphinx", pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
     """What screen readers and browsers complain of in the theme's pages, mended.
 
     An entry of the literature has a role that ARIA has given up, inside a list that then has no items. Two scripts for live
@@ -144,12 +142,12 @@ def _named(tree: Any) -> Any:
     return tree
 
 
-def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:
+def _inline_math(translator: "HTML5Translator", node: nodes.math) -> None:
     translator.body.append(_mathml(node))
     raise nodes.SkipNode
 
 
-def _block_math(translator: HTML5Translator, node: nodes.math_block) -> None:
+def _block_math(translator: "HTML5Translator", node: nodes.math_block) -> None:
     translator.body.append(f'<div class="math">{_mathml(node, as_block=True)}</div>')
     raise nodes.SkipNode
 

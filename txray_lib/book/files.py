@@ -3,8 +3,6 @@
 May touch: errors, places, figures.theme.
 """
 
-from __future__ import annotations
-
 import re
 import zipfile
 from collections.abc import Iterable
@@ -60,7 +58,7 @@ def write_archive(path: Path, files: Iterable[tuple[str, bytes]]) -> Path:
     return path
 
 
-def provide_static_files(app: Sphinx, config: Config) -> None:
+def provide_static_files(app: "Sphinx", config: "Config") -> None:
     """Sphinx's `config-inited`: write what is missing into a folder beside the site, and name it as a static path."""
     folder = Path(app.outdir).parent / ".txray-static"
     write_bundle(folder / "txray" / "vega-bundle.js")
@@ -69,7 +67,7 @@ def provide_static_files(app: Sphinx, config: Config) -> None:
     config.html_static_path = [*config.html_static_path, *(str(f) for f in written if f.is_dir()), str(STATIC)]
 
 
-def publish(app: Sphinx, error: Exception | None) -> None:
+def publish(app: "Sphinx", error: Exception | None) -> None:
     """Sphinx's `build-finished`: what a host needs beside the pages.
 
     Always an empty `.nojekyll`, since some hosts leave out folders that begin with an underscore, and an archive of the source.

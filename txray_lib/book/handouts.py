@@ -4,8 +4,6 @@ Students' files go to `build/course/`, where a page of the book offers them. The
 page links to and the site never holds. May touch: errors, places, results, course, notebooks.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +33,7 @@ def course_notebooks() -> dict[str, Path]:
     return {name: source for name, source in sources if TO_FILL_IN.search(source.read_text(encoding="utf-8"))}
 
 
-def student_version(source: Path) -> nbformat.NotebookNode:
+def student_version(source: Path) -> "nbformat.NotebookNode":
     """A notebook as students get it: nothing of a teacher's, not executed, readable without the book."""
     return _readable(version_of(read_notebook(source), "student"))
 
@@ -84,7 +82,7 @@ def build_teacher() -> list[Path]:
     return built
 
 
-def _readable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+def _readable(notebook: "nbformat.NotebookNode") -> "nbformat.NotebookNode":
     """A notebook for JupyterLab, in place: links to other pages and terms of the book are plain words."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

@@ -4,8 +4,6 @@ To start Python and to import pandas and Altair takes two seconds of each page; 
 that have computed nothing yet: threads, as those of OpenMP, are not copied.
 """
 
-from __future__ import annotations
-
 import contextlib
 import multiprocessing
 import os

@@ -7,8 +7,6 @@ parameters, holding those of the page: papermill or JupyterLab runs it again as 
 there are any, so that a taken port cannot get in the way, and where the path of the temporary folder is not too long for one.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import logging
@@ -104,7 +102,7 @@ def write_unexecuted(source: Path, out: Path) -> Path:
     return _write(notebook, source, parameters_of(source), out)
 
 
-def read_notebook(source: Path, values: Mapping[str, Any] | None = None) -> nbformat.NotebookNode:
+def read_notebook(source: Path, values: Mapping[str, Any] | None = None) -> "nbformat.NotebookNode":
     """A text notebook with all its cells, as it stands or with other values of its parameters.
 
     Raises TxrayError where it cannot be read.
@@ -124,7 +122,7 @@ def read_notebook(source: Path, values: Mapping[str, Any] | None = None) -> nbfo
     return notebook
 
 
-def _is_read_here(cell: nbformat.NotebookNode, parameters: dict[str, Any], source: Path) -> bool:
+def _is_read_here(cell: "nbformat.NotebookNode", parameters: dict[str, Any], source: Path) -> bool:
     """Whether a cell is no `reading`, or one of the run that is shown: its `of` names runs and the digests of their tables,
     as "small 0123456789ab". A reading becomes a box on the page.
 
@@ -194,7 +192,7 @@ def read_values(given: dict[str, Any], defaults: dict[str, Any], source: Path) -
     return values
 
 
-def _run(notebook: nbformat.NotebookNode, source: Path, cwd: Path, kernel: type | None) -> nbformat.NotebookNode:
+def _run(notebook: "nbformat.NotebookNode", source: Path, cwd: Path, kernel: type | None) -> "nbformat.NotebookNode":
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -229,7 +227,7 @@ def _failure(source: Path, error: Any) -> str:
     return f"{source.name}, cell {cell} failed with {error.ename}: {error.evalue}\n  the cell begins: {first}"
 
 
-def _write(notebook: nbformat.NotebookNode, source: Path, parameters: dict[str, Any], out: Path) -> Path:
+def _write(notebook: "nbformat.NotebookNode", source: Path, parameters: dict[str, Any], out: Path) -> Path:
     """Write a notebook with nothing in it that changes from run to run."""
     import nbformat
 

@@ -3,8 +3,6 @@
 Every part that is drawn is seeded and balanced by label, for the files' own order holds one class first.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sys
@@ -82,7 +80,7 @@ class Document:
         for start, end in zip(self.sentences, (*self.sentences[1:], len(self.tokens)), strict=True):
             yield self.tokens[start:end]
 
-    def head(self, tokens: int) -> Document:
+    def head(self, tokens: int) -> "Document":
         """Its first `tokens` tokens."""
         return replace(
             self,
@@ -110,11 +108,11 @@ class Corpus:
     def token_count(self) -> int:
         return sum(map(len, self.documents))
 
-    def split(self, *names: str) -> Corpus:
+    def split(self, *names: str) -> "Corpus":
         """The documents of the named splits, in their order."""
         return Corpus(self.name, tuple(d for d in self.documents if d.split in names))
 
-    def head(self, tokens: int) -> Corpus:
+    def head(self, tokens: int) -> "Corpus":
         """Its first `tokens` tokens exactly: whole documents, the last one cut."""
         kept, left = [], tokens
         for document in self.documents:
@@ -123,7 +121,7 @@ class Corpus:
                 left -= len(document)
         return Corpus(self.name, tuple(kept))
 
-    def require_text(self) -> Corpus:
+    def require_text(self) -> "Corpus":
         """Itself, or an error if it holds no token at all."""
         if not self.token_count:
             raise TxrayError(f"the corpus {self.name!r} of {len(self)} documents has no token. Check its file.")

@@ -3,8 +3,6 @@
 May touch: errors, places, tokenise. An error names the file, what is wrong, and all lines that have the fault.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -4,8 +4,6 @@ Text is tokenised like WikiText-2. What was read, and what was left out of it, i
 files, tokenise, vocabulary.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping

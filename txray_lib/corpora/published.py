@@ -5,8 +5,6 @@ Each is one published archive, trusted by its hash before it is opened, and read
 May touch: errors, places, documents, tokenise.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import sys

@@ -12,8 +12,6 @@ Beyond them, a letter keeps its accents, in one spelling (Unicode NFC) however i
 (directions, variation selectors, soft hyphens) are no tokens.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 import unicodedata

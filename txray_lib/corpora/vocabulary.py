@@ -3,8 +3,6 @@
 May touch: errors, places, documents, tokenise.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import Counter
@@ -79,7 +77,7 @@ class Vocabulary:
         write_text(json.dumps(content, ensure_ascii=False, indent=0), path)
 
     @classmethod
-    def load(cls, path: Path) -> Vocabulary:
+    def load(cls, path: Path) -> "Vocabulary":
         """Read what `save` wrote; `steps.require_whole` has told whether it is there and whole."""
         content = json.loads(path.read_text(encoding="utf-8"))
         return cls(tuple(content["words"]), content["lowercase"])

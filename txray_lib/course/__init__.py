@@ -18,8 +18,6 @@ Everybody gets the student's version unless the teacher's is asked for, so that 
 May touch: errors, transfer.
 """
 
-from __future__ import annotations
-
 import functools
 import html
 import re
@@ -164,13 +162,13 @@ def called(function: Any, *arguments: Any) -> Any:
     return value
 
 
-def version_of(notebook: nbformat.NotebookNode, version: Version) -> nbformat.NotebookNode:
+def version_of(notebook: "nbformat.NotebookNode", version: Version) -> "nbformat.NotebookNode":
     """Leave out, in place, the cells that are not for this version's reader."""
     notebook.cells = [cell for cell in notebook.cells if not LEFT_OUT[version] & tags_of(cell)]
     return notebook
 
 
-def plain(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+def plain(notebook: "nbformat.NotebookNode") -> "nbformat.NotebookNode":
     """A notebook for JupyterLab, in place: of the metadata only its kernel and tags; equal sources give equal ones."""
     notebook.metadata = type(notebook.metadata)({"kernelspec": notebook.metadata.get("kernelspec", {})})
     for number, cell in enumerate(notebook.cells):
@@ -179,12 +177,12 @@ def plain(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-def verdicts(notebook: nbformat.NotebookNode) -> list[str]:
+def verdicts(notebook: "nbformat.NotebookNode") -> list[str]:
     """The state of every check that an executed notebook shows, in order."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return [state for output in outputs for state in CHECK.findall(output.get("data", {}).get("text/html", ""))]
 
 
-def tags_of(cell: nbformat.NotebookNode) -> set[str]:
+def tags_of(cell: "nbformat.NotebookNode") -> set[str]:
     """The tags of a cell."""
     return set(cell.metadata.get("tags", []))

@@ -3,8 +3,6 @@
 What is right is computed here from the tables, so that the notebook does not hold it, and on other tables it is another.
 """
 
-from __future__ import annotations
-
 import html
 from pathlib import Path
 from typing import Any

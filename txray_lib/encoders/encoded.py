@@ -1,7 +1,5 @@
 """Labelled texts as token ids, and batches of similar lengths. May touch: errors, places, corpora."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,11 +28,11 @@ class Texts:
     def lengths(self) -> np.ndarray:
         return np.array([len(i) for i in self.ids], dtype=np.int64)
 
-    def take(self, chosen: np.ndarray) -> Texts:
+    def take(self, chosen: np.ndarray) -> "Texts":
         """The texts at some positions."""
         return Texts(tuple(self.names[i] for i in chosen), tuple(self.ids[i] for i in chosen), self.labels[chosen])
 
-    def cut(self, tokens: int) -> Texts:
+    def cut(self, tokens: int) -> "Texts":
         """The first `tokens` tokens of each text."""
         return Texts(self.names, tuple(i[:tokens] for i in self.ids), self.labels)
 
@@ -45,13 +43,13 @@ class Texts:
             np.savez_compressed(file, flat=flat, lengths=self.lengths, labels=self.labels, names=np.array(self.names))
 
     @classmethod
-    def load(cls, path: Path) -> Texts:
+    def load(cls, path: Path) -> "Texts":
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as file:
             ids = np.split(file["flat"], np.cumsum(file["lengths"]))[:-1]
             return cls(tuple(file["names"].tolist()), tuple(ids), file["labels"])
 
-    def with_shuffled_labels(self, seed: int, number: int) -> Texts:
+    def with_shuffled_labels(self, seed: int, number: int) -> "Texts":
         """The same texts, their labels permuted among them: as many of each label, and nothing real to learn."""
         return replace(self, labels=np.random.default_rng([seed, number]).permutation(self.labels))
 

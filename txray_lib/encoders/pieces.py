@@ -5,8 +5,6 @@ reads at once goes through it in windows that overlap: each word is recorded in 
 both sides.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -64,7 +62,7 @@ class Pieces:
 
     filled_up = 0.9
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: "Tokenizer") -> None:
         self._tokenizer = tokenizer
         self._count = max(tokenizer.get_vocab().values()) + 1
         tokenizer.no_truncation()

@@ -1,7 +1,5 @@
 """Recurrent encoders of several layers or of two directions, LSTMs and GRUs: the user's own. May touch: errors, settings, layered, lstm."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence

@@ -3,8 +3,6 @@
 Snapshots of encoders and classifiers, those of the user's own, and checkpoints from which a killed training goes on.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

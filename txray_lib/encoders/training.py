@@ -6,8 +6,6 @@ is the seed's, so a training that was killed goes on from its checkpoint to the 
 from a state that is not kept).
 """
 
-from __future__ import annotations
-
 import copy
 import math
 import time

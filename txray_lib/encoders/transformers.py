@@ -6,8 +6,6 @@ dimension of the residual stream, read as the layer leaves it. One pass through 
 from safetensors alone; no code that a model brings is run.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -49,7 +47,7 @@ class Transformer(LayeredEncoder):
     model does not have.
     """
 
-    def __init__(self, model: PreTrainedModel, reading: Reading | None = None) -> None:
+    def __init__(self, model: "PreTrainedModel", reading: Reading | None = None) -> None:
         super().__init__()
         self.model, self.reading = model, reading or Reading()
         model.config.use_cache = False
@@ -157,7 +155,7 @@ def untrained_transformer(config: Mapping[str, Any], reading: Reading, seed: int
     return Transformer(_without_pooler(AutoModel.from_config(AutoConfig.for_model(**config))), reading)
 
 
-def _without_pooler(model: PreTrainedModel) -> PreTrainedModel:
+def _without_pooler(model: "PreTrainedModel") -> "PreTrainedModel":
     """A model in evaluation mode without BERT's layer on [CLS], which few checkpoints hold and nothing here reads."""
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
@@ -231,7 +229,7 @@ def _path_of(family: str) -> str:
     return FAMILIES[family]
 
 
-def _room(config: PretrainedConfig, reading: Reading) -> tuple[int, int]:
+def _room(config: "PretrainedConfig", reading: Reading) -> tuple[int, int]:
     """How many pieces a window may have, and how many of them are context on each side."""
     most = int(getattr(config, "max_position_embeddings", MOST_PIECES))
     if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):  # positions begin after the padding's

@@ -10,8 +10,6 @@ May touch: errors, profiles, steps, places.
 One process at a time makes a run; of a small encoder it makes two steps at once.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

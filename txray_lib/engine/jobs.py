@@ -3,8 +3,6 @@
 What it does to random states stays there, Ctrl-C ends it at once, and it dies with the process that asked for it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import multiprocessing
 import os

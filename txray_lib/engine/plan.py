@@ -4,8 +4,6 @@ A step's function gets the files of these steps and these settings and no others
 is tracked.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any

@@ -4,8 +4,6 @@ Snakemake makes a run (`engine`). Where it is not installed, as on a borrowed ma
 order and takes what is there as done.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence
@@ -115,7 +113,7 @@ class Run:
         return Vocabulary.load(self.file("vocabulary", "vocabulary.json"))
 
     @cached_property
-    def pieces(self) -> Pieces:
+    def pieces(self) -> "Pieces":
         """The tokenizer of a finished run whose encoder is read in layers; of a recurrent one its words."""
         from txray_lib.encoders.pieces import read_pieces
 
@@ -127,7 +125,7 @@ class Run:
             raise TxrayError(f"there is no corpus {which!r} in a run. {nearest(which, known)}")
         return load_corpus_file(self.file("tags", f"stage-{which}.parquet"))
 
-    def model(self, stage: str) -> Encoder | LayeredEncoder | Classifier:
+    def model(self, stage: str) -> "Encoder | LayeredEncoder | Classifier":
         """The encoder of a stage, by its name or role; for the supervised stage the classifier."""
         known = {key: its for its in stages(self.profile) for key in (its.name, its.role)}
         if stage not in known:

@@ -4,8 +4,6 @@ Read from the import statements themselves, so that no list of them is kept by h
 imported when the code runs. Snakemake gets the hash as a parameter, since its own trigger for code does not follow imports.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import re

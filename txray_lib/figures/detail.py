@@ -3,8 +3,6 @@
 May touch: the theme, errors, preferences.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import altair as alt

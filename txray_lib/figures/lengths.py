@@ -4,8 +4,6 @@ A panel for each step sets the length before against the length after, and says 
 diagonal. Below them the paper's drawing: a line per neuron, faint, behind medians and quartiles.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Distance against length, with the words of the neuron that is clicked (Fig. 4, 6, 8). May touch: errors, theme."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import altair as alt
@@ -112,15 +110,15 @@ def _scatter(points: pd.DataFrame, ink: dict, pick: alt.Parameter, yardstick: fl
     rule = alt.Chart(pd.DataFrame({"hellinger": [yardstick]}).dropna())
     filled = base.transform_filter("datum.above").mark_point(filled=True, size=34, opacity=0.7)
     hollow = base.transform_filter("!datum.above").mark_point(filled=False, size=26, strokeWidth=1.1, opacity=0.6)
-    grey = alt.value(CHANCE["not above its null"].light)
+    grey, under = alt.value(CHANCE["not above its null"].light), alt.value(ON_BAR.light)
     by_chance = line.transform_filter("isValid(datum.expected)").encode(y="median(expected):Q")
     chart = alt.layer(
         like.mark_area(opacity=0.2).encode(y="q1(hellinger):Q", y2="q3(hellinger):Q"),
         filled.encode(**ink),
         hollow.encode(shape=ink["shape"], color=grey),
-        line.mark_line(color=ON_BAR.light, strokeWidth=5).encode(detail="label:N", color=alt.value(ON_BAR.light)),
+        *(each.mark_line(strokeWidth=5).encode(detail="label:N", color=under) for each in (line, by_chance)),
         line.mark_line(strokeWidth=2.5),
-        by_chance.mark_line(strokeWidth=2.5, strokeDash=[2, 3]),
+        by_chance.mark_line(strokeWidth=3, strokeDash=[3, 3]),
         rule.mark_rule(strokeDash=[6, 4], color=TEXT.light).encode(y="hellinger:Q"),
         base.transform_filter(pick).mark_point(size=190, strokeWidth=2.5, color=TEXT.light, opacity=1),
         base.mark_point(filled=True, size=60, opacity=0).encode(tooltip=tips).add_params(pick),

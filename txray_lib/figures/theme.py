@@ -4,8 +4,6 @@ A chart leaves this room through `finish`, with a description made of its own nu
 page. May touch: errors.
 """
 
-from __future__ import annotations
-
 import base64
 import os
 from collections.abc import Mapping, Sequence

@@ -14,8 +14,6 @@
 A step's files get their place in one move: whole, with a hash of each, or not at all (law 8).
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import json

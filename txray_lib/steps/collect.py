@@ -3,8 +3,6 @@
 A shard is some documents in a row; records of shards in turn are the records of the whole (law 4).
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator

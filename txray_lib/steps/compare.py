@@ -1,7 +1,5 @@
 """What the records say: the steps preferences and transfer, and the same of the controls. May touch: collection … nulls."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 

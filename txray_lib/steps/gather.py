@@ -3,8 +3,6 @@
 Of a study of what is known its own tables alone. May touch: audit, corpora, results, tables.
 """
 
-from __future__ import annotations
-
 import json
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """What chance makes of each comparison, and better measures beside the paper's: the step nulls. May touch: transfer, nulls."""
 
-from __future__ import annotations
-
 from itertools import product
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """From files or grammars to token ids: the steps corpora, tags and vocabulary. May touch: corpora, worlds, tagging, encoders."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from itertools import chain

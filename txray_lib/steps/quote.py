@@ -4,8 +4,6 @@ Which text that is stands in `settings.QUOTABLE`; what is quoted is escaped wher
 May touch: corpora, preferences, stages, steps, tables.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 

@@ -4,8 +4,6 @@ May touch: corpora, encoders, one_sentence, planted. Not a step of runs on real 
 Each seed of a study of what is known is a step of its own: a run that was killed loses one seed at most.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 A reading is the same text read as the released code reads it in places: other preprocessing, same weights (C9, C10, C13).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path

@@ -3,8 +3,6 @@
 May touch: corpora, encoders, pruning, probe.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -3,8 +3,6 @@
 May touch: corpora, encoders, stages, tables.
 """
 
-from __future__ import annotations
-
 import ctypes
 import json
 import shutil
@@ -144,6 +142,6 @@ def read_texts(task: Task) -> dict[str, Texts]:
     return {split: Texts.load(task.file("vocabulary", f"texts-{split}.npz")).cut(limit) for split in SPLITS}
 
 
-def load_model(task: Task, stage: Stage) -> Encoder | Classifier:
+def load_model(task: Task, stage: "Stage") -> Encoder | Classifier:
     """The weights of a stage, as they were trained."""
     return load_snapshot(task.file(stage.trained, f"{stage.snapshot}.safetensors"), read_vocabulary(task).digest())

@@ -3,8 +3,6 @@
 May touch: corpora, encoders, layers, pruning, steps.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from functools import partial

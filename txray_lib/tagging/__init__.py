@@ -3,8 +3,6 @@
 May touch: errors, progress, corpora. Flair itself is imported by `load_tagger`, never by importing this room.
 """
 
-from __future__ import annotations
-
 import gc
 import logging
 from collections.abc import Iterator, Sequence
@@ -26,7 +24,7 @@ SENTENCES_PER_BATCH, TOKENS_PER_BATCH, LONGEST_TOKEN = 128, 4_096, 1_000
 _SPACES_OF_SENTENCEPIECE = "\u2581\ufffd"
 
 
-def load_tagger() -> SequenceTagger:
+def load_tagger() -> "SequenceTagger":
     """The tagger "own", which comes with this package and is read without pickle.
 
     Raises TxrayError where Flair is not installed, and where the tagger's file is missing or has changed.
@@ -41,7 +39,7 @@ def load_tagger() -> SequenceTagger:
     return load_own()
 
 
-def tag_corpus(corpus: Corpus, tagger: SequenceTagger) -> Corpus:
+def tag_corpus(corpus: Corpus, tagger: "SequenceTagger") -> Corpus:
     """The corpus with a tag for every token, made by `load_tagger()` sentence by sentence in the original case (§3.1).
 
     A document without tokens has no tags, not None. Tags that were there are replaced. Raises TxrayError for a corpus without
@@ -57,7 +55,7 @@ def tag_corpus(corpus: Corpus, tagger: SequenceTagger) -> Corpus:
     return Corpus(corpus.name, tuple(tagged))
 
 
-def tag_sentences(sentences: Sequence[Sequence[str]], tagger: SequenceTagger, title: str = "") -> list[list[str]]:
+def tag_sentences(sentences: Sequence[Sequence[str]], tagger: "SequenceTagger", title: str = "") -> list[list[str]]:
     """One tag a token, sentence by sentence, under a progress bar with a title. Give whole sentences in their own case.
 
     A sentence's tags do not depend on the other sentences, up to the rounding of float32. An empty sentence has no tags.

@@ -5,8 +5,6 @@ the float16 scales of its rows, `h/NAME` any other weight in float16, `spm/I` th
 the rest as JSON.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

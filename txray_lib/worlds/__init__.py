@@ -9,8 +9,6 @@ Treebank tags; in each world a lower-cased word has one tag, and `truth` tells i
 `words` is about how many distinct content word forms both worlds have together, names included.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from txray_lib.corpora.documents import SPLITS, Corpus, Document

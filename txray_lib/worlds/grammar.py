@@ -5,8 +5,6 @@ Part of the room worlds; may touch: nothing. A template holds words, slots, name
 a film, a rule by one of its templates.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

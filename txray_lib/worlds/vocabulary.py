@@ -5,8 +5,6 @@ claims a form first keeps it: the words that stand in the templates, words of se
 verbs, at last names. A verb whose past and participle look alike is used as one of the two; likewise its base form.
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence, Set
