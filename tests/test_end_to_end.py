@@ -1,7 +1,5 @@
 """The whole of a run: the profile `tiny` in a compendium of its own, and the laws on the tables it makes."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -25,7 +23,7 @@ from txray_lib.results import Results
 from txray_lib.stages import comparisons, stages
 from txray_lib.steps import perform
 from txray_lib.tables import read_table
-from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
+from txray_lib.transfer import AVOIDED, GAINED, SHARED, compare, preference_states
 
 WORKFLOW = Path(__file__).resolve().parents[1] / "workflow"
 
@@ -64,11 +62,10 @@ def records(tiny_run: Run) -> Callable[[str], pd.DataFrame]:
 
 
 def test_every_stage_has_its_preferences_and_nothing_else_is_there(tiny_run):
-    made = {
-        p.relative_to(tiny_run.place("tables")).as_posix() for p in tiny_run.place("tables").rglob("*") if p.is_file()
-    }
+    folder = tiny_run.place("tables")
+    made = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     names = (
-        *("stages", "transfer", "training", "scores", "pruning", "corpora", "truth", "tag_accuracy"),
+        *("stages", "transfer", "training", "scores", "pruning", "corpora", "truth"),
         *("tag_counts", "definitions", "same_weights", "measured", "pruning_random", "probe"),
         *("nulls", "null_states", "measures", "measure_nulls", "contexts"),
         *("control_transfer", "control_scores", "control_epochs", "control_training"),
@@ -168,7 +165,6 @@ def test_the_sentence_is_read_as_the_stages_read_it(tiny_run, table, records):
         clear = rows[f"activation_{side}"] - rows[f"second_activation_{side}"] > 1e-6
         assert (rows[f"neuron_{side}"] == own["neuron"])[clear].all()
         np.testing.assert_allclose(rows[f"activation_{side}"], own["activation"], atol=1e-6)
-    for side, stage in (("before", "reviews-zero-shot"), ("after", "reviews-supervised")):
         kept = table("sentence_records")
         kept = kept[kept["side"] == side]
         sums = kept.groupby(["neuron", "feature"])["activation"].agg(["size", "sum"])
@@ -191,13 +187,9 @@ def test_transfer_has_a_row_for_each_neuron_and_comparison(tiny_run, table):
     assert list(made.itertuples(index=False, name=None)) == expected
     for _, rows in transfer.groupby(["question", "comparison"]):
         assert rows["neuron"].tolist() == list(range(units))
-        before, after = rows["length_before"] > 0, rows["length_after"] > 0
-        assert (rows["state"].eq(SHARED) == (before & after)).all()
-        assert (rows["state"].eq(AVOIDED) == (before & ~after)).all()
-        assert (rows["state"].eq(GAINED) == (~before & after)).all()
-        assert (rows["state"].eq(NEVER) == (~before & ~after)).all()
+        assert rows["state"].tolist() == preference_states(rows["length_before"], rows["length_after"]).tolist()
         for column in ("hellinger", "hellinger_tag"):
-            assert (rows[column].notna() == (before & after)).all()
+            assert (rows[column].notna() == (rows["state"] == SHARED)).all()
             assert rows[column].dropna().between(0, 1).all()
 
 
@@ -419,9 +411,7 @@ sys.meta_path.insert(0, Refusing())
 """
 
 
-def test_the_computing_half_alone_goes_on_from_an_archive_and_sends_tables_home(
-    tiny_run, tmp_path, new_workplace, monkeypatch
-):
+def test_the_computing_half_alone_goes_on_from_an_archive_and_sends_tables_home(tiny_run, tmp_path, new_workplace):
     """What a borrowed machine does, by its own script: no Snakemake, no tagger, nothing that draws, calls that are cut short."""
     away, hook, out = new_workplace(tmp_path / "away"), tmp_path / "hook", tmp_path / "out"
     archive = tmp_path / "text.tar.gz"

@@ -32,7 +32,6 @@ from txray_lib.preferences import (
     RECORDS,
     aggregate,
     check_sides,
-    distributions,
     neurons,
     pair_layers,
 )
@@ -91,11 +90,11 @@ def compare(
                 table[f"{size}_{name}"] = sizes[size].to_numpy(dtype=np.float64 if size == "mass" else np.int64)
         states = preference_states(table["length_before"].to_numpy(), table["length_after"].to_numpy())
         table.insert(5, "state", states)
-        by_feature, by_tag = (_roots_of(*sides, by, units, definitions.probability) for by in ("feature", "tag"))
-        table["union"] = _union(*by_feature)
-        for column, roots in (("hellinger", by_feature), ("hellinger_tag", by_tag)):
-            distance = _distance(*roots)
-            table[column] = distance if definitions.distance == PAPER else distance / np.maximum(_union(*roots), 1)
+        for by, column in (("feature", "hellinger"), ("tag", "hellinger_tag")):
+            *both, _, owner = sides_of(*sides, units, by)
+            if by == "feature":
+                table["union"] = np.diff(owner.indptr).astype(np.int64)
+            table[column] = _distance(*both, owner, definitions)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -108,34 +107,6 @@ def preference_states(length_before: np.ndarray, length_after: np.ndarray) -> np
         [SHARED, AVOIDED, GAINED],
         default=NEVER,
     )
-
-
-def _distance(before: sparse.csr_matrix, after: sparse.csr_matrix) -> np.ndarray:
-    difference = before - after
-    distance = np.sqrt(0.5 * np.asarray(difference.multiply(difference).sum(axis=1)).ravel())
-    empty = np.logical_or(*(np.diff(side.indptr) == 0 for side in (before, after)))
-    return np.where(empty, np.nan, np.minimum(distance, 1.0))
-
-
-def _union(before: sparse.csr_matrix, after: sparse.csr_matrix) -> np.ndarray:
-    """How many features either side prefers, shape (units,)."""
-    present = [sparse.csr_matrix((np.ones_like(s.data), s.indices, s.indptr), shape=s.shape) for s in (before, after)]
-    return np.diff((present[0] + present[1]).indptr).astype(np.int64)
-
-
-def _roots_of(
-    before: pd.DataFrame, after: pd.DataFrame, by: str, units: int, probability: str
-) -> list[sparse.csr_matrix]:
-    """Square roots of both sides' probabilities, (units, features). A probability of exactly 0 stays a stored entry."""
-    sides = [distributions(side, by, probability) for side in (before, after)]
-    features = pd.Index(sorted({word for side in sides for word in side[by].unique()}), dtype=object)
-    return [
-        sparse.csr_matrix(
-            (np.sqrt(side["p"].to_numpy()), (side["neuron"].to_numpy(), features.get_indexer(side[by].astype(object)))),
-            shape=(units, len(features)),
-        )
-        for side in sides
-    ]
 
 
 @dataclass(frozen=True)
@@ -165,6 +136,17 @@ def between(measure: str, before: Side, after: Side, owner: sparse.csr_array) ->
 def normalised(weights: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
     """Weights of cells, (cells, k), over their neuron's sum; NaN where that is 0."""
     return weights / np.repeat(owner @ weights, np.diff(owner.indptr), axis=0)
+
+
+def _distance(before: Side, after: Side, owner: sparse.csr_array, definitions: Definitions) -> np.ndarray:
+    """The Hellinger distance of every neuron's two sides by some definitions, (neurons,); NaN where a side is empty."""
+    sizes, sides = np.diff(owner.indptr), []
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for side in (before, after):
+            divided = _means(side) if definitions.probability == PAPER else side.sums
+            sides.append(_means(side) / np.repeat(owner @ divided, sizes, axis=0))
+        found = np.where(sizes > 0, np.minimum(_hellinger(*sides, owner)[:, 0], 1.0), np.nan)
+    return found if definitions.distance == PAPER else found / np.maximum(sizes, 1)
 
 
 def measured(before: pd.DataFrame, after: pd.DataFrame, units: int) -> pd.DataFrame:
@@ -213,13 +195,15 @@ def vocabulary_shift(before: pd.DataFrame, after: pd.DataFrame, units: int) -> p
 
 
 def sides_of(
-    before: pd.DataFrame, after: pd.DataFrame, units: int
+    before: pd.DataFrame, after: pd.DataFrame, units: int, by: str = "feature"
 ) -> tuple[Side, Side, pd.MultiIndex, sparse.csr_array]:
-    """Two stages' preferences of a layer on the cells of either: sides (k = 1), (neuron, feature) of each cell, whose it is."""
+    """Two stages' preferences of a layer on the cells of either: sides (k = 1), (neuron, feature) of each cell, whose it is.
+
+    `by` "tag" makes tags the features.
+    """
+    keys = ["neuron", by]
     summed = [
-        side.astype({"feature": object})
-        .groupby(["neuron", "feature"], observed=True)[["count", "activation_sum"]]
-        .sum()
+        side.astype({by: object}).groupby(keys, observed=True)[["count", "activation_sum"]].sum()
         for side in (before, after)
     ]
     cells = summed[0].index.union(summed[1].index)
@@ -278,8 +262,7 @@ MEASURES = {
     "jensen_shannon": (_means, _jensen_shannon),
     "ochiai": (_presence, _squared),
 }
-"""What nulls and planted encoders are measured with; `compare` computes the paper's distance from its own definition, and tests
-hold the two against each other.
+"""What nulls and planted encoders are measured with.
 
 By name: the weights of a side's cells, (cells, k), and the distance, (neurons, k), of both sides' weights p and q once they are
 normalised for each neuron; `owner` says whose each cell is. Ochiai's is the squared Hellinger distance of uniform distributions."""

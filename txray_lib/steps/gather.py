@@ -24,8 +24,8 @@ from txray_lib.tables import commit, read_table, write_table
 
 _COPIED = ("transfer", "contexts", "nulls", "prune", "definitions", "controls", "probe", "sentence")
 """The steps whose tables the book reads as they are."""
-_ALSO = ("scores.parquet", "truth.parquet", "tag_accuracy.parquet")
-"""What it reads so of the files of the steps finetune, corpora and tags."""
+_ALSO = ("scores.parquet", "truth.parquet")
+"""What it reads so of the files of the steps finetune and corpora."""
 _STUDY = ("truth_states", "truth_measures", "truth_detection")
 
 
@@ -40,16 +40,17 @@ def gather_tables(task: Task, folder: Path, parameters: dict[str, Any]) -> None:
     tables = {}
     for step, place in task.needs.items():
         for file in read_note(place)["files"]:
-            if step in _COPIED or (step in ("finetune", "corpora", "tags") and file in _ALSO):
+            if step in _COPIED or (step in ("finetune", "corpora") and file in _ALSO):
                 tables[file.removesuffix(".parquet")] = read_table(task.file(step, file))
     curves = [
         read_table(task.file(step, "curve.parquet")).assign(phase=phase)
         for step, phase in (("pretrain", "pretraining"), ("finetune", "finetuning"))
     ]
+    measures = [read_table(task.file(step, "measures.parquet")) for step in ("corpora", "vocabulary")]
     tables |= {
         "stages": _count_stages(task),
         "training": pd.concat(curves, ignore_index=True),
-        "corpora": _gather_corpora(task, tables.get("tag_accuracy")),
+        "corpora": pd.concat(measures, ignore_index=True).astype({"value": np.float64}),
         "tag_counts": _count_tags(task),
     }
     if tables["transfer"]["layer"].nunique() > 1:
@@ -138,12 +139,3 @@ def _count_tags(task: Task) -> pd.DataFrame:
         counts = Counter(tag for document in corpus for tag in document.tags or ())
         rows += [(corpus.name, tag, tokens) for tag, tokens in sorted(counts.items())]
     return pd.DataFrame(rows, columns=["corpus", "tag", "tokens"])
-
-
-def _gather_corpora(task: Task, accuracy: pd.DataFrame | None) -> pd.DataFrame:
-    """What was measured of the corpora and their vocabulary, and the share of tags that are right where that is known."""
-    parts = [read_table(task.file(step, "measures.parquet")) for step in ("corpora", "vocabulary")]
-    if accuracy is not None:
-        scored = accuracy.query("tag == 'all'")
-        parts.append(pd.DataFrame({"corpus": scored["corpus"], "measure": "tag_accuracy", "value": scored["share"]}))
-    return pd.concat(parts, ignore_index=True).astype({"value": np.float64})

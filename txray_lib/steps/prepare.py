@@ -68,16 +68,11 @@ def prepare_corpora(task: Task, folder: Path) -> None:
 
 
 def tag_texts(task: Task, folder: Path) -> None:
-    """Tag the text of the stages, and say of generated text how many tags are right."""
-    tagger, measures = tagging.load_tagger(), []
+    """Tag the text of the stages."""
+    tagger = tagging.load_tagger()
     for role in _ROLES:
         tagged = tagging.tag_corpus(load_corpus_file(task.file("corpora", f"stage-{role}.parquet")), tagger)
-        tagged = tagged.head(task.profile.collection.tokens)
-        save_corpus(tagged, folder / f"stage-{role}.parquet")
-        if any(document.gold for document in tagged):
-            measures.append(tagging.accuracy(tagged).reset_index(names="tag").assign(corpus=tagged.name))
-    if measures:
-        write_table(pd.concat(measures, ignore_index=True), folder / "tag_accuracy.parquet")
+        save_corpus(tagged.head(task.profile.collection.tokens), folder / f"stage-{role}.parquet")
 
 
 def encode_corpora(task: Task, folder: Path) -> None:

@@ -11,8 +11,6 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from txray_lib.corpora.documents import UNKNOWN, Corpus, Document
 from txray_lib.errors import TxrayError
 from txray_lib.progress import bar
@@ -104,17 +102,3 @@ def run_flair() -> Iterator[None]:
         gc.unfreeze()
         flair.device = before
         torch.set_num_threads(threads)
-
-
-def accuracy(corpus: Corpus) -> pd.DataFrame:
-    """How many tokens have their gold tag: a row per gold tag, most frequent first, and at last the row "all".
-
-    Index `gold`; columns tokens, correct (counts) and share (correct of tokens, in [0, 1]). Every document needs tags and
-    gold, as the generated worlds have it.
-    """
-    gold = pd.Series(list(chain.from_iterable(d.gold for d in corpus)), name="gold")
-    correct = gold == list(chain.from_iterable(d.tags for d in corpus))
-    table = correct.groupby(gold).agg(tokens="size", correct="sum")
-    table = table.sort_values("tokens", ascending=False, kind="stable")
-    table.loc["all"] = table.sum()
-    return table.assign(share=table["correct"] / table["tokens"])
