@@ -135,10 +135,7 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Spearman's over neurons; NaN for fewer than three or without spread. No NaN may be in the columns."""
     if first.shape[-1] < 3:
         return np.full(first.shape[:-1], np.nan)
-    ranks = [stats.rankdata(column, axis=-1) for column in (first, second)]
-    centred = [rank - rank.mean(axis=-1, keepdims=True) for rank in ranks]
-    scale = np.sqrt(np.prod([np.square(rank).sum(axis=-1) for rank in centred], axis=0))
-    return (centred[0] * centred[1]).sum(axis=-1) / np.where(scale > 0, scale, np.nan)
+    return stats.spearmanrho(first, second, axis=-1).statistic
 
 
 def head(masses: np.ndarray, number: int = STRONGEST) -> np.ndarray:
