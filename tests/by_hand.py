@@ -1,7 +1,5 @@
 """Tables in the form a run writes, of rows that a test writes out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

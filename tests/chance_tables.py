@@ -1,7 +1,5 @@
 """Tables of nulls and of measures in the form a run writes, made from a transfer table by simple rules."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 os.environ["TXRAY_QUIET"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-settings.register_profile(
-    "txray", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+UNCHECKED = [HealthCheck.function_scoped_fixture]
+settings.register_profile("txray", deadline=None, max_examples=30, suppress_health_check=UNCHECKED)
 settings.load_profile("txray")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -156,17 +155,17 @@ def make_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Calla
     shared = temporary if worker_id == "master" else temporary.parent
 
     def get(name: str, make: Callable[[Path], object]) -> Path:
-        folder, made, failed = shared / name, shared / f"{name}.made", shared / f"{name}.failed"
+        folder, ended = shared / name, shared / f"{name}.ended"
         with FileLock(shared / f"{name}.lock"):
-            if not made.exists() and not failed.exists():
+            if not ended.exists():
                 folder.mkdir()
                 try:
                     make(folder)
-                    made.touch()
+                    ended.touch()
                 except Exception:
-                    failed.write_text(traceback.format_exc(), encoding="utf-8")
-        if failed.exists():
-            pytest.fail(f"{name} could not be made:\n{failed.read_text(encoding='utf-8')}", pytrace=False)
+                    ended.write_text(traceback.format_exc(), encoding="utf-8")
+        if why := ended.read_text(encoding="utf-8"):
+            pytest.fail(f"{name} could not be made:\n{why}", pytrace=False)
         return folder
 
     return get

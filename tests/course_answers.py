@@ -1,7 +1,5 @@
 """What a check of the course must say of a right and of a wrong answer: assertions that its tests share, and garbage."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,19 +10,8 @@ import pandas as pd
 from txray_lib.course import Checked
 
 GARBAGE = [
-    "text",
-    True,
-    float("nan"),
-    [],
-    [1, "a"],
-    object(),
-    print,
-    lambda p, q: "far",
-    lambda *given: 1 / 0,
-    np.zeros((2, 3)),
-    np.full(500, np.nan),
-    pd.Series(dtype=float),
-    pd.Series([1.0, 2.0], index=["a", "a"]),
+    *("text", True, float("nan"), [], [1, "a"], object(), print, lambda p, q: "far", lambda *given: 1 / 0),
+    *(np.zeros((2, 3)), np.full(500, np.nan), pd.Series(dtype=float), pd.Series([1.0, 2.0], index=["a", "a"])),
     pd.Series([7.0], index=pd.MultiIndex.from_tuples([("a", "b")])),
     pd.DataFrame({"a": [1], "b": [2]}),
 ]

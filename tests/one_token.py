@@ -1,7 +1,5 @@
 """What collection is held to: recurrent cells that take one token at a time, and records that may differ in near ties alone."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Runs the cells of a text notebook in this process, which takes a second where a kernel of its own takes three."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 import re

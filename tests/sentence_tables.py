@@ -1,7 +1,5 @@
 """A sentence of a review in the form a run writes, made from chosen words and numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,19 +24,9 @@ FACTS = {
 def sentence_tables(hostile: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
     """A sentence of ten words and two hostile tokens, won by neurons 0, 1, 3, 4, … before and the next ones after."""
     words = [*WORDS, *((token, "NN", 0) for token in hostile[:2])]
-    count = len(words)
-    at = np.arange(count)
-    table = pd.DataFrame(
-        {
-            "position": 7 + at,
-            "token": [word for word, _, _ in words],
-            "feature": [word.lower() for word, _, _ in words],
-            "tag": [tag for _, tag, _ in words],
-            "sentiment": [sentiment for _, _, sentiment in words],
-            "document": "test/film-0001/2",
-            "y": 0,
-        }
-    )
+    table = pd.DataFrame(words, columns=["token", "tag", "sentiment"])
+    at = np.arange(len(table))
+    table = table.assign(position=7 + at, feature=table["token"].str.lower(), document="test/film-0001/2", y=0)
     for shift, side in enumerate(SIDES):
         table[f"neuron_{side}"] = at % 5 + (0 if side == "shuffled" else shift)
         table[f"activation_{side}"] = 0.9 - 0.01 * at

@@ -1,37 +1,34 @@
 """Trainings of a moment: settings, texts that no encoder can learn, and an end from the inside, as a kill would make it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 import torch
 
 from txray_lib.encoders.encoded import Texts
+from txray_lib.encoders.lstm import Encoder
 from txray_lib.profiles import Finetuning, Pretraining, Reviews
 
 WORDS = 11
-PRETRAINING = Pretraining(
-    embedding_size=5,
-    units=6,
-    dropout=0.3,
-    epochs=3,
-    snapshots=[0, 1, 2, 3],
-    batch_size=4,
-    window=5,
-    learning_rate=0.02,
-    weight_decay=0.01,
-    schedule="one-cycle",
-)
-FINETUNING = Finetuning(
-    reviews=Reviews(train=40, valid=20, test=20),
-    max_tokens=20,
-    epochs=3,
-    evaluations_per_epoch=2,
-    batch_size=8,
-    learning_rate=0.02,
-    target_f1=1.0,
-)
+SIZES = {"embedding_size": 5, "units": 6, "dropout": 0.3, "epochs": 3, "snapshots": [0, 1, 2, 3], "batch_size": 4}
+PRETRAINING = Pretraining(**SIZES, window=5, learning_rate=0.02, weight_decay=0.01, schedule="one-cycle")
+READ = {"reviews": Reviews(train=40, valid=20, test=20), "max_tokens": 20, "evaluations_per_epoch": 2}
+FINETUNING = Finetuning(**READ, epochs=3, batch_size=8, learning_rate=0.02, target_f1=1.0)
+PROFILE = """
+base: tiny
+about: An encoder of one's own on the world.
+collection: {tokens: 3000, batch_size: 16}
+finetuning: {reviews: {train: 40, valid: 20, test: 40}, max_tokens: 30, epochs: 1}
+pruning: {set_size: 3, reviews: 20, random_sets: 0, recurrent_random_sets: 2}
+nulls: {permutations: 10, measures: []}
+"""
+"""A run of a moment, whose encoder is still to be said."""
+
+
+def an_encoder() -> Encoder:
+    """Six units whose weights follow from a seed."""
+    torch.manual_seed(5)
+    return Encoder(WORDS, 5, 6)
 
 
 class Killed(BaseException):

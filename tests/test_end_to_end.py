@@ -399,14 +399,13 @@ LEAST = {
     "controls": {"finetuning_seeds": 0, "shuffled_labels": 0, "constant_rate": False, "probe_tokens": 200},
     "nulls": {"permutations": 5, "measures": []},
 }
-_WITHOUT = """
+_OTHERS = {"altair", "flair", "IPython", "jupytext", "nbformat", "papermill", "snakemake", "sphinx", "vl_convert"}
+_WITHOUT = f"""
 import sys
 class Refusing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {
-            "altair", "flair", "IPython", "jupytext", "nbformat", "papermill", "snakemake", "sphinx", "vl_convert"
-        }:
-            raise ModuleNotFoundError(f"{name} belongs to the other half")
+        if name.partition(".")[0] in {_OTHERS}:
+            raise ModuleNotFoundError(f"{{name}} belongs to the other half")
 sys.meta_path.insert(0, Refusing())
 """
 

@@ -1,7 +1,5 @@
 """Snakemake decides what is made: nothing twice, everything that follows from what changed, whatever kills or disturbs it."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -48,9 +46,8 @@ def planned(capfd: pytest.CaptureFixture[str]) -> Callable[..., set[str]]:
 
 
 def contents(run: Run) -> dict[Path, bytes]:
-    return {
-        p: p.read_bytes() for folder in (run.folder, run.place("tables")) for p in folder.rglob("*.*") if p.is_file()
-    }
+    folders = (run.folder, run.place("tables"))
+    return {path: path.read_bytes() for folder in folders for path in folder.rglob("*.*") if path.is_file()}
 
 
 def test_a_finished_run_has_nothing_to_do(run, planned, capfd):
@@ -127,8 +124,6 @@ def test_an_error_of_a_step_is_one_message(run, tmp_path, monkeypatch, capfd):
     profile = {"corpora": {"pretraining": {"name": "mine", "source": "file", "path": "text.txt"}}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"base": "tiny", "about": "Mine.", **profile}), encoding="utf-8")
     name = str(tmp_path / "mine.yaml")
-    with pytest.raises(TxrayError, match=r"text\.txt cannot be read"):
-        engine.make_run(Run(load_profile(name)), name)
     (tmp_path / "text.txt").write_text("\n")
     capfd.readouterr()
     with pytest.raises(TxrayError, match=r"text\.txt"):
@@ -184,14 +179,10 @@ def test_a_killed_run_takes_its_jobs_along_and_is_gone_on_with(run, started, num
 
 def jobs_of(run: Run) -> list[str]:
     """Processes whose working folder is the run's compendium, this one apart."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if process.name != str(os.getpid()) and os.readlink(process / "cwd") == str(places.root().resolve()):
-                found.append((process / "cmdline").read_text())
-        except OSError:
-            continue
-    return found
+    import psutil  # which Snakemake needs too
+
+    found, home = psutil.process_iter(["cwd", "cmdline"]), str(places.root().resolve())
+    return [str(each.info["cmdline"]) for each in found if each.info["cwd"] == home and each.pid != os.getpid()]
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(run, monkeypatch):

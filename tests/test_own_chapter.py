@@ -1,7 +1,5 @@
 """The page "A chapter of your own" is true: its commands, files and code, at the size of a test."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil
@@ -43,9 +41,7 @@ QUICK = {
     "nulls": {"permutations": 20, "measures": []},
 }
 
-pytestmark = pytest.mark.skipif(
-    not find_spec("flair"), reason="a run is tagged with Flair: pip install 'txray-lib[tag]'"
-)
+pytestmark = pytest.mark.skipif(not find_spec("flair"), reason="Flair tags: pip install 'txray-lib[tag]'")
 
 
 def blocks(language: str) -> list[str]:
@@ -80,9 +76,7 @@ def said(name: str, profile: str) -> str:
     return run_cells(REPOSITORY / "notebooks" / f"{name}.md", {"profile": profile}).text
 
 
-def test_the_page_shows_the_profile_that_the_example_writes_which_has_texts_enough(
-    workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_shows_the_profile_that_the_example_writes_which_has_texts_enough(workplace, tmp_path, monkeypatch):
     said: list[str] = []
     monkeypatch.setattr(Task, "say", lambda task, line: said.append(line))
     example = write_example(tmp_path / "mine")
@@ -117,9 +111,7 @@ def test_the_code_of_the_readme_runs_on_a_finished_run(quick: Run, mine: Path) -
     assert names["changed"]["hellinger"].to_numpy() == pytest.approx(transfer["hellinger"].to_numpy(), nan_ok=True)
 
 
-def test_a_changed_file_is_read_again(
-    quick: Run, mine: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_changed_file_is_read_again(quick: Run, mine: Path, tmp_path: Path, capfd) -> None:
     def planned() -> bool:
         capfd.readouterr()
         engine.make_run(Run(load_profile(str(twin / "quick.yaml"))), str(twin / "quick.yaml"), ["corpora"], "dry-run")
@@ -213,9 +205,8 @@ def test_the_code_for_other_encoders_runs(mine: Path, monkeypatch: pytest.Monkey
     assert list(changed["neuron"]) == list(range(20))
     assert changed["count_before"].sum() == changed["count_after"].sum() == tagged.token_count
     gru, words = names["before"], names["words"]
-    names["my_activations"] = lambda tokens: gru(torch.from_numpy(words.encode(tokens)).long()[None], [None])[0][
-        0
-    ].detach()
+    batch = lambda tokens: torch.from_numpy(words.encode(tokens)).long()[None]  # noqa: E731
+    names["my_activations"] = lambda tokens: gru(batch(tokens), [None])[0][0].detach()
     exec(arrays, names)
     assert names["preferences"]["count"].sum() == tagged.token_count
     exec(ways, names)

@@ -4,8 +4,6 @@ The Python blocks of README and `book/own.md` are run in `test_own_chapter.py` a
 that a page proposes in `test_pages.py`.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import shlex
@@ -31,9 +29,8 @@ WRITTEN = {"wide", "mine", "mine/mine.yaml", "NAME-seed-N"}
 def commands(text: Path) -> list[str]:
     """Every command that a text prints: lines of its blocks, indented ones too, and code between words."""
     whole = text.read_text(encoding="utf-8")
-    lines = [
-        line for block in re.findall(r"^```(?:bash)?\n(.*?)^```", whole, re.S | re.M) for line in block.splitlines()
-    ]
+    blocks = re.findall(r"^```(?:bash)?\n(.*?)^```", whole, re.S | re.M)
+    lines = [line for block in blocks for line in block.splitlines()]
     lines += re.findall(r"^    (\S.*)", whole, re.M) if text.name == "README.md" else []
     known = re.compile(r"(?:\w+=\S+ )?(?:\.venv/bin/)?(?:txray|make|papermill|snakemake|python) \S")
     return [line for line in [*lines, *printed_code(text)] if known.match(line)]
@@ -102,15 +99,11 @@ def test_printed_blocks_fit_the_column(text: Path) -> None:
 
 
 def test_every_profile_that_is_printed_can_be_read(tmp_path: Path) -> None:
-    printed = [
-        block for text in TEXTS for block in re.findall(r"^```yaml\n(.*?)^```", text.read_text("utf-8"), re.S | re.M)
-    ]
+    whole = "\n".join(text.read_text(encoding="utf-8") for text in TEXTS)
+    printed = re.findall(r"^```yaml\n(.*?)^```", whole, re.S | re.M)
     assert len(printed) >= 4
     for number, block in enumerate(printed):
         named = "mine" if "path: text.txt" in block else f"printed-{number}"  # which the others build on
         (tmp_path / f"{named}.yaml").write_text(block, encoding="utf-8")
         profile = load_profile(str(tmp_path / f"{named}.yaml"))
-        assert {"name": named, "about": profile.about} == {
-            "name": profile.name,
-            "about": yaml.safe_load(block)["about"],
-        }
+        assert (profile.name, profile.about) == (named, yaml.safe_load(block)["about"])

@@ -1,7 +1,5 @@
 """Makes a step as a job of a run does, and notes which files of the library its process loaded."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

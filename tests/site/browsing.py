@@ -1,14 +1,15 @@
 """Looking at the built site: a browser, what a page asks for and complains of, what it weighs, whether all can read it."""
 
-from __future__ import annotations
-
 import gzip
+import shutil
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from axe_playwright_python.base import AXE_SCRIPT
+
+from txray_lib.book import files
 
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 UPSTREAM = ("Cannot read properties of null (reading 'classList')",)
@@ -56,8 +57,21 @@ def pages(site: Path) -> list[Path]:
     return sorted(p for folder in ("book", "build") for p in (site / folder).rglob("*.html"))
 
 
-def listen(browser, width: int = WIDE, scheme: str = "light"):
-    """A fresh page and what it says."""
+def write_page(folder: Path, body: str, *more: str) -> Path:
+    """A page of its own with the site's scripts for charts and tables, and more of them."""
+    files.write_bundle(folder / "txray" / "vega-bundle.js")
+    files.write_tables(folder / "txray")
+    for path in files.STATIC.glob("txray-*"):
+        shutil.copy(path, folder)
+    head = '<!doctype html><html lang="en"><meta charset="utf-8"><link rel="stylesheet" href="txray-charts.css">'
+    names = ("txray/tables", "txray-tables", "txray-charts", *more)
+    scripts = "".join(f'<script src="{name}.js"></script>' for name in names)
+    (folder / "page.html").write_text(f"{head}<body>{body}{scripts}", encoding="utf-8")
+    return folder / "page.html"
+
+
+def listen(browser, address: str = "", width: int = WIDE, scheme: str = "light"):
+    """A fresh page, at an address where one is given, and what it says."""
     page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
     page.set_default_timeout(30_000)
     heard = Heard()
@@ -66,6 +80,8 @@ def listen(browser, width: int = WIDE, scheme: str = "light"):
     page.on("pageerror", lambda e: heard.errors.append(str(e)))
     page.on("console", lambda m: heard.errors.append(m.text) if m.type == "error" else None)
     page.on("dialog", lambda d: (heard.errors.append(f"dialog: {d.message}"), d.dismiss()))
+    if address:
+        page.goto(address)
     return page, heard
 
 
@@ -82,9 +98,8 @@ def turn(page, scheme: str) -> None:
     """Let the reader's system ask for other colours, and wait until the page and its charts are shown in them."""
     page.emulate_media(color_scheme=scheme)
     page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
-    page.wait_for_function(
-        "scheme => [...document.querySelectorAll('.txray-chart')].every(f => f.dataset.drawn === scheme)", arg=scheme
-    )
+    drawn = "scheme => [...document.querySelectorAll('.txray-chart')].every(f => f.dataset.drawn === scheme)"
+    page.wait_for_function(drawn, arg=scheme)
 
 
 def narrow(page) -> None:

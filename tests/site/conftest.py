@@ -5,8 +5,6 @@ Chromium is needed: without it tests skip loudly, except that with CI=true a mis
 nothing new are empty. `.ci/run` looks at the whole book afterwards.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,7 +20,7 @@ SITE = Path(os.environ.get("TXRAY_SITE") or ROOT / "_build" / "html")
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[object]:
+def chromium() -> Iterator[object]:
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         message = "no Chromium on this machine: the site was NOT looked at in a browser (apt-get install chromium)"
@@ -37,8 +35,17 @@ def browser() -> Iterator[object]:
         opened.close()
 
 
+@pytest.fixture
+def browser(chromium) -> Iterator[object]:
+    """Chromium, in which what a test opens is closed after it."""
+    before = {*chromium.contexts}
+    yield chromium
+    for context in {*chromium.contexts} - before:
+        context.close()
+
+
 @pytest.fixture(scope="session")
-def site(browser, make_once: Callable[..., Path]) -> Path:
+def site(chromium, make_once: Callable[..., Path]) -> Path:
     """The site that `make book` built, or one built now from hostile tables, once for all processes that run tests."""
     if (SITE / "index.html").exists():
         return SITE

@@ -1,19 +1,16 @@
 """The neuron explorer in a real browser, from disk: found by number, word, point, list and address; hostile words inert."""
 
-from __future__ import annotations
-
 import csv
 import json
 import shutil
 from pathlib import Path
 
 import pytest
-from browsing import Heard, listen, pages
+from browsing import Heard, listen, pages, write_page
 from telling_tables import HOSTILE, write_second_layer, write_tables
 
 from txray_lib import explorer
 from txray_lib.book.extension import figure
-from txray_lib.book.files import STATIC, write_bundle
 from txray_lib.figures.theme import finish
 from txray_lib.results import Results
 from txray_lib.tables import read_table, write_table
@@ -34,8 +31,7 @@ def wait_for(page, neuron: int) -> None:
 
 
 def open_explorer(browser, path: Path, address: str = "") -> tuple[object, Heard]:
-    page, heard = listen(browser)
-    page.goto(path.as_uri() + address)
+    page, heard = listen(browser, path.as_uri() + address)
     page.wait_for_function(f"document.querySelector('{SHOWN}').dataset.shown !== undefined")
     return page, heard
 
@@ -70,8 +66,6 @@ def test_a_neuron_is_found_by_number_list_address_and_neighbour(browser, built: 
     near.click()
     wait_for(page, neighbour)
     assert (heard.external, heard.failed, heard.ours()) == ([], [], [])
-    for each in (page, other):
-        each.context.close()
 
 
 def test_a_word_leads_to_the_neurons_that_win_it(browser, built: Path) -> None:
@@ -87,7 +81,6 @@ def test_a_word_leads_to_the_neurons_that_win_it(browser, built: Path) -> None:
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('.txray-found').textContent.includes('No neuron')")
     assert heard.ours() == []
-    page.context.close()
 
 
 def test_a_click_on_a_point_shows_its_neuron(browser, built: Path) -> None:
@@ -100,7 +93,6 @@ def test_a_click_on_a_point_shows_its_neuron(browser, built: Path) -> None:
     page.mouse.click(box["x"] + box["width"] * 0.55, box["y"] + box["height"] * 0.4)
     page.wait_for_function(f"document.querySelector('#txray-chosen').textContent !== {json.dumps(before)}")
     assert heard.ours() == []
-    page.context.close()
 
 
 def test_another_comparison_is_drawn_and_named(browser, built: Path) -> None:
@@ -113,7 +105,6 @@ def test_another_comparison_is_drawn_and_named(browser, built: Path) -> None:
         assert name in page.inner_text(".txray-chart figcaption")
         assert name in page.locator(".txray-vega").first.get_attribute("aria-label")
     assert heard.ours() == []
-    page.context.close()
 
 
 def table_of(taken) -> list[dict[str, str]]:
@@ -132,7 +123,6 @@ def test_tables_can_be_downloaded(browser, built: Path) -> None:
     rows = table_of(taken)
     for stage in {row["stage"] for row in rows}:
         assert sum(float(row["p"]) for row in rows if row["stage"] == stage) == pytest.approx(1, abs=0.01)
-    page.context.close()
 
 
 def test_an_address_that_names_no_neuron_says_so(browser, built: Path) -> None:
@@ -141,8 +131,6 @@ def test_an_address_that_names_no_neuron_says_so(browser, built: Path) -> None:
     other, _ = open_explorer(browser, built, "#neuron=99999999")
     assert "this encoder has the neurons 0 to" in other.inner_text(".txray-found")
     assert heard.ours() == []
-    for each in (page, other):
-        each.context.close()
 
 
 def hostile_page(folder: Path, layered: bool = False, quoted: str | None = "wikitext-2") -> Path:
@@ -162,19 +150,13 @@ def hostile_page(folder: Path, layered: bool = False, quoted: str | None = "wiki
         write_table(rows.assign(feature=rows["feature"].cat.rename_categories(STRANGE)), path, results.provenance)
     if layered:
         write_second_layer(results.folder)
-    write_bundle(folder / "txray" / "vega-bundle.js")
-    for path in STATIC.glob("txray-*"):
-        shutil.copy(path, folder)
     explorer.write_shards(results, folder / "explorer" / "tiny")
     points = explorer.points(results, 0.05)
     c = int(points.loc[points["after"] == results.stage("supervised"), "c"].iloc[0])
     controls, detail = (frame.data for frame in explorer.frames(results, 0.05, c, 2))
     units = explorer.units_of(results) if layered else 0
     drawn = figure(finish(explorer.chart(points, c, 2, units), "A point for each neuron.").to_dict())
-    scripts = [f'<script src="{name}.js"></script>' for name in ("txray-charts", "txray-explorer")]
-    parts = [controls, drawn, detail, *scripts]
-    (folder / "page.html").write_text(f'<!doctype html><meta charset="utf-8"><body>{"".join(parts)}', encoding="utf-8")
-    return folder / "page.html"
+    return write_page(folder, controls + drawn + detail, "txray-explorer")
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +178,6 @@ def test_hostile_words_are_shown_and_found_and_run_nothing(browser, hostile: Pat
         page.wait_for_function("document.querySelector('.txray-found').textContent.length > 10")
     assert page.locator(f"{SHOWN} script, {SHOWN} b").count() == 0
     assert (heard.external, heard.errors) == ([], [])
-    page.context.close()
 
 
 def test_the_strongest_tokens_are_shown_in_the_text_with_its_source(browser, hostile: Path) -> None:
@@ -211,7 +192,6 @@ def test_the_strongest_tokens_are_shown_in_the_text_with_its_source(browser, hos
     ]
     assert page.locator(f"{SHOWN} script, {SHOWN} b").count() == 0
     assert (heard.external, heard.errors) == ([], [])
-    page.context.close()
 
 
 @pytest.mark.parametrize("quoted", [None, "world"])
@@ -231,7 +211,6 @@ def test_what_a_neuron_does_not_have_leaves_no_word(browser, tmp_path: Path, quo
     assert "Neuron 2" in words
     assert {"null", "undefined", "NaN"}.isdisjoint(words)
     assert heard.errors == []
-    page.context.close()
 
 
 def test_a_layer_is_chosen_and_stands_in_the_address(browser, tmp_path: Path) -> None:
@@ -249,8 +228,6 @@ def test_a_layer_is_chosen_and_stands_in_the_address(browser, tmp_path: Path) ->
     again, _ = open_explorer(browser, path, page.url[page.url.index("#") :])
     assert again.inner_text("#txray-chosen") == "Neuron 37 of layer 2"
     assert (heard.external, heard.errors) == ([], [])
-    for each in (page, again):
-        each.context.close()
 
 
 def test_a_missing_script_is_told(browser, hostile: Path, tmp_path: Path) -> None:
@@ -258,4 +235,3 @@ def test_a_missing_script_is_told(browser, hostile: Path, tmp_path: Path) -> Non
     page, _ = open_explorer(browser, tmp_path / hostile.name, "#neuron=3")
     page.wait_for_selector(f"{SHOWN} [role=alert]")
     assert "_static/explorer" in page.inner_text(SHOWN)
-    page.context.close()

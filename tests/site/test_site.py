@@ -1,23 +1,22 @@
-"""The built site in a real browser, opened from disk: nothing is asked of another server, charts draw, tokens stay text."""
+"""The built site in a real browser, opened from disk: nothing is asked of another server, charts draw, tokens stay text, and
+everybody can read it: without scripts, on paper, as data and pictures."""
 
-from __future__ import annotations
-
-import shutil
+import re
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import browsing
 import pandas as pd
 import pytest
 from browsing import COLOURS, PHONE, WIDE, Heard, draw_all, is_painted, listen, narrow, pages, turn, violations
+from bs4 import BeautifulSoup
 from playwright.sync_api import expect
 from running import displayed
 from telling_tables import HOSTILE, write_tables
 
-from txray_lib.book import files
 from txray_lib.book.extension import figure
 from txray_lib.figures.detail import detail
 from txray_lib.figures.theme import finish
@@ -48,9 +47,9 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def visits(browser, site: Path) -> list[Visit]:
+def visits(chromium, site: Path) -> list[Visit]:
     """A visit of every page, one after the other in one window."""
-    page, heard = listen(browser)
+    page, heard = listen(chromium)
     return [visit(page, heard, path) for path in pages(site)]
 
 
@@ -105,7 +104,6 @@ def test_a_page_that_does_not_fit_asks_elsewhere_and_is_faint_is_told(browser, t
     assert any("alternative text" in fault for fault in found.faults)
     page.emulate_media(color_scheme="dark")
     assert len(violations(page, COLOURS)) == 1
-    page.context.close()
 
 
 @pytest.mark.parametrize(
@@ -116,17 +114,14 @@ def test_a_text_that_is_moved_onto_another_ground_is_looked_at(browser, moved: s
     page, _ = listen(browser)
     dark = "<div style='position:absolute;top:200px;left:0;width:900px;height:300px;background:#333'></div>"
     texts = f"<p>a text</p><p>another text</p><p style='{moved}'>a text that is moved</p>"
-    page.set_content(
-        f"<!doctype html><html lang=en><title>Moved</title>{dark}<main style='height:2000px'>{texts}</main>"
-    )
+    main = f"<main style='height:2000px'>{texts}</main>"
+    page.set_content(f"<!doctype html><html lang=en><title>Moved</title>{dark}{main}")
     assert len(violations(page, COLOURS)) == 1
-    page.context.close()
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", WIDE), ("dark", PHONE)])
 def test_charts_are_drawn_and_redrawn_when_the_theme_changes(browser, site: Path, scheme: str, width: int) -> None:
-    page, heard = listen(browser, width, scheme)
-    page.goto(next(p for p in pages(site) if p.name == "rq3.html").as_uri())
+    page, heard = listen(browser, next(p for p in pages(site) if p.name == "rq3.html").as_uri(), width, scheme)
     charts = draw_all(page)
     assert charts > 1
     drawn = page.evaluate("[...document.querySelectorAll('.txray-chart')].map(f => f.dataset.drawn)")
@@ -136,29 +131,13 @@ def test_charts_are_drawn_and_redrawn_when_the_theme_changes(browser, site: Path
     assert is_painted(page)
     assert page.evaluate(FITS)
     assert heard.ours() == []
-    page.context.close()
 
 
 def test_the_search_finds_pages_from_a_disk(browser, site: Path) -> None:
-    page, heard = listen(browser)
-    page.goto((site / "search.html").as_uri() + "?q=neuron")
+    page, heard = listen(browser, (site / "search.html").as_uri() + "?q=neuron")
     page.wait_for_function("document.querySelectorAll('ul.search li').length > 3")
     page.wait_for_function("document.querySelector('.search-summary').textContent.includes('finished')")
     assert (heard.external, heard.failed, heard.ours()) == ([], [], [])
-    page.context.close()
-
-
-def write_page(folder: Path, body: str) -> Path:
-    """A page of its own with the site's scripts for charts and tables."""
-    files.write_bundle(folder / "txray" / "vega-bundle.js")
-    files.write_tables(folder / "txray")
-    for path in files.STATIC.glob("txray-*"):
-        shutil.copy(path, folder)
-    head = '<!doctype html><html lang="en"><meta charset="utf-8"><link rel="stylesheet" href="txray-charts.css">'
-    names = ("txray/tables", "txray-tables", "txray-charts")
-    scripts = "".join(f'<script src="{name}.js"></script>' for name in names)
-    (folder / "page.html").write_text(f"{head}<body>{body}{scripts}", encoding="utf-8")
-    return folder / "page.html"
 
 
 def test_hostile_tokens_are_inert(browser, tmp_path: Path) -> None:
@@ -167,25 +146,20 @@ def test_hostile_tokens_are_inert(browser, tmp_path: Path) -> None:
     stages = [results.stage("zero-shot"), results.stage("supervised")]
     chart = detail({s: results.preferences(s) for s in stages}, results.roles, neuron=2, top_tokens=80)
     table = displayed(show, pd.DataFrame({"token": [*HOSTILE, *HOSTILE], "boxes": [HOSTILE] * 20}), HOSTILE[1])
-    path = write_page(tmp_path, figure(finish(chart, HOSTILE[0]).to_dict()) + table)
-    page, heard = listen(browser)
-    page.goto(path.as_uri())
+    path = browsing.write_page(tmp_path, figure(finish(chart, HOSTILE[0]).to_dict()) + table)
+    page, heard = listen(browser, path.as_uri())
     assert draw_all(page) == 1
     assert is_painted(page)
     assert (heard.external, heard.failed, heard.errors) == ([], [], [])
     assert page.evaluate("document.querySelectorAll('.txray-table b').length") == 0
     assert HOSTILE[0] in page.inner_text(".txray-table")
-    page.context.close()
 
 
-def test_long_tables_are_searched_sorted_and_saved_scroll_on_a_phone_and_are_tables_without_scripts(
-    browser, tmp_path: Path
-) -> None:
+def test_long_tables_are_searched_sorted_and_saved_scroll_on_a_phone_and_are_tables_without_scripts(browser, tmp_path):
     frame = pd.DataFrame({"id": [f"N{i}" for i in range(20)], "mean": [(7 * i) % 20 - 4.5 for i in range(20)]})
     frame = frame.assign(**{f"a rather long column {i}": 1 for i in range(8)})
-    address = write_page(tmp_path, displayed(show, frame, "numbers <b>")).as_uri()
-    page, heard = listen(browser, width=PHONE)
-    page.goto(address)
+    address = browsing.write_page(tmp_path, displayed(show, frame, "numbers <b>")).as_uri()
+    page, heard = listen(browser, address, PHONE)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate("(box => box.scrollWidth > box.clientWidth)(document.querySelector('.txray-scroll'))")
     names, means = page.locator("tbody tr > :nth-child(1)"), page.locator("tbody tr > :nth-child(2)")
@@ -199,38 +173,66 @@ def test_long_tables_are_searched_sorted_and_saved_scroll_on_a_phone_and_are_tab
         page.get_by_text("save as CSV").click()
     assert "N13" in Path(taken.value.path()).read_text(encoding="utf-8")
     assert (heard.external, heard.failed, heard.errors) == ([], [], [])
-    page.context.close()
     plain = browser.new_context(java_script_enabled=False).new_page()
     plain.goto(address)
     assert plain.locator("tbody tr").count() == 20
-    plain.context.close()
 
 
-class Links(HTMLParser):
-    """The names and the links of a page."""
+def test_without_scripts_every_figure_has_its_words_and_every_table_is_there(browser, site: Path) -> None:
+    """The words are in the file of every page; that they are shown, one page of figures tells for all."""
+    seen = 0
+    for path in pages(site):
+        text = path.read_text(encoding="utf-8")
+        figures = text.count('<figure class="txray-chart">')
+        assert len(re.findall(r"<figcaption>[^<\s]", text)) == figures, path
+        seen += figures
+    assert seen > 12
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(next(p for p in pages(site) if p.stem == "rq3").as_uri())
+    captions = page.locator(".txray-chart figcaption")
+    assert all(captions.nth(i).inner_text().strip() for i in range(captions.count()))
+    page.goto(next(p for p in pages(site) if p.stem == "explorer").as_uri())
+    assert page.locator(".txray-table tbody tr").count() > 1
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-        self.links: list[str] = []
 
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = dict(attributes)
-        self.names.update(filter(None, (given.get("id"), given.get("name"))))
-        if target := given.get("href") if tag in ("a", "link") else given.get("src"):
-            self.links.append(target)
+@pytest.mark.parametrize("name", ["rq3", "explorer"])
+def test_on_paper_the_figures_stand_and_the_menus_do_not(browser, site: Path, name: str) -> None:
+    page, _ = listen(browser, next(p for p in pages(site) if p.stem == name).as_uri(), width=800)
+    draw_all(page)
+    page.emulate_media(media="print")
+    assert not page.locator(".bd-sidebar-primary").is_visible()
+    assert not page.locator(".txray-links").first.is_visible()
+    assert page.locator(".txray-chart").first.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_figures_can_be_taken_away_as_data_and_as_picture(browser, site: Path, tmp_path: Path) -> None:
+    page, heard = listen(browser, next(p for p in pages(site) if p.stem == "rq1").as_uri())
+    draw_all(page)
+    with page.expect_download() as taken:
+        page.locator(".txray-links button", has_text="data").first.click()
+    lines = Path(taken.value.path()).read_text(encoding="utf-8").splitlines()
+    assert taken.value.suggested_filename == "rq1-figure-1.csv"
+    assert len(lines) > 2
+    assert all(line.count(",") >= 1 for line in lines)
+    with page.expect_download() as taken:
+        page.locator(".txray-links button", has_text="picture").first.click()
+    assert Path(taken.value.path()).read_bytes().startswith(b"\x89PNG")
+    assert heard.ours() == []
 
 
 @cache
-def read(path: Path) -> Links:
-    page = Links()
-    page.feed(path.read_text(encoding="utf-8"))
-    return page
+def read(path: Path) -> tuple[set[str], list[str]]:
+    """The names and the links of a page."""
+    page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    names = {tag[name] for name in ("id", "name") for tag in page.find_all(attrs={name: True})}
+    links = [tag["href"] for tag in page.find_all(["a", "link"], href=True)]
+    return names, links + [tag["src"] for tag in page.find_all(src=True)]
 
 
 def broken(path: Path) -> list[str]:
     wrong = []
-    for link in read(path).links:
+    for link in read(path)[1]:
         parts = urlparse(link)
         target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
         anchor = unquote(parts.fragment)
@@ -238,14 +240,14 @@ def broken(path: Path) -> list[str]:
             continue
         if not target.exists():
             wrong.append(f"{path.name}: {link}")
-        elif anchor and target.suffix == ".html" and "=" not in anchor and anchor not in read(target).names:
+        elif anchor and target.suffix == ".html" and "=" not in anchor and anchor not in read(target)[0]:
             wrong.append(f"{path.name}: {link} (no such anchor)")
     return wrong
 
 
 def test_every_internal_link_and_anchor_is_there(site: Path) -> None:
     found = [path for path in site.rglob("*.html") if "_static" not in path.parts]
-    assert sum(len(read(path).links) for path in found) > 500
+    assert sum(len(read(path)[1]) for path in found) > 500
     assert [line for path in found for line in broken(path)] == []
 
 

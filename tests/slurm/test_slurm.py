@@ -4,8 +4,6 @@ Marked `slurm`, since it installs Debian packages and writes to /etc/slurm and /
 The configuration stands in /etc, because the executor hands no SLURM_CONF on to its jobs.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal
@@ -101,9 +99,7 @@ def end(pid: Path) -> None:
 
 
 @pytest.fixture
-def sharded(
-    tmp_path: Path, new_workplace: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
-) -> tuple[Run, pd.DataFrame]:
+def sharded(tmp_path, new_workplace: Callable[[Path], Path], monkeypatch) -> tuple[Run, pd.DataFrame]:
     """A run of `tiny` in shards as far as its classifier, and the records that one machine collects from there."""
     home = new_workplace(tmp_path / "home")
     monkeypatch.setenv("TXRAY_ROOT", str(home))
@@ -117,9 +113,7 @@ def sharded(
     return run, records
 
 
-def test_shards_as_jobs_of_slurm_give_the_very_table_of_one_machine(
-    slurm: None, sharded: tuple[Run, pd.DataFrame]
-) -> None:
+def test_shards_as_jobs_of_slurm_give_the_very_table_of_one_machine(slurm, sharded) -> None:
     run, records = sharded
     resources = ("mem_mb=2000", "runtime=10", "cpus_per_task=1", "slurm_partition=work", "slurm_account=none")
     command = [sys.executable, "-m", "snakemake", "-s", str(WORKFLOW / "Snakefile"), "-d", str(run.folder.parents[2])]

@@ -1,7 +1,5 @@
 """What the audit measures, against tables made by hand; and what it says where a run kept too little."""
 
-from __future__ import annotations
-
 import json
 import math
 import shutil

@@ -1,7 +1,5 @@
 """The judge: each verdict by hand, the laws, seeds and siblings, the frozen tables."""
 
-from __future__ import annotations
-
 import math
 import re
 import shutil
@@ -15,22 +13,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txray_lib.audit import (
-    CONTRADICTED,
-    ENOUGH_SEEDS,
-    IMPOSSIBLE,
-    INCONCLUSIVE,
-    NOT_STATED,
-    NOT_TESTED,
-    REPRODUCED,
-    SAME,
-    VERDICTS,
-    decide,
-    is_generated,
-    judge,
-    measure,
-    seeds,
-)
+from txray_lib import audit
+from txray_lib.audit import CONTRADICTED, IMPOSSIBLE, INCONCLUSIVE, NOT_STATED, NOT_TESTED, REPRODUCED, SAME
 from txray_lib.audit.intervals import SEEDS, Measured, around, plain
 from txray_lib.audit.pruning import effect
 from txray_lib.paper import Claim, judged
@@ -51,8 +35,8 @@ def ours(value: float, half: float, chance: float = 0.0) -> Measured:
     return around(value, half, half, SEEDS, chance)
 
 
-def verdict(its, measured: Measured, number: int = ENOUGH_SEEDS, generated: bool = False) -> str:
-    return decide(its, measured, number, generated)[0]
+def verdict(its, measured: Measured, number: int = audit.ENOUGH_SEEDS, generated: bool = False) -> str:
+    return audit.decide(its, measured, number, generated)[0]
 
 
 @pytest.mark.parametrize(
@@ -105,8 +89,8 @@ def test_the_seven_verdicts(its, measured, expected):
 
 def test_fewer_than_five_seeds_and_generated_worlds_reproduce_nothing():
     for its in (made(0.5), made(0.5, "positive")):
-        assert verdict(its, ours(0.5, 0.1), ENOUGH_SEEDS) == REPRODUCED
-        assert verdict(its, ours(0.5, 0.1), ENOUGH_SEEDS - 1) != REPRODUCED
+        assert verdict(its, ours(0.5, 0.1), audit.ENOUGH_SEEDS) == REPRODUCED
+        assert verdict(its, ours(0.5, 0.1), audit.ENOUGH_SEEDS - 1) != REPRODUCED
         assert verdict(its, ours(0.5, 0.1), 99, generated=True) != REPRODUCED
 
 
@@ -164,15 +148,11 @@ def run(tmp_path: Path) -> Callable[..., Results]:
     def make(name: str, **settings: object) -> Results:
         (tmp_path / name).mkdir()
         shutil.copy(FROZEN / "small" / "measured.parquet", tmp_path / name)
-        named(tmp_path / name, **settings)
+        profile = {"name": name, "about": name, "seed": 1, "corpora": REAL, **settings}
+        (tmp_path / name / "profile.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
         return Results(name, tmp_path / name, "frozen")
 
     return make
-
-
-def named(folder: Path, seed: int = 1, corpora: dict | None = None, **settings: object) -> None:
-    profile = {"name": folder.name, "about": folder.name, "seed": seed, "corpora": corpora or REAL, **settings}
-    (folder / "profile.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
 
 
 def change(results: Results, number: str, **cells: float) -> None:
@@ -184,13 +164,13 @@ def change(results: Results, number: str, **cells: float) -> None:
 
 
 def row(results: Results, number: str) -> pd.Series:
-    return judge(results, number).iloc[0]
+    return audit.judge(results, number).iloc[0]
 
 
 def test_every_claim_has_one_row_and_no_number_is_judged_without_what_chance_gives(run):
-    rows = judge(run("made"))
+    rows = audit.judge(run("made"))
     assert list(rows["id"]) == [its.id for its in judged()]
-    assert set(rows["verdict"]) <= set(VERDICTS)
+    assert set(rows["verdict"]) <= set(audit.VERDICTS)
     assert (rows["because"].str.len() > 0).all()
     page = (FROZEN.parent / "notebooks" / "audit.md").read_text(encoding="utf-8")
     reasons = rows.loc[rows["low"].notna() & ~rows["verdict"].isin([IMPOSSIBLE, NOT_STATED, NOT_TESTED]), "because"]
@@ -209,7 +189,7 @@ def test_siblings_differ_in_the_seed_alone(run):
     (run("made-seed-5", seed=5).folder / "measured.parquet").unlink()
     old = run("made-seed-6", seed=6).folder / "measured.parquet"
     write_table(read_table(old).drop(columns="chance"), old)
-    assert set(seeds(first)["profile"]) == {"made", "made-seed-2"}, "settings, name, no table, another table"
+    assert set(audit.seeds(first)["profile"]) == {"made", "made-seed-2"}, "settings, name, no table, another table"
 
 
 def test_a_live_seed_of_other_claims_does_not_hide_the_frozen_one(run, workplace):
@@ -219,7 +199,7 @@ def test_a_live_seed_of_other_claims_does_not_hide_the_frozen_one(run, workplace
     first = Results("made", workplace / "results" / "made", "frozen")
     live = workplace / "build" / "results" / "made-seed-2" / "measured.parquet"
     write_table(read_table(live).drop(columns="chance"), live)
-    assert set(seeds(first)["profile"]) == {"made", "made-seed-2"}
+    assert set(audit.seeds(first)["profile"]) == {"made", "made-seed-2"}
     assert not first.is_frozen
     with_live = first.digest
     shutil.rmtree(live.parent)
@@ -248,11 +228,11 @@ def test_seeds_without_the_control_of_the_run_do_not_count(run):
 
 
 def test_a_run_is_generated_if_any_corpus_is_or_if_nobody_can_tell(run):
-    assert not is_generated(run("real"))
-    assert is_generated(run("half", corpora=WORLD))
+    assert not audit.is_generated(run("real"))
+    assert audit.is_generated(run("half", corpora=WORLD))
     unknown = run("unknown")
     (unknown.folder / "profile.yaml").write_text("name: unknown\n", encoding="utf-8")
-    assert is_generated(unknown)
+    assert audit.is_generated(unknown)
 
 
 def test_a_measured_table_is_used_unless_it_lacks_todays_claims(run):
@@ -266,4 +246,4 @@ def test_a_measured_table_is_used_unless_it_lacks_todays_claims(run):
 @pytest.mark.parametrize("profile", ["small", "paper-cpu"])
 def test_frozen_measured_tables_are_what_is_measured_today(profile):
     results = Results(profile, FROZEN / profile, "frozen")
-    pd.testing.assert_frame_equal(results.table("measured"), measure(results), rtol=1e-9, check_dtype=False)
+    pd.testing.assert_frame_equal(results.table("measured"), audit.measure(results), rtol=1e-9, check_dtype=False)

@@ -1,7 +1,5 @@
 """Every row of the benchmarks can be measured, at sizes that say nothing; the table and its errors. No time is tested."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

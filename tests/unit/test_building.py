@@ -1,7 +1,5 @@
 """What of the book is made again after a change, and on which run each page stands. Sphinx itself is not run here."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 from typing import Any
@@ -119,9 +117,8 @@ def test_the_chapters_of_the_paper_move_to_another_run_and_what_is_no_page_is_go
 
 
 def test_a_file_that_is_no_table_of_contents_is_told(book: Book) -> None:
-    places.write_text(
-        yaml.safe_dump({**TOC, "parts": [{"chapters": [{"fiel": "book/glossary"}]}]}), book.root / "_toc.yml"
-    )
+    misspelt = {**TOC, "parts": [{"chapters": [{"fiel": "book/glossary"}]}]}
+    places.write_text(yaml.safe_dump(misspelt), book.root / "_toc.yml")
     with pytest.raises(TxrayError, match=r"_toc\.yml is no table of contents"):
         building.list_pages("small")
 
@@ -135,8 +132,9 @@ def test_a_page_is_executed_again_when_what_it_opened_changes_and_not_for_anothe
     write_tables(book.root / "build" / "results" / "small", seed=3)
     assert book.build() == ["fig02", "intro", "rq1"], "tables of this checkout come before frozen ones"
     (book.root / "profiles").mkdir()
-    profile = book.root / "profiles" / "small.yaml"
-    profile.write_text(yaml.safe_dump(load_profile_of_this_repository("tiny") | {"name": "small"}), encoding="utf-8")
+    tiny = load_profile(str(Path(__file__).parents[2] / "profiles" / "tiny.yaml"))
+    other = tiny.model_dump(mode="json", exclude_none=True) | {"name": "small"}
+    (book.root / "profiles" / "small.yaml").write_text(yaml.safe_dump(other), encoding="utf-8")
     assert book.build() == ["fig02", "intro", "rq1"], "a page says where its tables are older than their profile"
     (book.root / "profiles" / "other.yaml").write_text("base: small\n", encoding="utf-8")
     assert book.build() == []
@@ -165,15 +163,7 @@ def test_a_layer_is_no_run_to_build_a_book_on(book: Book) -> None:
         book.build("small@0")
 
 
-def load_profile_of_this_repository(name: str) -> dict[str, Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("TXRAY_ROOT")
-        return load_profile(name).model_dump(mode="json", exclude_none=True)
-
-
-def test_a_page_is_executed_again_when_its_text_or_the_code_that_it_imports_changes(
-    book: Book, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_is_executed_again_when_its_text_or_the_code_that_it_imports_changes(book: Book, monkeypatch) -> None:
     book.build()
     book.write("rq1", "Two")
     assert book.build() == ["demo-rq1", "rq1"]

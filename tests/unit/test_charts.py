@@ -1,7 +1,5 @@
 """Charts hold the tables' own numbers, by hand; they fit the column, have their dark colours, and words stay text."""
 
-from __future__ import annotations
-
 import json
 import math
 import re
@@ -123,30 +121,21 @@ def test_what_cannot_be_drawn_is_said(case: str) -> None:
 
 def test_the_medians_of_like_neurons_stand_beside_those_that_chance_gives_them() -> None:
     layers = drawn(**TESTED).to_dict()["vconcat"][0]["layer"]
-    drawn_through = {
-        (its["encoding"]["y"]["aggregate"], its["encoding"]["y"]["field"])
-        for its in layers
-        if "line" in str(its["mark"])
-    }
-    assert drawn_through == {("median", "hellinger"), ("median", "expected")}
+    heights = [its["encoding"]["y"] for its in layers if "line" in str(its["mark"])]
+    assert {(y["aggregate"], y["field"]) for y in heights} == {("median", "hellinger"), ("median", "expected")}
 
 
 def test_a_point_per_shared_neuron_with_its_distance_its_length_and_its_words() -> None:
     by_neuron = {row["neuron"]: row for row in rows_of(drawn(), "hellinger", "w")}
     kept_one = round(math.sqrt(1 - math.sqrt(0.5)), 4)
-    assert {n: (row["hellinger"], row["length"]) for n, row in by_neuron.items()} == {
-        0: (0, 2),
-        1: (1, 1),
-        5: (kept_one, 1.5),
-    }
+    points = {n: (row["hellinger"], row["length"]) for n, row in by_neuron.items()}
+    assert points == {0: (0, 2), 1: (1, 1), 5: (kept_one, 1.5)}
     assert (by_neuron[0]["w"], by_neuron[0]["b"], by_neuron[0]["a"]) == (["x", "y"], [0.75, 0.25], [0.75, 0.25])
     assert (by_neuron[1]["b"], by_neuron[1]["a"]) == ([1, 0], [0, 1])
 
 
 @pytest.mark.parametrize(("neuron", "min_length", "found"), [(-1, 1, 1), (-1, 2, 0), (-1, 9, 1), (5, 9, 5)])
-def test_the_neuron_shown_first_is_asked_for_or_the_most_changed_that_is_long_enough(
-    neuron: int, min_length: int, found: int
-) -> None:
+def test_the_neuron_shown_first_is_asked_for_or_the_most_changed_that_is_long_enough(neuron, min_length, found) -> None:
     shared = shared_of(BEFORE, AFTER)
     assert shared.loc[first_shown(shared, neuron, min_length), "neuron"] == found
 

@@ -1,7 +1,5 @@
 """The command line: what it says, and that every error is one message, status 1, and nothing written."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable
@@ -82,7 +80,7 @@ def test_a_variable_that_names_no_folder_of_tables_is_told(call, tmp_path, monke
     ("arguments", "said"),
     [
         (("run", "tinny"), "Did you mean 'tiny'?"),
-        (("run", "tiny", "--until", "prunee"), "Did you mean 'prune'?"),
+        (("run", "tiny", "--until", "prunee"), "no step 'prunee' in the profile 'tiny'. Did you mean 'prune'?"),
         (("example", "notebooks"), "nothing in it is overwritten"),
         (("example", "demo"), "already"),
         (("example", "a b"), "cannot"),
@@ -102,7 +100,7 @@ def test_a_variable_that_names_no_folder_of_tables_is_told(call, tmp_path, monke
         (("notebook", "rq1", "-o", "x" * 300), "cannot be written: File name too long"),
         (("example", "d.yaml/mine"), "d.yaml/mine: Not a directory"),
         (("notebook", "rq1", "-p", "profile=mine/owm.yaml"), "there is no profile 'mine/owm.yaml'"),
-        (("run", "tiny", "--device", "warp"), "warp"),
+        (("run", "tiny", "--device", "warp"), "cannot compute on the device 'warp'"),
         (("run", "tiny", "--device", "cuda:77"), "cuda:77"),
         *((("run", name), name) for name in WRONG),
     ],
@@ -152,12 +150,8 @@ def test_a_file_in_the_place_of_a_folder_is_one_message_in_every_command(call, w
 @pytest.mark.parametrize("command", [("run", "tiny"), ("profiles",), ("book",), ("notebook", "rq1"), ("teacher",)])
 def test_a_root_that_is_no_compendium_is_named_and_nothing_is_written_there(call, tmp_path, monkeypatch, command):
     monkeypatch.setenv("TXRAY_ROOT", str(tmp_path / "elsewhere"))
-    assert call(*command) == (
-        1,
-        "",
-        f"error: {tmp_path / 'elsewhere'} is no compendium: it has no folder profiles/. Set TXRAY_ROOT to the folder that has"
-        " one, or work there.\n",
-    )
+    told = "is no compendium: it has no folder profiles/. Set TXRAY_ROOT to the folder that has one, or work there."
+    assert call(*command) == (1, "", f"error: {tmp_path / 'elsewhere'} {told}\n")
     assert not (tmp_path / "elsewhere").exists()
 
 

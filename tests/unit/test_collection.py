@@ -1,7 +1,5 @@
 """Collection: the table that one token at a time gives, whatever the batches; nothing dropped, nothing invented."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -27,7 +25,7 @@ from txray_lib.preferences import NOBODY, aggregate
 from txray_lib.steps.collect import shard_ends
 from txray_lib.transfer import AVOIDED, GAINED, compare
 
-TEXT_COLUMNS = ["document", "block", "layer", "feature", "tag", "y"]
+TEXT_COLUMNS, WORDS = ["document", "block", "layer", "feature", "tag", "y"], ["block", "feature", "tag"]
 
 
 def one_token_at_a_time(encoder: Encoder, corpus: Corpus, vocabulary: Vocabulary) -> list[np.ndarray]:
@@ -53,18 +51,15 @@ def test_parts_give_the_table_of_the_whole(classifier, corpus, vocabulary, part_
     monkeypatch.setattr(collection, "PART_TOKENS", part_tokens)
     parts = [*collect_parts(classifier, iter(corpus), vocabulary, batch_size)]
     assert len(parts) > 1
-    documents, nobody, near_ties = (
-        sum(getattr(part, of) for part in parts) for of in ("documents", "nobody", "near_ties")
-    )
+    documents, nobody = (sum(getattr(part, of) for part in parts) for of in ("documents", "nobody"))
     assert (documents, nobody) == (whole.documents, whole.nobody)
-    plain = dict.fromkeys(("block", "feature", "tag"), object)
-    records = pd.concat([part.records.astype(plain) for part in parts], ignore_index=True)
+    records = pd.concat([part.records.astype(dict.fromkeys(WORDS, object)) for part in parts], ignore_index=True)
     for column in TEXT_COLUMNS:
         assert records[column].tolist() == whole.records[column].tolist()
     np.testing.assert_allclose(records["prediction"].astype(float), whole.records["prediction"], atol=1e-6)
     activations = np.concatenate(one_token_at_a_time(classifier.encoder, corpus, vocabulary))
-    assert_same_but_for_near_ties(records, activations, near_ties)
-    assert all(whole.records.dtypes[column] == "category" for column in plain)
+    assert_same_but_for_near_ties(records, activations, sum(part.near_ties for part in parts))
+    assert all(whole.records.dtypes[column] == "category" for column in WORDS)
 
 
 def test_no_more_is_read_ahead_than_the_slots_need(encoder, vocabulary, monkeypatch):
@@ -78,11 +73,9 @@ def test_no_more_is_read_ahead_than_the_slots_need(encoder, vocabulary, monkeypa
             yield Document(f"d{taken}", "train", "b", ("the", "film") * 5, tags=("NN",) * 10)
 
     parts = collect_parts(encoder, endless(), vocabulary, batch_size=4)
-    for number in range(1, 6):
-        assert next(parts).records["document"].tolist() == [
-            d for d in (2 * number - 2, 2 * number - 1) for _ in range(10)
-        ]
-        assert taken <= 2 * number + 6
+    for first in range(0, 10, 2):
+        assert next(parts).records["document"].tolist() == [first] * 10 + [first + 1] * 10
+        assert taken <= first + 8
 
 
 def test_the_same_weights_and_text_twice_change_nothing(encoder, corpus, vocabulary):
@@ -245,8 +238,8 @@ def test_a_module_is_left_as_it_was_found(corpus, vocabulary, classifier):
     assert found() == before, "while the error is held, as a notebook holds it"
 
 
-def giving(change: Callable[[Tensor, Tensor], object], **said: int) -> Own:
-    """A module that gives `change` of its activations and its state."""
+def giving(change: Callable[[Tensor, Tensor], object], **said: object) -> Own:
+    """A module that gives `change` of its activations and its state, some of its attributes replaced."""
 
     class Changed(Own):
         def forward(self, ids: Tensor, state: tuple[Tensor, Tensor]) -> object:
@@ -255,8 +248,8 @@ def giving(change: Callable[[Tensor, Tensor], object], **said: int) -> Own:
 
     torch.manual_seed(1)
     made = Changed(8)
-    for name, number in said.items():
-        setattr(made, name, number)
+    for name, value in said.items():
+        setattr(made, name, value)
     return made
 
 
@@ -269,15 +262,11 @@ def as_given(activations: Tensor, hidden: Tensor) -> object:
     return activations, (hidden, hidden)
 
 
-def with_gradients(activations: Tensor, hidden: Tensor) -> object:
-    return activations.clone().requires_grad_(), (hidden.clone().requires_grad_(), hidden)
-
-
 @pytest.mark.parametrize(
     "change",
     [
         torch.inference_mode()(lambda a, h: (a.clone(), (h.clone(), h.clone()))),
-        with_gradients,
+        lambda a, h: (a.clone().requires_grad_(), (h.clone().requires_grad_(), h)),
         lambda a, h: (a.double(), (h, h)),
         lambda a, h: [a, [h, h]],
         lambda a, h: (a, (h.double(), h.double())),
@@ -359,34 +348,13 @@ class Forgetful(Own):
         return activations, (hidden, hidden)
 
 
-class Short(Own):
-    """It has positions for eight tokens."""
-
-    def forward(self, ids: Tensor, state: tuple[Tensor, Tensor]) -> object:
-        torch.arange(8)[ids.shape[1] - 1]
-        return super().forward(ids, state)
+def with_eight_positions(activations: Tensor, hidden: Tensor) -> object:
+    torch.arange(8)[activations.shape[1] - 1]
+    return as_given(activations, hidden)
 
 
-def lacking_words() -> Own:
-    """A module whose embedding has fewer rows than it says."""
-    model = Own(5)
-    model.words = 8
-    return model
-
-
-class Full(Own):
-    """Its device has no room."""
-
-    def forward(self, ids: Tensor, state: tuple[Tensor, Tensor]) -> object:
-        raise torch.OutOfMemoryError
-
-
-class TimeFirst(Own):
-    """What is left when `batch_first=True` is forgotten: with 16 texts of 16 tokens no shape would tell."""
-
-    def __init__(self, words: int) -> None:
-        super().__init__(words)
-        self.rnn = nn.RNN(8, 6)
+def without_room(activations: Tensor, hidden: Tensor) -> object:
+    raise torch.OutOfMemoryError
 
 
 @pytest.mark.parametrize(
@@ -406,14 +374,15 @@ class TimeFirst(Own):
         (giving(lambda a, h: (nn.functional.dropout(a, 0.5), (h, h))), "Changed gives other .*draw nothing at random"),
         (giving(lambda a, h: (a - a.mean(0, keepdim=True), (h, h))), "Changed gives other .*look at no other text"),
         (giving(lambda a, h: (a.flip(1), (h, h))), "Changed gives other .*no later token"),
-        (Short(8), r"Short of 8 words and 6 units cannot read 4 texts of 16 tokens \(IndexError"),
-        (Full(8), "no room for 2 texts side by side in Full: lower batch_size"),
+        (giving(with_eight_positions), r"Changed of 8 words and 6 units cannot read 4 texts of 16 tokens \(IndexError"),
+        (giving(without_room), "no room for 2 texts side by side in Changed: lower batch_size"),
         (giving(as_given, units=5), "Changed of 8 words and 5 units cannot read 2 texts of 3 tokens"),
         (giving(as_given, units=1), "Changed has 1 units"),
         (giving(as_given, words=9), "the encoder knows 9 words, the vocabulary has 8"),
-        (lacking_words(), r"Own of 8 words.*index out of range"),
+        (giving(as_given, embedding=nn.Embedding(5, 8)), r"Changed of 8 words.*index out of range"),
         (NoState(8), r"NoState of 8 words.*positional arguments.*forward is given ids \(texts, tokens\) and the state"),
-        (TimeFirst(8), r"TimeFirst of 8 words.*Expected hidden size"),
+        # `batch_first=True` forgotten: with 16 texts of 16 tokens no shape would tell
+        (giving(as_given, rnn=nn.RNN(8, 6)), r"Changed of 8 words.*Expected hidden size"),
         (nn.LSTM(8, 6), "a LSTM is no encoder"),
         (nn.DataParallel(Own(8)), "a DataParallel is no encoder.*`.module`"),
         ("epoch-1.safetensors", "a str is no encoder"),
@@ -510,10 +479,8 @@ def test_activations_of_ones_own_give_the_records_of_collect(encoder, corpus, vo
     ):
         given = from_activations(corpus, (change(a.clone()) for a in arrays), vocabulary.seen)
         assert (given.nobody, given.near_ties, given.documents) == (collected.nobody, collected.near_ties, 5)
-        plain = [
-            r.astype(dict.fromkeys(("block", "feature", "tag"), object)) for r in (given.records, collected.records)
-        ]
-        pd.testing.assert_frame_equal(*plain, rtol=1e-5, atol=1e-6)
+        records = [side.records.astype(dict.fromkeys(WORDS, object)) for side in (given, collected)]
+        pd.testing.assert_frame_equal(*records, rtol=1e-5, atol=1e-6)
         pd.testing.assert_frame_equal(given.preferences, collected.preferences, rtol=1e-5)
     half = from_activations(corpus, [a.bfloat16() for a in arrays], vocabulary.seen).records
     np.testing.assert_allclose(half["activation"], collected.records["activation"], rtol=0.01)

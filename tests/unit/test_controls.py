@@ -1,28 +1,19 @@
 """Controls: shuffled labels change nothing but their order, a control is trained as long as the real one, and the probe
 finds what is there and nothing else."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from small_training import FINETUNING, WORDS, same, texts
+from small_training import FINETUNING, WORDS, an_encoder, same, texts
 from small_training import PRETRAINING as DROPPING
 
 from txray_lib import probe
 from txray_lib.corpora import Corpus, Document
-from txray_lib.encoders.lstm import Encoder
 from txray_lib.encoders.training import at_constant_rate, finetune, kept_updates, learning_rate, pretrain
 from txray_lib.errors import TxrayError
-from txray_lib.profiles import Pretraining
-
-
-def an_encoder() -> Encoder:
-    torch.manual_seed(5)
-    return Encoder(WORDS, 5, 6)
 
 
 def test_shuffled_labels_leave_their_counts_and_the_reviews_and_tell_nothing_of_the_real_ones():
@@ -35,12 +26,6 @@ def test_shuffled_labels_leave_their_counts_and_the_reviews_and_tell_nothing_of_
         assert (first.labels == other.labels).mean() == pytest.approx(0.5, abs=0.05)
 
 
-def a_curve(rows: list[tuple[float, float, float]]) -> pd.DataFrame:
-    """A curve of (epoch, F1, accuracy)."""
-    parts = [(e, m, v) for e, f1, accuracy in rows for m, v in (("valid_f1", f1), ("valid_accuracy", accuracy))]
-    return pd.DataFrame(parts, columns=["epoch", "measure", "value"])
-
-
 @pytest.mark.parametrize(
     ("rows", "updates"),
     [
@@ -51,8 +36,10 @@ def a_curve(rows: list[tuple[float, float, float]]) -> pd.DataFrame:
     ids=["reaches the target", "first of the highest accuracy", "at once"],
 )
 def test_the_updates_of_the_kept_classifier_by_hand(rows, updates):
+    """Rows are of (epoch, F1, accuracy)."""
+    curve = pd.DataFrame(rows, columns=["epoch", "valid_f1", "valid_accuracy"]).melt("epoch", var_name="measure")
     settings = FINETUNING.model_copy(update={"target_f1": 0.8})
-    assert kept_updates(a_curve(rows), settings, 40) == updates
+    assert kept_updates(curve, settings, 40) == updates
 
 
 @pytest.mark.parametrize("target", [1.0, 0.0])
@@ -70,7 +57,7 @@ PRETRAINING = DROPPING.model_copy(update={"dropout": 0.0})
 def test_the_constant_rate_is_the_mean_of_those_that_the_schedule_gave(monkeypatch):
     given_rates: list[float] = []
 
-    def noted(settings: Pretraining, done: float) -> float:
+    def noted(settings, done: float) -> float:
         given_rates.append(learning_rate(settings, done))
         return given_rates[-1]
 
@@ -83,9 +70,8 @@ def test_the_constant_rate_is_the_mean_of_those_that_the_schedule_gave(monkeypat
     constant = at_constant_rate(PRETRAINING, len(stream))
     assert constant.schedule == "constant"
     assert constant.learning_rate == pytest.approx(np.mean(updates), rel=1e-12)
-    assert constant.model_dump(exclude={"schedule", "learning_rate"}) == PRETRAINING.model_dump(
-        exclude={"schedule", "learning_rate"}
-    )
+    others = {"exclude": {"schedule", "learning_rate"}}
+    assert constant.model_dump(**others) == PRETRAINING.model_dump(**others)
 
 
 def tagged(block: str, name: str, tokens: int) -> Document:
@@ -107,11 +93,8 @@ def test_the_parts_of_the_probe_share_no_block_and_have_the_tokens_asked_for():
 @torch.no_grad()
 def test_activations_are_those_of_each_document_alone(encoder, corpus, vocabulary):
     rows = probe.read_activations(encoder, corpus, vocabulary)
-    alone = [
-        encoder(torch.from_numpy(vocabulary.encode(d.tokens).astype(np.int64)).unsqueeze(0))[0][0]
-        for d in corpus
-        if len(d)
-    ]
+    texts = [torch.from_numpy(vocabulary.encode(d.tokens).astype(np.int64)) for d in corpus if len(d)]
+    alone = [encoder(ids.unsqueeze(0))[0][0] for ids in texts]
     assert torch.allclose(rows, torch.cat(alone), atol=1e-6)
 
 

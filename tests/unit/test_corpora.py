@@ -1,8 +1,6 @@
 """The published corpora: on small archives made here, and the published facts on the real ones, where TXRAY_DATA or
 ../shared/data holds them. Files and parts of a corpus; what the encoder sees of a token."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

@@ -1,7 +1,5 @@
 """The assignment's checks, as its notebook defines them, on records made by hand: each usual mistake gets its own hint."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Callable
 from types import SimpleNamespace as Page
@@ -161,9 +159,7 @@ def test_each_usual_mistake_has_its_hint(page: Page, name: str, mistake: Callabl
         ("transfer", lambda t: t.replace({"distance": {0.0: 0.1}}), "further away than 0"),
     ],
 )
-def test_each_usual_mistake_in_what_a_function_gives_has_its_hint(
-    page: Page, name: str, change: Callable[[pd.DataFrame], pd.DataFrame], said: str
-) -> None:
+def test_each_usual_mistake_in_what_a_function_gives_has_its_hint(page: Page, name: str, change, said: str) -> None:
     right = getattr(page, name)
     assert_wrong(getattr(page, f"check_{name}")(lambda *given: change(right(*given))), said)
 

@@ -1,7 +1,5 @@
 """The lab's checks: right answers are right, each usual mistake gets its own hint, and nothing gives an answer away."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,12 +1,9 @@
 """Who sees what: no student's file holds a solution, every solution passes its check, and the timetable is the lab's."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
 import zipfile
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -81,9 +78,7 @@ def test_a_solution_that_does_not_pass_its_check_stops_the_teachers_build(course
         build_teacher()
 
 
-def test_the_archive_holds_notebooks_and_the_tables_at_hand_and_is_the_same_twice(
-    course: Callable[[str], Path],
-) -> None:
+def test_the_archive_holds_notebooks_and_the_tables_at_hand_and_is_the_same_twice(course: Path) -> None:
     with zipfile.ZipFile(build_students()[-1]) as archive:
         assert set(archive.namelist()) == {"txray-course/task.ipynb", "txray-course/README.md"}
     write_tables(course / "results" / "tiny")
@@ -115,9 +110,7 @@ def test_what_students_get_is_whole_and_holds_no_trace_of_solutions_or_marking(n
 @pytest.mark.parametrize(
     ("name", "given"), [("lab", {"data": "tiny", "min_length": 2}), ("assignment", {"trained": "tiny"})]
 )
-def test_checks_are_open_for_students_and_every_solution_is_right(
-    name: str, given: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
+def test_checks_are_open_for_students_and_every_solution_is_right(name, given, tmp_path, monkeypatch, request) -> None:
     source, hidden = find_notebook(name), traces(name)
     monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path / "results"))
     write_tables(tmp_path / "results" / "tiny")

@@ -1,7 +1,5 @@
 """Encoders: killed and continued training gives the same weights; what is frozen stays; what does not fit is told."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any
@@ -13,33 +11,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
-from small_training import FINETUNING, PRETRAINING, WORDS, Killed, killing, same, texts
+from small_training import FINETUNING, PRETRAINING, WORDS, Killed, an_encoder, killing, same, texts
 
 from txray_lib.corpora import Corpus
-from txray_lib.encoders import lstm, training
+from txray_lib.encoders import lstm, snapshots, training
 from txray_lib.encoders.encoded import Texts, balanced_sample, batches_by_length, encode_stream, encode_texts
 from txray_lib.encoders.lstm import Classifier, Encoder, LanguageModel, has_bfloat16
-from txray_lib.encoders.snapshots import (
-    load_checkpoint,
-    load_snapshot,
-    save_checkpoint,
-    save_snapshot,
-    untrained_encoder,
-)
-from txray_lib.encoders.training import (
-    finetune,
-    last_hidden_states,
-    learning_rate,
-    perplexity,
-    predict,
-    pretrain,
-    score,
-)
+from txray_lib.encoders.snapshots import load_snapshot, save_snapshot, untrained_encoder
+from txray_lib.encoders.training import finetune, last_hidden_states, predict, pretrain, score
 from txray_lib.errors import TxrayError
 
 TRAIN = np.random.default_rng(0).integers(0, WORDS, 107).astype(np.int32)
 VALID = np.random.default_rng(1).integers(0, WORDS, 40).astype(np.int32)
 WINDOWS = 5
+Finetuned = tuple[Classifier, pd.DataFrame]
 
 
 def run_pretraining(checkpoint: Path | None = None, kept: dict[int, Any] | None = None, **changes: Any) -> Any:
@@ -81,9 +66,7 @@ def test_pretraining_goes_on_to_the_same_bits(tmp_path, monkeypatch, whole_pretr
     pd.testing.assert_frame_equal(curve, whole_curve, check_exact=True)
 
 
-ROUNDS = pytest.mark.skipif(
-    not has_bfloat16("cpu"), reason="this processor has no bfloat16 products: training with them was NOT tried"
-)
+ROUNDS = pytest.mark.skipif(not has_bfloat16("cpu"), reason="no bfloat16 here: training with it was NOT tried")
 
 
 @ROUNDS
@@ -99,9 +82,8 @@ def test_rounded_products_train_nearly_as_well_leave_whole_weights_and_go_on(tmp
     kept = kill_pretraining(tmp_path / "c.safetensors", monkeypatch, WINDOWS + 1, precision="bfloat16")
     run_pretraining(tmp_path / "c.safetensors", kept, precision="bfloat16")
     assert same(rounded[last], kept[last])
-    assert all(
-        weight.dtype == torch.float32 for weight in run_finetuning(precision="bfloat16")[0].state_dict().values()
-    )
+    classifier, _ = run_finetuning(precision="bfloat16")
+    assert all(weight.dtype == torch.float32 for weight in classifier.state_dict().values())
 
 
 def test_snapshots_come_in_order_and_only_those_wanted(whole_pretraining):
@@ -137,14 +119,14 @@ def test_the_perplexity_of_a_constant_distribution_by_hand(bias, expected):
     for parameter in model.parameters():
         parameter.zero_()
     model.bias[3] = bias
-    assert perplexity(model, np.full(40, 3, np.int32), PRETRAINING) == pytest.approx(expected, rel=1e-6)
+    assert training.perplexity(model, np.full(40, 3, np.int32), PRETRAINING) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_schedule_by_hand():
-    rate = [learning_rate(PRETRAINING, done) / 0.02 for done in (0, 0.1, 0.2, 0.6, 1)]
+    rate = [training.learning_rate(PRETRAINING, done) / 0.02 for done in (0, 0.1, 0.2, 0.6, 1)]
     assert rate == pytest.approx([0.04, 0.52, 1.0, 0.5, 0.0])
     constant = PRETRAINING.model_copy(update={"schedule": "constant"})
-    assert {learning_rate(constant, done) for done in (0, 0.1, 1)} == {0.02}
+    assert {training.learning_rate(constant, done) for done in (0, 0.1, 1)} == {0.02}
 
 
 @pytest.mark.parametrize(
@@ -161,18 +143,14 @@ def test_a_pretraining_that_cannot_be_is_told(train, valid, changes, told):
         pretrain(settings, WORDS, train, valid, 1, lambda epoch, encoder: None)
 
 
-def run_finetuning(
-    checkpoint: Path | None = None, updates: int | None = None, **changes: Any
-) -> tuple[Classifier, pd.DataFrame]:
-    torch.manual_seed(5)
-    encoder = Encoder(WORDS, 5, 6)
-    settings = FINETUNING.model_copy(update=changes)
-    classifier, curve = finetune(settings, encoder, texts(40, 1), texts(20, 2), 1, checkpoint, updates=updates)
+def run_finetuning(checkpoint: Path | None = None, updates: int | None = None, **changes: Any) -> Finetuned:
+    settings, valid = FINETUNING.model_copy(update=changes), texts(20, 2)
+    classifier, curve = finetune(settings, an_encoder(), texts(40, 1), valid, 1, checkpoint, updates=updates)
     return classifier, curve.drop(columns="seconds")
 
 
 @pytest.fixture(scope="module")
-def whole_finetuning() -> tuple[Classifier, pd.DataFrame]:
+def whole_finetuning() -> Finetuned:
     return run_finetuning()
 
 
@@ -189,8 +167,7 @@ def test_finetuning_goes_on_to_the_same_bits(tmp_path, monkeypatch, whole_finetu
 
 
 def test_embeddings_are_frozen_and_nothing_else_is(whole_finetuning):
-    torch.manual_seed(5)
-    encoder = Encoder(WORDS, 5, 6)
+    encoder = an_encoder()
     torch.manual_seed(1)
     before = {k: v.clone() for k, v in Classifier(encoder).state_dict().items()}
     after = whole_finetuning[0].state_dict()
@@ -284,10 +261,10 @@ def test_a_checkpoint_of_another_shape_is_an_error(tmp_path):
         return model, torch.optim.AdamW(model.parameters())
 
     path = tmp_path / "c.safetensors"
-    save_checkpoint(path, *parts(6), {}, {"epoch": 1})
-    assert load_checkpoint(path, *parts(6)) == ({}, {"epoch": 1})
+    snapshots.save_checkpoint(path, *parts(6), {}, {"epoch": 1})
+    assert snapshots.load_checkpoint(path, *parts(6)) == ({}, {"epoch": 1})
     with pytest.raises(TxrayError, match=r"c.safetensors belongs to another profile"):
-        load_checkpoint(path, *parts(7))
+        snapshots.load_checkpoint(path, *parts(7))
 
 
 def test_texts_come_back_as_they_were(tmp_path):

@@ -1,7 +1,5 @@
 """One set of versions, in one place: the lock file, what pyproject.toml asks for, environment.yml and what is installed."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import re
 import sys

@@ -1,7 +1,5 @@
 """The explorer on hand-made tables: what its scripts and frames hold, and which neuron its page shows first."""
 
-from __future__ import annotations
-
 import json
 import math
 import re
@@ -42,18 +40,14 @@ def test_the_scripts_hold_every_preference_of_every_stage(results: Results, tmp_
         for neuron, rows in distributions(table).groupby("neuron"):
             own = neurons[neuron]["s"][str(number)]
             words = [neurons[neuron]["w"][t] for t in own["t"]]
-            assert dict(zip(words, own["c"], strict=True)) == dict(
-                zip(rows["feature"].astype(str), rows["count"], strict=True)
-            )
+            assert dict(zip(words, own["c"], strict=True)) == rows.set_index("feature")["count"].to_dict()
             assert sum(own["p"]) == pytest.approx(1e6, abs=len(own["p"]))
             assert sum(part for _, part in own["g"]) == pytest.approx(1e6, abs=len(own["g"]))
             assert own["p"] == sorted(own["p"], reverse=True)
             assert own["k"] == rows["count"].sum()
 
 
-def test_the_words_around_strong_tokens_stand_with_their_neuron_and_their_source(
-    results: Results, tmp_path: Path
-) -> None:
+def test_the_words_around_strong_tokens_stand_with_their_neuron_and_their_source(results: Results, tmp_path) -> None:
     rows = results.table("contexts")
     paths = explorer.write_shards(results, tmp_path / "made")
     made = {n: own for path in paths if path.stem[1:].isdigit() for n, own in body(path).items()}

@@ -1,7 +1,5 @@
 """What went wrong in the paper and its code, as data: complete, each thing once, and nothing is named that does not exist."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator
@@ -14,9 +12,8 @@ from txray_lib.paper import judged
 
 TESTS = Path(__file__).resolve().parents[1]
 FOLDER = Path(txray_lib.__file__).parent
-DEPARTURES, LESSONS = (
-    yaml.safe_load((FOLDER / name).read_text(encoding="utf-8")) for name in ("departures.yaml", "lessons.yaml")
-)
+FILES = (FOLDER / "departures.yaml", FOLDER / "lessons.yaml")
+DEPARTURES, LESSONS = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in FILES)
 
 
 def numbers(ids: str) -> Iterator[int]:

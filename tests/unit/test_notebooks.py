@@ -1,7 +1,5 @@
 """Notebooks take parameters that are checked, keep what was read in the tables they show, and leave nothing half-made."""
 
-from __future__ import annotations
-
 import ast
 import gc
 import multiprocessing
@@ -146,9 +144,7 @@ def typed(folder: Path) -> Path:
 
 @pytest.mark.usefixtures("executed")
 @pytest.mark.parametrize(("name", "given", "value"), READ)
-def test_a_parameter_is_read_as_the_type_of_its_default(
-    tmp_path: Path, name: str, given: object, value: object
-) -> None:
+def test_a_parameter_is_read_as_the_type_of_its_default(tmp_path: Path, name: str, given: object, value: object):
     done = nbformat.read(execute(typed(tmp_path), tmp_path / "out.ipynb", {name: given}, tmp_path), 4)
     found = done.metadata.papermill.parameters[name]
     assert (found, type(found)) == (value, type(value))
@@ -161,9 +157,7 @@ def test_a_parameter_that_does_not_fit_is_an_error(tmp_path: Path, name: str, gi
     assert not (tmp_path / "out.ipynb").exists()
 
 
-def test_a_temporary_folder_too_long_for_sockets_is_none_too_long_for_a_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_temporary_folder_too_long_for_sockets_is_none_too_long_for_a_page(tmp_path: Path, monkeypatch) -> None:
     deep = tmp_path / ("d" * 90)
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))

@@ -1,9 +1,6 @@
 """One sentence by four methods: attribution by hand and as a law, the sentence as the stages read it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,10 +56,8 @@ def test_shares_of_a_recurrent_classifier_sum_to_what_the_text_makes_of_it(ids: 
     def output(batch: torch.Tensor) -> torch.Tensor:
         return classifier.logits(classifier.encoder.lstm(batch)[0][:, -1])
 
-    difference = output(vectors[None]) - output(baseline[None])
-    assert float(integrated_gradients(output, vectors, baseline, 512).sum()) == pytest.approx(
-        float(difference), abs=2e-3
-    )
+    difference = float(output(vectors[None]) - output(baseline[None]))
+    assert float(integrated_gradients(output, vectors, baseline, 512).sum()) == pytest.approx(difference, abs=2e-3)
     nothing = occlusion(output, vectors, baseline)[torch.tensor(ids) == 7]
     assert nothing.abs().sum() < 1e-12, "what is its own baseline accounts for nothing"
 
@@ -105,7 +100,7 @@ def reviews(corpus) -> Corpus:
 
 
 @pytest.fixture
-def made(reviews, vocabulary, encoder, classifier) -> Any:
+def made(reviews, vocabulary, encoder, classifier):
     """Makes the tables with the given encoders of each side."""
     found = pick_sentence(reviews, vocabulary, SENTIMENT, 400)
 

@@ -1,11 +1,8 @@
 """Encoders of the user's own in a profile: their words, the roles of their snapshots, weights out of anybody's files, and LSTMs and
 GRUs of several layers and directions, which give what one token at a time gives."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +10,7 @@ import pytest
 import torch
 from one_token import assert_same_but_for_near_ties, step_through
 from safetensors.torch import save_file
-from small_training import same
+from small_training import PROFILE, same
 from torch import Tensor, nn
 
 from txray_lib.corpora import UNKNOWN
@@ -31,10 +28,9 @@ from txray_lib.preferences import aggregate
 from txray_lib.profiles import load_profile
 from txray_lib.results import open_results
 from txray_lib.settings import OwnEncoder
-from txray_lib.stages import comparisons, stages
 from txray_lib.transfer import compare
 
-WORDS = ["the", END, "river", UNKNOWN, "runs"]
+WORDS = ["the", END, "River", UNKNOWN, "runs"]
 HIDDEN, SIZE = 5, 4
 KINDS = [(nn.LSTM, 1, False), (nn.LSTM, 3, False), (nn.LSTM, 2, True), (nn.GRU, 1, False), (nn.GRU, 2, True)]
 
@@ -42,22 +38,18 @@ KINDS = [(nn.LSTM, 1, False), (nn.LSTM, 3, False), (nn.LSTM, 2, True), (nn.GRU, 
 def test_words_keep_their_rows_and_the_end_comes_last(tmp_path):
     (tmp_path / "words.txt").write_text("\n".join(WORDS) + "\n", encoding="utf-8")
     vocabulary, rows = load_words(tmp_path / "words.txt", lowercase=False)
-    assert vocabulary.words == ("the", "river", UNKNOWN, "runs", END)
+    assert vocabulary.words == ("the", "River", UNKNOWN, "runs", END)
     assert rows == [0, 2, 3, 4, 1]
     assert not vocabulary.lowercase
     (tmp_path / "dos.txt").write_bytes("\r\n".join(["\ufeffthe", *WORDS[1:]]).encode())
     assert load_words(tmp_path / "dos.txt", lowercase=False) == (vocabulary, rows)
 
 
-def test_given_snapshots_have_the_roles_of_a_pretraining(workplace):
+def test_given_snapshots_are_those_of_a_pretraining(workplace):
+    """Which gives them their roles and comparisons: `test_stages`."""
     text = "base: tiny\nencoder: {files: {2: a.safetensors, 5: b.safetensors, 9: c.safetensors, 30: d.safetensors}, vocabulary: w.txt}\n"
     (workplace / "profiles" / "mine.yaml").write_text(text, encoding="utf-8")
-    profile = load_profile("mine")
-    assert profile.pretraining.snapshots == [0, 2, 5, 9, 30]
-    roles = {stage.snapshot: stage.role for stage in stages(profile)[:-2]}
-    assert list(roles.values()) == ["untrained", "early", "between", "before-last", "last"]
-    asked = [c.name for c in comparisons(profile) if c.question == "rq1"]
-    assert asked == ["encyclopedia-0:encyclopedia-2", "encyclopedia-2:encyclopedia-9", "encyclopedia-9:encyclopedia-30"]
+    assert load_profile("mine").pretraining.snapshots == [0, 2, 5, 9, 30]
 
 
 def save(path: Path, kind: type[nn.RNNBase], layers: int, both: bool, words: int = 8) -> dict[str, Tensor]:
@@ -69,7 +61,7 @@ def save(path: Path, kind: type[nn.RNNBase], layers: int, both: bool, words: int
     return tensors
 
 
-def named(**how: Any) -> OwnEncoder:
+def named(**how: object) -> OwnEncoder:
     """What a profile says of such files."""
     return OwnEncoder(files={1: "own.safetensors"}, vocabulary="words.txt", **how)
 
@@ -144,9 +136,8 @@ def test_rows_are_taken_in_the_order_of_the_words_and_some_layers_alone_are_read
     tensors = save(path, nn.GRU, 2, True)
     turned = load_own_encoder(path, rows, SIZE, 2 * HIDDEN, named(layers="all"))
     assert torch.equal(turned.embedding.weight, tensors["embedding.weight"][rows])
-    whole, upper = (
-        next(collect_layers(load(path, True, layers), Words(vocabulary), corpus)).records for layers in ("all", [1])
-    )
+    models = (load(path, True, layers) for layers in ("all", [1]))
+    whole, upper = (next(collect_layers(model, Words(vocabulary), corpus)).records for model in models)
     pd.testing.assert_frame_equal(whole.query("layer == 1").reset_index(drop=True), upper)
 
 
@@ -244,8 +235,6 @@ def test_what_is_no_safetensors_file_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["a", "", UNKNOWN, END], "line 2"),
-        (["a", UNKNOWN, "a", END], "line 3"),
         (["a", END], f"has no line {UNKNOWN}"),
         (["a", UNKNOWN], f"has no line {END}"),
         ([], "is empty"),
@@ -260,27 +249,10 @@ def test_what_is_wrong_with_words_is_told(tmp_path, words, told):
     assert "words.txt" in str(error.value)
 
 
-@pytest.mark.parametrize("layers", ["some", "[]", "[200]", "[0, -1]", "1"])
-def test_layers_are_all_or_numbers(workplace, layers):
-    text = f"base: tiny\nencoder: {{files: {{1: a.safetensors}}, vocabulary: w.txt, layers: {layers}}}\n"
-    (workplace / "profiles" / "mine.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(TxrayError, match=r"encoder\.layers: all is wanted, or the numbers of some layers"):
-        load_profile("mine")
-
-
-PROFILE = """
-base: tiny
-about: A bidirectional GRU of two layers on the world.
+OWN = """
 encoder: {files: {1: one.safetensors, 2: two.safetensors}, vocabulary: words.txt, layers: all}
 pretraining: {units: 10, embedding_size: 4}
-collection: {tokens: 3000, batch_size: 16}
-finetuning:
-  reviews: {train: 40, valid: 20, test: 40}
-  max_tokens: 30
-  epochs: 1
-pruning: {set_size: 3, reviews: 20, random_sets: 0, recurrent_random_sets: 2}
 controls: {finetuning_seeds: 0, shuffled_labels: 0, constant_rate: false}
-nulls: {permutations: 10, measures: []}
 """
 
 
@@ -290,7 +262,7 @@ def test_a_bidirectional_gru_of_two_layers_goes_through_a_whole_run(workplace):
     (profiles / "words.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     for name in ("one", "two"):
         save(profiles / f"{name}.safetensors", nn.GRU, 2, True, len(words))
-    (profiles / "mine.yaml").write_text(PROFILE, encoding="utf-8")
+    (profiles / "mine.yaml").write_text(PROFILE + OWN, encoding="utf-8")
     run = Run(load_profile("mine"))
     run.make()
     results = open_results("mine", every_layer=True)

@@ -1,11 +1,7 @@
 """What a page shows is escaped, whole, and says where it comes from."""
 
-from __future__ import annotations
-
 import json
 import math
-from pathlib import Path
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -21,7 +17,7 @@ from txray_lib.tables import write_table
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
+def run(tmp_path, monkeypatch) -> Results:
     monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
     write_tables(tmp_path / "tiny")
     return open_results("tiny")
@@ -52,7 +48,7 @@ def test_tokens_never_become_markup(token: str) -> None:
         (True, None, "True"),
     ],
 )
-def test_numbers_are_written_as_a_reader_expects(value: Any, form: str | None, written: str) -> None:
+def test_numbers_are_written_as_a_reader_expects(value, form: str | None, written: str) -> None:
     frame = pd.DataFrame({"x": pd.Series([value], dtype=object)})
     assert f">{written}</td>" in displayed(page.show, frame, "a", {"x": form} if form else None)
 

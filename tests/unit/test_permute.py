@@ -1,10 +1,6 @@
 """The step nulls: killed, it goes on with the next null (law 8); a text of few blocks is told."""
 
-from __future__ import annotations
-
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,18 +11,18 @@ from txray_lib.tables import read_table
 
 
 @pytest.fixture
-def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def task(tmp_path, monkeypatch):
     """What the step is given, with no file to read; nulls are made up, and noted in `drawn`."""
     drawn: list[str] = []
     task = SimpleNamespace(profile=load_profile("tiny"), scratch=tmp_path, drawn=drawn, said=[], blocks=(20, 20))
     task.say = task.said.append
 
-    def draw(*_: Any, measure: str, what: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def draw(*_, measure: str, what: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         drawn.append(what)
         table = pd.DataFrame({name: [0] for name in ("layer", "neuron", "expected", "excess", "p", "q", measure)})
         return table, pd.DataFrame({"state": ["shared"]})
 
-    def read(_: Any, stage: str) -> pd.DataFrame:
+    def read(_, stage: str) -> pd.DataFrame:
         return pd.DataFrame({"block": range(task.blocks["-zero-shot" in stage])})
 
     monkeypatch.setattr(permute, "draw_null", draw)
@@ -37,7 +33,7 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_nulls_that_were_made_are_kept_until_every_table_is_written(task, tmp_path, monkeypatch):
-    def die(*_: Any) -> None:
+    def die(*_) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -1,7 +1,5 @@
 """Places: files are whole or absent, whatever happens while they are written."""
 
-from __future__ import annotations
-
 import errno
 
 import pytest

@@ -1,7 +1,5 @@
 """Profiles: those that ship load; whatever is wrong with another is told by its key."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -13,14 +11,15 @@ from txray_lib.errors import TxrayError, nearest
 from txray_lib.profiles import Profile, list_profiles, load_profile
 from txray_lib.settings import read_keys
 
+WANTED = ("encoder.layers: all is wanted", "or the numbers of some layers, from 0 to 127")
 SHIPPED = sorted(p.stem for p in (Path(__file__).resolve().parents[2] / "profiles").glob("*.yaml"))
 
 
-def told(folder: Path, text: str, name: str = "mine") -> str:
+def told(folder: Path, text: str | bytes) -> str:
     """What is said of a profile with this text."""
-    (folder / "profiles" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (folder / "profiles" / "mine.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(TxrayError) as error:
-        load_profile(name)
+        load_profile("mine")
     return str(error.value)
 
 
@@ -53,9 +52,8 @@ def test_own_files_lie_beside_the_profile_or_in_the_data_folder(workplace, tmp_p
     path, data = tmp_path / "mine" / "own.yaml", tmp_path / "data"
     for folder in (path.parent, data):
         folder.mkdir()
-    path.write_text(
-        "base: tiny\ncorpora: {pretraining: {source: file, path: sub/a.txt}, target: {source: file, path: b.csv}}\n"
-    )
+    corpora = "{pretraining: {source: file, path: sub/a.txt}, target: {source: file, path: b.csv}}"
+    path.write_text(f"base: tiny\ncorpora: {corpora}\n")
     own = load_profile(str(path))
     assert own.own_files == ("sub/a.txt", "b.csv")
     assert own.own_file("b.csv") == path.parent / "b.csv"
@@ -132,24 +130,6 @@ def test_keys_that_are_merged_are_no_doubles(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"base: tiny\nabout: caf\xe9\n", "is not UTF-8: its byte 22"),
-        ("base: tiny\n".encode("utf-16"), "is not UTF-8: its byte 1"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "Run: git lfs pull"),
-        (b"base: tiny\nseed: 1\nseed: 2\n", "the key seed is there twice"),
-        (b"base: tiny\nnulls: {permutations: 9, permutations: 8}\n", "the key permutations is there twice"),
-        (b"base: tiny\nname: other\n", "names itself 'other'"),
-        (b"- a\n", "must hold keys and values"),
-    ],
-)
-def test_a_file_that_is_no_profile_is_told_as_what_it_is(workplace: Path, content: bytes, said: str) -> None:
-    (workplace / "profiles" / "mine.yaml").write_bytes(content)
-    with pytest.raises(TxrayError, match=said):
-        load_profile("mine")
-
-
-@pytest.mark.parametrize(
     ("text", "key", "hint"),
     [
         ("sead: 2", "sead: no such key", "Did you mean 'seed'?"),
@@ -198,6 +178,10 @@ def test_a_file_that_is_no_profile_is_told_as_what_it_is(workplace: Path, conten
         ("encoder: {files: {}, vocabulary: w.txt}", "encoder.files: ", "at least 1 item"),
         ("encoder: {files: {0: a.safetensors}, vocabulary: w.txt}", "encoder: files: epoch 0", "untrained"),
         ("encoder: {file: {}, files: {1: b}, vocabulary: w.txt}", "encoder.file: no such key", "Did you mean 'files'?"),
+        *(
+            (f"encoder: {{files: {{1: a}}, vocabulary: b, layers: {its}}}", *WANTED)
+            for its in ("some", "[]", "[200]", "[0, -1]", "1")
+        ),
         ("pretraining: {epochs: 2, snapshots: [0, 1, 2]}", "pretraining: epochs: ", "at least 3 epochs, not of 2"),
         ("truth: {tokens: [300_000]}", "truth: population", "two texts"),
         ("truth: {ways: [top-0]}", "truth.ways.0: ", "'top-0'"),
@@ -240,9 +224,16 @@ def test_missing_keys_are_named(workplace):
         ("seed: !!python/object/apply:os.getcwd []", "is not valid YAML"),
         ("", "must hold keys and values"),
         ("just words\n", "must hold keys and values"),
+        (b"base: tiny\nabout: caf\xe9\n", "is not UTF-8: its byte 22"),
+        ("base: tiny\n".encode("utf-16"), "is not UTF-8: its byte 1"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "Run: git lfs pull"),
+        ("base: tiny\nseed: 1\nseed: 2\n", "the key seed is there twice"),
+        ("base: tiny\nnulls: {permutations: 9, permutations: 8}\n", "the key permutations is there twice"),
+        ("base: tiny\nname: other\n", "names itself 'other'"),
+        ("- a\n", "must hold keys and values"),
     ],
 )
-def test_what_is_no_profile_is_told(workplace, text, problem):
+def test_what_is_no_profile_is_told_as_what_it_is(workplace, text, problem):
     (workplace / "profiles" / "other.yaml").write_text("base: mine\n")
     assert problem in told(workplace, text)
 

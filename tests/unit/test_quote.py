@@ -1,7 +1,5 @@
 """Contexts: the strongest tokens of each neuron, counted by hand and against one sort of all records, and the words around."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,11 +48,8 @@ def test_parts_of_the_text_give_what_the_whole_gives(documents: list[tuple[int, 
     rows, parts = [], [[]]
     for number, (tokens, seed) in enumerate(documents):
         rng = np.random.default_rng(seed)
-        its = [
-            (number, layer, "w", int(rng.integers(-1, 3)), float(rng.integers(1, 4)))
-            for layer in (0, 1)
-            for _ in range(tokens)
-        ]
+        read = [(number, layer, "w") for layer in (0, 1) for _ in range(tokens)]
+        its = [(*token, int(rng.integers(-1, 3)), float(rng.integers(1, 4))) for token in read]
         rows += its
         parts[-1] += its
         if number in ends:

@@ -1,7 +1,5 @@
 """Other readings: what each does to a text, worked out by hand, and that all but it stays the same."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -11,15 +9,8 @@ import pytest
 from txray_lib.collection import collect
 from txray_lib.corpora import Corpus, Document
 from txray_lib.preferences import aggregate
-from txray_lib.steps.reread import (
-    END_OF_PARAGRAPH,
-    MARK_TAG,
-    READINGS,
-    carry_through,
-    collect_as,
-    mark_ends,
-    start_at_sentences,
-)
+from txray_lib.steps import reread
+from txray_lib.steps.reread import carry_through, collect_as, mark_ends, start_at_sentences
 
 TAGS = ("DT", "NN", ".", "NN", ".")
 TEXT = Corpus(
@@ -35,11 +26,7 @@ TEXT = Corpus(
 def test_sentences_become_documents_with_their_tags_label_and_block():
     read = start_at_sentences(TEXT)
     found = [(d.tokens, d.tags, d.label, d.block) for d in read]
-    assert found == [
-        (("A", "b", "."), TAGS[:3], 1, "b1"),
-        (("c", "."), TAGS[3:], 1, "b1"),
-        (("d",), ("NN",), 0, "b2"),
-    ]
+    assert found == [(("A", "b", "."), TAGS[:3], 1, "b1"), (("c", "."), TAGS[3:], 1, "b1"), (("d",), ("NN",), 0, "b2")]
     assert len({d.name for d in read}) == 3
 
 
@@ -53,8 +40,9 @@ def test_lanes_keep_every_token_in_order(lanes):
 
 def test_marks_stand_after_sentences_and_documents_and_nowhere_else():
     read = mark_ends(TEXT)
-    assert [[i for i, tag in enumerate(d.tags) if tag == MARK_TAG] for d in read] == [[3, 6, 7], [1, 2]]
-    assert [t for d in read for t, tag in zip(d.tokens, d.tags, strict=True) if tag != MARK_TAG] == list("Ab.c.d")
+    assert [[i for i, tag in enumerate(d.tags) if tag == reread.MARK_TAG] for d in read] == [[3, 6, 7], [1, 2]]
+    pairs = [pair for d in read for pair in zip(d.tokens, d.tags, strict=True)]
+    assert "".join(token for token, tag in pairs if tag != reread.MARK_TAG) == "Ab.c.d"
 
 
 def test_sentence_reading_gives_the_records_of_sentences_read_alone(encoder, corpus, vocabulary):
@@ -89,7 +77,7 @@ def test_marks_become_two_features_and_are_fed_as_the_end_mark(encoder, corpus, 
     read = collect_as("marks", encoder, text, vocabulary, batch_size=3).records
     sentences = sum(len(list(d.sentence_tokens())) for d in text)
     counts = read["feature"].value_counts()
-    assert (counts[END_OF_PARAGRAPH], counts["<eos>"]) == (len(text), sentences)
+    assert (counts[reread.END_OF_PARAGRAPH], counts["<eos>"]) == (len(text), sentences)
     assert len(read) == text.token_count + sentences + len(text)
     paper = collect(encoder, text, vocabulary).records
     first = len(next(text.documents[0].sentence_tokens()))
@@ -97,6 +85,6 @@ def test_marks_become_two_features_and_are_fed_as_the_end_mark(encoder, corpus, 
 
 
 def test_every_reading_sums_to_preferences(encoder, corpus, vocabulary):
-    for name in READINGS:
+    for name in reread.READINGS:
         collected = collect_as(name, encoder, corpus, vocabulary)
         assert aggregate(collected.records)["count"].sum() == len(collected.records) - collected.nobody

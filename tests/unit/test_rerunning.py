@@ -1,7 +1,5 @@
 """A page can be run again: with other values, from a download, without the repository."""
 
-from __future__ import annotations
-
 import ast
 import os
 import shutil
@@ -43,9 +41,7 @@ def test_values_are_written_where_the_defaults_stood(comment: str, first: object
 
 def run(command: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TXRAY_")}
-    return subprocess.run(
-        command, cwd=cwd, env={**kept, **environment}, capture_output=True, text=True, timeout=240, check=False
-    )
+    return subprocess.run(command, cwd=cwd, env=kept | environment, capture_output=True, text=True, timeout=240)
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +83,9 @@ def test_a_download_without_tables_says_where_to_get_them(download: Path, site: 
     (error,) = [output for output in outputs if output.output_type == "error"]
     assert len(error.traceback) == 1
     assert "set TXRAY_RESULTS to a folder" in error.traceback[0]
-    assert "TXRAY_RESULTS" in error.traceback[0]
 
 
-def test_a_checkout_around_the_current_folder_is_found_when_the_package_stands_elsewhere(
-    site: Path, tmp_path: Path
-) -> None:
+def test_a_checkout_around_the_current_folder_is_found_when_the_package_stands_elsewhere(site: Path, tmp_path):
     checkout = tmp_path / "checkout"
     write_tables(checkout / "results" / "tiny")
     for name in ("profiles", "notebooks/deep"):
@@ -100,7 +93,6 @@ def test_a_checkout_around_the_current_folder_is_found_when_the_package_stands_e
     code = "from txray_lib.results import open_results; print(open_results('tiny').folder)"
     done = run([sys.executable, "-c", code], checkout / "notebooks" / "deep", PYTHONPATH=str(site))
     assert done.stdout.strip() == str(checkout / "results" / "tiny"), done.stderr
-    alone = run(
-        [sys.executable, "-c", "from txray_lib import places; print(places.root())"], tmp_path, PYTHONPATH=str(site)
-    )
+    code = "from txray_lib import places; print(places.root())"
+    alone = run([sys.executable, "-c", code], tmp_path, PYTHONPATH=str(site))
     assert alone.stdout.strip() == str(site)

@@ -1,21 +1,17 @@
 """Finding and opening tables: live before frozen, and an error that says what to do."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
-from telling_tables import write_study, write_tables
+from telling_tables import write_second_layer, write_study, write_tables
 
 from txray_lib import places
 from txray_lib.audit import VERDICTS
 from txray_lib.errors import TxrayError
 from txray_lib.profiles import load_profile
 from txray_lib.results import check_parameters, list_results, open_results
-from txray_lib.tables import read_table, write_table
 from txray_lib.transfer import STATES
 
 
@@ -65,9 +61,7 @@ def test_missing_tables_say_how_to_get_them(frozen: Path) -> None:
         open_results("demo")
 
 
-def test_a_profile_is_opened_by_its_file_as_by_its_name(
-    frozen: Path, workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_profile_is_opened_by_its_file_as_by_its_name(frozen: Path, workplace: Path, tmp_path, monkeypatch) -> None:
     folder = shutil.copytree(frozen, workplace / "build" / "results" / "mine")
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "mine.yaml").write_text("base: demo\n", encoding="utf-8")
@@ -117,9 +111,7 @@ def test_a_parameter_beyond_its_limits_is_told_by_name(frozen: Path, given: dict
         open_results("demo", **given)
 
 
-def test_a_page_that_names_no_second_run_depends_on_its_own_alone(
-    frozen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_that_names_no_second_run_depends_on_its_own_alone(frozen: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv(places.OPENED_VARIABLE, str(tmp_path / "note"))
     open_results("demo", level=0.05)
     assert {Path(line).parent.name for line in (tmp_path / "note").read_text().splitlines()} == {"demo"}
@@ -160,17 +152,14 @@ def test_results_of_another_profile_than_todays_are_outdated(frozen: Path) -> No
 def test_a_layer_of_several_is_opened_alone(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
     folder = write_tables(tmp_path / "demo")
-    for path in (folder / "transfer.parquet", *(folder / "preferences").glob("*.parquet")):
-        rows = read_table(path)
-        both = pd.concat([rows, rows.assign(layer=rows["layer"] + 3)], ignore_index=True)
-        write_table(both, path, {})
-    whole, one = open_results("demo", every_layer=True), open_results("demo@3")
-    assert (whole.layer, whole.layers, one.layers) == (None, [0, 3], [0, 3])
+    write_second_layer(folder)
+    whole, one = open_results("demo", every_layer=True), open_results("demo@2")
+    assert (whole.layer, whole.layers, one.layers) == (None, [0, 2], [0, 2])
     assert open_results("demo") == one
-    assert (one.profile, one.layer) == ("demo", 3)
+    assert (one.profile, one.layer) == ("demo", 2)
     assert len(whole.transfer("rq2")) == 2 * len(one.transfer("rq2"))
     for rows in (one.transfer("rq2"), one.preferences(one.stage("last"))):
-        assert set(rows["layer"]) == {3}
+        assert set(rows["layer"]) == {2}
     assert len(one.stages) == len(whole.stages)
-    with pytest.raises(TxrayError, match="'demo' has no layer 2"):
-        open_results("demo@2")
+    with pytest.raises(TxrayError, match="'demo' has no layer 1"):
+        open_results("demo@1")

@@ -1,9 +1,6 @@
 """The page of speed and scale: costs worked out by hand from round figures."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -26,7 +23,7 @@ ROWS = [
 
 
 @pytest.fixture
-def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def page(tmp_path, monkeypatch) -> Any:
     """Runs the page's cells with other parameters, and gives what they hold at their end."""
     monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
     rows = pd.DataFrame(ROWS, columns=["name", "sense", "limit", "value", "beside"])

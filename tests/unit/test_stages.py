@@ -1,9 +1,5 @@
 """Stages and comparisons: those of the paper, in the order of training, for any profile."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import pytest
 
 from txray_lib.engine.plan import Step, declare
@@ -13,9 +9,8 @@ from txray_lib.stages import comparisons, control_stages, finetuning_controls, h
 
 def with_snapshots(epochs: int, snapshots: list[int]):
     tiny = load_profile("tiny")
-    return tiny.model_copy(
-        update={"pretraining": tiny.pretraining.model_copy(update={"epochs": epochs, "snapshots": snapshots})}
-    )
+    changed = tiny.pretraining.model_copy(update={"epochs": epochs, "snapshots": snapshots})
+    return tiny.model_copy(update={"pretraining": changed})
 
 
 def test_the_papers_stages_and_those_between_in_whatever_order_snapshots_are_named():
@@ -67,11 +62,8 @@ def test_the_controls_of_a_profile():
     found = finetuning_controls(tiny)
     assert [control.name for control in found] == ["shuffled-1", "seed-1", "seed-2"]
     assert [control.seed(tiny) for control in found] == [tiny.seed, tiny.seed + 1000, tiny.seed + 2000]
-    assert [stage.name for stage in control_stages(tiny)[2:5]] == [
-        "reviews-seed-2",
-        "encyclopedia-0-constant",
-        "encyclopedia-1-constant",
-    ]
+    names = [stage.name for stage in control_stages(tiny)[2:5]]
+    assert names == ["reviews-seed-2", "encyclopedia-0-constant", "encyclopedia-1-constant"]
     constant = tiny.pretraining.model_copy(update={"schedule": "constant"})
     assert not has_constant(tiny.model_copy(update={"pretraining": constant}))
 
@@ -79,7 +71,7 @@ def test_the_controls_of_a_profile():
 def test_more_controls_undo_no_earlier_one_and_none_at_all_need_no_step():
     tiny = load_profile("tiny")
 
-    def steps(**asked: Any) -> dict[str, Step]:
+    def steps(**asked: object) -> dict[str, Step]:
         changed = tiny.model_copy(update={"controls": tiny.controls.model_copy(update=asked)})
         return {step.name: step for step in declare(changed)}
 

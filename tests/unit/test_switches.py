@@ -1,7 +1,5 @@
 """The paper's quantities from four comparisons, counted by hand; and what switches do to them."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -89,9 +87,7 @@ def preferences(features: dict[int, str]) -> pd.DataFrame:
     return preferences_of((*cell, "NN", number, number) for number, cell in enumerate(cells, 1))
 
 
-ROLES = dict(
-    zip(["early", "before-last", "last", "zero-shot", "supervised"], ["d", "de", "def", "abc", "d"], strict=True)
-)
+ROLES = {"early": "d", "before-last": "de", "last": "def", "zero-shot": "abc", "supervised": "d"}
 STAGES = {role: preferences({0: "ab", 1: "c", 2: letters}) for role, letters in ROLES.items()}
 PAPER = compare_pairs(STAGES, 4)
 

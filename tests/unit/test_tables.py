@@ -1,7 +1,5 @@
 """Tables: what is written is read, with where its numbers come from; what is missing or damaged, as weights too, is told."""
 
-from __future__ import annotations
-
 import random
 import subprocess
 from collections.abc import Iterator

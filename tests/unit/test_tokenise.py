@@ -1,7 +1,5 @@
 """The conventions of WikiText-2, by hand; what no text may break, by hypothesis."""
 
-from __future__ import annotations
-
 import re
 import time
 

@@ -1,7 +1,5 @@
 """The code that a result follows from: every import at any level, data files, versions of packages; nothing else."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 
@@ -62,9 +60,8 @@ def test_another_version_of_a_package_counts(library, monkeypatch):
 
 def test_the_cells_of_a_notebook_are_code_and_its_prose_is_not(library, tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(
-        "import txray_lib.apart\n\n```{code-cell} ipython3\n:tags: [x]\n\n%matplotlib\nfrom txray_lib import low\n```\n"
-    )
+    cell = "```{code-cell} ipython3\n:tags: [x]\n\n%matplotlib\nfrom txray_lib import low\n```\n"
+    page.write_text(f"import txray_lib.apart\n\n{cell}")
     assert {file.name for file in tracking.files_of(page)} == {"page.md", "__init__.py", "low.py", "low.yaml"}
 
 

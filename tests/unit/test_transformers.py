@@ -1,7 +1,5 @@
 """Transformers: words in pieces and windows, layers read in one pass, records, fine-tuning, pruning, and what is refused."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -18,7 +16,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from small_training import FINETUNING, Killed, killing, same
+from small_training import FINETUNING, PROFILE, Killed, killing, same
 
 pytest.importorskip("transformers", reason="a Transformer needs the package transformers")
 
@@ -35,13 +33,7 @@ from txray_lib.encoders.encoded import Texts
 from txray_lib.encoders.lstm import Classifier
 from txray_lib.encoders.pieces import Cut, Pieces, encode_pieces
 from txray_lib.encoders.training import finetune, last_hidden_states, predict, score
-from txray_lib.encoders.transformers import (
-    FAMILIES,
-    Transformer,
-    find_folder,
-    load_transformer,
-    untrained_transformer,
-)
+from txray_lib.encoders.transformers import FAMILIES, Transformer, find_folder, load_transformer, untrained_transformer
 from txray_lib.engine.run import Run
 from txray_lib.errors import TxrayError
 from txray_lib.example import write_example
@@ -57,6 +49,13 @@ from txray_lib.worlds import encyclopedia
 REPOSITORY = Path(__file__).resolve().parents[2]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LAYERS, WIDTH, UNITS = 2, 16, 24
+SIZES = {"num_hidden_layers": 2, "hidden_size": WIDTH, "intermediate_size": UNITS, "num_attention_heads": 2}
+OTHERWISE = {
+    "distilbert": {"n_layers": 2, "dim": WIDTH, "hidden_dim": UNITS, "n_heads": 2},
+    "gpt2": {"n_layer": 2, "n_embd": WIDTH, "n_inner": UNITS, "n_head": 2},
+    "gpt_neo": {"num_layers": 2, "hidden_size": WIDTH, "intermediate_size": UNITS, "num_heads": 2}
+    | {"attention_types": [[["global", "local"], 1]]},
+}
 
 
 @pytest.fixture(scope="module")
@@ -86,21 +85,14 @@ def save_model(folder: Path, text: Corpus, family: str = "bert", steps: int = 15
         ends = [("[CLS]", 2), ("[SEP]", 3)]
         cutter.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=ends)
         tokenizer = BertTokenizerFast(tokenizer_object=cutter)
-        sizes = {
-            "hidden_size": WIDTH,
-            "num_hidden_layers": LAYERS,
-            "num_attention_heads": 2,
-            "intermediate_size": UNITS,
-        }
-        config = BertConfig(vocab_size=cutter.get_vocab_size(), max_position_embeddings=64, **sizes)
+        config = BertConfig(vocab_size=cutter.get_vocab_size(), max_position_embeddings=64, **SIZES)
     else:
         cutter = Tokenizer(models.BPE())
         cutter.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
         given = {"initial_alphabet": pre_tokenizers.ByteLevel.alphabet(), "special_tokens": ["<|endoftext|>"]}
         cutter.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=400, **given))
         tokenizer = GPT2TokenizerFast(tokenizer_object=cutter)
-        sizes = {"n_embd": WIDTH, "n_layer": LAYERS, "n_head": 2, "n_inner": UNITS, "n_positions": 64}
-        config = GPT2Config(vocab_size=cutter.get_vocab_size(), **sizes)
+        config = GPT2Config(vocab_size=cutter.get_vocab_size(), n_positions=64, **OTHERWISE["gpt2"])
     torch.manual_seed(0)
     model = (BertForMaskedLM if family == "bert" else GPT2LMHeadModel)(config)
     ids, optimiser = torch.tensor([tokenizer(lines[-3]).input_ids[:60]]), torch.optim.AdamW(model.parameters(), 0.01)
@@ -146,14 +138,12 @@ def test_a_pass_gives_what_the_layers_compute_at_the_pieces_of_each_word(bert, t
     assert max(cut.sizes) > 1
     records, ends = records_of(transformer, pieces, [document]), 1 + np.cumsum(cut.sizes)
     ids = torch.from_numpy(pieces.framed(cut.ids))[None]
-    pool = {"last": lambda own: own[-1], "mean": lambda own: own.mean(dim=0), "max": lambda own: own.amax(dim=0)}[
-        pooling
-    ]
+    pools = {"last": lambda own: own[-1], "mean": lambda own: own.mean(dim=0), "max": lambda own: own.amax(dim=0)}
     with torch.no_grad():
         states = transformer.model(ids, output_hidden_states=True).hidden_states
         for number, layer in enumerate(transformer.model.encoder.layer):
             values = layer.intermediate(layer.attention(states[number])[0])[0]
-            words = [pool(values[end - size : end]) for end, size in zip(ends, cut.sizes, strict=True)]
+            words = [pools[pooling](values[end - size : end]) for end, size in zip(ends, cut.sizes, strict=True)]
             largest, neuron = torch.stack(words).max(dim=1)
             its = records[records["layer"] == number]
             np.testing.assert_allclose(its["activation"], largest, atol=1e-5)
@@ -166,10 +156,9 @@ def test_the_residual_stream_is_what_a_layer_leaves(folder, text):
     assert (transformer.units, transformer.layers) == (WIDTH, (0,))
     document = text.documents[1].head(20)
     [cut] = pieces.cut([document.tokens])
+    ids = torch.from_numpy(pieces.framed(cut.ids))[None]
     with torch.no_grad():
-        states = transformer.model(
-            torch.from_numpy(pieces.framed(cut.ids))[None], output_hidden_states=True
-        ).hidden_states
+        states = transformer.model(ids, output_hidden_states=True).hidden_states
     largest = states[1][0, len(pieces.before) + np.cumsum(cut.sizes) - 1].max(dim=1).values
     np.testing.assert_allclose(records_of(transformer, pieces, [document])["activation"], largest, atol=1e-5)
 
@@ -178,11 +167,8 @@ def test_documents_together_give_what_each_gives_alone_and_every_word_a_record_i
     transformer, pieces = load_transformer(folder, Reading(context=8))
     together = [*collect_layers(transformer, pieces, text, batch_size=5)]
     records = pd.concat([part.records for part in together])
-    alone = [
-        records_of(transformer, pieces, [document], batch_size=1, first=i)
-        for i, document in enumerate(text)
-        if len(document)
-    ]
+    numbered = [(number, document) for number, document in enumerate(text) if len(document)]
+    alone = [records_of(transformer, pieces, [document], batch_size=1, first=i) for i, document in numbered]
     alone = pd.concat(alone).sort_values(["layer", "document"], kind="stable")
     exact = ["document", "block", "layer", "feature", "tag", "y"]
     assert (records[exact].astype(str).to_numpy() == alone[exact].astype(str).to_numpy()).all()
@@ -207,11 +193,7 @@ def test_special_tokens_in_a_text_are_text_and_an_unknown_word_is_the_models_own
     assert 0 not in other.cut([["<|endoftext|>"]])[0].ids
 
 
-@given(
-    sizes=st.lists(st.integers(0, 6), max_size=60),
-    room=st.integers(14, 30),
-    context=st.integers(0, 3),
-)
+@given(sizes=st.lists(st.integers(0, 6), max_size=60), room=st.integers(14, 30), context=st.integers(0, 3))
 def test_each_word_is_recorded_in_one_window_with_its_context(pieces, sizes, room, context):
     sizes = np.array(sizes, np.int64)
     ids = np.arange(1000, 1000 + sizes.sum())
@@ -392,27 +374,15 @@ def test_sets_are_silenced_in_all_layers_and_in_each_beside_random_ones(bert, re
     assert silenced == score(alone, reviews[1].labels).f1
 
 
-SMALL = {"vocab_size": 50, "max_position_embeddings": 64}
-SIZES = {"num_hidden_layers": 2, "hidden_size": WIDTH, "intermediate_size": UNITS, "num_attention_heads": 2}
-OTHERWISE = {
-    "distilbert": {"n_layers": 2, "dim": WIDTH, "hidden_dim": UNITS, "n_heads": 2},
-    "gpt2": {"n_layer": 2, "n_embd": WIDTH, "n_inner": UNITS, "n_head": 2},
-    "gpt_neo": {"num_layers": 2, "hidden_size": WIDTH, "intermediate_size": UNITS, "num_heads": 2}
-    | {"attention_types": [[["global", "local"], 1]]},
-}
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_layers_of_each_family_are_found(family):
     sizes = OTHERWISE.get(family, SIZES | {"num_key_value_heads": 2, "head_dim": 8, "embedding_size": WIDTH})
-    config = {"model_type": family, **SMALL, **sizes}
+    config = {"model_type": family, "vocab_size": 50, "max_position_embeddings": 64, **sizes}
     ids, lengths = torch.randint(5, 50, (2, 7)), torch.tensor([7, 4])
     for site, units in (("feed-forward", UNITS), ("residual", WIDTH)):
         transformer, heard = untrained_transformer(config, Reading(site=site), 1), []
-        with (
-            torch.no_grad(),
-            transformer.listening(lambda layer, value, heard=heard: heard.append((layer, value.shape))),
-        ):
+        note = lambda layer, value, heard=heard: heard.append((layer, value.shape))  # noqa: E731
+        with torch.no_grad(), transformer.listening(note):
             transformer(ids, lengths)
         assert heard == [(layer, (2, 7, units)) for layer in range(2)]
         assert transformer.units == units
@@ -508,9 +478,8 @@ def test_what_a_model_has_not_cannot_be_read(bert, reading, told):
 
 def test_a_text_or_a_tokenizer_that_a_model_cannot_read_is_told(bert, gpt, pieces, text):
     long = Document("odd", "train", "b", ("a", "x" * 10_000), tags=("DT", "NN"))
-    with pytest.raises(
-        TxrayError, match=r"'odd' has a word of [\d,]+ pieces, and the model reads 64 at once.*word 2 of"
-    ):
+    told = r"'odd' has a word of [\d,]+ pieces, and the model reads 64 at once.*word 2 of"
+    with pytest.raises(TxrayError, match=told):
         records_of(*load_transformer(gpt), [long])
     with pytest.raises(TxrayError, match="belong to different models"):
         records_of(load_transformer(gpt)[0], pieces, text)
@@ -550,35 +519,21 @@ def test_the_real_minilm_prefers_words_that_belong_together():
     assert (records["activation"] > 0).mean() > 0.9
 
 
-PROFILE = """
-base: tiny
-about: A small Transformer on the world.
-encoder: {transformer: MODEL, context: 4}
-pretraining: {units: 24}
-collection: {tokens: 3000, batch_size: 16}
-vocabulary: {lowercase: CASE}
-finetuning:
-  reviews: {train: 40, valid: 20, test: 40}
-  max_tokens: 30
-  epochs: 1
-pruning: {set_size: 3, reviews: 20, random_sets: 0, recurrent_random_sets: 2}
-nulls: {permutations: 10, measures: []}
-"""
-
-
-def make_run(workplace: Path, name: str, model: str, lowercase: bool) -> Run:
-    path = workplace / "profiles" / f"{name}.yaml"
-    path.write_text(PROFILE.replace("MODEL", model).replace("CASE", str(lowercase).lower()), encoding="utf-8")
-    run = Run(load_profile(name))
-    run.make()
-    return run
+def run_of(workplace: Path, model: str, old: str = "", new: str = "") -> Run:
+    """A run on a Transformer; where asked, some of its profile is changed."""
+    text = f"{PROFILE}encoder: {{transformer: {model}, context: 4}}\nvocabulary: {{lowercase: true}}\n"
+    text += "pretraining: {units: 24}\n"
+    assert old in text
+    (workplace / "profiles" / "mine.yaml").write_text(text.replace(old, new) if old else text, encoding="utf-8")
+    return Run(load_profile("mine"))
 
 
 def test_a_bert_with_three_checkpoints_answers_all_three_questions(workplace, text):
     for steps in (5, 10, 15):
         save_model(workplace / "profiles" / f"bert-{steps}", text, steps=steps)
-    run = make_run(workplace, "my-bert", "{1: bert-5, 2: bert-10, 9: bert-15}", True)
-    results = open_results("my-bert", every_layer=True)
+    run = run_of(workplace, "{1: bert-5, 2: bert-10, 9: bert-15}")
+    run.make()
+    results = open_results("mine", every_layer=True)
     assert results.stages["role"].tolist() == ["untrained", "early", "before-last", "last", "zero-shot", "supervised"]
     for question in ("rq1", "rq2", "rq3"):
         rows = results.transfer(question)
@@ -597,10 +552,9 @@ def test_a_bert_with_three_checkpoints_answers_all_three_questions(workplace, te
     assert (pieces > 3000).all()
     assert not {"probe", "definitions", "sentence"} & set(run.steps)
     assert isinstance(run.model("supervised"), Classifier)
-    early = pd.concat(
-        [p.preferences for p in collect_layers(run.model("early"), run.pieces, run.corpus("pretraining"))]
-    )
-    assert early["count"].sum() == results.preferences(results.stage("early"))["count"].sum()
+    parts = collect_layers(run.model("early"), run.pieces, run.corpus("pretraining"))
+    early = results.preferences(results.stage("early"))
+    assert sum(part.preferences["count"].sum() for part in parts) == early["count"].sum()
     with pytest.raises(TxrayError, match="has a tokenizer and no vocabulary"):
         _ = run.vocabulary
 
@@ -634,20 +588,15 @@ def test_a_gpt_of_ones_own_reads_a_text_and_a_table_as_the_page_says(workplace, 
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("old", "new", "told"),
     [
-        ({"units: 24": "units: 25"}, "pretraining.units is 25, and a layer of this encoder has 24 neurons"),
-        ({"lowercase: true": "lowercase: false"}, "the tokenizer lower-cases words: say vocabulary.lowercase: true"),
-        ({"transformer: bert": "transformer: {1: other, 2: bert}"}, "the checkpoint of epoch 1 is not of the same"),
+        ("units: 24", "units: 25", "pretraining.units is 25, and a layer of this encoder has 24 neurons"),
+        ("lowercase: true", "lowercase: false", "the tokenizer lower-cases words: say vocabulary.lowercase: true"),
+        ("transformer: bert", "transformer: {1: other, 2: bert}", "the checkpoint of epoch 1 is not of the same"),
     ],
 )
-def test_a_profile_that_does_not_fit_its_model_is_told(workplace, bert, gpt, changed, told):
+def test_a_profile_that_does_not_fit_its_model_is_told(workplace, bert, gpt, old, new, told):
     shutil.copytree(bert, workplace / "profiles" / "bert")
     shutil.copytree(gpt, workplace / "profiles" / "other")
-    text = PROFILE.replace("MODEL", "bert").replace("CASE", "true")
-    for old, new in changed.items():
-        assert old in text
-        text = text.replace(old, new)
-    (workplace / "profiles" / "mine.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(TxrayError, match=re.escape(told)):
-        Run(load_profile("mine")).make("pretrain")
+        run_of(workplace, "bert", old, new).make("pretrain")

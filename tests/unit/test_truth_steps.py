@@ -1,9 +1,6 @@
 """The profile of a study of what is known: its steps, a kill between seeds, what is gathered and frozen."""
 
-from __future__ import annotations
-
 from datetime import datetime
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -33,18 +30,18 @@ truth:
 TABLES = ("truth_states", "truth_measures", "truth_detection")
 
 
-def a_study(workplace: Path, seeds: int = 2) -> Run:
+def a_study(workplace, seeds: int = 2) -> Run:
     (workplace / "profiles" / "mine.yaml").write_text(TINY.format(seeds=seeds), encoding="utf-8")
     return Run(load_profile("mine"))
 
 
-def test_a_study_has_a_step_a_seed_and_only_a_run_on_a_world_keeps_a_sentence(workplace: Path) -> None:
+def test_a_study_has_a_step_a_seed_and_only_a_run_on_a_world_keeps_a_sentence(workplace) -> None:
     assert list(a_study(workplace).steps) == ["truth-seed-3", "truth-seed-4", "tables"]
     asked = {name: "sentence" in Run(load_profile(name)).steps for name in ("demo", "small", "truth")}
     assert asked == {"demo": True, "small": False, "truth": False}
 
 
-def test_a_study_is_made_gathered_frozen_and_read(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_is_made_gathered_frozen_and_read(workplace, monkeypatch) -> None:
     from txray_lib import cli
 
     monkeypatch.setattr("sys.argv", ["/some/where/bin/txray", "run", "my profile.yaml"])

@@ -1,7 +1,5 @@
 """The shape of the house: a room imports only rooms before it, and nothing heavy crosses the wall between the halves."""
 
-from __future__ import annotations
-
 import ast
 import subprocess
 import sys
@@ -14,30 +12,12 @@ import pytest
 LIBRARY = Path(__file__).resolve().parents[2] / "txray_lib"
 BELOW = ["errors", "places", "progress", "tables", "settings", "profiles", "stages"]
 COMPUTING = [
-    "corpora",
-    "worlds",
-    "example",
-    "tagging",
-    "encoders",
-    "preferences",
-    "collection",
-    "layers",
-    "probe",
-    "one_sentence",
-    "transfer",
-    "nulls",
-    "planted",
-    "pruning",
-    "paper",
-    "results",
-    "audit",
-    "steps",
-    "engine",
+    *("corpora", "worlds", "example", "tagging", "encoders", "preferences", "collection", "layers", "probe"),
+    *("one_sentence", "transfer", "nulls", "planted", "pruning", "paper", "results", "audit", "steps", "engine"),
 ]
 TELLING = ["figures", "page", "explorer", "course", "book"]
-DRAWS_OR_BUILDS = set(
-    ["altair", "vl_convert", "papermill", "jupytext", "sphinx", "IPython", "nbformat", "myst_nb", "docutils"]
-)
+DRAWS_OR_BUILDS = {"altair", "vl_convert", "papermill", "jupytext", "sphinx", "IPython", "nbformat", "myst_nb"}
+DRAWS_OR_BUILDS |= {"docutils"}
 COMPUTES = {"torch", "flair", "safetensors"}
 TORCH_FREE = {"engine", "preferences", "transfer", "corpora", "planted", "paper", "results", "audit"}
 
