@@ -135,7 +135,9 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Spearman's over neurons; NaN for fewer than three or without spread. No NaN may be in the columns."""
     if first.shape[-1] < 3:
         return np.full(first.shape[:-1], np.nan)
-    return stats.spearmanrho(first, second, axis=-1).statistic
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        return stats.spearmanrho(first, second, axis=-1).statistic
 
 
 def head(masses: np.ndarray, number: int = STRONGEST) -> np.ndarray:
