@@ -82,7 +82,7 @@ def _with_words(points: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
         kept += ["expected", "q"]
     else:
         both["above"] = True
-    return both[[*kept, "above", "w", "b", "a"]].round({"hellinger": 4, "expected": 4, "length": 1})
+    return both[[*kept, "above", "w", "b", "a"]].round({"hellinger": 4, "expected": 4, "q": 4, "length": 1})
 
 
 def lengths_axis(field: str, longest: float, **axis: object) -> alt.X:
@@ -123,7 +123,8 @@ def _scatter(points: pd.DataFrame, ink: dict, pick: alt.Parameter, yardstick: fl
         base.transform_filter(pick).mark_point(size=190, strokeWidth=2.5, color=TEXT.light, opacity=1),
         base.mark_point(filled=True, size=60, opacity=0).encode(tooltip=tips).add_params(pick),
     ).properties(width=WIDTH, height=HEIGHT)
-    title = ["filled: above chance, hollow: not,", "dotted: by chance"]
+    dashed = "" if yardstick is None else ", dashed: two halves"
+    title = ["filled: above chance, hollow: not,", f"dotted: by chance{dashed}"]
     return chart.properties(title=title) if tested else chart
 
 
