@@ -38,14 +38,14 @@
       if (key === "data" || key === "datasets" || key === "usermeta" || key === "config") result[key] = value;
       else if (key === "hconcat") result.vconcat = narrow(value, fit);
       else if (key === "width" && typeof value === "number") result[key] = fit(value);
-      else if (key === "legend" && (value?.columns || value?.orient === "top")) result[key] = { labelExpr: "split(datum.label, ': ')", ...value, columns: 1 };
+      else if (key === "legend" && (value?.columns || value?.orient === "top")) result[key] = { labelExpr: "split(replace(datum.label, ', ', ': '), ': ')", ...value, columns: 1 };
       else result[key] = narrow(value, fit);
     }
     return result;
   }
 
-  // A narrow chart whose labels take more than was guessed is drawn once more, with what they took.
-  async function embed(spec, room, isNarrow, cut = 0) {
+  // A narrow chart whose labels take more than was guessed is drawn again with what they took, as long as that helps.
+  async function embed(spec, room, isNarrow, cut = 0, before = Infinity) {
     const fit = width => Math.max(100, Math.min(width, room - MARGIN) - cut);
     const host = document.createElement("div");
     const { view, finalize } = await window.vegaEmbed(host, isNarrow ? narrow(spec, fit) : spec, {
@@ -55,9 +55,9 @@
       renderer: "canvas",
     });
     const excess = Math.ceil(host.querySelector("canvas").width / (window.devicePixelRatio || 1) + PADDING - room);
-    if (!isNarrow || cut || !(excess > 0)) return { host, view, finalize };
+    if (!isNarrow || !(excess > 0 && excess < before)) return { host, view, finalize };
     finalize();
-    return embed(spec, room, isNarrow, excess);
+    return embed(spec, room, isNarrow, cut + excess, excess);
   }
 
   async function draw(figure) {
