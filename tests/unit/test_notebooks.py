@@ -201,9 +201,9 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_tables(tmp_path / "results" / "tiny")
 
 
-def with_reading(folder: Path, of: str, profile: str = "tiny") -> Path:
+def with_reading(folder: Path, of: str, named: str = 'profile = "tiny"') -> Path:
     source = notebook(folder, "pass")
-    text = source.read_text(encoding="utf-8").replace('name = "a"', f'profile = "{profile}"')
+    text = source.read_text(encoding="utf-8").replace('name = "a"', named)
     source.write_text(text + READING.format(of=of), encoding="utf-8")
     return source
 
@@ -225,10 +225,20 @@ def test_a_reading_is_shown_with_the_tables_it_was_read_in_and_no_others(tables:
     (shown,) = read_in(with_reading(tmp_path, f"tiny {digest}"), tmp_path)
     assert "Neuron 1 did not move." in shown
     write_tables(tmp_path / "results" / "other")
-    assert read_in(with_reading(tmp_path, f"tiny {digest}", profile="other"), tmp_path) == []
+    assert read_in(with_reading(tmp_path, f"tiny {digest}", 'profile = "other"'), tmp_path) == []
     assert read_in(with_reading(tmp_path, f"tiny {digest} missing 0123456789ab"), tmp_path) == []
+    study = with_reading(tmp_path, f"tiny {digest}", 'profile = "other"\nstudy = "tiny"')
+    assert read_in(study, tmp_path) == [shown]
     write_tables(tmp_path / "build" / "results" / "tiny", seed=2)
     assert read_in(with_reading(tmp_path, f"tiny {digest}"), tmp_path) == [], "tables that were computed here"
+
+
+@pytest.mark.usefixtures("executed")
+@pytest.mark.parametrize("name", [n for n, path in list_notebooks().items() if '"reading"' in path.read_text("utf-8")])
+def test_what_was_read_in_frozen_tables_stands_on_its_page(name: str, tmp_path: Path, monkeypatch) -> None:
+    source = find_notebook(name)
+    monkeypatch.setenv("TXRAY_RESULTS", str(source.parents[1] / "results"))
+    assert len(read_in(source, tmp_path)) == source.read_text(encoding="utf-8").count('"reading"')
 
 
 @pytest.mark.usefixtures("executed")

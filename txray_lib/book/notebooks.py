@@ -123,8 +123,8 @@ def read_notebook(source: Path, values: Mapping[str, Any] | None = None) -> "nbf
 
 
 def _is_read_here(cell: "nbformat.NotebookNode", parameters: dict[str, Any], source: Path) -> bool:
-    """Whether a cell is no `reading`, or one of the run that is shown: its `of` names runs and the digests of their tables,
-    as "small 0123456789ab". A reading becomes a box on the page.
+    """Whether a cell is no `reading`, or one of the run or the study that is shown: its `of` names runs and the digests of their
+    tables, as "small 0123456789ab". A reading becomes a box on the page.
 
     Raises TxrayError where frozen tables have changed since somebody read them.
     """
@@ -133,7 +133,7 @@ def _is_read_here(cell: "nbformat.NotebookNode", parameters: dict[str, Any], sou
     names, digests = (str(cell.metadata.get("of", "")).split()[i::2] for i in (0, 1))
     if not names or len(names) != len(digests):
         raise TxrayError(f'{source.name}: a reading names what it was read in, as "of": "small 0123456789ab"')
-    if names[0] != parameters.get("profile", names[0]):
+    if names[0] not in (parameters.get("profile", names[0]), parameters.get("study")):
         return False
     for name, digest in zip(names, digests, strict=True):
         try:
