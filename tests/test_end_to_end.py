@@ -188,6 +188,8 @@ def test_transfer_has_a_row_for_each_neuron_and_comparison(tiny_run, table):
     for _, rows in transfer.groupby(["question", "comparison"]):
         assert rows["neuron"].tolist() == list(range(units))
         assert rows["state"].tolist() == preference_states(rows["length_before"], rows["length_after"]).tolist()
+        gained = (rows["length_before"] == 0) & (rows["length_after"] > 0)
+        assert (gained == (rows["state"] == GAINED)).all()
         for column in ("hellinger", "hellinger_tag"):
             assert (rows[column].notna() == (rows["state"] == SHARED)).all()
             assert rows[column].dropna().between(0, 1).all()

@@ -133,19 +133,17 @@ def between(measure: str, before: Side, after: Side, owner: sparse.csr_array) ->
     return np.where(np.diff(owner.indptr)[:, None] > 0, np.clip(found, 0.0, 1.0), np.nan)
 
 
-def normalised(weights: np.ndarray, owner: sparse.csr_array) -> np.ndarray:
-    """Weights of cells, (cells, k), over their neuron's sum; NaN where that is 0."""
-    return weights / np.repeat(owner @ weights, np.diff(owner.indptr), axis=0)
+def normalised(weights: np.ndarray, owner: sparse.csr_array, summed: np.ndarray | None = None) -> np.ndarray:
+    """Weights of cells, (cells, k), over their neuron's sum, or that of what is `summed`; NaN where that is 0."""
+    return weights / np.repeat(owner @ (weights if summed is None else summed), np.diff(owner.indptr), axis=0)
 
 
 def _distance(before: Side, after: Side, owner: sparse.csr_array, definitions: Definitions) -> np.ndarray:
     """The Hellinger distance of every neuron's two sides by some definitions, (neurons,); NaN where a side is empty."""
-    sizes, sides = np.diff(owner.indptr), []
+    sizes, is_papers = np.diff(owner.indptr), definitions.probability == PAPER
     with np.errstate(invalid="ignore", divide="ignore"):
-        for side in (before, after):
-            divided = _means(side) if definitions.probability == PAPER else side.sums
-            sides.append(_means(side) / np.repeat(owner @ divided, sizes, axis=0))
-        found = np.where(sizes > 0, np.minimum(_hellinger(*sides, owner)[:, 0], 1.0), np.nan)
+        p, q = (normalised(_means(side), owner, None if is_papers else side.sums) for side in (before, after))
+        found = np.where(sizes > 0, np.minimum(_hellinger(p, q, owner)[:, 0], 1.0), np.nan)
     return found if definitions.distance == PAPER else found / np.maximum(sizes, 1)
 
 
@@ -262,7 +260,7 @@ MEASURES = {
     "jensen_shannon": (_means, _jensen_shannon),
     "ochiai": (_presence, _squared),
 }
-"""What nulls and planted encoders are measured with.
+"""What nulls and planted encoders are measured with; `compare` takes the first formula.
 
 By name: the weights of a side's cells, (cells, k), and the distance, (neurons, k), of both sides' weights p and q once they are
 normalised for each neuron; `owner` says whose each cell is. Ochiai's is the squared Hellinger distance of uniform distributions."""

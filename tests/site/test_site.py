@@ -91,7 +91,8 @@ def test_a_page_that_does_not_fit_asks_elsewhere_and_is_faint_is_told(browser, t
     rows = "".join(f"<tr><td{' style=color:#999' if i == 30 else ''}>a cell</td></tr>" for i in range(60))
     body = "<style>@media (prefers-color-scheme: dark) { td { color: #222 } body { background: #000 } }</style>"
     body += f'<main><div class="txray-scroll" aria-label="wide"><table style="width:2000px">{rows}</table></div></main>'
-    head = "<!doctype html><html lang=en><title>Bad</title><style>.txray-scroll{width:900px;overflow:auto}</style>"
+    head = "<!doctype html><html lang=en><title>Bad</title><style>.txray-scroll{width:900px;overflow:auto;"
+    head += "background:linear-gradient(#fff8,#fff8)}</style>"
     (tmp_path / "bad.html").write_text(f"{head}{body}<img src='http://127.0.0.1:9/a.png'>", encoding="utf-8")
     page, heard = listen(browser)
     found = visit(page, heard, tmp_path / "bad.html")

@@ -14,6 +14,7 @@ from txray_lib.corpora.documents import Corpus, Document
 from txray_lib.errors import TxrayError
 from txray_lib.preferences import tag_class
 from txray_lib.tagging import load_tagger, tag_corpus, tag_sentences
+from txray_lib.worlds import encyclopedia
 
 pytestmark = pytest.mark.skipif(not find_spec("flair"), reason="Flair tags: pip install 'txray-lib[tag]'")
 
@@ -119,6 +120,12 @@ def test_a_changed_or_missing_file_of_our_tagger_is_refused(own, tmp_path):
     for name in ("changed.npz", "missing.npz"):
         with pytest.raises(TxrayError, match=rf"{name} is missing or has changed"):
             load_own(tmp_path / name)
+
+
+def test_our_tagger_knows_the_tags_of_generated_text(own):
+    text = encyclopedia(2_000, 1_000, seed=1)
+    right = [tag == gold for d in tag_corpus(text, own) for tag, gold in zip(d.tags, d.gold, strict=True)]
+    assert sum(right) / len(right) > 0.9
 
 
 def test_our_tagger_scores_on_the_english_web_treebank(own):

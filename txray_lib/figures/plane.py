@@ -123,7 +123,7 @@ def _scatter(points: pd.DataFrame, ink: dict, pick: alt.Parameter, yardstick: fl
         base.transform_filter(pick).mark_point(size=190, strokeWidth=2.5, color=TEXT.light, opacity=1),
         base.mark_point(filled=True, size=60, opacity=0).encode(tooltip=tips).add_params(pick),
     ).properties(width=WIDTH, height=HEIGHT)
-    dashed = "" if yardstick is None else ", dashed: two halves"
+    dashed = "" if pd.isna(yardstick) else ", dashed: two halves"
     title = ["filled: above chance, hollow: not,", f"dotted: by chance{dashed}"]
     return chart.properties(title=title) if tested else chart
 

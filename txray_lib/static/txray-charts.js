@@ -44,20 +44,21 @@
     return result;
   }
 
-  // A narrow chart whose labels take more than was guessed is drawn again with what they took, as long as that helps.
+  // A narrow chart whose labels take more than was guessed is drawn again with what they took, as long as that helps;
+  // where a title is too wide nothing does, and the last drawing that was no better is taken back.
   async function embed(spec, room, isNarrow, cut = 0, before = Infinity) {
     const fit = width => Math.max(100, Math.min(width, room - MARGIN) - cut);
     const host = document.createElement("div");
     const { view, finalize } = await window.vegaEmbed(host, isNarrow ? narrow(spec, fit) : spec, {
-      config: { background: "transparent", ...(isNarrow ? { axis: { labelOverlap: "greedy", labelSeparation: 6 } } : {}) },
+      config: { background: "transparent", ...(isNarrow ? { axis: { labelOverlap: "greedy" } } : {}) },
       actions: false,
       tooltip: { theme: isDark() ? "dark" : "light" },
       renderer: "canvas",
     });
     const excess = Math.ceil(host.querySelector("canvas").width / (window.devicePixelRatio || 1) + PADDING - room);
-    if (!isNarrow || !(excess > 0 && excess < before)) return { host, view, finalize };
+    if (!isNarrow || !(excess > 0) || !before) return { host, view, finalize };
     finalize();
-    return embed(spec, room, isNarrow, cut + excess, excess);
+    return excess < before ? embed(spec, room, isNarrow, cut + excess, excess) : embed(spec, room, isNarrow, cut - before, 0);
   }
 
   async function draw(figure) {
