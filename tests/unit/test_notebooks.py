@@ -201,6 +201,9 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_tables(tmp_path / "results" / "tiny")
 
 
+READ = '+++ {"tags": ["reading"]'
+
+
 def with_reading(folder: Path, of: str, named: str = 'profile = "tiny"') -> Path:
     source = notebook(folder, "pass")
     text = source.read_text(encoding="utf-8").replace('name = "a"', named)
@@ -234,11 +237,11 @@ def test_a_reading_is_shown_with_the_tables_it_was_read_in_and_no_others(tables:
 
 
 @pytest.mark.usefixtures("executed")
-@pytest.mark.parametrize("name", [n for n, path in list_notebooks().items() if '"reading"' in path.read_text("utf-8")])
+@pytest.mark.parametrize("name", [n for n, path in list_notebooks().items() if READ in path.read_text("utf-8")])
 def test_what_was_read_in_frozen_tables_stands_on_its_page(name: str, tmp_path: Path, monkeypatch) -> None:
     source = find_notebook(name)
     monkeypatch.setenv("TXRAY_RESULTS", str(source.parents[1] / "results"))
-    assert len(read_in(source, tmp_path)) == source.read_text(encoding="utf-8").count('"reading"')
+    assert len(read_in(source, tmp_path)) == source.read_text(encoding="utf-8").count(READ)
 
 
 @pytest.mark.usefixtures("executed")
