@@ -10,10 +10,27 @@ from txray_lib.encoders.lstm import Encoder
 from txray_lib.profiles import Finetuning, Pretraining, Reviews
 
 WORDS = 11
-SIZES = {"embedding_size": 5, "units": 6, "dropout": 0.3, "epochs": 3, "snapshots": [0, 1, 2, 3], "batch_size": 4}
-PRETRAINING = Pretraining(**SIZES, window=5, learning_rate=0.02, weight_decay=0.01, schedule="one-cycle")
-READ = {"reviews": Reviews(train=40, valid=20, test=20), "max_tokens": 20, "evaluations_per_epoch": 2}
-FINETUNING = Finetuning(**READ, epochs=3, batch_size=8, learning_rate=0.02, target_f1=1.0)
+PRETRAINING = Pretraining(
+    embedding_size=5,
+    units=6,
+    dropout=0.3,
+    epochs=3,
+    snapshots=[0, 1, 2, 3],
+    batch_size=4,
+    window=5,
+    learning_rate=0.02,
+    weight_decay=0.01,
+    schedule="one-cycle",
+)
+FINETUNING = Finetuning(
+    reviews=Reviews(train=40, valid=20, test=20),
+    max_tokens=20,
+    epochs=3,
+    evaluations_per_epoch=2,
+    batch_size=8,
+    learning_rate=0.02,
+    target_f1=1.0,
+)
 PROFILE = """
 base: tiny
 about: An encoder of one's own on the world.

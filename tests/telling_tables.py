@@ -17,8 +17,18 @@ from txray_lib.tables import read_table, write_table
 from txray_lib.transfer import compare
 
 FROZEN = Path(__file__).resolve().parents[1] / "results"
-HOSTILE = ("<script>alert(1)</script>", "</script><b>x</b>", "$x^2$", "[a](b)", "**bold**", "`code`", "|", "&amp;")
-HOSTILE += ("w" * 300, "<unk>")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><b>x</b>",
+    "$x^2$",
+    "[a](b)",
+    "**bold**",
+    "`code`",
+    "|",
+    "&amp;",
+    "w" * 300,
+    "<unk>",
+)
 WORDS = {
     "NN": "river castle film plot actor scene ending winter engine village",
     "NNP": "london danube marlowe teresa",
@@ -57,9 +67,15 @@ def write_tables(folder: Path, seed: int = 1, kind: str = "whole") -> Path:
     kind  "whole"; "alone", of a run with a single snapshot; "bare", without nulls, controls and whatever else a run may leave
           out; "apart", in which no two stages share a neuron
     """
-    source = {"profile": folder.name, "seed": seed, "command": f"txray run {folder.name}"}
-    source |= {"corpora": {"encyclopedia": "a1" * 32, "reviews": "b2" * 32}, "versions": {"txray_lib": "0.1.0"}}
-    source |= {"commit": "0123456789abcdef0123456789abcdef01234567", "created": "2020-01-01T00:00:00+00:00"}
+    source = {
+        "profile": folder.name,
+        "seed": seed,
+        "corpora": {"encyclopedia": "a1" * 32, "reviews": "b2" * 32},
+        "versions": {"txray_lib": "0.1.0"},
+        "commit": "0123456789abcdef0123456789abcdef01234567",
+        "command": f"txray run {folder.name}",
+        "created": "2020-01-01T00:00:00+00:00",
+    }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "provenance.json").write_text(json.dumps(source), encoding="utf-8")
     (folder / "profile.yaml").write_text(f"name: {folder.name}\nseed: {seed}\n", encoding="utf-8")

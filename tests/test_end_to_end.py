@@ -23,7 +23,7 @@ from txray_lib.results import Results
 from txray_lib.stages import comparisons, stages
 from txray_lib.steps import perform
 from txray_lib.tables import read_table
-from txray_lib.transfer import AVOIDED, GAINED, SHARED, compare, preference_states
+from txray_lib.transfer import AVOIDED, GAINED, NEVER, SHARED, compare
 
 WORKFLOW = Path(__file__).resolve().parents[1] / "workflow"
 
@@ -187,11 +187,13 @@ def test_transfer_has_a_row_for_each_neuron_and_comparison(tiny_run, table):
     assert list(made.itertuples(index=False, name=None)) == expected
     for _, rows in transfer.groupby(["question", "comparison"]):
         assert rows["neuron"].tolist() == list(range(units))
-        assert rows["state"].tolist() == preference_states(rows["length_before"], rows["length_after"]).tolist()
-        gained = (rows["length_before"] == 0) & (rows["length_after"] > 0)
-        assert (gained == (rows["state"] == GAINED)).all()
+        before, after = rows["length_before"] > 0, rows["length_after"] > 0
+        assert (rows["state"].eq(SHARED) == (before & after)).all()
+        assert (rows["state"].eq(AVOIDED) == (before & ~after)).all()
+        assert (rows["state"].eq(GAINED) == (~before & after)).all()
+        assert (rows["state"].eq(NEVER) == (~before & ~after)).all()
         for column in ("hellinger", "hellinger_tag"):
-            assert (rows[column].notna() == (rows["state"] == SHARED)).all()
+            assert (rows[column].notna() == (before & after)).all()
             assert rows[column].dropna().between(0, 1).all()
 
 

@@ -124,6 +124,8 @@ def test_an_error_of_a_step_is_one_message(run, tmp_path, monkeypatch, capfd):
     profile = {"corpora": {"pretraining": {"name": "mine", "source": "file", "path": "text.txt"}}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"base": "tiny", "about": "Mine.", **profile}), encoding="utf-8")
     name = str(tmp_path / "mine.yaml")
+    with pytest.raises(TxrayError, match=r"text\.txt cannot be read"):
+        engine.make_run(Run(load_profile(name)), name)
     (tmp_path / "text.txt").write_text("\n")
     capfd.readouterr()
     with pytest.raises(TxrayError, match=r"text\.txt"):

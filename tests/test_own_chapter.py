@@ -76,7 +76,9 @@ def said(name: str, profile: str) -> str:
     return run_cells(REPOSITORY / "notebooks" / f"{name}.md", {"profile": profile}).text
 
 
-def test_the_page_shows_the_profile_that_the_example_writes_which_has_texts_enough(workplace, tmp_path, monkeypatch):
+def test_the_page_shows_the_profile_that_the_example_writes_which_has_texts_enough(
+    workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
     monkeypatch.setattr(Task, "say", lambda task, line: said.append(line))
     example = write_example(tmp_path / "mine")
@@ -111,7 +113,9 @@ def test_the_code_of_the_readme_runs_on_a_finished_run(quick: Run, mine: Path) -
     assert names["changed"]["hellinger"].to_numpy() == pytest.approx(transfer["hellinger"].to_numpy(), nan_ok=True)
 
 
-def test_a_changed_file_is_read_again(quick: Run, mine: Path, tmp_path: Path, capfd) -> None:
+def test_a_changed_file_is_read_again(
+    quick: Run, mine: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     def planned() -> bool:
         capfd.readouterr()
         engine.make_run(Run(load_profile(str(twin / "quick.yaml"))), str(twin / "quick.yaml"), ["corpora"], "dry-run")

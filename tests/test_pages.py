@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jupytext
@@ -83,7 +84,9 @@ def colours(node: Any) -> set[str]:
     ("stage", "said"),
     [("reviews-zero-shot", "on reviews-zero-shot"), (None, "No text is quoted in the tables at hand")],
 )
-def test_the_explorer_quotes_a_stage_that_has_contexts_or_says_that_none_has(tmp_path, monkeypatch, stage, said):
+def test_the_explorer_quotes_a_stage_that_has_contexts_or_says_that_none_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str | None, said: str
+) -> None:
     """Pretrained on files of one's own, which are never quoted, a run has contexts of the other text alone."""
     monkeypatch.setenv("TXRAY_RESULTS", str(tmp_path))
     path = write_tables(tmp_path / "tiny") / "contexts.parquet"

@@ -156,7 +156,9 @@ def test_hostile_tokens_are_inert(browser, tmp_path: Path) -> None:
     assert HOSTILE[0] in page.inner_text(".txray-table")
 
 
-def test_long_tables_are_searched_sorted_and_saved_scroll_on_a_phone_and_are_tables_without_scripts(browser, tmp_path):
+def test_long_tables_are_searched_sorted_and_saved_scroll_on_a_phone_and_are_tables_without_scripts(
+    browser, tmp_path: Path
+) -> None:
     frame = pd.DataFrame({"id": [f"N{i}" for i in range(20)], "mean": [(7 * i) % 20 - 4.5 for i in range(20)]})
     frame = frame.assign(**{f"a rather long column {i}": 1 for i in range(8)})
     address = browsing.write_page(tmp_path, displayed(show, frame, "numbers <b>")).as_uri()

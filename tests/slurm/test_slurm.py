@@ -99,7 +99,9 @@ def end(pid: Path) -> None:
 
 
 @pytest.fixture
-def sharded(tmp_path, new_workplace: Callable[[Path], Path], monkeypatch) -> tuple[Run, pd.DataFrame]:
+def sharded(
+    tmp_path: Path, new_workplace: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Run, pd.DataFrame]:
     """A run of `tiny` in shards as far as its classifier, and the records that one machine collects from there."""
     home = new_workplace(tmp_path / "home")
     monkeypatch.setenv("TXRAY_ROOT", str(home))
@@ -113,7 +115,9 @@ def sharded(tmp_path, new_workplace: Callable[[Path], Path], monkeypatch) -> tup
     return run, records
 
 
-def test_shards_as_jobs_of_slurm_give_the_very_table_of_one_machine(slurm, sharded) -> None:
+def test_shards_as_jobs_of_slurm_give_the_very_table_of_one_machine(
+    slurm: None, sharded: tuple[Run, pd.DataFrame]
+) -> None:
     run, records = sharded
     resources = ("mem_mb=2000", "runtime=10", "cpus_per_task=1", "slurm_partition=work", "slurm_account=none")
     command = [sys.executable, "-m", "snakemake", "-s", str(WORKFLOW / "Snakefile"), "-d", str(run.folder.parents[2])]

@@ -36,9 +36,16 @@ def build(folder: Path, address: str, formula: str = r"\frac{1}{\sqrt 2}") -> su
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"orphan": True})
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, source / "index.ipynb")
-    options = {"path_to_docs": "_sources", "repository_url": address, "repository_branch": "gh-pages"}
-    hosts = {"binderhub_url": "https://mybinder.org", "colab_url": "https://colab.research.google.com"}
-    options["launch_buttons"] = {**hosts, "notebook_interface": "jupyterlab"}
+    options = {
+        "path_to_docs": "_sources",
+        "repository_url": address,
+        "repository_branch": "gh-pages",
+        "launch_buttons": {
+            "binderhub_url": "https://mybinder.org",
+            "colab_url": "https://colab.research.google.com",
+            "notebook_interface": "jupyterlab",
+        },
+    }
     settings = {
         "extensions": ["myst_nb", "txray_lib.book.extension"],
         "html_theme": "sphinx_book_theme",
@@ -49,8 +56,18 @@ def build(folder: Path, address: str, formula: str = r"\frac{1}{\sqrt 2}") -> su
     }
     lines = [f"{name} = {value!r}" for name, value in settings.items()]
     (source / "conf.py").write_text("\n".join(lines), encoding="utf-8")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
-    command += [str(source), str(folder / "html")]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-b",
+        "html",
+        str(source),
+        str(folder / "html"),
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -89,7 +106,9 @@ def test_a_page_has_its_formulas_caption_icons_and_the_source(site: Path) -> Non
         assert any(name.endswith("_config.yml") for name in archive.namelist())
 
 
-def test_a_formula_that_cannot_be_drawn_fails_a_strict_build_and_without_an_address_no_button_leads_away(tmp_path):
+def test_a_formula_that_cannot_be_drawn_fails_a_strict_build_and_without_an_address_no_button_leads_anywhere(
+    tmp_path: Path,
+) -> None:
     done = build(tmp_path, "", "\\nosuchcommand{x}\n$$\n\n$$\n\\tfrac12")
     assert done.returncode != 0
     assert done.stderr.count("cannot be drawn") == 2

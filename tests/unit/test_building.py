@@ -163,7 +163,9 @@ def test_a_layer_is_no_run_to_build_a_book_on(book: Book) -> None:
         book.build("small@0")
 
 
-def test_a_page_is_executed_again_when_its_text_or_the_code_that_it_imports_changes(book: Book, monkeypatch) -> None:
+def test_a_page_is_executed_again_when_its_text_or_the_code_that_it_imports_changes(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
     book.build()
     book.write("rq1", "Two")
     assert book.build() == ["demo-rq1", "rq1"]

@@ -135,7 +135,9 @@ def test_a_point_per_shared_neuron_with_its_distance_its_length_and_its_words() 
 
 
 @pytest.mark.parametrize(("neuron", "min_length", "found"), [(-1, 1, 1), (-1, 2, 0), (-1, 9, 1), (5, 9, 5)])
-def test_the_neuron_shown_first_is_asked_for_or_the_most_changed_that_is_long_enough(neuron, min_length, found) -> None:
+def test_the_neuron_shown_first_is_asked_for_or_the_most_changed_that_is_long_enough(
+    neuron: int, min_length: int, found: int
+) -> None:
     shared = shared_of(BEFORE, AFTER)
     assert shared.loc[first_shown(shared, neuron, min_length), "neuron"] == found
 

@@ -14,6 +14,7 @@ from txray_lib import probe
 from txray_lib.corpora import Corpus, Document
 from txray_lib.encoders.training import at_constant_rate, finetune, kept_updates, learning_rate, pretrain
 from txray_lib.errors import TxrayError
+from txray_lib.profiles import Pretraining
 
 
 def test_shuffled_labels_leave_their_counts_and_the_reviews_and_tell_nothing_of_the_real_ones():
@@ -57,7 +58,7 @@ PRETRAINING = DROPPING.model_copy(update={"dropout": 0.0})
 def test_the_constant_rate_is_the_mean_of_those_that_the_schedule_gave(monkeypatch):
     given_rates: list[float] = []
 
-    def noted(settings, done: float) -> float:
+    def noted(settings: Pretraining, done: float) -> float:
         given_rates.append(learning_rate(settings, done))
         return given_rates[-1]
 

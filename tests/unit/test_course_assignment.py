@@ -159,7 +159,9 @@ def test_each_usual_mistake_has_its_hint(page: Page, name: str, mistake: Callabl
         ("transfer", lambda t: t.replace({"distance": {0.0: 0.1}}), "further away than 0"),
     ],
 )
-def test_each_usual_mistake_in_what_a_function_gives_has_its_hint(page: Page, name: str, change, said: str) -> None:
+def test_each_usual_mistake_in_what_a_function_gives_has_its_hint(
+    page: Page, name: str, change: Callable[[pd.DataFrame], pd.DataFrame], said: str
+) -> None:
     right = getattr(page, name)
     assert_wrong(getattr(page, f"check_{name}")(lambda *given: change(right(*given))), said)
 

@@ -16,8 +16,9 @@ COMPUTING = [
     *("one_sentence", "transfer", "nulls", "planted", "pruning", "paper", "results", "audit", "steps", "engine"),
 ]
 TELLING = ["figures", "page", "explorer", "course", "book"]
-DRAWS_OR_BUILDS = {"altair", "vl_convert", "papermill", "jupytext", "sphinx", "IPython", "nbformat", "myst_nb"}
-DRAWS_OR_BUILDS |= {"docutils"}
+DRAWS_OR_BUILDS = set(
+    ["altair", "vl_convert", "papermill", "jupytext", "sphinx", "IPython", "nbformat", "myst_nb", "docutils"]
+)
 COMPUTES = {"torch", "flair", "safetensors"}
 TORCH_FREE = {"engine", "preferences", "transfer", "corpora", "planted", "paper", "results", "audit"}
 

@@ -1,21 +1,20 @@
 """How far one choice alone moves the paper's counts, means and changes, where everything else stays (C1–C3, C9, C10, C13).
 
-May touch: measures, preferences, transfer. Counts are counts of neurons, changes are shares.
+May touch: intervals, measures, preferences, transfer. Counts are counts of neurons, changes are shares.
 """
 
 import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from scipy import stats
 
+from txray_lib.audit.intervals import rank_correlation
 from txray_lib.audit.measures import PAIRS
 from txray_lib.preferences import PAPER, RELEASED
 from txray_lib.transfer import AVOIDED, GAINED, SHARED, STATES, Definitions, compare
 
-FEWEST = 3
-"""Fewer shared neurons have no ranking."""
 Compared = Mapping[str, pd.DataFrame]
 """Transfer rows of one comparison each, by its name in PAIRS."""
 
@@ -96,9 +95,7 @@ def agreement(ours: pd.DataFrame, other: pd.DataFrame) -> float:
     """How alike two comparisons of the same neurons rank them by distance: Spearman's rho over the neurons that are shared
     in both; NaN for fewer than three, or where one side has no two distances."""
     both = ours.merge(other, on="neuron")[["hellinger_x", "hellinger_y"]].dropna()
-    if len(both) < FEWEST or (both.nunique() < 2).any():
-        return math.nan
-    return float(stats.spearmanr(both).statistic)
+    return float(rank_correlation(*both.to_numpy(np.float64).T))
 
 
 def same_weights(

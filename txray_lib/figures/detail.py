@@ -111,7 +111,7 @@ def _bars(tags: pd.DataFrame, classes: list[str], stages: list[str], ink: dict) 
     """A row per part of speech, in it a bar per stage."""
     rows, y = _rows(tags, "tag", classes, 130)
     offset = alt.YOffset("stage:N", sort=stages, scale=alt.Scale(domain=stages, paddingOuter=0.35))
-    x = alt.X("p:Q", title="probability, by tag", axis=alt.Axis(tickCount=3, labelFlush=False))
+    x = alt.X("p:Q", title="probability, by tag", axis=alt.Axis(tickCount=3))
     bars = alt.Chart(tags.round({"p": 5}), width=125, height=len(rows) * max(18, 9 * len(stages) + 4)).mark_bar()
     return bars.encode(y=y, yOffset=offset, x=x, color=ink["color"], tooltip=["stage:N", "tag:N", "p:Q"])
 
@@ -120,7 +120,7 @@ def _points(marks: pd.DataFrame, classes: list[str], ink: dict) -> alt.LayerChar
     """A row per token, in it a mark per stage that prefers it, joined where there are several."""
     rows, y = _rows(marks, "word", classes, 120)
     title = "probability, by token"
-    x = alt.X("p:Q", title=title, axis=alt.Axis(tickCount=3, labelFlush=False), scale=alt.Scale(zero=True))
+    x = alt.X("p:Q", title=title, axis=alt.Axis(tickCount=3), scale=alt.Scale(zero=True))
     span = marks.groupby("word", as_index=False, sort=False)["p"].agg(["min", "max"])
     tips = ["stage:N", "feature:N", "class:N", alt.Tooltip("p:Q", title=title), "count:Q"]
     names = alt.Chart(rows.drop_duplicates("class")).mark_text(align="left", dx=7, fontStyle="italic", fontSize=11)
